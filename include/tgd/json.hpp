@@ -1,0 +1,66 @@
+// Json: a cheap, immutable box around nlohmann::json, so that public headers need only its forward declaration.
+// Copies share the value. Include <nlohmann/json.hpp> yourself to look inside with value().
+// Thread-safety: a Json may be read from any thread; assigning to one needs the caller's own order.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json_fwd.hpp>
+#include <tgd/export.hpp>
+
+namespace tgd {
+
+class TGD_API Json {
+ public:
+  /// An empty object.
+  Json();
+  /// An object: Json{{"model", "gpt-4o"}, {"temperature", 0.0}}.
+  Json(std::initializer_list<std::pair<std::string_view, Json>> members);  // NOLINT(google-explicit-constructor)
+  Json(const nlohmann::json& value);                                       // NOLINT(google-explicit-constructor)
+  Json(nlohmann::json&& value);                                            // NOLINT(google-explicit-constructor)
+  Json(std::nullptr_t);                                                    // NOLINT(google-explicit-constructor)
+  Json(const char* text) : Json(std::string_view(text)) {}                 // NOLINT(google-explicit-constructor)
+  Json(const std::string& text) : Json(std::string_view(text)) {}          // NOLINT(google-explicit-constructor)
+  Json(std::string_view text);                                             // NOLINT(google-explicit-constructor)
+  template <std::same_as<bool> B>
+  Json(B flag) : Json(from_bool(flag)) {}  // NOLINT(google-explicit-constructor)
+  template <std::integral I>
+    requires(!std::same_as<I, bool>)
+  Json(I number) : Json(from_integer(static_cast<std::int64_t>(number))) {}  // NOLINT(google-explicit-constructor)
+  template <std::floating_point F>
+  Json(F number) : Json(from_real(static_cast<double>(number))) {}  // NOLINT(google-explicit-constructor)
+
+  static Json array(std::initializer_list<Json> items);
+  /// Parses JSON text. Throws ParseError with line and column.
+  static Json parse(std::string_view text);
+
+  const nlohmann::json& value() const noexcept { return *value_; }
+
+  bool empty() const;
+  bool contains(std::string_view key) const;
+  /// The member as text, or `fallback` when it is absent or not a string.
+  std::string get_text(std::string_view key, std::string_view fallback = "") const;
+  /// A copy with one member replaced or added; the box itself never changes.
+  Json with(std::string_view key, const Json& value) const;
+  /// This object's members, overridden by those of `over`.
+  Json merged(const Json& over) const;
+  /// Compact text, or indented by `indent` spaces. Invalid UTF-8 is replaced by U+FFFD.
+  std::string dump(int indent = -1) const;
+
+  friend TGD_API bool operator==(const Json& a, const Json& b);
+
+ private:
+  static Json from_bool(bool flag);
+  static Json from_integer(std::int64_t number);
+  static Json from_real(double number);
+
+  std::shared_ptr<const nlohmann::json> value_;
+};
+
+}  // namespace tgd

@@ -1,0 +1,121 @@
+// ChatModel: the one seam between tgd and any language model.
+//
+// A Request is a list of role/content messages plus an open JSON object of completion arguments that is passed through
+// untouched (model, temperature, response_format, reasoning_effort, vendor extensions).
+// API: https://platform.openai.com/docs/api-reference/chat
+//
+// Thread-safety: every member of ChatModel may be called from any thread at any time.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tgd/error.hpp>
+#include <tgd/export.hpp>
+#include <tgd/json.hpp>
+#include <tgd/lm/usage.hpp>
+
+namespace tgd::lm {
+
+struct Message {
+  std::string role;  ///< "system", "user", "assistant", …
+  std::string content;
+
+  friend bool operator==(const Message&, const Message&) = default;
+};
+
+/// Who asks and why. Never sent; for ledgers, error messages and tests.
+struct CallInfo {
+  std::string purpose;    ///< "forward", "backward", "optimize", "judge", …
+  std::string node;       ///< the graph node's name, empty outside a graph
+  std::string parameter;  ///< the role of the Variable that is criticised or rewritten
+  std::optional<std::size_t> item;  ///< index in the batch
+};
+
+struct Request {
+  std::vector<Message> messages;
+  Json args;             ///< completion arguments, laid over the model's own
+  CallInfo info = {};
+  std::stop_token stop = {};  ///< ends the call with LMError::Kind::cancelled, queued or running
+};
+
+struct Reply {
+  std::string content;
+  std::string finish_reason;  ///< "stop", "length", …; empty when the endpoint gave none
+  std::string model;          ///< as the endpoint names it
+  Usage usage;                ///< of this call, all its attempts included
+  std::vector<std::string> alternatives = {};  ///< the further choices when `n` > 1 was asked for
+};
+
+/// A reply or the error that came instead.
+class TGD_API Outcome {
+ public:
+  Outcome(Reply reply) : reply_(std::move(reply)) {}                     // NOLINT(google-explicit-constructor)
+  Outcome(std::exception_ptr error) : error_(std::move(error)) {}        // NOLINT(google-explicit-constructor)
+  template <class E>
+    requires std::derived_from<E, std::exception>
+  Outcome(const E& error) : error_(std::make_exception_ptr(error)) {}    // NOLINT(google-explicit-constructor)
+
+  bool ok() const noexcept { return !error_; }
+  /// The reply; rethrows the error.
+  const Reply& value() const&;
+  Reply&& value() &&;
+  std::exception_ptr error() const noexcept { return error_; }
+  /// The error's message; empty when there is none.
+  std::string error_message() const;
+
+ private:
+  Reply reply_;
+  std::exception_ptr error_;
+};
+
+class TGD_API ChatModel {
+ public:
+  /// Called exactly once per start(), from any thread, possibly before start() returns. Must not throw and must not block:
+  /// it may run on the model's I/O thread.
+  using Done = std::function<void(Outcome)>;
+
+  ChatModel() = default;
+  ChatModel(const ChatModel&) = delete;
+  ChatModel& operator=(const ChatModel&) = delete;
+  virtual ~ChatModel() = default;
+
+  /// Begins a completion and returns at once. Errors of the request itself arrive through `done` as well.
+  virtual void start(Request request, Done done) = 0;
+
+  /// Waits for one reply. Throws LMError (or what the model failed with).
+  Reply chat(Request request);
+  Reply chat(std::vector<Message> messages, Json args = {});
+  /// Starts all, waits for all, replies in the order of the requests. Throws the first failed request's error.
+  std::vector<Reply> chat_all(std::vector<Request> requests);
+
+  /// Short name of the provider, such as "openai"; and of the class, such as "OpenAI". Written into optimizer state.
+  virtual std::string provider() const = 0;
+  virtual std::string class_type() const = 0;
+  /// The model's name where it has one ("gpt-4o"); for display and prices.
+  virtual std::string model_name() const { return {}; }
+
+  /// Everything used through this object so far, failed attempts included.
+  virtual Usage usage() const { return meter_.total(); }
+  /// Adds usage of an earlier run (loaded state).
+  virtual void add_usage(const Usage& usage) { meter_.add(usage); }
+
+ private:
+  UsageMeter meter_;
+};
+
+using ChatModelPtr = std::shared_ptr<ChatModel>;
+
+/// Makes a model from "provider/name", the provider being the text before the first '/'. Known: "openai", "simulated".
+/// Throws ValueError that lists the known providers.
+TGD_API ChatModelPtr make_model(const std::string& name, Json args = {});
+
+}  // namespace tgd::lm

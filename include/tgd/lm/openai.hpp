@@ -1,0 +1,60 @@
+// OpenAI: the OpenAI chat-completions protocol over libcurl, for any compatible base URL.
+// API: https://platform.openai.com/docs/api-reference/chat/create
+//
+// One I/O thread drives one curl_multi with keep-alive connections. Requests beyond `max_in_flight` queue in order of arrival.
+// What can help is retried (connect failures, timeouts, cut connections, 408, 409, 429, 5xx) with jittered exponential
+// backoff; Retry-After is obeyed.
+// Errors: LMError with kind, HTTP status and whether a retry could help. The API key never appears in one.
+// Thread-safety: like every ChatModel. The destructor cancels what is queued or running and returns promptly.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tgd/lm/chat_model.hpp>
+
+namespace tgd::lm {
+
+struct TGD_API OpenAIOptions {
+  std::string model = {};     ///< sent as "model" unless the request's args name one
+  std::string base_url = {};  ///< else OPENAI_BASE_URL, else https://api.openai.com/v1; with or without /v1
+  std::string api_key = {};   ///< else OPENAI_API_KEY; local servers need none
+  std::string organization = {};
+  std::string project = {};
+  std::chrono::milliseconds connect_timeout{10'000};
+  std::chrono::milliseconds timeout{600'000};  ///< of one attempt, queueing excluded
+  int max_retries = 4;                         ///< further attempts after the first
+  std::chrono::milliseconds retry_base{500};   ///< backoff before retry k is drawn from [0, min(retry_cap, retry_base * 2^k)]
+  std::chrono::milliseconds retry_cap{30'000};
+  std::size_t max_in_flight = 64;
+  std::size_t max_reply_bytes = std::size_t{64} << 20;
+  Json args = {};                                             ///< default completion arguments
+  std::vector<std::pair<std::string, std::string>> headers = {};  ///< sent with every request
+};
+
+class TGD_API OpenAI : public ChatModel {
+ public:
+  /// Throws ValueError for a base_url that is no http(s) URL or options out of range.
+  explicit OpenAI(OpenAIOptions options = {});
+  ~OpenAI() override;
+
+  void start(Request request, Done done) override;
+  std::string provider() const override { return "openai"; }
+  std::string class_type() const override { return "OpenAI"; }
+  std::string model_name() const override;
+  Usage usage() const override;
+  void add_usage(const Usage& usage) override;
+
+  /// The URL that requests are posted to.
+  std::string url() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tgd::lm

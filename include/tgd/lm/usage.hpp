@@ -1,0 +1,41 @@
+// Token usage as endpoints report it, and a thread-safe meter for sums. Unit: tokens.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+
+#include <tgd/export.hpp>
+#include <tgd/json.hpp>
+
+namespace tgd::lm {
+
+/// Usage of one call, or the sum over many. Absent figures count as 0; `reported` says how many calls reported any.
+struct TGD_API Usage {
+  std::int64_t calls = 0;     ///< completions asked for (attempts are counted apart)
+  std::int64_t attempts = 0;  ///< HTTP requests or their equivalent, failed ones included
+  std::int64_t reported = 0;  ///< calls whose answer carried token figures
+  std::int64_t prompt_tokens = 0;
+  std::int64_t cached_prompt_tokens = 0;  ///< part of prompt_tokens
+  std::int64_t completion_tokens = 0;
+  std::int64_t reasoning_tokens = 0;  ///< part of completion_tokens
+
+  Usage& operator+=(const Usage& other);
+  friend bool operator==(const Usage&, const Usage&) = default;
+
+  Json to_json() const;
+  /// Missing members count as 0. Throws ValueError when a member is not a whole number.
+  static Usage from_json(const Json& json);
+};
+
+/// Adds up usage from any thread.
+class TGD_API UsageMeter {
+ public:
+  void add(const Usage& usage);
+  Usage total() const;
+
+ private:
+  mutable std::mutex mutex_;
+  Usage total_;
+};
+
+}  // namespace tgd::lm

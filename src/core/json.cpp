@@ -1,0 +1,87 @@
+#include <tgd/json.hpp>
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+#include <tgd/error.hpp>
+
+namespace tgd {
+
+namespace {
+
+using Value = nlohmann::json;
+
+std::shared_ptr<const Value> boxed(Value value) { return std::make_shared<const Value>(std::move(value)); }
+
+const std::shared_ptr<const Value>& empty_object() {
+  static const std::shared_ptr<const Value> value = boxed(Value::object());
+  return value;
+}
+
+}  // namespace
+
+Json::Json() : value_(empty_object()) {}
+
+Json::Json(std::initializer_list<std::pair<std::string_view, Json>> members) {
+  Value object = Value::object();
+  for (const auto& [key, member] : members) object[std::string(key)] = member.value();
+  value_ = boxed(std::move(object));
+}
+
+Json::Json(const Value& value) : value_(boxed(value)) {}
+Json::Json(Value&& value) : value_(boxed(std::move(value))) {}
+Json::Json(std::nullptr_t) : value_(boxed(Value(nullptr))) {}
+Json::Json(std::string_view text) : value_(boxed(Value(std::string(text)))) {}
+
+Json Json::from_bool(bool flag) { return Value(flag); }
+Json Json::from_integer(std::int64_t number) { return Value(number); }
+Json Json::from_real(double number) { return Value(number); }
+
+Json Json::array(std::initializer_list<Json> items) {
+  Value array = Value::array();
+  for (const Json& item : items) array.push_back(item.value());
+  return array;
+}
+
+Json Json::parse(std::string_view text) {
+  try {
+    return Value::parse(text);
+  } catch (const Value::parse_error& error) {
+    const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(error.byte, text.size()));
+    const auto line = 1 + std::count(text.begin(), end, '\n');
+    const auto line_start = text.substr(0, static_cast<std::size_t>(end - text.begin())).rfind('\n');
+    const auto column = static_cast<std::size_t>(end - text.begin()) - (line_start == std::string_view::npos ? 0 : line_start + 1);
+    throw ParseError("not valid JSON at line " + std::to_string(line) + ", column " + std::to_string(column) + ": " +
+                     error.what());
+  }
+}
+
+bool Json::empty() const { return value_->empty(); }
+
+bool Json::contains(std::string_view key) const { return value_->is_object() && value_->contains(key); }
+
+std::string Json::get_text(std::string_view key, std::string_view fallback) const {
+  if (!contains(key)) return std::string(fallback);
+  const Value& member = value_->at(std::string(key));
+  return member.is_string() ? member.get<std::string>() : std::string(fallback);
+}
+
+Json Json::with(std::string_view key, const Json& value) const {
+  Value copy = *value_;
+  copy[std::string(key)] = value.value();
+  return copy;
+}
+
+Json Json::merged(const Json& over) const {
+  if (over.empty()) return *this;
+  if (empty()) return over;
+  Value copy = *value_;
+  copy.update(over.value());
+  return copy;
+}
+
+std::string Json::dump(int indent) const { return value_->dump(indent, ' ', false, Value::error_handler_t::replace); }
+
+bool operator==(const Json& a, const Json& b) { return a.value_ == b.value_ || a.value() == b.value(); }
+
+}  // namespace tgd
