@@ -1,0 +1,73 @@
+#include "core/executor.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tgd::detail {
+
+thread_local Executor* Executor::current_ = nullptr;
+
+Executor& Executor::shared() {
+  static Executor executor(std::max<std::size_t>(4, std::thread::hardware_concurrency()));
+  return executor;
+}
+
+Executor::Executor(std::size_t width) : width_(width) {}
+
+Executor::~Executor() {
+  std::vector<std::thread> threads;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    tasks_.clear();
+    threads.swap(threads_);
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads) thread.join();
+}
+
+void Executor::post(std::function<void()> task) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return;
+  tasks_.push_back(std::move(task));
+  start_thread_if_needed();
+  wake_.notify_one();
+}
+
+void Executor::start_thread_if_needed() {
+  if (!stopping_ && tasks_.size() > idle_ && threads_.size() < width_ + blocked_) {
+    threads_.emplace_back([this] { work(); });
+  }
+}
+
+void Executor::work() {
+  current_ = this;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    ++idle_;
+    wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+    --idle_;
+    if (stopping_) return;
+    std::function<void()> task = std::move(tasks_.front());
+    tasks_.pop_front();
+    lock.unlock();
+    task();
+    task = nullptr;
+    lock.lock();
+  }
+}
+
+Executor::Blocking::Blocking() {
+  if (current_ == nullptr) return;
+  const std::lock_guard lock(current_->mutex_);
+  ++current_->blocked_;
+  current_->start_thread_if_needed();
+}
+
+Executor::Blocking::~Blocking() {
+  if (current_ == nullptr) return;
+  const std::lock_guard lock(current_->mutex_);
+  --current_->blocked_;
+}
+
+}  // namespace tgd::detail

@@ -1,0 +1,137 @@
+#include <tgd/variable.hpp>
+
+#include <array>
+#include <ostream>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/text.hpp"
+#include "core/variable_impl.hpp"
+
+namespace tgd {
+
+namespace detail {
+
+std::mutex& mutex_of(const VariableImpl& impl) {
+  static std::array<std::mutex, 64> mutexes;
+  return mutexes[(reinterpret_cast<std::uintptr_t>(&impl) / alignof(std::max_align_t) / 8) % mutexes.size()];
+}
+
+Variable make_variable(std::shared_ptr<Storage> storage, Role role, bool requires_grad) {
+  auto impl = std::make_shared<VariableImpl>();
+  impl->storage = std::move(storage);
+  impl->role = std::move(role);
+  impl->requires_grad = requires_grad;
+  return Variable(std::move(impl));
+}
+
+}  // namespace detail
+
+namespace {
+
+const detail::VariableImpl& with_grad(const Variable& variable) {
+  if (!variable.is_leaf() && !variable.retains_grad()) {
+    throw StateError(fmt::format("the gradient of \"{}\" is not kept, because it is the result of an operation: call "
+                                 "retain_grad() on it before backward()",
+                                 variable.role()));
+  }
+  return *variable.impl();
+}
+
+}  // namespace
+
+Variable::Variable(Data data, std::string role, bool requires_grad)
+    : Variable(detail::make_variable(std::make_shared<detail::Storage>(std::move(data)), detail::Role(std::move(role)),
+                                     requires_grad)) {}
+
+const Data& Variable::data() const { return impl_->storage->get(); }
+bool Variable::ready() const { return impl_->storage->ready(); }
+void Variable::wait() const { impl_->storage->wait(); }
+
+void Variable::set_data(Data data) { impl_->storage = std::make_shared<detail::Storage>(std::move(data)); }
+
+std::string Variable::role() const { return impl_->role.text(); }
+void Variable::set_role(std::string role) { impl_->role = detail::Role(std::move(role)); }
+
+bool Variable::requires_grad() const { return impl_->requires_grad; }
+
+void Variable::set_requires_grad(bool requires_grad) {
+  if (impl_->grad_fn) {
+    throw StateError(fmt::format("requires_grad of \"{}\" cannot be set, because it is the result of an operation: use "
+                                 "detach() for a copy without history",
+                                 role()));
+  }
+  impl_->requires_grad = requires_grad;
+}
+
+bool Variable::is_leaf() const { return !impl_->requires_grad || !impl_->grad_fn; }
+
+std::vector<Variable> Variable::grad() const {
+  const detail::VariableImpl& impl = with_grad(*this);
+  const std::lock_guard lock(detail::mutex_of(impl));
+  return impl.extras ? impl.extras->grad : std::vector<Variable>{};
+}
+
+void Variable::append_grad(Variable gradient) {
+  with_grad(*this);
+  const std::lock_guard lock(detail::mutex_of(*impl_));
+  impl_->make_extras().grad.push_back(std::move(gradient));
+}
+
+void Variable::clear_grad() {
+  std::vector<Variable> dropped;  // destroyed outside the lock
+  const std::lock_guard lock(detail::mutex_of(*impl_));
+  if (impl_->extras) dropped.swap(impl_->extras->grad);
+}
+
+void Variable::retain_grad() {
+  if (is_leaf()) {
+    throw StateError(fmt::format("retain_grad() is for results of operations; \"{}\" is a leaf{}", role(),
+                                 requires_grad() ? " and keeps its gradients anyway" : " that does not require grad"));
+  }
+  impl_->retains_grad = true;
+}
+
+bool Variable::retains_grad() const { return impl_->retains_grad; }
+
+std::shared_ptr<autograd::Node> Variable::grad_fn() const { return impl_->grad_fn; }
+std::size_t Variable::output_nr() const { return impl_->output_nr; }
+
+Variable Variable::detach() const { return detail::make_variable(impl_->storage, impl_->role); }
+
+Variable Variable::clone() const {
+  if (!is_leaf()) {
+    throw StateError(fmt::format("\"{}\" cannot be cloned, because it is the result of an operation: use detach() for a copy "
+                                 "without history",
+                                 role()));
+  }
+  Variable copy = detail::make_variable(impl_->storage, impl_->role, impl_->requires_grad);
+  for (const Variable& gradient : grad()) copy.append_grad(gradient.clone());
+  return copy;
+}
+
+void Variable::copy_(const Variable& source) {
+  const Data& data = source.data();
+  if (data.is_batch() != is_batch() || data.size() != size()) {
+    throw ValueError(fmt::format("\"{}\" cannot take over the data of \"{}\": it holds {}, the source {}", role(), source.role(),
+                                 this->data().description(), data.description()));
+  }
+  set_requires_grad(source.requires_grad());
+  impl_->storage = source.impl_->storage;
+  impl_->role = source.impl_->role;
+}
+
+bool Variable::is_batch() const { return impl_->storage->is_batch(); }
+std::size_t Variable::size() const { return impl_->storage->size(); }
+
+Data Variable::operator[](std::size_t i) const {
+  if (i >= size()) throw ValueError(fmt::format("there is no item {} in \"{}\", which has {}", i, role(), size()));
+  return impl_->storage->item(i);
+}
+
+bool is_same(const Variable& a, const Variable& b) noexcept { return a.impl_ == b.impl_; }
+
+std::ostream& operator<<(std::ostream& out, const Variable& variable) { return out << to_string(variable); }
+
+}  // namespace tgd

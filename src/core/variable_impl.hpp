@@ -1,0 +1,49 @@
+// What a Variable's handle points to. Private to the library.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <tgd/variable.hpp>
+
+#include "core/role.hpp"
+#include "core/storage.hpp"
+
+namespace tgd::detail {
+
+struct VariableImpl {
+  /// What few Variables have.
+  struct Extras {
+    std::vector<Variable> grad;
+    std::vector<std::function<Variable(const Variable&)>> hooks;
+    /// For a gradient: the conversations that it came from, as text for a prompt.
+    std::string context;
+  };
+
+  std::shared_ptr<Storage> storage;
+  Role role;
+  std::shared_ptr<autograd::Node> grad_fn;
+  std::weak_ptr<autograd::Node> accumulator;  // a leaf's AccumulateGrad, while a graph uses it
+  std::unique_ptr<Extras> extras;
+  std::uint32_t output_nr = 0;
+  bool requires_grad = false;
+  bool retains_grad = false;
+  /// For a gradient: it passed operations that hand feedback on unchanged; its receiver has yet to be told so.
+  bool forwarded = false;
+
+  Extras& make_extras() {
+    if (!extras) extras = std::make_unique<Extras>();
+    return *extras;
+  }
+};
+
+/// Guards gradients, hooks and accumulator of a Variable. Few mutexes serve all Variables.
+std::mutex& mutex_of(const VariableImpl& impl);
+
+Variable make_variable(std::shared_ptr<Storage> storage, Role role, bool requires_grad = false);
+
+}  // namespace tgd::detail
