@@ -7,10 +7,11 @@
 // Thread-safety: every member of ChatModel may be called from any thread at any time.
 #pragma once
 
-#include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -34,35 +35,34 @@ struct Message {
 
 /// Who asks and why. Never sent; for ledgers, error messages and tests.
 struct CallInfo {
-  std::string purpose;    ///< "forward", "backward", "optimize", "judge", …
-  std::string node;       ///< the graph node's name, empty outside a graph
-  std::string parameter;  ///< the role of the Variable that is criticised or rewritten
-  std::optional<std::size_t> item;  ///< index in the batch
+  std::string purpose = {};              ///< "forward", "backward", "optimize", "judge", …
+  std::string node = {};                 ///< the graph node's name, empty outside a graph
+  std::string parameter = {};            ///< the role of the Variable that is criticised or rewritten
+  std::optional<std::size_t> item = {};  ///< index in the batch
 };
 
 struct Request {
-  std::vector<Message> messages;
-  Json args;             ///< completion arguments, laid over the model's own
+  std::vector<Message> messages = {};
+  Json args = {};  ///< completion arguments, laid over the model's own
   CallInfo info = {};
   std::stop_token stop = {};  ///< ends the call with LMError::Kind::cancelled, queued or running
 };
 
 struct Reply {
-  std::string content;
-  std::string finish_reason;  ///< "stop", "length", …; empty when the endpoint gave none
-  std::string model;          ///< as the endpoint names it
-  Usage usage;                ///< of this call, all its attempts included
+  std::string content = {};
+  std::string finish_reason = {};              ///< "stop", "length", …; empty when the endpoint gave none
+  std::string model = {};                      ///< as the endpoint names it
+  Usage usage = {};                            ///< of this call, all its attempts included
   std::vector<std::string> alternatives = {};  ///< the further choices when `n` > 1 was asked for
 };
 
 /// A reply or the error that came instead.
 class TGD_API Outcome {
  public:
-  Outcome(Reply reply) : reply_(std::move(reply)) {}                     // NOLINT(google-explicit-constructor)
-  Outcome(std::exception_ptr error) : error_(std::move(error)) {}        // NOLINT(google-explicit-constructor)
-  template <class E>
-    requires std::derived_from<E, std::exception>
-  Outcome(const E& error) : error_(std::make_exception_ptr(error)) {}    // NOLINT(google-explicit-constructor)
+  Outcome(Reply reply) : reply_(std::move(reply)) {}               // NOLINT(google-explicit-constructor)
+  Outcome(std::exception_ptr error) : error_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  template <std::derived_from<std::exception> E>
+  Outcome(const E& error) : error_(std::make_exception_ptr(error)) {}  // NOLINT(google-explicit-constructor)
 
   bool ok() const noexcept { return !error_; }
   /// The reply; rethrows the error.
@@ -94,8 +94,12 @@ class TGD_API ChatModel {
   /// Waits for one reply. Throws LMError (or what the model failed with).
   Reply chat(Request request);
   Reply chat(std::vector<Message> messages, Json args = {});
+  /// The same for a list in braces: chat({{"user", "Hello"}}).
+  Reply chat(std::initializer_list<Message> messages, Json args = {});
   /// Starts all, waits for all, replies in the order of the requests. Throws the first failed request's error.
   std::vector<Reply> chat_all(std::vector<Request> requests);
+  /// The same without throwing: one outcome per request, in the order of the requests.
+  std::vector<Outcome> try_chat_all(std::vector<Request> requests);
 
   /// Short name of the provider, such as "openai"; and of the class, such as "OpenAI". Written into optimizer state.
   virtual std::string provider() const = 0;

@@ -28,11 +28,12 @@ struct TGD_API OpenAIOptions {
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds timeout{600'000};  ///< of one attempt, queueing excluded
   int max_retries = 4;                         ///< further attempts after the first
-  std::chrono::milliseconds retry_base{500};   ///< backoff before retry k is drawn from [0, min(retry_cap, retry_base * 2^k)]
+  /// The backoff before retry k (from 0) is drawn from [0, min(retry_cap, retry_base * 2^k)].
+  std::chrono::milliseconds retry_base{500};
   std::chrono::milliseconds retry_cap{30'000};
   std::size_t max_in_flight = 64;
   std::size_t max_reply_bytes = std::size_t{64} << 20;
-  Json args = {};                                             ///< default completion arguments
+  Json args = {};                                                 ///< default completion arguments
   std::vector<std::pair<std::string, std::string>> headers = {};  ///< sent with every request
 };
 

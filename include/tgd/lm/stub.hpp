@@ -4,8 +4,10 @@
 //   auto stub = lm::Stub::answering([](const lm::Request& request) { return "hello"; });
 //   auto stub = std::make_shared<lm::Stub>(); stub->when("invoice", "billing").otherwise("other");
 //
-// Replies may be delayed and reordered (Schedule), so that a test can show that timing changes nothing.
-// Errors: a request that nothing answers ends with LMError::Kind::script that quotes the request.
+// Answers are made on the calling thread, one at a time, in order of arrival. Without a latency `done` runs before start()
+// returns; with one it runs on a thread of the stub, so that a test can show that timing changes nothing.
+// Errors: a request that nothing answers ends with LMError::Kind::script that quotes the request; what an answer throws ends
+// its call. The destructor cancels replies that are not due yet.
 // Thread-safety: like every ChatModel; set it up before the first request.
 #pragma once
 
@@ -21,7 +23,7 @@
 
 namespace tgd::lm {
 
-class TGD_API Stub : public ChatModel, public std::enable_shared_from_this<Stub> {
+class TGD_API Stub : public ChatModel {
  public:
   /// Returns the reply's text; may throw an LMError to play a failing endpoint.
   using Answer = std::function<std::string(const Request&)>;
@@ -56,11 +58,12 @@ class TGD_API Stub : public ChatModel, public std::enable_shared_from_this<Stub>
   Usage usage() const override;
   void add_usage(const Usage& usage) override;
 
-  /// What was asked so far, in order of arrival.
+  /// What was asked since the last forget_requests(), in order of arrival.
   std::vector<Request> requests() const;
   std::size_t calls() const;
   /// The highest number of requests that were being answered at the same time.
   std::size_t max_in_flight() const;
+  /// Forgets what was asked; a script and the numbering of requests go on.
   void forget_requests();
 
  private:

@@ -1,0 +1,87 @@
+#include <tgd/lm/chat_model.hpp>
+
+#include <condition_variable>
+#include <mutex>
+
+namespace tgd::lm {
+
+namespace {
+
+// Shared by the waiting thread and the callbacks, so that a callback's last touch never meets a dead stack frame.
+struct Collector {
+  explicit Collector(std::size_t count) : outcomes(count), missing(count) {}
+
+  void put(std::size_t index, Outcome outcome) {
+    const std::lock_guard lock(mutex);
+    outcomes[index] = std::move(outcome);
+    if (--missing == 0) complete.notify_all();
+  }
+
+  std::vector<Outcome> wait() {
+    std::unique_lock lock(mutex);
+    complete.wait(lock, [this] { return missing == 0; });
+    std::vector<Outcome> result;
+    result.reserve(outcomes.size());
+    for (std::optional<Outcome>& outcome : outcomes) result.push_back(*std::move(outcome));
+    return result;
+  }
+
+  std::mutex mutex;
+  std::condition_variable complete;
+  std::vector<std::optional<Outcome>> outcomes;
+  std::size_t missing;
+};
+
+}  // namespace
+
+const Reply& Outcome::value() const& {
+  if (error_) std::rethrow_exception(error_);
+  return reply_;
+}
+
+Reply&& Outcome::value() && {
+  if (error_) std::rethrow_exception(error_);
+  return std::move(reply_);
+}
+
+std::string Outcome::error_message() const {
+  if (!error_) return {};
+  try {
+    std::rethrow_exception(error_);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "unknown error";
+  }
+}
+
+Reply ChatModel::chat(Request request) {
+  std::vector<Request> one;
+  one.push_back(std::move(request));
+  return std::move(chat_all(std::move(one)).front());
+}
+
+Reply ChatModel::chat(std::vector<Message> messages, Json args) {
+  return chat(Request{.messages = std::move(messages), .args = std::move(args)});
+}
+
+Reply ChatModel::chat(std::initializer_list<Message> messages, Json args) {
+  return chat(std::vector<Message>(messages), std::move(args));
+}
+
+std::vector<Reply> ChatModel::chat_all(std::vector<Request> requests) {
+  std::vector<Reply> replies;
+  replies.reserve(requests.size());
+  for (Outcome& outcome : try_chat_all(std::move(requests))) replies.push_back(std::move(outcome).value());
+  return replies;
+}
+
+std::vector<Outcome> ChatModel::try_chat_all(std::vector<Request> requests) {
+  const auto collector = std::make_shared<Collector>(requests.size());
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    start(std::move(requests[i]), [collector, i](Outcome outcome) { collector->put(i, std::move(outcome)); });
+  }
+  return collector->wait();
+}
+
+}  // namespace tgd::lm

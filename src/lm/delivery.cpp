@@ -1,0 +1,133 @@
+#include "lm/delivery.hpp"
+
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace tgd::lm::detail {
+
+class Delivery::Core {
+ public:
+  void post(std::shared_ptr<Core> self, Clock::time_point due, Task task, std::stop_token stop);
+  void close();
+
+ private:
+  using OnStop = std::stop_callback<std::function<void()>>;
+  using Key = std::pair<Clock::time_point, std::uint64_t>;
+  struct Pending {
+    Task task;
+    std::stop_token stop;
+    // Destroyed only without the lock: its destructor waits for a running callback, which takes the lock.
+    std::unique_ptr<OnStop> on_stop;
+  };
+  using Queue = std::map<Key, Pending>;
+  struct Next {
+    Queue::node_type pending;
+    Ending ending;
+  };
+
+  void run();
+  std::optional<Next> take_next();
+  Queue::iterator find_stopped();
+  void notice_stop();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Queue queue_;
+  std::uint64_t posted_ = 0;
+  bool stop_seen_ = false;  // some task's stop was requested since the queue was last searched
+  bool closing_ = false;
+  std::thread thread_;
+};
+
+void Delivery::Core::post(std::shared_ptr<Core> self, Clock::time_point due, Task task, std::stop_token stop) {
+  Pending pending{std::move(task), stop, nullptr};
+  if (stop.stop_possible()) pending.on_stop = std::make_unique<OnStop>(stop, [this] { notice_stop(); });
+  {
+    const std::lock_guard lock(mutex_);
+    if (!closing_) {
+      if (!thread_.joinable()) thread_ = std::thread([self = std::move(self)] { self->run(); });
+      queue_.emplace(Key{due, posted_++}, std::move(pending));
+      // A callback that ran before the task was queued has been searched for in vain.
+      if (stop.stop_requested()) stop_seen_ = true;
+      changed_.notify_one();
+      return;
+    }
+  }
+  pending.task(Ending::cancelled);
+}
+
+void Delivery::Core::close() {
+  std::thread thread;
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+    thread = std::move(thread_);
+    changed_.notify_one();
+  }
+  if (!thread.joinable()) return;
+  if (thread.get_id() == std::this_thread::get_id()) {
+    thread.detach();
+  } else {
+    thread.join();
+  }
+}
+
+void Delivery::Core::notice_stop() {
+  const std::lock_guard lock(mutex_);
+  stop_seen_ = true;
+  changed_.notify_one();
+}
+
+void Delivery::Core::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    if (std::optional<Next> next = take_next()) {
+      lock.unlock();
+      next->pending.mapped().task(next->ending);
+      next.reset();
+      lock.lock();
+    } else if (closing_) {
+      return;
+    } else if (queue_.empty()) {
+      changed_.wait(lock);
+    } else {
+      const Clock::time_point due = queue_.begin()->first.first;
+      changed_.wait_until(lock, due);
+    }
+  }
+}
+
+std::optional<Delivery::Core::Next> Delivery::Core::take_next() {
+  if (queue_.empty()) return std::nullopt;
+  if (closing_) return Next{queue_.extract(queue_.begin()), Ending::cancelled};
+  if (stop_seen_) {
+    if (const auto stopped = find_stopped(); stopped != queue_.end())
+      return Next{queue_.extract(stopped), Ending::cancelled};
+    stop_seen_ = false;
+  }
+  if (queue_.begin()->first.first <= Clock::now()) return Next{queue_.extract(queue_.begin()), Ending::due};
+  return std::nullopt;
+}
+
+Delivery::Core::Queue::iterator Delivery::Core::find_stopped() {
+  auto at = queue_.begin();
+  while (at != queue_.end() && !at->second.stop.stop_requested()) ++at;
+  return at;
+}
+
+Delivery::Delivery() : core_(std::make_shared<Core>()) {}
+
+Delivery::~Delivery() { close(); }
+
+void Delivery::post(Clock::time_point due, Task task, std::stop_token stop) {
+  core_->post(core_, due, std::move(task), std::move(stop));
+}
+
+void Delivery::close() { core_->close(); }
+
+}  // namespace tgd::lm::detail

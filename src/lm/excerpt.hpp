@@ -1,0 +1,17 @@
+// Excerpts of other people's text for error messages.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace tgd::lm::detail {
+
+/// At most `limit` bytes of `text` on one line, cut at a UTF-8 boundary and marked with "..." when something is missing.
+/// Runs of white space and control characters become one space, invalid UTF-8 becomes U+FFFD.
+std::string excerpt(std::string_view text, std::size_t limit = 200);
+
+/// `text` with everything that is not UTF-8 replaced by U+FFFD.
+std::string valid_utf8(std::string_view text);
+
+}  // namespace tgd::lm::detail

@@ -1,0 +1,70 @@
+#include <tgd/lm/usage.hpp>
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+#include <tgd/error.hpp>
+
+namespace tgd::lm {
+
+namespace {
+
+struct Field {
+  std::string_view name;
+  std::int64_t Usage::*member;
+};
+
+// The one list of all figures: sums, to_json and from_json follow it.
+constexpr std::array fields = {
+    Field{"calls", &Usage::calls},
+    Field{"attempts", &Usage::attempts},
+    Field{"reported", &Usage::reported},
+    Field{"prompt_tokens", &Usage::prompt_tokens},
+    Field{"cached_prompt_tokens", &Usage::cached_prompt_tokens},
+    Field{"completion_tokens", &Usage::completion_tokens},
+    Field{"reasoning_tokens", &Usage::reasoning_tokens},
+};
+
+}  // namespace
+
+Usage& Usage::operator+=(const Usage& other) {
+  for (const Field& field : fields) this->*field.member += other.*field.member;
+  return *this;
+}
+
+Json Usage::to_json() const {
+  nlohmann::json json = nlohmann::json::object();
+  for (const Field& field : fields) json[std::string(field.name)] = this->*field.member;
+  return json;
+}
+
+Usage Usage::from_json(const Json& json) {
+  const nlohmann::json& object = json.value();
+  if (!object.is_object()) throw ValueError("usage must be a JSON object, but is " + json.dump());
+  Usage usage;
+  for (const Field& field : fields) {
+    const auto member = object.find(field.name);
+    if (member == object.end()) continue;
+    if (!member->is_number_integer()) {
+      throw ValueError("usage: \"" + std::string(field.name) + "\" must be a whole number, but is " +
+                       Json(*member).dump());
+    }
+    usage.*field.member = member->get<std::int64_t>();
+  }
+  return usage;
+}
+
+void UsageMeter::add(const Usage& usage) {
+  const std::lock_guard lock(mutex_);
+  total_ += usage;
+}
+
+Usage UsageMeter::total() const {
+  const std::lock_guard lock(mutex_);
+  return total_;
+}
+
+}  // namespace tgd::lm
