@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds tgd and runs its tests.
+#
+#   tests/run.sh         everything: all tests, all tests under AddressSanitizer and UndefinedBehaviorSanitizer, the
+#                        concurrent ones under ThreadSanitizer, and a few seconds of each fuzz target
+#   tests/run.sh quick   all tests, without a sanitizer
+#
+# Tests that need data from outside the repository look for it in $TGD_TEST_DATA and are skipped without it.
+set -eEuo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tests/setup.sh
+
+case ${1:-all} in
+  all | quick) ;;
+  *)
+    echo "usage: tests/run.sh [quick]" >&2
+    exit 2
+    ;;
+esac
+
+export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
+
+stage=""
+summary=()
+trap 'echo "tests/run.sh: FAILED in stage $stage" >&2' ERR
+
+begin() {
+  stage=$1
+  started=$SECONDS
+  echo "== $stage"
+}
+
+end() {
+  summary+=("$(printf '%-8s %-40s %4d s' "$stage" "$1" $((SECONDS - started)))")
+}
+
+# Sanitizers of older compilers cannot start on kernels that randomize addresses by many bits.
+fixed_addresses=()
+if setarch -R true 2>/dev/null; then fixed_addresses=(setarch -R); fi
+
+run_preset() {
+  cmake --preset "$1"
+  cmake --build --preset "$1"
+  shift
+  "$@"
+}
+
+begin setup
+setup tests
+end "tools and libraries are there"
+
+begin dev
+run_preset dev ctest --preset dev
+end "all tests"
+
+if [ "${1:-all}" = all ]; then
+  begin asan
+  run_preset asan "${fixed_addresses[@]}" ctest --preset asan
+  end "all tests, addresses and undefined behaviour"
+
+  begin tsan
+  run_preset tsan "${fixed_addresses[@]}" ctest --preset tsan
+  end "concurrent tests, data races"
+
+  begin fuzz
+  if ! compgen -G 'tests/fuzz/*.cpp' >/dev/null; then
+    end "SKIPPED: no fuzz targets"
+  elif ! setup_has fuzzer; then
+    end "SKIPPED: no clang with libFuzzer"
+  else
+    run_preset fuzz "${fixed_addresses[@]}" ctest --preset fuzz
+    end "some seconds of each target"
+  fi
+fi
+
+echo "== All passed"
+printf '%s\n' "${summary[@]}"

@@ -1,0 +1,79 @@
+# Sourced by tests/run.sh and examples/run.sh: finds out what the build lacks and installs it.
+#
+#   setup build     what the library and the program need
+#   setup tests     the same, and what the tests need
+#
+# On Debian and its relatives apt-get does it, as root or through sudo, and only when something is missing. Elsewhere the
+# missing things are listed and the script ends with status 2.
+
+# <Debian package> <how to find out whether it is there> <what>
+setup_build_needs='
+g++                   command c++
+cmake                 command cmake
+ninja-build           command ninja
+libcurl4-openssl-dev  header  curl/curl.h
+libsqlite3-dev        header  sqlite3.h
+nlohmann-json3-dev    header  nlohmann/json.hpp
+libfmt-dev            header  fmt/core.h
+libcli11-dev          header  CLI/CLI.hpp
+ca-certificates       file    /etc/ssl/certs/ca-certificates.crt
+'
+setup_tests_needs='
+catch2                header  catch2/catch.hpp catch2/catch_all.hpp
+pkg-config            command pkg-config
+clang                 command clang++
+libclang-rt-dev       fuzzer
+'
+
+# Asks the system and not dpkg: a library that was built by hand, or another package that provides it, is as good.
+setup_has() {
+  local kind=$1 what
+  shift
+  case $kind in
+    command) command -v "$1" >/dev/null ;;
+    file) [ -e "$1" ] ;;
+    header)
+      for what in "$@"; do
+        printf '#if !__has_include(<%s>)\n#error\n#endif\n' "$what" | c++ -E -x c++ - >/dev/null 2>&1 && return
+      done
+      return 1
+      ;;
+    fuzzer)
+      printf 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }\n' |
+        clang++ -fsanitize=fuzzer,address -x c++ - -o /dev/null 2>/dev/null
+      ;;
+  esac
+}
+
+setup() {
+  local needs=$setup_build_needs package kind what missing=() as_root=()
+  if [ "$1" = tests ]; then needs+=$setup_tests_needs; fi
+  while read -r package kind what; do
+    # shellcheck disable=SC2086  # $what is a list of words
+    if [ -n "$package" ] && ! setup_has "$kind" $what; then missing+=("$package"); fi
+  done <<<"$needs"
+  if [ ${#missing[@]} -eq 0 ]; then return; fi
+
+  if ! command -v apt-get >/dev/null; then
+    # Only the fuzz targets need clang, and the certificates of other systems live elsewhere.
+    local required=()
+    for package in "${missing[@]}"; do
+      case $package in clang | libclang-rt-dev | ca-certificates) ;; *) required+=("$package") ;; esac
+    done
+    if [ ${#required[@]} -eq 0 ]; then return; fi
+    echo "Missing, and there is no apt-get to install it. Please install what these Debian packages hold:" >&2
+    printf '  %s\n' "${required[@]}" >&2
+    exit 2
+  fi
+  if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+      echo "Missing, and installing needs root. Please run as root: apt-get install ${missing[*]}" >&2
+      exit 2
+    fi
+    as_root=(sudo)
+  fi
+  echo "== Installing with apt-get: ${missing[*]}"
+  "${as_root[@]}" apt-get -qq update
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends \
+    "${missing[@]}"
+}
