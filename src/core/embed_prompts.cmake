@@ -39,15 +39,17 @@ if(count EQUAL 0)
 endif()
 
 file(WRITE "${OUTPUT}" "// Generated from prompts/*.md by embed_prompts.cmake.
+// NOLINTBEGIN
 #include \"core/embedded_prompts.hpp\"
 
 namespace tgd::detail {
 namespace {
-${definitions}} // namespace
+${definitions}}  // namespace
 
 constinit const EmbeddedPrompt embedded_prompts[] = {
 ${rows}};
 constinit const std::size_t embedded_prompt_count = ${count};
 
-} // namespace tgd::detail
+}  // namespace tgd::detail
+// NOLINTEND
 ")

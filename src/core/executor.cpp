@@ -16,10 +16,11 @@ Executor::Executor(std::size_t width) : width_(width) {}
 
 Executor::~Executor() {
   std::vector<std::thread> threads;
+  std::deque<std::function<void()>> dropped;  // destroyed without the lock: what they own may post
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    tasks_.clear();
+    dropped.swap(tasks_);
     threads.swap(threads_);
   }
   wake_.notify_all();

@@ -85,14 +85,6 @@ void Variable::clear_grad() {
   if (impl_->extras) dropped.swap(impl_->extras->grad);
 }
 
-void Variable::retain_grad() {
-  if (is_leaf()) {
-    throw StateError(fmt::format("retain_grad() is for results of operations; \"{}\" is a leaf{}", role(),
-                                 requires_grad() ? " and keeps its gradients anyway" : " that does not require grad"));
-  }
-  impl_->retains_grad = true;
-}
-
 bool Variable::retains_grad() const { return impl_->retains_grad; }
 
 std::shared_ptr<autograd::Node> Variable::grad_fn() const { return impl_->grad_fn; }

@@ -1,0 +1,179 @@
+// The textual autograd graph: nodes, edges, grad mode and the backward pass.
+//
+// A node computes gradients in two pure halves: ask() returns the requests to a language model that it needs, answer() turns
+// the replies into one gradient per input. The engine alone decides what is in flight: one coordinator (the calling thread),
+// any number of calls at once, results committed in a fixed order. The same graph and the same replies give byte-identical
+// prompts and gradients, whatever the latency.
+//
+// Errors: GraphError for misuse; what a node or its language model throws is rethrown with the node's name and role. After an
+// error no gradient of any leaf has changed and the graph can be used again.
+// Thread-safety: distinct graphs may run backward on distinct threads and share leaves and models.
+// Sources: PyTorch autograd (engine, grad mode); TextGrad (Yuksekgonul et al., 2024) for textual gradients.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tgd/export.hpp>
+#include <tgd/lm/chat_model.hpp>
+#include <tgd/variable.hpp>
+
+namespace tgd {
+
+/// Whether operations on this thread record history. On by default.
+TGD_API bool is_grad_enabled() noexcept;
+
+/// Switches recording off for this thread while it lives. Nests.
+class TGD_API NoGradGuard {
+ public:
+  NoGradGuard() noexcept;
+  ~NoGradGuard();
+  NoGradGuard(const NoGradGuard&) = delete;
+  NoGradGuard& operator=(const NoGradGuard&) = delete;
+
+ private:
+  bool previous_;
+};
+
+/// The model that criticises in backward passes which name none themselves. The one process-wide setting of tgd.
+TGD_API void set_backward_model(lm::ChatModelPtr model, Json args = {});
+/// By name, "openai/gpt-5": the provider is what stands before the first '/'. See lm::make_model.
+TGD_API void set_backward_model(const std::string& name, Json args = {});
+/// Throws StateError when none was set.
+TGD_API lm::ChatModelPtr backward_model();
+
+namespace autograd {
+
+class Node;
+
+/// No gradient at all (nullopt) is not the same as empty feedback (""), which says that all is well.
+using Gradient = std::optional<Variable>;
+
+/// Where an input of a node came from. Empty for an input that needs no gradient.
+struct Edge {
+  std::shared_ptr<Node> function;
+  std::size_t input_nr = 0;  ///< which output of `function` the input is
+
+  explicit operator bool() const noexcept { return function != nullptr; }
+};
+
+/// What a node works on in a backward pass.
+struct Feedback {
+  std::span<const Gradient> grad_outputs;  ///< one per output; nullopt for an output that got none
+  std::span<const char> wanted;            ///< one flag per edge: whether anybody wants a gradient there
+
+  bool wants(std::size_t edge) const { return wanted[edge] != 0; }
+};
+
+/// What answer() returns: one gradient per edge, or further requests. With requests, answer() is called again with the replies
+/// of all rounds so far.
+struct Answer {
+  std::vector<Gradient> gradients;
+  std::vector<lm::Request> requests = {};
+};
+
+class TGD_API Node : public std::enable_shared_from_this<Node> {
+ public:
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+  /// Long histories are destroyed without recursion.
+  virtual ~Node();
+
+  /// "<Op>Backward", or "AccumulateGrad" at a leaf.
+  virtual std::string name() const = 0;
+  /// The role of an output, for messages and prompts.
+  virtual std::string output_role(std::size_t output_nr) const = 0;
+  virtual std::size_t output_count() const { return 1; }
+
+  /// First half: the requests whose replies answer() needs; none by default.
+  virtual std::vector<lm::Request> ask(const Feedback& feedback) const;
+  /// Second half: one gradient per edge, nullopt where none is wanted.
+  virtual Answer answer(const Feedback& feedback, std::span<const lm::Reply> replies) const = 0;
+
+  /// Whether backward may start here without a gradient: an evaluator knows its own feedback.
+  virtual bool starts_backward() const { return false; }
+  /// Whether answer() hands feedback on as it is; then it is the final receiver who is told where it came from.
+  virtual bool forwards_feedback() const { return false; }
+
+  /// One edge per Variable input.
+  const std::vector<Edge>& next_edges() const noexcept { return edges_; }
+  const std::vector<Edge>& next_functions() const noexcept { return edges_; }
+  /// Nodes made later have higher numbers; leaves' nodes the highest.
+  std::uint64_t sequence_nr() const noexcept { return sequence_nr_; }
+
+  /// Frees what was saved for the backward pass; a second pass is refused from now on.
+  void release();
+  bool released() const noexcept { return released_; }
+
+  /// For results of this node: called with the merged gradient of an output.
+  struct Watch {
+    std::size_t output_nr;
+    std::function<Variable(const Variable&)> hook;  ///< may replace it; empty when it is only retained
+    std::weak_ptr<detail::VariableImpl> retain;     ///< receives it
+  };
+  void add_watch(Watch watch);
+  std::span<const Watch> watches() const noexcept;
+
+ protected:
+  /// Edges to the producers of `inputs`, for those that require grad.
+  explicit Node(std::span<const Variable> inputs);
+  /// For leaves' nodes.
+  explicit Node(std::uint64_t sequence_nr) : sequence_nr_(sequence_nr) {}
+
+  virtual void release_saved() {}
+
+ private:
+  std::vector<Edge> edges_;
+  std::uint64_t sequence_nr_;
+  std::unique_ptr<std::vector<Watch>> watches_;
+  bool released_ = false;
+};
+
+/// The end of every path: appends gradients to a leaf.
+class TGD_API AccumulateGrad : public Node {
+ public:
+  explicit AccumulateGrad(Variable leaf);
+  std::string name() const override { return "AccumulateGrad"; }
+  std::string output_role(std::size_t) const override { return leaf_.role(); }
+  Answer answer(const Feedback&, std::span<const lm::Reply>) const override { return {}; }
+  const Variable& variable() const noexcept { return leaf_; }
+
+ private:
+  Variable leaf_;
+};
+
+struct BackwardOptions {
+  bool retain_graph = false;            ///< keep the history for another pass
+  std::vector<Variable> inputs = {};    ///< leaves: only they receive gradients, and nothing else costs a call
+  lm::ChatModelPtr model = nullptr;     ///< criticises instead of the model of set_backward_model()
+  Json args = {};                       ///< completion arguments laid over those of the requests
+  std::stop_token stop = {};            ///< ends the pass with an LMError of kind cancelled
+};
+
+/// Runs the graph backward from `root`; Variable::backward() by another name. A scalar gradient is accepted for a batch and
+/// means every item.
+TGD_API void backward(const Variable& root, Gradient gradient = std::nullopt, const BackwardOptions& options = {});
+
+}  // namespace autograd
+
+// ---- Functions without a language model ------------------------------------------------------------------------------
+
+/// Numbers add, texts concatenate, lists elementwise (equal length). Role: "<a> and <b>".
+/// Feedback goes to both, wrapped in one sentence for its final receiver. Throws TypeError for text + number.
+TGD_API Variable add(const Variable& a, const Variable& b);
+TGD_API Variable operator+(const Variable& a, const Variable& b);
+TGD_API Variable& operator+=(Variable& a, const Variable& b);
+
+/// `fn` applied to each item (or to the scalar): parse a reply, lower-case it. Runs when the item is there. Feedback passes
+/// through as it is. The role stays unless one is given.
+TGD_API Variable map(const Variable& variable, std::function<Data(const Data&)> fn, std::string role = {});
+
+}  // namespace tgd

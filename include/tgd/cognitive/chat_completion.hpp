@@ -1,0 +1,70 @@
+// chat_completion: a language model as a differentiable function of the Variables in its messages.
+//
+// Shapes: every input and every Variable in a message is a scalar or a batch; any batch makes the call a batch, with one
+// request per index, scalars broadcast, and replies in the order of the inputs.
+// Returns at once; the reply of item i arrives when item i of all inputs has arrived and the model has answered.
+// Errors: ValueError (unequal batches, an input that no message uses) at the call where they are known by then; a failed item
+// where the data is read, with the operation's name and the item.
+// Thread-safety: see Variable.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <tgd/autograd.hpp>
+#include <tgd/export.hpp>
+#include <tgd/lm/chat_model.hpp>
+#include <tgd/prompts.hpp>
+#include <tgd/variable.hpp>
+
+namespace tgd {
+
+/// A message whose content is made of Variables, joined by newlines. {name} stands for the input of that name.
+struct Message {
+  std::string role;  ///< "system", "user", "assistant"
+  std::vector<Variable> content;
+};
+using Messages = std::vector<Message>;
+
+/// What a placeholder stands for: a text, a list of texts, a Variable (scalar or batch), or a list of scalar Variables.
+class TGD_API Input {
+ public:
+  Input(const char* text) : value_(Variable(text)) {}                              // NOLINT(google-explicit-constructor)
+  Input(std::string text) : value_(Variable(std::move(text))) {}                   // NOLINT(google-explicit-constructor)
+  Input(std::vector<std::string> texts) : value_(Variable(Data(std::move(texts)))) {}  // NOLINT(google-explicit-constructor)
+  Input(Data data) : value_(Variable(std::move(data))) {}                          // NOLINT(google-explicit-constructor)
+  Input(Variable variable) : value_(std::move(variable)) {}                        // NOLINT(google-explicit-constructor)
+  Input(std::vector<Variable> items) : value_(std::move(items)) {}                 // NOLINT(google-explicit-constructor)
+
+  bool is_list() const noexcept { return value_.index() == 1; }
+  const Variable& variable() const { return std::get<Variable>(value_); }
+  const std::vector<Variable>& list() const { return std::get<std::vector<Variable>>(value_); }
+
+ private:
+  std::variant<Variable, std::vector<Variable>> value_;
+};
+using Inputs = std::vector<std::pair<std::string, Input>>;
+
+enum class OnError {
+  fail,  ///< a failed item fails the call
+  skip   ///< a failed item becomes "", is reported, and gets no gradient
+};
+
+struct ChatOptions {
+  Json args = {};                        ///< completion arguments, passed through untouched
+  OnError on_error = OnError::fail;
+  std::string role = "reply";            ///< of the result
+  std::size_t samples_per_request = 8;   ///< in backward, for a Variable that all items share
+  std::function<void(std::size_t item, const std::string& error)> on_skip = {};  ///< from any thread
+  Prompts prompts = {};
+};
+
+/// One request per item. A reply that was cut off (finish_reason "length") is an error unless args limit its length.
+TGD_API Variable chat_completion(const lm::ChatModelPtr& model, const Messages& messages, const Inputs& inputs = {},
+                                 ChatOptions options = {});
+
+}  // namespace tgd

@@ -1,0 +1,50 @@
+// How operations make their results. Private to the library.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include <tgd/autograd.hpp>
+
+#include "core/variable_impl.hpp"
+
+namespace tgd::detail {
+
+/// Whether a result of these inputs gets history: grad mode is on and some input requires grad.
+bool records_history(std::span<const Variable> inputs);
+
+/// Output `output_nr` of `node`; a leaf without history when `node` is null.
+Variable make_result(std::shared_ptr<Storage> storage, Role role, std::shared_ptr<autograd::Node> node,
+                     std::size_t output_nr = 0);
+
+/// The edge to the producer of a Variable; empty when it does not require grad.
+autograd::Edge gradient_edge(const Variable& variable);
+
+/// The common length of those inputs that are batches, nullopt when all are scalars. Throws ValueError naming the operation
+/// and the roles when lengths differ.
+std::optional<std::size_t> batch_size(std::string_view operation, std::span<const Variable> inputs);
+
+/// Runs `task` when item i of every storage has arrived or failed: at once, on this thread, if they all have; otherwise on the
+/// executor.
+void when_items(const std::vector<std::shared_ptr<Storage>>& storages, std::size_t i, std::function<void()> task);
+
+/// The same for all items of all storages.
+void when_complete(const std::vector<std::shared_ptr<Storage>>& storages, std::function<void()> task);
+
+/// Data computed item by item from the inputs' items. `compute` may throw: the item fails with that. Inputs that are all there
+/// are computed at once and errors are thrown here.
+std::shared_ptr<Storage> compute_items(std::string_view operation, std::span<const Variable> inputs,
+                                       std::function<Data(std::size_t i, std::span<const Data> items)> compute);
+
+/// A scalar computed from all items of the inputs; otherwise like compute_items.
+std::shared_ptr<Storage> compute_whole(const std::vector<std::shared_ptr<Storage>>& inputs, std::function<Data()> compute);
+
+/// A text for a gradient's receiver.
+Variable make_gradient(Data data, bool forwarded = false);
+
+/// The feedback to item i as text: a scalar gradient means every item; empty when there is none.
+std::string feedback_text(const autograd::Gradient& gradient, std::size_t i);
+
+}  // namespace tgd::detail

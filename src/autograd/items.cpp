@@ -1,0 +1,133 @@
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "autograd/graph.hpp"
+#include "core/executor.hpp"
+
+namespace tgd::detail {
+
+namespace {
+
+/// Runs a task when everything it waits for has arrived: on the caller's thread if that is before finish_setup(), else on the
+/// executor.
+class Countdown {
+ public:
+  Countdown(std::size_t arrivals, std::function<void()> task) : missing_(arrivals + 1), task_(std::move(task)) {}
+
+  void arrive() {
+    if (missing_.fetch_sub(1) == 1) Executor::shared().post(std::move(task_));
+  }
+  void finish_setup() {
+    if (missing_.fetch_sub(1) == 1) task_();
+  }
+
+ private:
+  std::atomic<std::size_t> missing_;
+  std::function<void()> task_;
+};
+
+bool all_ready(std::span<const Variable> inputs) {
+  for (const Variable& input : inputs) {
+    if (!input.ready()) return false;
+  }
+  return true;
+}
+
+std::vector<Data> items_of(const std::vector<std::shared_ptr<Storage>>& storages, std::size_t i) {
+  std::vector<Data> items;
+  items.reserve(storages.size());
+  for (const auto& storage : storages) items.push_back(storage->item(i));
+  return items;
+}
+
+std::shared_ptr<Storage> compute_now(const std::vector<std::shared_ptr<Storage>>& storages, std::optional<std::size_t> batch,
+                                     const std::function<Data(std::size_t, std::span<const Data>)>& compute) {
+  if (!batch) return std::make_shared<Storage>(compute(0, items_of(storages, 0)));
+  std::vector<Data> results;
+  results.reserve(*batch);
+  for (std::size_t i = 0; i < *batch; ++i) results.push_back(compute(i, items_of(storages, i)));
+  return std::make_shared<Storage>(Data::list(std::move(results)));
+}
+
+}  // namespace
+
+std::optional<std::size_t> batch_size(std::string_view operation, std::span<const Variable> inputs) {
+  const Variable* first = nullptr;
+  for (const Variable& input : inputs) {
+    if (!input.is_batch()) continue;
+    if (first == nullptr) first = &input;
+    if (input.size() != first->size()) {
+      throw ValueError(fmt::format("{}: lists have to be of equal length; \"{}\" has {} items and \"{}\" {}", operation,
+                                   first->role(), first->size(), input.role(), input.size()));
+    }
+  }
+  return first != nullptr ? std::optional(first->size()) : std::nullopt;
+}
+
+void when_items(const std::vector<std::shared_ptr<Storage>>& storages, std::size_t i, std::function<void()> task) {
+  const auto countdown = std::make_shared<Countdown>(storages.size(), std::move(task));
+  for (const auto& storage : storages) storage->on_item(i, [countdown] { countdown->arrive(); });
+  countdown->finish_setup();
+}
+
+void when_complete(const std::vector<std::shared_ptr<Storage>>& storages, std::function<void()> task) {
+  std::size_t items = 0;
+  for (const auto& storage : storages) items += storage->size();
+  const auto countdown = std::make_shared<Countdown>(items, std::move(task));
+  for (const auto& storage : storages) {
+    for (std::size_t i = 0; i < storage->size(); ++i) storage->on_item(i, [countdown] { countdown->arrive(); });
+  }
+  countdown->finish_setup();
+}
+
+std::shared_ptr<Storage> compute_items(std::string_view operation, std::span<const Variable> inputs,
+                                       std::function<Data(std::size_t, std::span<const Data>)> compute) {
+  const std::optional<std::size_t> batch = batch_size(operation, inputs);
+  std::vector<std::shared_ptr<Storage>> storages;
+  storages.reserve(inputs.size());
+  for (const Variable& input : inputs) storages.push_back(input.impl()->storage);
+  if (all_ready(inputs)) return compute_now(storages, batch, compute);
+
+  const auto result = batch ? Storage::pending_batch(*batch) : Storage::pending_scalar();
+  const auto shared = std::make_shared<decltype(compute)>(std::move(compute));
+  for (std::size_t i = 0; i < batch.value_or(1); ++i) {
+    when_items(storages, i, [storages, result, shared, i] {
+      try {
+        result->set_item(i, (*shared)(i, items_of(storages, i)));
+      } catch (...) {
+        result->fail_item(i, std::current_exception());
+      }
+    });
+  }
+  return result;
+}
+
+std::shared_ptr<Storage> compute_whole(const std::vector<std::shared_ptr<Storage>>& inputs, std::function<Data()> compute) {
+  if (std::all_of(inputs.begin(), inputs.end(), [](const auto& input) { return input->ready(); })) {
+    return std::make_shared<Storage>(compute());
+  }
+  const auto result = Storage::pending_scalar();
+  when_complete(inputs, [inputs, result, compute = std::move(compute)] {
+    try {
+      result->set_item(0, compute());
+    } catch (...) {
+      result->fail_item(0, std::current_exception());
+    }
+  });
+  return result;
+}
+
+Variable make_gradient(Data data, bool forwarded) {
+  Variable gradient = make_variable(std::make_shared<Storage>(std::move(data)), Role());
+  gradient.impl()->forwarded = forwarded;
+  return gradient;
+}
+
+std::string feedback_text(const autograd::Gradient& gradient, std::size_t i) {
+  return gradient ? gradient->data().item_text(i) : std::string();
+}
+
+}  // namespace tgd::detail

@@ -1,0 +1,137 @@
+#include "cognitive/conversation.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include <fmt/format.h>
+
+#include <tgd/template.hpp>
+
+#include "core/text.hpp"
+
+namespace tgd::detail {
+
+Conversation::Conversation(const Messages& messages, const Inputs& inputs) {
+  if (messages.empty()) throw ValueError("chat_completion needs at least one message");
+  for (const Message& message : messages) add_message(message);
+  for (const auto& [name, input] : inputs) add_input(name, input);
+  check_inputs_are_used();
+}
+
+void Conversation::add_message(const Message& message) {
+  if (message.role.empty()) throw ValueError("a message needs a role, such as \"system\" or \"user\"");
+  messages_.push_back({message.role, uses_.size(), message.content.size()});
+  for (const Variable& variable : message.content) add_use(variable, variable.is_batch() ? Part::itemwise : Part::shared, 0);
+}
+
+void Conversation::add_input(const std::string& name, const Input& input) {
+  const auto same_name = [&](const NamedInput& other) { return other.name == name; };
+  if (name.empty()) throw ValueError("an input needs a name: {name} stands for it in the messages");
+  if (std::any_of(inputs_.begin(), inputs_.end(), same_name)) {
+    throw ValueError(fmt::format("there are two inputs of the name \"{}\"", name));
+  }
+  if (!input.is_list()) {
+    inputs_.push_back({name, uses_.size(), 1, false});
+    add_use(input.variable(), input.variable().is_batch() ? Part::itemwise : Part::shared, 0);
+    return;
+  }
+  inputs_.push_back({name, uses_.size(), input.list().size(), true});
+  set_batch_size(input.list().size(), name);
+  for (std::size_t i = 0; i < input.list().size(); ++i) {
+    if (input.list()[i].is_batch()) {
+      throw ValueError(fmt::format("the input \"{}\" is a list of Variables, so each has to be a scalar; number {} is a batch of {}",
+                                   name, i, input.list()[i].size()));
+    }
+    add_use(input.list()[i], Part::single, i);
+  }
+}
+
+void Conversation::add_use(const Variable& variable, Part part, std::size_t item) {
+  std::string role = variable.role();
+  if (part == Part::itemwise) set_batch_size(variable.size(), role);
+  uses_.push_back({part, item, std::move(role), variable.impl()->storage});
+  variables_.push_back(variable);
+}
+
+void Conversation::set_batch_size(std::size_t size, const std::string& role) {
+  if (batch_ && *batch_ != size) {
+    throw ValueError(fmt::format("chat_completion: lists have to be of equal length; \"{}\" has {} items and \"{}\" {}", batch_role_,
+                                 *batch_, role, size));
+  }
+  if (!batch_) batch_role_ = role;
+  batch_ = size;
+}
+
+void Conversation::check_inputs_are_used() const {
+  std::vector<bool> used(inputs_.size());
+  for (const MessagePlan& message : messages_) {
+    for (std::size_t use = message.first; use < message.first + message.count; ++use) {
+      if (!uses_[use].data->ready()) return;  // each item is checked when its data is there
+      for (std::size_t i = 0; i < inputs_.size(); ++i) {
+        const Data& data = uses_[use].data->get();
+        for (std::size_t item = 0; item < data.size() && !used[i]; ++item) {
+          used[i] = has_placeholder(data.item_text(item), inputs_[i].name);
+        }
+      }
+    }
+  }
+  if (std::find(used.begin(), used.end(), false) != used.end()) throw_unused(used);
+}
+
+void Conversation::throw_unused(const std::vector<bool>& used) const {
+  const auto unused = static_cast<std::size_t>(std::find(used.begin(), used.end(), false) - used.begin());
+  throw ValueError(fmt::format("the input \"{0}\" is used by no message: put {{{0}}} where its text belongs, or leave it out",
+                               inputs_[unused].name));
+}
+
+std::vector<std::shared_ptr<Storage>> Conversation::storages(std::size_t item) const {
+  std::vector<std::shared_ptr<Storage>> storages;
+  for (const Use& use : uses_) {
+    if (use.part != Part::single || use.item == item) storages.push_back(use.data);
+  }
+  return storages;
+}
+
+std::vector<lm::Message> Conversation::messages(std::size_t item) const { return fill(item, std::nullopt); }
+
+std::string Conversation::text(std::size_t use, std::size_t item, const std::optional<Substitution>& substitution) const {
+  if (substitution && substitution->use == use) return std::string(substitution->text);
+  return uses_[use].data->item(item).item_text();
+}
+
+std::vector<lm::Message> Conversation::fill(std::size_t item, const std::optional<Substitution>& substitution) const {
+  std::vector<std::string> values;
+  std::vector<TemplateInput> inputs;
+  values.reserve(inputs_.size());
+  for (const NamedInput& input : inputs_) {
+    const std::size_t use = input.is_list ? input.first + item : input.first;
+    values.push_back(text(use, item, substitution));
+    inputs.push_back({input.name, values.back()});
+  }
+  std::vector<bool> used(inputs_.size());
+  std::vector<lm::Message> filled;
+  for (const MessagePlan& message : messages_) {
+    std::string content;
+    for (std::size_t use = message.first; use < message.first + message.count; ++use) {
+      if (use != message.first) content += '\n';
+      content += fill_template(text(use, item, substitution), inputs, &used);
+    }
+    filled.push_back({message.role, std::move(content)});
+  }
+  const bool complete = std::find(used.begin(), used.end(), false) == used.end();
+  if (!complete && !substitution) throw_unused(used);
+  return filled;
+}
+
+std::string Conversation::transcript(std::size_t item, std::size_t criticised, std::string_view placeholder) const {
+  std::string transcript;
+  for (const lm::Message& message : fill(item, Substitution{criticised, placeholder})) {
+    std::string tag = message.role;
+    std::transform(tag.begin(), tag.end(), tag.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    if (!transcript.empty()) transcript += '\n';
+    transcript += fmt::format("<{0}>\n{1}\n</{0}>", tag, message.content);
+  }
+  return transcript;
+}
+
+}  // namespace tgd::detail

@@ -1,0 +1,82 @@
+// The messages of a chat completion with the data of their Variables as it was at the call, so that a later rewrite of a
+// prompt cannot change what a critique sees. Private to the library.
+// Thread-safety: immutable after construction.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tgd/cognitive/chat_completion.hpp>
+
+#include "core/variable_impl.hpp"
+
+namespace tgd::detail {
+
+class Conversation {
+ public:
+  /// Throws ValueError for unequal batches and for inputs that no message uses, where the messages' data is there already.
+  Conversation(const Messages& messages, const Inputs& inputs);
+
+  /// The Variables of messages and inputs in order: what the operation is differentiable in.
+  const std::vector<Variable>& variables() const noexcept { return variables_; }
+  bool is_batch() const noexcept { return batch_.has_value(); }
+  /// Number of requests: 1 for a scalar call.
+  std::size_t size() const noexcept { return batch_.value_or(1); }
+
+  /// How a Variable takes part: in all items, in each with its own item, or (an element of a list) in one item only.
+  enum class Part { shared, itemwise, single };
+  struct Use {
+    Part part;
+    std::size_t item;  // for Part::single
+    std::string role;
+    std::shared_ptr<Storage> data;
+  };
+  const Use& use(std::size_t variable) const { return uses_[variable]; }
+
+  /// What item i waits for.
+  std::vector<std::shared_ptr<Storage>> storages(std::size_t item) const;
+  /// The messages of item i. Waits for its data. Throws ValueError for an input that no message uses.
+  std::vector<lm::Message> messages(std::size_t item) const;
+  /// As text for a critic, `placeholder` standing where Variable number `criticised` was used.
+  std::string transcript(std::size_t item, std::size_t criticised, std::string_view placeholder) const;
+
+  /// Drops the handles, which have history; the data stays.
+  void forget_variables() { variables_.clear(); }
+
+ private:
+  struct NamedInput {
+    std::string name;
+    std::size_t first;  // index into uses_
+    std::size_t count;  // more than one use: a list of Variables, one for each item
+    bool is_list;
+  };
+  struct MessagePlan {
+    std::string role;
+    std::size_t first;
+    std::size_t count;
+  };
+  struct Substitution {
+    std::size_t use;
+    std::string_view text;
+  };
+
+  void add_message(const Message& message);
+  void add_input(const std::string& name, const Input& input);
+  void add_use(const Variable& variable, Part part, std::size_t item);
+  void set_batch_size(std::size_t size, const std::string& role);
+  void check_inputs_are_used() const;
+  std::string text(std::size_t use, std::size_t item, const std::optional<Substitution>& substitution) const;
+  std::vector<lm::Message> fill(std::size_t item, const std::optional<Substitution>& substitution) const;
+  [[noreturn]] void throw_unused(const std::vector<bool>& used) const;
+
+  std::vector<MessagePlan> messages_;
+  std::vector<NamedInput> inputs_;
+  std::vector<Use> uses_;
+  std::vector<Variable> variables_;
+  std::optional<std::size_t> batch_;
+  std::string batch_role_;
+};
+
+}  // namespace tgd::detail
