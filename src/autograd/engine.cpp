@@ -1,9 +1,6 @@
 // The backward pass: one coordinator, any number of calls in flight, results committed in a fixed order.
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
 #include <limits>
-#include <mutex>
 #include <queue>
 #include <unordered_set>
 #include <utility>
@@ -16,6 +13,7 @@
 #include "autograd/graph.hpp"
 #include "core/rethrow.hpp"
 #include "core/text.hpp"
+#include "lm/calls_in_flight.hpp"
 
 namespace tgd::autograd {
 
@@ -101,33 +99,10 @@ struct Staged {
   std::size_t edge;
 };
 
-/// Where replies arrive. May outlive the pass: after an error nobody waits for the calls that were cancelled.
-class Mailbox {
- public:
-  struct Letter {
-    std::shared_ptr<Exchange> exchange;
-    std::size_t reply;
-    lm::Outcome outcome;
-  };
-
-  void put(Letter letter) {
-    const std::lock_guard lock(mutex_);
-    letters_.push_back(std::move(letter));
-    arrived_.notify_one();
-  }
-
-  Letter take() {
-    std::unique_lock lock(mutex_);
-    arrived_.wait(lock, [this] { return !letters_.empty(); });
-    Letter letter = std::move(letters_.front());
-    letters_.pop_front();
-    return letter;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<Letter> letters_;
+/// Which reply of which exchange a call is for.
+struct CallKey {
+  std::shared_ptr<Exchange> exchange;
+  std::size_t reply;
 };
 
 std::string describe(const Node& node) {
@@ -143,8 +118,7 @@ bool ends_here(const Node& node) { return node.sequence_nr() == std::numeric_lim
 
 class Pass {
  public:
-  explicit Pass(const BackwardOptions& options)
-      : options_(options), forward_stop_(options.stop, [this] { stop_.request_stop(); }) {}
+  explicit Pass(const BackwardOptions& options) : options_(options), calls_(options.stop) {}
 
   void run(const std::shared_ptr<Node>& root, std::size_t output_nr, const Gradient& gradient);
 
@@ -158,7 +132,7 @@ class Pass {
   std::vector<Gradient> merge(const Task& task);
   Variable deliver(Node& node, std::size_t output_nr, Variable gradient);
   void send(const std::shared_ptr<Exchange>& exchange, std::vector<lm::Request> requests);
-  void accept(Mailbox::Letter letter);
+  void accept(const CallKey& key, lm::Outcome outcome);
   /// Second half. Returns the requests of a further round.
   std::vector<lm::Request> conclude(Exchange& exchange);
   void distribute(const Task& task, std::vector<Gradient> gradients);
@@ -175,10 +149,7 @@ class Pass {
   std::priority_queue<std::pair<std::uint64_t, std::size_t>> ready_;  // the latest node first
   std::vector<Staged> staged_;
   Exchange local_;  // for nodes without calls, reused
-  std::size_t in_flight_ = 0;
-  std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
-  std::stop_source stop_;
-  std::stop_callback<std::function<void()>> forward_stop_;
+  lm::detail::CallsInFlight<CallKey> calls_;
 };
 
 void Pass::run(const std::shared_ptr<Node>& root, std::size_t output_nr, const Gradient& gradient) {
@@ -194,14 +165,9 @@ void Pass::run(const std::shared_ptr<Node>& root, std::size_t output_nr, const G
     incoming_.push_back({*gradient, before_all, 0, output_nr, none});
     tasks_[0].first_incoming = 0;
   }
-  try {
-    if (tasks_[0].wanted) ready_.push({root->sequence_nr(), 0});
-    work();
-    commit();
-  } catch (...) {
-    stop_.request_stop();
-    throw;
-  }
+  if (tasks_[0].wanted) ready_.push({root->sequence_nr(), 0});
+  work();
+  commit();
   if (!options_.retain_graph) {
     for (const Task& task : tasks_) task.node->release();
   }
@@ -256,13 +222,15 @@ void Pass::mark_wanted() {
 }
 
 void Pass::work() {
-  while (!ready_.empty() || in_flight_ > 0) {
+  while (!ready_.empty() || calls_.any()) {
     while (!ready_.empty()) {
       const std::size_t task = ready_.top().second;
       ready_.pop();
       begin(task);
     }
-    if (in_flight_ > 0) accept(mailbox_->take());
+    if (!calls_.any()) continue;
+    auto [key, outcome] = calls_.next();
+    accept(key, std::move(outcome));
   }
 }
 
@@ -335,28 +303,23 @@ void Pass::send(const std::shared_ptr<Exchange>& exchange, std::vector<lm::Reque
   const std::size_t first = exchange->replies.size();
   exchange->replies.resize(first + requests.size());
   exchange->missing = requests.size();
-  in_flight_ += requests.size();
   for (std::size_t i = 0; i < requests.size(); ++i) {
     lm::Request& request = requests[i];
     request.args = request.args.merged(options_.args);
     if (request.info.purpose.empty()) request.info.purpose = "backward";
     request.info.node = node.name();
-    request.stop = stop_.get_token();
-    model.start(std::move(request), [mailbox = mailbox_, exchange, reply = first + i](lm::Outcome outcome) {
-      mailbox->put({exchange, reply, std::move(outcome)});
-    });
+    calls_.start(model, std::move(request), {exchange, first + i});
   }
 }
 
-void Pass::accept(Mailbox::Letter letter) {
-  --in_flight_;
-  Exchange& exchange = *letter.exchange;
+void Pass::accept(const CallKey& key, lm::Outcome outcome) {
+  Exchange& exchange = *key.exchange;
   const Node& node = *tasks_[exchange.task].node;
   try {
-    exchange.replies[letter.reply] = std::move(letter.outcome).value();
+    exchange.replies[key.reply] = std::move(outcome).value();
     if (--exchange.missing > 0) return;
     std::vector<lm::Request> requests = conclude(exchange);
-    if (!requests.empty()) send(letter.exchange, std::move(requests));
+    if (!requests.empty()) send(key.exchange, std::move(requests));
   } catch (...) {
     detail::rethrow_with_prefix(describe(node) + ": ");
   }

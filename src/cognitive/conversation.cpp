@@ -16,6 +16,7 @@ Conversation::Conversation(const Messages& messages, const Inputs& inputs) {
   for (const Message& message : messages) add_message(message);
   for (const auto& [name, input] : inputs) add_input(name, input);
   check_inputs_are_used();
+  note_placeholders();
 }
 
 void Conversation::add_message(const Message& message) {
@@ -76,6 +77,20 @@ void Conversation::check_inputs_are_used() const {
     }
   }
   if (std::find(used.begin(), used.end(), false) != used.end()) throw_unused(used);
+}
+
+// An optimizer that rewrites a template has to know which placeholders must stay.
+void Conversation::note_placeholders() const {
+  for (const MessagePlan& message : messages_) {
+    for (std::size_t use = message.first; use < message.first + message.count; ++use) {
+      const Variable& variable = variables_[use];
+      if (!variable.is_leaf() || !variable.requires_grad() || !variable.data().is_text()) continue;
+      const std::lock_guard lock(mutex_of(*variable.impl()));
+      for (const NamedInput& input : inputs_) {
+        if (has_placeholder(variable.data().item_text(), input.name)) variable.impl()->make_extras().placeholders.insert(input.name);
+      }
+    }
+  }
 }
 
 void Conversation::throw_unused(const std::vector<bool>& used) const {

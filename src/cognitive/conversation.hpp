@@ -67,6 +67,7 @@ class Conversation {
   void add_use(const Variable& variable, Part part, std::size_t item);
   void set_batch_size(std::size_t size, const std::string& role);
   void check_inputs_are_used() const;
+  void note_placeholders() const;
   std::string text(std::size_t use, std::size_t item, const std::optional<Substitution>& substitution) const;
   std::vector<lm::Message> fill(std::size_t item, const std::optional<Substitution>& substitution) const;
   [[noreturn]] void throw_unused(const std::vector<bool>& used) const;

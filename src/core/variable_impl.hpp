@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct VariableImpl {
     std::vector<std::function<Variable(const Variable&)>> hooks;
     /// For a gradient: the conversations that it came from, as text for a prompt.
     std::string context;
+    /// For a parameter: the inputs that it has a placeholder for where it is used as a template.
+    std::set<std::string, std::less<>> placeholders;
   };
 
   std::shared_ptr<Storage> storage;

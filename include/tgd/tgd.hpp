@@ -1,0 +1,18 @@
+// Everything that tgd offers, in one header.
+#pragma once
+
+#include <tgd/autograd.hpp>
+#include <tgd/cognitive/chat_completion.hpp>
+#include <tgd/cognitive/evaluator.hpp>
+#include <tgd/data.hpp>
+#include <tgd/error.hpp>
+#include <tgd/json.hpp>
+#include <tgd/lm/chat_model.hpp>
+#include <tgd/lm/openai.hpp>
+#include <tgd/lm/simulated.hpp>
+#include <tgd/lm/stub.hpp>
+#include <tgd/optim.hpp>
+#include <tgd/prompts.hpp>
+#include <tgd/template.hpp>
+#include <tgd/variable.hpp>
+#include <tgd/version.hpp>
