@@ -1,0 +1,59 @@
+// What the readers of all formats share: places in files, missing fields, and the checks of a finished record.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <tgd/data/records.hpp>
+#include <tgd/error.hpp>
+
+namespace tgd::data {
+
+struct Records::Content {
+  std::vector<std::string> names;
+  std::vector<Record> records;
+};
+
+namespace detail {
+
+/// Opens a file for reading. Throws ValueError when it is none or cannot be read.
+std::ifstream open_file(const std::filesystem::path& path);
+
+/// Runs `work`; a ParseError out of it begins with the text that `place` returns.
+template <class Place, class Work>
+void in_place(const Place& place, const Work& work) {
+  try {
+    work();
+  } catch (const ParseError& error) {
+    throw ParseError(fmt::format("{}: {}", place(), error.what()));
+  }
+}
+
+/// `there are "a", "b"; did you mean "b"?`
+std::string existing_names(std::string_view missing, const std::vector<std::string>& existing);
+
+/// The names of fields; ValueError when one comes twice.
+std::vector<std::string> names_of(const Fields& fields);
+
+/// Collects records whose fields are text everywhere or a number everywhere.
+class RecordBuilder {
+ public:
+  explicit RecordBuilder(std::vector<std::string> names) { content_.names = std::move(names); }
+
+  /// The values of one record in the order of the names. Throws ParseError, without a place, for a field of another kind.
+  void add(std::vector<Data> values);
+  std::shared_ptr<const Records::Content> finish() { return std::make_shared<const Records::Content>(std::move(content_)); }
+
+ private:
+  Records::Content content_;
+};
+
+}  // namespace detail
+
+}  // namespace tgd::data

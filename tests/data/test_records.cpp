@@ -1,0 +1,237 @@
+#include <tgd/data/data_loader.hpp>
+#include <tgd/data/records.hpp>
+#include <tgd/error.hpp>
+
+#include "catch.hpp"
+#include "support/temporary_folder.hpp"
+
+using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::StartsWith;
+using tgd::Data;
+using tgd::ParseError;
+using tgd::ValueError;
+using tgd::data::CsvFile;
+using tgd::data::DataLoader;
+using tgd::data::Fields;
+using tgd::data::JsonFile;
+using tgd::data::JsonLinesFile;
+using tgd::data::Record;
+using Texts = std::vector<std::string>;
+
+namespace {
+
+/// One file under test.
+class File {
+ public:
+  explicit File(std::string_view text) : path_(folder_.write("file", text)) {}
+
+  JsonLinesFile json_lines(const Fields& fields = {}) const { return JsonLinesFile(path_, fields); }
+  JsonFile json(const Fields& fields = {}, const std::string& records = "") const { return JsonFile(path_, fields, records); }
+  CsvFile csv(const Fields& fields = {}, const tgd::data::CsvOptions& options = {}) const {
+    return CsvFile(path_, fields, options);
+  }
+  /// How errors at a place of the file begin.
+  std::string at(const std::string& place) const { return path_.string() + ":" + place + ": "; }
+
+ private:
+  tgd::test::TemporaryFolder folder_;
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("JsonLinesFile reads an object from each line", "[records]") {
+  const File file("{\"text\": \"a\", \"stars\": 1}\n\n  {\"text\": \"Grüße \\u00e9 \\\"x\\\"\", \"stars\": 2}\r\n");
+  const JsonLinesFile rows = file.json_lines();
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0] == Record{{"text", "a"}, {"stars", 1}});
+  CHECK(rows[1] == Record{{"text", "Grüße é \"x\""}, {"stars", 2}});
+  CHECK(rows.names() == Texts{"stars", "text"});
+  CHECK_THROWS_WITH(rows[2], ContainsSubstring("index 2"));
+  CHECK(File("").json_lines({"text"}).size() == 0);
+  CHECK(File("\xEF\xBB\xBF{\"a\": 1}").json_lines()[0] == Record{{"a", 1}});
+}
+
+TEST_CASE("Fields of JSON are named by member or by pointer", "[records]") {
+  const File file(R"({"in": {"text": "a", "tags": ["x", "y"]}, "a/b": "slash", "m~n": "tilde", "out": 1.5})");
+  const Record record = file.json_lines({{"text", "/in/text"},
+                                         {"tag", "/in/tags/1"},
+                                         "out",
+                                         {"slash", "a/b"},
+                                         {"tilde", "/m~0n"},
+                                         {"also slash", "/a~1b"},
+                                         "/in/text"})[0];
+  CHECK(record == Record{{"text", "a"},
+                         {"tag", "y"},
+                         {"out", 1.5},
+                         {"slash", "slash"},
+                         {"tilde", "tilde"},
+                         {"also slash", "slash"},
+                         {"/in/text", "a"}});
+  CHECK(File("[\"a\", \"b\"]\n[\"c\", \"d\"]").json_lines({{"first", "/0"}, {"second", "/1"}})[1].at("second") == Data("d"));
+}
+
+TEST_CASE("Fields of JSON become text or numbers", "[records]") {
+  struct Case {
+    const char* json;
+    Data data;
+  };
+  const Case row =
+      GENERATE(Case{"\"t\"", "t"}, Case{"7", 7}, Case{"-7", -7}, Case{"7.0", 7.0}, Case{"1e3", 1000.0}, Case{"true", "true"},
+               Case{"[1, \"x\"]", "[1,\"x\"]"}, Case{"{\"k\": null}", "{\"k\":null}"}, Case{"9223372036854775807", INT64_MAX});
+  CAPTURE(row.json);
+  CHECK(File(std::string("{\"x\": ") + row.json + "}").json_lines()[0].at("x") == row.data);
+}
+
+TEST_CASE("JsonFile reads an array of records", "[records]") {
+  CHECK(File("[{\"a\": \"x\"},\n {\"a\": \"y\"}]").json()[1] == Record{{"a", "y"}});
+  CHECK(File("\xEF\xBB\xBF[]").json({"a"}).size() == 0);
+  const File nested(R"({"meta": [1, {"x": "}"}], "data": {"rows": [{"a": "x"}, {"a": "y"}]}})");
+  CHECK(nested.json({"a"}, "/data/rows").size() == 2);
+  CHECK(nested.json({{"b", "/a"}}, "/data/rows")[1] == Record{{"b", "y"}});
+}
+
+TEST_CASE("CsvFile reads columns below a header line", "[records]") {
+  const File file("\xEF\xBB\xBFtext,label,note\r\n\"a, \"\"b\"\"\",1,\r\n\"c\nd\",2,x\r\n");
+  const CsvFile rows = file.csv();
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0] == Record{{"text", "a, \"b\""}, {"label", "1"}, {"note", ""}});
+  CHECK(rows[1].at("text") == Data("c\nd"));
+  CHECK(rows.names() == Texts{"text", "label", "note"});
+
+  SECTION("or some of them under other names") {
+    const CsvFile some = file.csv({{"answer", "label"}, "text"});
+    CHECK(some.names() == Texts{"answer", "text"});
+    CHECK(some[1] == Record{{"answer", "2"}, {"text", "c\nd"}});
+  }
+  SECTION("or under given names") {
+    const File bare("a;1\nb;2\n");
+    const CsvFile named = bare.csv({}, {.delimiter = ';', .column_names = {"text", "label"}});
+    REQUIRE(named.size() == 2);
+    CHECK(named[0] == Record{{"text", "a"}, {"label", "1"}});
+  }
+  CHECK(File("a,b\n").csv().size() == 0);
+}
+
+TEST_CASE("Records are a dataset of maps, or of tuples by position", "[records]") {
+  const JsonLinesFile rows = File("{\"q\": \"1+1\", \"a\": 2}\n{\"q\": \"2+2\", \"a\": 4}").json_lines();
+  for (auto batch : DataLoader(rows, {.batch_size = 2})) {
+    CHECK(batch.at("q").texts() == Texts{"1+1", "2+2"});
+    CHECK(batch.at("q").role() == "q");
+  }
+  for (auto [question, answer] : DataLoader(rows.columns("q", "a"), {.batch_size = 2})) {
+    CHECK(question.texts() == Texts{"1+1", "2+2"});
+    CHECK(question.role() == "q");
+    CHECK(answer.data() == Data(std::vector{2, 4}));
+  }
+  CHECK_THROWS_WITH(rows.columns("q", "aa"), ContainsSubstring("no field \"aa\"; there are \"a\", \"q\""));
+}
+
+TEST_CASE("A malformed record names file, line and column", "[records]") {
+  const std::string good = "{\"text\": \"a\", \"label\": \"x\"}\n";
+  SECTION("JSON Lines that are no JSON") {
+    const File file(good + "\n{\"text\": b}\n");
+    CHECK_THROWS_AS(file.json_lines(), ParseError);
+    CHECK_THROWS_WITH(file.json_lines(), StartsWith(file.at("3:10") + "not valid JSON: syntax error"));
+    const File cut(good + "{\"text\": \"b");
+    CHECK_THROWS_WITH(cut.json_lines(), StartsWith(cut.at("2:12")));
+    const File latin("{\"text\": \"caf\xE9\"}");
+    CHECK_THROWS_WITH(latin.json_lines(), StartsWith(latin.at("1:15")) && ContainsSubstring("UTF-8"));
+    const File huge(good + "{\"text\": 1e999}");
+    CHECK_THROWS_WITH(huge.json_lines(), StartsWith(huge.at("2")) && ContainsSubstring("1e999"));
+  }
+  SECTION("JSON that is none") {
+    const File file("[\n  {\"a\": 1},\n  {\"a\": }\n]");
+    CHECK_THROWS_WITH(file.json(), StartsWith(file.at("3:9")));
+    CHECK_THROWS_WITH(File("").json(), ContainsSubstring(":1:1: not valid JSON"));
+  }
+  SECTION("a record of a JSON document") {
+    const File file("{\"skip\": [\"]\", {\"rows\": 1}],\n\"rows\": [\n  {\"a\": \"x, \\\"\"},\n\n  {\"b\": 2}\n]}");
+    CHECK_THROWS_WITH(file.json({"a"}, "/rows"), StartsWith(file.at("5") + "no field \"a\""));
+    const File twice("{\"rows\": 1,\n\"rows\": [{\"a\": 1},\n3]}");
+    CHECK_THROWS_WITH(twice.json({"a"}, "/rows"),
+                      StartsWith(twice.at("3") + "no field \"a\"; the record is of the type number"));
+  }
+  SECTION("a document without the records") {
+    const File file("{\"rows\": {\"a\": 1}}");
+    CHECK_THROWS_WITH(file.json(),
+                      StartsWith(file.at("1")) && ContainsSubstring("array of records") && ContainsSubstring("object"));
+    CHECK_THROWS_WITH(file.json({}, "/row"),
+                      ContainsSubstring("no field \"/row\"") && ContainsSubstring("did you mean \"/rows\"?"));
+    CHECK_THROWS_WITH(file.json({}, "/rows"), ContainsSubstring("at \"/rows\""));
+  }
+  SECTION("rows of CSV that are longer or shorter than the header") {
+    const File file("a,b\n1,2\n\"x\ny\",2,3\n");
+    CHECK_THROWS_WITH(file.csv(), StartsWith(file.at("3") + "3 fields, expected the 2 of the header line"));
+    const File named("1,2\n3\n");
+    CHECK_THROWS_WITH(named.csv({}, {.column_names = {"a", "b"}}), StartsWith(named.at("2") + "1 fields, expected the 2"));
+  }
+  SECTION("CSV without a header, or with two columns of one name") {
+    CHECK_THROWS_WITH(File("\n").csv(), ContainsSubstring("no header line"));
+    const File file("a,b,a\n");
+    CHECK_THROWS_WITH(file.csv(), StartsWith(file.at("1") + "two columns have the name \"a\""));
+  }
+  SECTION("syntax errors of CSV") {
+    const File file("a,b\n1,\"2\n");
+    CHECK_THROWS_WITH(file.csv(), StartsWith(file.at("2:3") + "this quote is never closed"));
+  }
+}
+
+TEST_CASE("A missing field is named with the fields that exist", "[records]") {
+  SECTION("a member") {
+    const File file("{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"b\", \"labels\": \"y\"}\n");
+    CHECK_THROWS_WITH(file.json_lines(),
+                      Catch::Matchers::Equals(file.at("2") + "no field \"label\"; there are \"labels\", \"text\"; "
+                                                             "did you mean \"labels\"?"));
+  }
+  SECTION("on the way of a pointer") {
+    const File file("{\"fields\": {\"input\": \"a\", \"id\": 1}, \"list\": [1, 2]}");
+    CHECK_THROWS_WITH(
+        file.json_lines({{"x", "/fields/inputs"}}),
+        ContainsSubstring("no field \"/fields/inputs\"; there are \"/fields/id\", \"/fields/input\"; did you mean "
+                          "\"/fields/input\"?"));
+    CHECK_THROWS_WITH(file.json_lines({{"x", "/field/input"}}),
+                      ContainsSubstring("no field \"/field/input\"") && ContainsSubstring("did you mean \"/fields\"?"));
+    CHECK_THROWS_WITH(file.json_lines({{"x", "/fields/input/deep"}}),
+                      ContainsSubstring("\"/fields/input\" is of the type string"));
+    CHECK_THROWS_WITH(file.json_lines({{"x", "/list/2"}}), ContainsSubstring("\"/list\" is of the type array of 2 items"));
+    CHECK_THROWS_AS(file.json_lines({{"x", "/list/01"}}), ParseError);
+    CHECK_THROWS_AS(file.json_lines({{"x", "/list/-1"}}), ParseError);
+    CHECK_THROWS_AS(file.json_lines({{"x", "/list/"}}), ParseError);
+  }
+  SECTION("a column") {
+    const File file("text,label\na,b\n");
+    CHECK_THROWS_WITH(
+        file.csv({"text", "labels"}),
+        Catch::Matchers::Equals(file.at("1") + "no column \"labels\"; there are \"text\", \"label\"; did you mean \"label\"?"));
+  }
+  SECTION("among very many") {
+    std::string header = "c0";
+    for (int i = 1; i < 100; ++i) header += ",c" + std::to_string(i);
+    CHECK_THROWS_WITH(File(header).csv({"other"}), ContainsSubstring("\"c19\" and 80 more"));
+  }
+}
+
+TEST_CASE("Fields that cannot be used are refused", "[records]") {
+  const auto first_line = [](const char* json) { return File(json).json_lines({"x"}); };
+  CHECK_THROWS_WITH(first_line("{\"x\": null}"), ContainsSubstring("\"x\" is null"));
+  CHECK_THROWS_WITH(first_line("{\"x\": 18446744073709551615}"), ContainsSubstring("18446744073709551615"));
+  CHECK_THROWS_WITH(first_line("{\"x\": 1}\n{\"x\": \"1\"}"),
+                    ContainsSubstring(":2: the field \"x\" is text here, but a number"));
+  CHECK_THROWS_WITH(first_line("{\"x\": \"1\"}\n{\"x\": 1.5}"),
+                    ContainsSubstring(":2: the field \"x\" is a number here, but text"));
+  CHECK_THROWS_WITH(File("[1]").json_lines(), ContainsSubstring("type array and names no fields"));
+  CHECK_THROWS_WITH(File("{\"x\": " + std::string(100000, '[') + std::string(100000, ']') + "}").json_lines(),
+                    ContainsSubstring("nested deeper"));
+  CHECK_THROWS_AS(File("{}").json_lines({"x", {"x", "y"}}), ValueError);
+  CHECK_THROWS_WITH(File("{}").json_lines({{"x", "/a~2"}}), ContainsSubstring("no JSON pointer"));
+}
+
+TEST_CASE("A file that cannot be read is named", "[records]") {
+  const tgd::test::TemporaryFolder folder;
+  const std::string missing = (folder.path() / "missing.csv").string();
+  CHECK_THROWS_AS(CsvFile(missing), ValueError);
+  CHECK_THROWS_WITH(CsvFile(missing), ContainsSubstring(missing) && ContainsSubstring("No such file"));
+  CHECK_THROWS_WITH(JsonFile(folder.path()), ContainsSubstring("folder"));
+  CHECK_THROWS_WITH(JsonLinesFile(missing), ContainsSubstring("No such file"));
+}
