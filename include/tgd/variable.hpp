@@ -9,6 +9,7 @@
 // Model: torch.Tensor / afnio.Variable.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -17,6 +18,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <fmt/core.h>
@@ -38,8 +41,11 @@ class TGD_API Variable {
  public:
   /// A leaf without gradients and history.
   Variable(Data data = {}, std::string role = {}, bool requires_grad = false);  // NOLINT(google-explicit-constructor)
-  Variable(const char* text) : Variable(Data(text)) {}                          // NOLINT(google-explicit-constructor)
-  Variable(std::string text) : Variable(Data(std::move(text))) {}               // NOLINT(google-explicit-constructor)
+  /// From whatever makes Data: texts, numbers and lists of them.
+  template <class T>
+    requires(std::convertible_to<T, Data> && !std::derived_from<std::remove_cvref_t<T>, Variable> &&
+             !std::same_as<std::remove_cvref_t<T>, Data>)
+  Variable(T&& data) : Variable(Data(std::forward<T>(data))) {}  // NOLINT(google-explicit-constructor)
 
   /// Waits until all items are there. Throws the error of the operation that was to produce them (lowest item first).
   /// The reference is valid until the data of this Variable is set again.

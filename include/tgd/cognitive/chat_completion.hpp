@@ -8,6 +8,7 @@
 // Thread-safety: see Variable.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <string>
@@ -33,12 +34,9 @@ using Messages = std::vector<Message>;
 /// What a placeholder stands for: a text, a list of texts, a Variable (scalar or batch), or a list of scalar Variables.
 class TGD_API Input {
  public:
-  Input(const char* text) : value_(Variable(text)) {}                              // NOLINT(google-explicit-constructor)
-  Input(std::string text) : value_(Variable(std::move(text))) {}                   // NOLINT(google-explicit-constructor)
-  Input(std::vector<std::string> texts) : value_(Variable(Data(std::move(texts)))) {}  // NOLINT(google-explicit-constructor)
-  Input(Data data) : value_(Variable(std::move(data))) {}                          // NOLINT(google-explicit-constructor)
-  Input(Variable variable) : value_(std::move(variable)) {}                        // NOLINT(google-explicit-constructor)
-  Input(std::vector<Variable> items) : value_(std::move(items)) {}                 // NOLINT(google-explicit-constructor)
+  template <std::convertible_to<Variable> T>
+  Input(T&& value) : value_(Variable(std::forward<T>(value))) {}    // NOLINT(google-explicit-constructor)
+  Input(std::vector<Variable> items) : value_(std::move(items)) {}  // NOLINT(google-explicit-constructor)
 
   bool is_list() const noexcept { return value_.index() == 1; }
   const Variable& variable() const { return std::get<Variable>(value_); }
