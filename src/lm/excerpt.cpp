@@ -2,13 +2,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/text.hpp"
+
 namespace tgd::lm::detail {
 
 namespace {
 
 bool is_blank(char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; }
-
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U; }
 
 std::string on_one_line(std::string_view text) {
   std::string line;
@@ -40,9 +40,11 @@ std::string excerpt(std::string_view text, std::size_t limit) {
   std::string line = valid_utf8(on_one_line(text.substr(0, window)));
   if (line.size() <= limit) return cut_off ? line + "..." : line;
   std::size_t end = limit;
-  while (end > 0 && is_continuation(line[end])) --end;
+  while (end > 0 && tgd::detail::is_continuation(line[end])) --end;
   line.resize(end);
   return line + "...";
 }
+
+std::string in_quotes(std::string_view text) { return '"' + excerpt(text) + '"'; }
 
 }  // namespace tgd::lm::detail

@@ -11,6 +11,9 @@ namespace tgd::lm::detail {
 /// Runs of white space and control characters become one space, invalid UTF-8 becomes U+FFFD.
 std::string excerpt(std::string_view text, std::size_t limit = 200);
 
+/// An excerpt in double quotes.
+std::string in_quotes(std::string_view text);
+
 /// `text` with everything that is not UTF-8 replaced by U+FFFD.
 std::string valid_utf8(std::string_view text);
 

@@ -31,12 +31,10 @@ bool mentions(const Request& request, const std::string& text) {
 std::string quoted(const Request& request) {
   std::string text;
   for (const Message& message : request.messages) text += message.role + ": " + message.content + "\n";
-  return '"' + detail::excerpt(text) + '"';
+  return detail::in_quotes(text);
 }
 
-Outcome cancelled() {
-  return LMError(LMError::Kind::cancelled, "the call was cancelled before the stub's reply was due");
-}
+Outcome cancelled() { return LMError(LMError::Kind::cancelled, "the call was cancelled before the stub's reply was due"); }
 
 }  // namespace
 
@@ -109,8 +107,7 @@ Stub::Stub() : state_(std::make_shared<State>()) {}
 Stub::~Stub() { state_->delivery.close(); }
 
 std::shared_ptr<Stub> Stub::answering(Answer answer) {
-  return answering_in_full(
-      [answer = std::move(answer)](const Request& request) { return text_reply(answer(request)); });
+  return answering_in_full([answer = std::move(answer)](const Request& request) { return text_reply(answer(request)); });
 }
 
 std::shared_ptr<Stub> Stub::answering_in_full(FullAnswer answer) {
@@ -128,8 +125,7 @@ std::shared_ptr<Stub> Stub::scripted(std::vector<std::string> replies) {
 }
 
 Stub& Stub::when(std::string text, std::string reply) {
-  return when([text = std::move(text)](const Request& request) { return mentions(request, text); },
-              fixed(std::move(reply)));
+  return when([text = std::move(text)](const Request& request) { return mentions(request, text); }, fixed(std::move(reply)));
 }
 
 Stub& Stub::when(std::function<bool(const Request&)> matches, FullAnswer answer) {
@@ -171,8 +167,7 @@ void Stub::start(Request request, Done done) {
   // A copy of the pointer: `done` may destroy the stub.
   const std::shared_ptr<State> alive = state_;
   if (!state.latency) return alive->finish(done, std::move(outcome));
-  auto deliver = [alive, done = std::move(done),
-                  outcome = std::move(outcome)](detail::Delivery::Ending ending) mutable {
+  auto deliver = [alive, done = std::move(done), outcome = std::move(outcome)](detail::Delivery::Ending ending) mutable {
     alive->finish(done, ending == detail::Delivery::Ending::due ? std::move(outcome) : cancelled());
   };
   state.delivery.post(Clock::now() + delay, std::move(deliver), request.stop);
