@@ -1,0 +1,77 @@
+#include "lm/endpoint.hpp"
+
+#include <memory>
+
+#include <curl/curl.h>
+#include <tgd/error.hpp>
+
+#include "core/text.hpp"
+#include "lm/excerpt.hpp"
+
+namespace tgd::lm::detail {
+
+namespace {
+
+using Url = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
+
+constexpr std::string_view completions = "/chat/completions";
+
+Url make_url() {
+  Url url(curl_url(), curl_url_cleanup);
+  if (!url) throw std::bad_alloc();
+  return url;
+}
+
+std::string get(const Url& url, CURLUPart part) {
+  char* text = nullptr;
+  if (curl_url_get(url.get(), part, &text, 0) != CURLUE_OK) return {};
+  const std::unique_ptr<char, decltype(&curl_free)> owned(text, curl_free);
+  return text;
+}
+
+Url parse(std::string_view base_url) {
+  Url url = make_url();
+  const std::string text(tgd::detail::trim(base_url));
+  const bool readable = text.find("://") != std::string::npos &&
+                        curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
+  const std::string scheme = readable ? get(url, CURLUPART_SCHEME) : "";
+  if ((scheme != "http" && scheme != "https") || get(url, CURLUPART_HOST).empty()) {
+    throw ValueError("base_url is " + in_quotes(base_url) +
+                     ", but must be an http or https URL such as https://api.openai.com/v1");
+  }
+  return url;
+}
+
+// v1, v1beta, v4: the path says itself which version of the protocol it serves.
+bool names_version(std::string_view path) {
+  for (std::size_t slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/', slash + 1)) {
+    const std::string_view segment = path.substr(slash + 1, 2);
+    if (segment.size() == 2 && segment[0] == 'v' && segment[1] >= '0' && segment[1] <= '9') return true;
+  }
+  return false;
+}
+
+std::string completions_path(std::string path, std::string_view query) {
+  while (path.ends_with('/')) path.pop_back();
+  if (path.ends_with(completions)) return path;
+  if (!names_version(path) && query.find("api-version=") == std::string_view::npos) path += "/v1";
+  return path.append(completions);
+}
+
+}  // namespace
+
+Endpoint chat_endpoint(std::string_view base_url) {
+  const Url url = parse(base_url);
+  const std::string path = completions_path(get(url, CURLUPART_PATH), get(url, CURLUPART_QUERY));
+  curl_url_set(url.get(), CURLUPART_PATH, path.c_str(), 0);
+  curl_url_set(url.get(), CURLUPART_FRAGMENT, nullptr, 0);
+  Endpoint endpoint;
+  endpoint.url = get(url, CURLUPART_URL);
+  for (const CURLUPart secret : {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS, CURLUPART_QUERY}) {
+    curl_url_set(url.get(), secret, nullptr, 0);
+  }
+  endpoint.display = get(url, CURLUPART_URL);
+  return endpoint;
+}
+
+}  // namespace tgd::lm::detail

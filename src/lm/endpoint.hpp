@@ -1,0 +1,19 @@
+// Where a base URL leads: the full URL of the chat completions endpoint.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tgd::lm::detail {
+
+struct Endpoint {
+  std::string url;      ///< what requests are posted to
+  std::string display;  ///< the same for messages: without user, password and query, which may hold secrets
+};
+
+/// "https://host", "https://host/v1" and "https://host/prefix/v1/" get /chat/completions (and /v1 where no part of the path
+/// names a version and the query no api-version); a URL that ends with /chat/completions is taken as it is. A query is kept.
+/// Throws ValueError for anything that is no http or https URL.
+Endpoint chat_endpoint(std::string_view base_url);
+
+}  // namespace tgd::lm::detail

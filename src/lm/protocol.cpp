@@ -1,0 +1,270 @@
+#include "lm/protocol.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <iterator>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "lm/excerpt.hpp"
+#include "lm/retry.hpp"
+
+namespace tgd::lm::detail {
+
+namespace {
+
+using Value = nlohmann::json;
+using Kind = LMError::Kind;
+
+// ---- Looking into JSON whose shape is not known ----------------------------------------------------------------------
+
+const Value& member(const Value& object, const char* key) {
+  static const Value absent;
+  if (!object.is_object()) return absent;
+  const auto found = object.find(key);
+  return found == object.end() ? absent : *found;
+}
+
+std::string text(const Value& value) { return value.is_string() ? value.get<std::string>() : std::string(); }
+
+std::int64_t count(const Value& value) {
+  constexpr auto most = std::numeric_limits<std::int64_t>::max();
+  if (value.is_number_unsigned()) {
+    return static_cast<std::int64_t>(std::min(value.get<std::uint64_t>(), static_cast<std::uint64_t>(most)));
+  }
+  if (value.is_number_integer()) return std::max<std::int64_t>(0, value.get<std::int64_t>());
+  if (!value.is_number_float()) return 0;
+  const double number = value.get<double>();
+  if (!(number > 0)) return 0;
+  return number < 9e18 ? std::llround(number) : most;
+}
+
+// ---- Reading JSON that is nearly right -------------------------------------------------------------------------------
+
+// The code unit of an escape "\uXXXX" that starts at `at`, or -1.
+int code_unit(std::string_view json, std::size_t at) {
+  if (at + 6 > json.size() || json[at] != '\\' || json[at + 1] != 'u') return -1;
+  int unit = 0;
+  for (const char c : json.substr(at + 2, 4)) {
+    const char* digits = "0123456789abcdef";
+    const char* digit = std::find(digits, digits + 16, c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c);
+    if (digit == digits + 16) return -1;
+    unit = unit * 16 + static_cast<int>(digit - digits);
+  }
+  return unit;
+}
+
+bool is_high_surrogate(int unit) { return unit >= 0xd800 && unit < 0xdc00; }
+bool is_low_surrogate(int unit) { return unit >= 0xdc00 && unit < 0xe000; }
+
+// A text that was cut between two halves of a character leaves half an escape, which is no JSON.
+std::string without_lone_surrogates(std::string_view json) {
+  std::string result;
+  result.reserve(json.size());
+  for (std::size_t at = 0; at < json.size();) {
+    const int unit = code_unit(json, at);
+    std::size_t length = unit >= 0 ? 6 : 1;
+    if (unit < 0 && json[at] == '\\') length = 2;
+    const bool pair = is_high_surrogate(unit) && is_low_surrogate(code_unit(json, at + 6));
+    if (pair) length = 12;
+    if (!pair && (is_high_surrogate(unit) || is_low_surrogate(unit))) {
+      result += "\\ufffd";
+    } else {
+      result += json.substr(at, length);
+    }
+    at += length;
+  }
+  return result;
+}
+
+std::optional<Value> parse_json(std::string_view body) {
+  Value json = Value::parse(body, nullptr, false);
+  if (json.is_discarded()) json = Value::parse(without_lone_surrogates(valid_utf8(body)), nullptr, false);
+  if (json.is_discarded()) return std::nullopt;
+  return json;
+}
+
+// ---- Replies ---------------------------------------------------------------------------------------------------------
+
+Usage usage_of(const Value& json) {
+  const Value& usage = member(json, "usage");
+  Usage result;
+  result.prompt_tokens = count(member(usage, "prompt_tokens"));
+  result.completion_tokens = count(member(usage, "completion_tokens"));
+  const Value& cached = member(member(usage, "prompt_tokens_details"), "cached_tokens");
+  // Some servers name it at the top level.
+  result.cached_prompt_tokens = count(cached.is_number() ? cached : member(usage, "prompt_cache_hit_tokens"));
+  result.reasoning_tokens = count(member(member(usage, "completion_tokens_details"), "reasoning_tokens"));
+  const bool reported = member(usage, "prompt_tokens").is_number() || member(usage, "completion_tokens").is_number();
+  result.reported = reported ? 1 : 0;
+  return result;
+}
+
+// Content is a string or a list of parts; nothing when there is none to read.
+std::optional<std::string> content_of(const Value& message) {
+  const Value& content = member(message, "content");
+  if (content.is_string()) return content.get<std::string>();
+  if (!content.is_array()) return std::nullopt;
+  std::optional<std::string> result;
+  for (const Value& part : content) {
+    const std::string type = text(member(part, "type"));
+    if (!type.empty() && type != "text" && type != "output_text") continue;
+    const Value& piece = part.is_string() ? part : member(part, "text");
+    if (piece.is_string()) result = result.value_or("") + piece.get<std::string>();
+  }
+  return result;
+}
+
+std::string refusal_of(const Value& message) {
+  std::string refusal = text(member(message, "refusal"));
+  const Value& content = member(message, "content");
+  if (!content.is_array()) return refusal;
+  for (const Value& part : content) refusal += text(member(part, "refusal"));
+  return refusal;
+}
+
+bool calls_tools(const Value& message) {
+  return !member(message, "tool_calls").empty() || member(message, "function_call").is_object();
+}
+
+LMError no_content(const Value& message, const std::string& finish_reason) {
+  if (const std::string refusal = refusal_of(message); !refusal.empty()) {
+    return {Kind::empty, "the model refused to answer: " + in_quotes(refusal)};
+  }
+  if (calls_tools(message)) {
+    return {Kind::empty, "the model called a tool instead of answering; remove \"tools\" from the completion arguments"};
+  }
+  if (finish_reason == "content_filter") return {Kind::empty, "a content filter withheld the reply"};
+  return {Kind::empty, "the reply has no content (finish_reason " + in_quotes(finish_reason) + ")", 0, true};
+}
+
+// The choices in the order of their "index" where all have one.
+std::vector<const Value*> ordered(const Value& choices) {
+  std::vector<const Value*> result;
+  std::transform(choices.begin(), choices.end(), std::back_inserter(result), [](const Value& choice) { return &choice; });
+  const auto has_index = [](const Value* choice) { return member(*choice, "index").is_number_integer(); };
+  if (std::all_of(result.begin(), result.end(), has_index)) {
+    std::stable_sort(result.begin(), result.end(),
+                     [](const Value* a, const Value* b) { return count(member(*a, "index")) < count(member(*b, "index")); });
+  }
+  return result;
+}
+
+std::variant<Reply, LMError> reply_of(const Value& json) {
+  const std::vector<const Value*> choices = ordered(member(json, "choices"));
+  if (choices.empty()) return LMError(Kind::empty, "the reply has no choices", 0, true);
+
+  const Value& first = *choices.front();
+  const Value& message = member(first, "message");
+  if (!message.is_object())
+    return LMError(Kind::malformed, "the first choice has no message: " + in_quotes(Json(first).dump()), 0, true);
+  Reply reply;
+  reply.finish_reason = text(member(first, "finish_reason"));
+  reply.model = text(member(json, "model"));
+
+  std::optional<std::string> content = content_of(message);
+  const bool withheld = content.value_or("").empty() && (!refusal_of(message).empty() || calls_tools(message));
+  // "length" without any text: the limit was used up by hidden reasoning. That is for the caller to judge.
+  if (withheld || (!content && reply.finish_reason != "length")) return no_content(message, reply.finish_reason);
+  reply.content = std::move(content).value_or("");
+
+  for (std::size_t i = 1; i < choices.size(); ++i) {
+    reply.alternatives.push_back(content_of(member(*choices[i], "message")).value_or(""));
+  }
+  return reply;
+}
+
+// ---- Errors ----------------------------------------------------------------------------------------------------------
+
+// The message in an error body, in the shapes that servers use: {"error": {"message"}}, {"error"}, {"message"}, {"detail"}.
+std::string error_message(const Value& json) {
+  const Value& error = member(json, "error");
+  for (const Value* candidate : {&member(error, "message"), &error, &member(json, "message"), &member(json, "detail")}) {
+    if (candidate->is_string()) return candidate->get<std::string>();
+  }
+  for (const Value* candidate : {&error, &member(json, "detail")}) {
+    if (!candidate->is_null()) return Json(*candidate).dump();
+  }
+  return {};
+}
+
+// Money that ran out is reported like a rate limit, but waiting does not bring it back.
+bool is_out_of_quota(const Value& json) {
+  const Value& error = member(json, "error");
+  return text(member(error, "code")) == "insufficient_quota" || text(member(error, "type")) == "insufficient_quota";
+}
+
+// Some gateways answer 200 and put the error into the body.
+LMError error_in_reply(const Value& json) {
+  const Value& code = member(member(json, "error"), "code");
+  const int status = code.is_number_integer() ? static_cast<int>(std::min<std::int64_t>(count(code), 999)) : 0;
+  return {Kind::malformed, "the reply holds an error: " + in_quotes(error_message(json)), status, is_worth_retrying(status)};
+}
+
+std::string hint(int status, std::string_view model, std::string_view location) {
+  switch (status) {
+    case 401:
+      return "check the API key (OpenAIOptions::api_key or the environment variable OPENAI_API_KEY)";
+    case 403:
+      return "check what the API key is allowed to use";
+    case 404:
+      return "check the model name (" + in_quotes(model) + ") and base_url";
+    case 413:
+      return "the request is too large for this endpoint";
+    default:
+      break;
+  }
+  if (status < 300 || status >= 400) return {};
+  return "it redirects to " + in_quotes(location) +
+         ", which is not followed because the API key would go along; set base_url to the new place";
+}
+
+}  // namespace
+
+std::string request_body(const std::vector<Message>& messages, const Json& args, std::string_view model) {
+  if (messages.empty()) throw ValueError("a chat request needs at least one message, but has none");
+  if (!args.value().is_object())
+    throw ValueError("completion arguments must be a JSON object, but are " + excerpt(args.dump()));
+  if (args.contains("messages")) throw ValueError("completion arguments hold \"messages\"; put them into Request::messages");
+  if (member(args.value(), "stream") == Value(true)) {
+    throw ValueError("completion arguments ask for \"stream\", which is not supported; remove it");
+  }
+  Value body = args.value();
+  if (!body.contains("model") && !model.empty()) body["model"] = model;
+  Value& list = body["messages"] = Value::array();
+  for (const Message& message : messages) list.push_back({{"role", message.role}, {"content", message.content}});
+  return body.dump(-1, ' ', false, Value::error_handler_t::replace);
+}
+
+ParsedReply parse_reply(std::string_view body, bool delimited) {
+  const std::optional<Value> json = parse_json(body);
+  if (!json) {
+    const auto start = body.find_first_not_of(" \t\r\n");
+    const bool cut = !delimited && (start == std::string_view::npos || body[start] == '{');
+    if (cut)
+      return {LMError(Kind::transport, "the connection ended in the middle of the reply: " + in_quotes(body), 0, true), {}};
+    if (start == std::string_view::npos) return {LMError(Kind::malformed, "the reply is empty", 0, true), {}};
+    return {LMError(Kind::malformed, "the reply is not JSON: " + in_quotes(body), 0, true), {}};
+  }
+  const Usage usage = usage_of(*json);
+  if (member(*json, "choices").is_array()) return {reply_of(*json), usage};
+  if (!member(*json, "error").is_null()) return {error_in_reply(*json), usage};
+  return {LMError(Kind::malformed, "the reply is not a chat completion, it has no choices: " + in_quotes(body), 0, true),
+          usage};
+}
+
+LMError status_error(int status, std::string_view body, std::string_view model, std::string_view location) {
+  const Value json = parse_json(body).value_or(Value());
+  std::string said = error_message(json);
+  if (said.empty()) said = body;
+  std::string message = "HTTP status " + std::to_string(status);
+  if (const std::string shown = excerpt(said); !shown.empty()) message += ": \"" + shown + '"';
+  if (const std::string advice = hint(status, model, location); !advice.empty()) message += "; " + advice;
+  return {Kind::status, message, status, is_worth_retrying(status) && !is_out_of_quota(json)};
+}
+
+}  // namespace tgd::lm::detail

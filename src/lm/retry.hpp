@@ -1,0 +1,41 @@
+// When and after what delay a failed call is tried again: pure functions, the clock and the random number are given.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string_view>
+
+#include <tgd/error.hpp>
+
+namespace tgd::lm::detail {
+
+using std::chrono::milliseconds;
+
+struct RetryPolicy {
+  int max_retries = 4;
+  milliseconds base{500};
+  milliseconds cap{30'000};
+  milliseconds longest_wait{120'000};  ///< an endpoint that asks for more ends the call
+};
+
+/// How a call went until now.
+struct RetryHistory {
+  int retries = 0;
+  int unusable = 0;  ///< answers that arrived whole but were no completion
+};
+
+/// Whether a status other than 2xx may go away by itself: 408, 409, 429, 5xx.
+bool is_worth_retrying(int status);
+
+/// What the headers ask for: `retry_after_ms` in milliseconds, else `retry_after` in seconds or as an HTTP date. Empty texts
+/// stand for absent headers; nothing when none of them can be read.
+std::optional<milliseconds> requested_wait(std::string_view retry_after, std::string_view retry_after_ms,
+                                           std::chrono::system_clock::time_point now);
+
+/// The delay before the next attempt, or nothing when the call has failed for good. `random` is from [0, 1).
+/// Backoff is exponential with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/);
+/// a wait that the endpoint asked for is never undercut, and spread by up to `base` so that not all come back at once.
+std::optional<milliseconds> next_delay(const RetryPolicy& policy, const LMError& error, const RetryHistory& history,
+                                       double random);
+
+}  // namespace tgd::lm::detail
