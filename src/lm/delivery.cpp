@@ -106,8 +106,7 @@ std::optional<Delivery::Core::Next> Delivery::Core::take_next() {
   if (queue_.empty()) return std::nullopt;
   if (closing_) return Next{queue_.extract(queue_.begin()), Ending::cancelled};
   if (stop_seen_) {
-    if (const auto stopped = find_stopped(); stopped != queue_.end())
-      return Next{queue_.extract(stopped), Ending::cancelled};
+    if (const auto stopped = find_stopped(); stopped != queue_.end()) return Next{queue_.extract(stopped), Ending::cancelled};
     stop_seen_ = false;
   }
   if (queue_.begin()->first.first <= Clock::now()) return Next{queue_.extract(queue_.begin()), Ending::due};

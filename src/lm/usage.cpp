@@ -49,8 +49,7 @@ Usage Usage::from_json(const Json& json) {
     const auto member = object.find(field.name);
     if (member == object.end()) continue;
     if (!member->is_number_integer()) {
-      throw ValueError("usage: \"" + std::string(field.name) + "\" must be a whole number, but is " +
-                       Json(*member).dump());
+      throw ValueError("usage: \"" + std::string(field.name) + "\" must be a whole number, but is " + Json(*member).dump());
     }
     usage.*field.member = member->get<std::int64_t>();
   }

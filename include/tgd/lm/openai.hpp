@@ -2,9 +2,12 @@
 // API: https://platform.openai.com/docs/api-reference/chat/create
 //
 // One I/O thread drives one curl_multi with keep-alive connections. Requests beyond `max_in_flight` queue in order of arrival.
-// What can help is retried (connect failures, timeouts, cut connections, 408, 409, 429, 5xx) with jittered exponential
-// backoff; Retry-After is obeyed.
-// Errors: LMError with kind, HTTP status and whether a retry could help. The API key never appears in one.
+// What can help is retried (connect failures, timeouts, cut connections, 408, 409, 429, 5xx; once an answer that cannot be
+// used) with jittered exponential backoff. Retry-After and retry-after-ms are obeyed; a 429 that carries one holds back all
+// requests of this object, and each 429 halves the number in flight until answers come in again.
+// A reply that was cut off by a token limit is returned as it is, with finish_reason "length".
+// Errors: LMError with kind, HTTP status and whether a retry could help. The API key never appears in one. Redirects are not
+// followed, because the key would go along.
 // Thread-safety: like every ChatModel. The destructor cancels what is queued or running and returns promptly.
 #pragma once
 
@@ -20,9 +23,11 @@
 namespace tgd::lm {
 
 struct TGD_API OpenAIOptions {
-  std::string model = {};     ///< sent as "model" unless the request's args name one
-  std::string base_url = {};  ///< else OPENAI_BASE_URL, else https://api.openai.com/v1; with or without /v1
-  std::string api_key = {};   ///< else OPENAI_API_KEY; local servers need none
+  std::string model = {};  ///< sent as "model" unless the request's args name one
+  /// Else OPENAI_BASE_URL, else https://api.openai.com/v1. With or without /v1 at the end (it is added where no part of the
+  /// path names a version); a URL that ends with /chat/completions is taken as it is.
+  std::string base_url = {};
+  std::string api_key = {};  ///< else OPENAI_API_KEY; local servers need none
   std::string organization = {};
   std::string project = {};
   std::chrono::milliseconds connect_timeout{10'000};
@@ -31,10 +36,12 @@ struct TGD_API OpenAIOptions {
   /// The backoff before retry k (from 0) is drawn from [0, min(retry_cap, retry_base * 2^k)].
   std::chrono::milliseconds retry_base{500};
   std::chrono::milliseconds retry_cap{30'000};
+  /// An endpoint that asks for a longer wait ends the call with its error.
+  std::chrono::milliseconds max_retry_after{120'000};
   std::size_t max_in_flight = 64;
   std::size_t max_reply_bytes = std::size_t{64} << 20;
   Json args = {};                                                 ///< default completion arguments
-  std::vector<std::pair<std::string, std::string>> headers = {};  ///< sent with every request
+  std::vector<std::pair<std::string, std::string>> headers = {};  ///< sent with every request; override tgd's own
 };
 
 class TGD_API OpenAI : public ChatModel {
@@ -55,7 +62,7 @@ class TGD_API OpenAI : public ChatModel {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // shared with the calls on their way
 };
 
 }  // namespace tgd::lm
