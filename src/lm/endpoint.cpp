@@ -32,8 +32,9 @@ std::string get(const Url& url, CURLUPart part) {
 Url parse(std::string_view base_url) {
   Url url = make_url();
   const std::string text(tgd::detail::trim(base_url));
-  const bool readable = text.find("://") != std::string::npos &&
-                        curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
+  // libcurl would guess a scheme and forgive a third slash.
+  const bool complete = text.find("://") != std::string::npos && text.find(":///") == std::string::npos;
+  const bool readable = complete && curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
   const std::string scheme = readable ? get(url, CURLUPART_SCHEME) : "";
   if ((scheme != "http" && scheme != "https") || get(url, CURLUPART_HOST).empty()) {
     throw ValueError("base_url is " + in_quotes(base_url) +

@@ -17,6 +17,7 @@ namespace tgd::lm::detail {
 
 namespace {
 
+// Its parser takes any depth of nesting, but its writer recurses: what came from outside is never written back, quote the body.
 using Value = nlohmann::json;
 using Kind = LMError::Kind;
 
@@ -154,14 +155,13 @@ std::vector<const Value*> ordered(const Value& choices) {
   return result;
 }
 
-std::variant<Reply, LMError> reply_of(const Value& json) {
+std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body) {
   const std::vector<const Value*> choices = ordered(member(json, "choices"));
   if (choices.empty()) return LMError(Kind::empty, "the reply has no choices", 0, true);
 
   const Value& first = *choices.front();
   const Value& message = member(first, "message");
-  if (!message.is_object())
-    return LMError(Kind::malformed, "the first choice has no message: " + in_quotes(Json(first).dump()), 0, true);
+  if (!message.is_object()) return LMError(Kind::malformed, "the first choice has no message: " + in_quotes(body), 0, true);
   Reply reply;
   reply.finish_reason = text(member(first, "finish_reason"));
   reply.model = text(member(json, "model"));
@@ -180,16 +180,14 @@ std::variant<Reply, LMError> reply_of(const Value& json) {
 
 // ---- Errors ----------------------------------------------------------------------------------------------------------
 
-// The message in an error body, in the shapes that servers use: {"error": {"message"}}, {"error"}, {"message"}, {"detail"}.
-std::string error_message(const Value& json) {
+// The message in an error body, in the shapes that servers use: {"error": {"message"}}, {"error"}, {"message"}, {"detail"};
+// the whole body where there is none of these.
+std::string_view error_message(const Value& json, std::string_view body) {
   const Value& error = member(json, "error");
   for (const Value* candidate : {&member(error, "message"), &error, &member(json, "message"), &member(json, "detail")}) {
-    if (candidate->is_string()) return candidate->get<std::string>();
+    if (candidate->is_string()) return candidate->get_ref<const std::string&>();
   }
-  for (const Value* candidate : {&error, &member(json, "detail")}) {
-    if (!candidate->is_null()) return Json(*candidate).dump();
-  }
-  return {};
+  return body;
 }
 
 // Money that ran out is reported like a rate limit, but waiting does not bring it back.
@@ -199,10 +197,11 @@ bool is_out_of_quota(const Value& json) {
 }
 
 // Some gateways answer 200 and put the error into the body.
-LMError error_in_reply(const Value& json) {
+LMError error_in_reply(const Value& json, std::string_view body) {
   const Value& code = member(member(json, "error"), "code");
   const int status = code.is_number_integer() ? static_cast<int>(std::min<std::int64_t>(count(code), 999)) : 0;
-  return {Kind::malformed, "the reply holds an error: " + in_quotes(error_message(json)), status, is_worth_retrying(status)};
+  return {Kind::malformed, "the reply holds an error: " + in_quotes(error_message(json, body)), status,
+          is_worth_retrying(status)};
 }
 
 std::string hint(int status, std::string_view model, std::string_view location) {
@@ -251,18 +250,16 @@ ParsedReply parse_reply(std::string_view body, bool delimited) {
     return {LMError(Kind::malformed, "the reply is not JSON: " + in_quotes(body), 0, true), {}};
   }
   const Usage usage = usage_of(*json);
-  if (member(*json, "choices").is_array()) return {reply_of(*json), usage};
-  if (!member(*json, "error").is_null()) return {error_in_reply(*json), usage};
+  if (member(*json, "choices").is_array()) return {reply_of(*json, body), usage};
+  if (!member(*json, "error").is_null()) return {error_in_reply(*json, body), usage};
   return {LMError(Kind::malformed, "the reply is not a chat completion, it has no choices: " + in_quotes(body), 0, true),
           usage};
 }
 
 LMError status_error(int status, std::string_view body, std::string_view model, std::string_view location) {
   const Value json = parse_json(body).value_or(Value());
-  std::string said = error_message(json);
-  if (said.empty()) said = body;
   std::string message = "HTTP status " + std::to_string(status);
-  if (const std::string shown = excerpt(said); !shown.empty()) message += ": \"" + shown + '"';
+  if (const std::string shown = excerpt(error_message(json, body)); !shown.empty()) message += ": \"" + shown + '"';
   if (const std::string advice = hint(status, model, location); !advice.empty()) message += "; " + advice;
   return {Kind::status, message, status, is_worth_retrying(status) && !is_out_of_quota(json)};
 }

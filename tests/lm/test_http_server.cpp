@@ -49,8 +49,7 @@ class Client {
 }  // namespace
 
 TEST_CASE("The test server answers, records and keeps connections alive", "[support]") {
-  HttpServer server(
-      [](const HttpRequest& request) { return HttpResponse{.status = 201, .body = "<" + request.body + ">"}; });
+  HttpServer server([](const HttpRequest& request) { return HttpResponse{.status = 201, .body = "<" + request.body + ">"}; });
   Client client;
   CHECK(client.post(server.url() + "/a?b=c", "one").body == "<one>");
   CHECK(client.post(server.url() + "/d", "").status == 201);
@@ -68,8 +67,7 @@ TEST_CASE("The test server answers, records and keeps connections alive", "[supp
 TEST_CASE("The test server frames bodies in every way of HTTP/1.1", "[support]") {
   using Framing = HttpResponse::Framing;
   const Framing framing = GENERATE(Framing::length, Framing::chunked, Framing::end_of_stream);
-  HttpServer server(
-      [&](const HttpRequest&) { return HttpResponse{.body = std::string(1000, 'x'), .framing = framing}; });
+  HttpServer server([&](const HttpRequest&) { return HttpResponse{.body = std::string(1000, 'x'), .framing = framing}; });
   Client client;
   const Answer answer = client.post(server.url(), "");
   CHECK(answer.code == CURLE_OK);

@@ -91,8 +91,8 @@ TEST_CASE("A stub answers from a function", "[lm][stub]") {
     CHECK(reply.usage == Usage{.calls = 1, .attempts = 1, .completion_tokens = 2});
   }
   SECTION("that fails") {
-    const auto stub = Stub::answering(
-        [](const Request&) -> std::string { throw LMError(LMError::Kind::status, "overloaded", 503, true); });
+    const auto stub =
+        Stub::answering([](const Request&) -> std::string { throw LMError(LMError::Kind::status, "overloaded", 503, true); });
     const LMError error = error_of(*stub, "x");
     CHECK(error.status() == 503);
     CHECK(error.retryable());
@@ -140,8 +140,7 @@ TEST_CASE("chat_all of nothing is nothing", "[lm][stub]") { CHECK(Stub::answerin
 
 TEST_CASE("chat_all throws the error of the first failed request, try_chat_all returns all outcomes", "[lm][stub]") {
   const auto stub = Stub::answering([](const Request& request) -> std::string {
-    if (request.messages[0].content >= "3")
-      throw LMError(LMError::Kind::status, "no " + request.messages[0].content, 500);
+    if (request.messages[0].content >= "3") throw LMError(LMError::Kind::status, "no " + request.messages[0].content, 500);
     return echo(request);
   });
   stub->shuffled(7);

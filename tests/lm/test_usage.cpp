@@ -37,8 +37,7 @@ TEST_CASE("Usage takes missing figures as 0 and ignores unknown ones", "[lm][usa
 }
 
 TEST_CASE("Usage says which figure is not a whole number", "[lm][usage]") {
-  CHECK_THROWS_WITH(Usage::from_json(Json{{"calls", "three"}}),
-                    R"(usage: "calls" must be a whole number, but is "three")");
+  CHECK_THROWS_WITH(Usage::from_json(Json{{"calls", "three"}}), R"(usage: "calls" must be a whole number, but is "three")");
   CHECK_THROWS_AS(Usage::from_json(Json{{"prompt_tokens", 1.5}}), tgd::ValueError);
   CHECK_THROWS_AS(Usage::from_json(Json::array({1})), tgd::ValueError);
 }
