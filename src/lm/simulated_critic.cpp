@@ -14,7 +14,7 @@ namespace {
 
 using tgd::detail::trim;
 
-constexpr std::size_t max_cues_per_sample = 5;
+constexpr std::size_t max_cues_per_sample = 6;
 constexpr std::size_t max_shown_samples = 32;
 
 struct Failure {
@@ -92,10 +92,12 @@ class PhraseCounts {
     }
   }
 
-  /// 0 for a phrase that also goes with another label.
+  /// How much more a phrase goes with this label than with the others; 0 when it does not.
   double support(const std::string& key, const std::string& label) const {
-    const auto& by_label = counts_.at(key);
-    return by_label.size() > 1 ? 0.0 : static_cast<double>(by_label.at(label));
+    std::size_t others = 0;
+    std::size_t own = 0;
+    for (const auto& [candidate, count] : counts_.at(key)) (candidate == label ? own : others) += count;
+    return std::max(0.0, static_cast<double>(own) - 0.5 * static_cast<double>(others));
   }
 
  private:
@@ -163,19 +165,25 @@ class Critic {
       return found == matches.end() ? std::vector<std::string>{} : found->cues;
     };
     const std::vector<std::string> right = cues_for(expected);
-    const std::vector<std::string> wrong = named.empty() ? right : cues_for(named.front());
-    if (!right.empty() && !wrong.empty() && !named.empty()) {
-      const std::string& loser = rules_.labels[named.front()].name;
-      say("Prefer " + failure.expected + " over " + loser + " where both have cues (here " + quotation(right.front()) + " and " +
-          quotation(wrong.front()) + "), as in " + quotation(failure.message) + ".");
-    } else {
+    const std::vector<std::string> wrong = named.empty() ? std::vector<std::string>{} : cues_for(named.front());
+    const bool both = !right.empty() && !wrong.empty();
+    if (both) prefer_expected(failure, named.front(), right.front(), wrong.front());
+    // Where the value itself prefers the wrong label, its order or its cues may be to blame: both are named.
+    if (!both || rules_.beaten_by(named.front())[*expected]) {
       suggest_cues(failure);
-      if (!wrong.empty() && !named.empty()) {
-        say("Do not choose " + rules_.labels[named.front()].name + " because of " + joined_quoted(wrong) + " alone, as in " +
-            quotation(failure.message) + ".");
-      }
+      if (!wrong.empty()) blame_cues(failure, named.front(), wrong);
     }
     if (matches.empty()) ++without_cues_[failure.expected];
+  }
+
+  void prefer_expected(const Failure& failure, std::size_t wrong_label, const std::string& right_cue, const std::string& wrong_cue) {
+    say("Prefer " + failure.expected + " over " + rules_.labels[wrong_label].name + " where both have cues (here " + quotation(right_cue) +
+        " and " + quotation(wrong_cue) + "), as in " + quotation(failure.message) + ".");
+  }
+
+  void blame_cues(const Failure& failure, std::size_t wrong_label, const std::vector<std::string>& cues) {
+    say("Do not choose " + rules_.labels[wrong_label].name + " because of " + joined_quoted(cues) + " alone, as in " +
+        quotation(failure.message) + ".");
   }
 
   void suggest_cues(const Failure& failure) {

@@ -19,8 +19,8 @@ constexpr std::string_view section_header = "Rules for choosing the label:";
 
 // One remark about a cue may be an accident; two are evidence.
 constexpr int enough_votes = 2;
-// What the value says about two labels takes more than one or two remarks to be turned round.
-constexpr int weight_of_written_order = 2;
+// What the value says about two labels takes more than one remark to be turned round.
+constexpr int weight_of_written_order = 1;
 constexpr std::size_t max_cues_per_label = 40;
 
 // ---- Evidence: what the feedback says, counted -----------------------------------------------------------------------
@@ -64,7 +64,9 @@ struct Evidence {
   LetterCase letter_case = LetterCase::as_listed;
 
   void add(std::string_view feedback) {
-    const Rules rules = read_rules(without_quotations(feedback), labels);
+    std::string text = without_quotations(feedback);
+    for (const std::string_view tag : {"<ITEM>", "</ITEM>"}) text = replaced_all(std::move(text), tag, "\n");
+    const Rules rules = read_rules(text, labels);
     for (std::size_t i = 0; i < rules.labels.size(); ++i) {
       if (i >= labels.size()) labels.push_back(rules.labels[i].name);
       for (const std::string& cue : rules.labels[i].cues) cues.add(cue, i);

@@ -11,7 +11,7 @@ namespace tgd::lm::detail {
 namespace {
 
 // How often a bare label comes although the prompt does not ask for one. Small models are wordy.
-constexpr double terse_share = 0.75;
+constexpr double terse_share = 0.85;
 
 struct Task {
   Rules rules;

@@ -238,9 +238,19 @@ class LabelCollector {
  public:
   std::vector<std::string> collect(const std::vector<Statement>& statements) {
     for (std::size_t i = 0; i < statements.size(); ++i) look_at(statements, i);
+    append(listed_, added(statements));
     if (!listed_.empty()) return std::move(listed_);
     if (defined_.size() >= 2) ruled_.insert(ruled_.begin(), defined_.begin(), defined_.end());
     return ruled_.empty() ? std::move(offered_) : std::move(ruled_);
+  }
+
+  /// Only those that the text asks to add to labels that are known already.
+  static std::vector<std::string> added(const std::vector<Statement>& statements) {
+    std::vector<std::string> labels;
+    for (const Statement& statement : statements) {
+      if (lower_case(statement.text).starts_with("add the label")) append(labels, quoted_parts(statement.text));
+    }
+    return labels;
   }
 
  private:
@@ -251,7 +261,6 @@ class LabelCollector {
   void look_at(const std::vector<Statement>& statements, std::size_t i) {
     const Statement& statement = statements[i];
     const std::string lower = lower_case(statement.text);
-    if (lower.starts_with("add the label")) append(listed_, quoted_parts(statement.text));
     if (const auto definition = as_definition(statement.text)) {
       if (announces_labels(definition->head)) {
         append(listed_, definition->tail.empty() ? bullets_after(statements, i) : labels_in_list(definition->tail));
@@ -346,7 +355,8 @@ class RuleReader {
  public:
   RuleReader(const std::vector<Statement>& statements, const std::vector<std::string>& known_labels) : statements_(statements) {
     for (const std::string& label : known_labels) add_label(label);
-    for (const std::string& label : LabelCollector().collect(statements)) add_label(label);
+    const bool must_find = known_labels.empty();
+    for (const std::string& label : must_find ? LabelCollector().collect(statements) : LabelCollector::added(statements)) add_label(label);
     for (std::size_t i = 0; i < rules_.labels.size(); ++i) label_index_.add(rules_.labels[i].name, i);
   }
 

@@ -38,7 +38,7 @@ struct Rules {
   std::vector<bool> beaten_by(std::size_t winner) const;
 };
 
-/// Reads the rules. `known_labels` are labels even where the text does not list them.
+/// Reads the rules. Without `known_labels` the text is searched for its labels; with them only "Add the label …" adds to them.
 Rules read_rules(std::string_view text, const std::vector<std::string>& known_labels = {});
 
 /// A short excerpt in the quotation marks that set what is shown apart from what is said, and a text without such excerpts.

@@ -37,36 +37,59 @@ std::string stem_of(std::string word) {
     cut_ending(word, "s", 3);
   }
   if (!cut_ending(word, "ing", 3)) cut_ending(word, "ed", 3);
+  for (const std::string_view ending : {"ation", "ment", "ion", "able", "ery", "er", "ly", "al"}) {
+    if (cut_ending(word, ending, 4)) break;
+  }
   cut_ending(word, "e", 3);
+  cut_ending(word, "y", 4);
   // "shipped" leaves "shipp", "ship" leaves "ship".
   const std::size_t size = word.size();
   if (size > 3 && word[size - 1] == word[size - 2]) word.pop_back();
   return word;
 }
 
+constexpr std::string_view stop_word_list =
+    "a about actually after afternoon again ago all almost already also although always am an and another any "
+    "anybody anyone anything anyway anywhere april are around as ask asked asking at august autumn away back "
+    "basically be became because become been before began being believe better between bit both but by call "
+    "called calls came can can't cannot cant certainly come comes coming completely could couldn't couldnt "
+    "currently day days dear december definitely did didn't didnt do does doesn't doesnt doing don't done dont "
+    "down during each early eight eighteen either eleven else elsewhere enough especially even evening ever "
+    "every everybody everyone everything everywhere exactly expect expected explain explained february feel "
+    "feels felt few fifteen fifty finally first five folks for forty four friday fridays from further gave get "
+    "gets getting give given gives go goes going got guess had half happen happened happens has have haven't "
+    "havent having he hear heard hello her here hers herself hey hi him himself his honestly hope hour hours how "
+    "however hundred i i'd i'll i'm i've id idea if ill im immediately in instead into is isn't isnt it it's its "
+    "itself ive january july june just keep keeps kept kindly knew know known last later latest least leave "
+    "leaves left less let letting like likely little long longer lot made make makes many march may maybe me "
+    "means meant mention mentioned merely midnight might mine minute minutes moment monday mondays month months "
+    "more morning mornings most mostly much must my myself nearly need never new next night nine no nobody none "
+    "noon nor normally not nothing notice noticed november now nowhere number numbers obviously october of off "
+    "often ok okay old on once one only or other others otherwise our ours ourselves out over own perhaps place "
+    "please point possible possibly probably properly question questions quickly quite rather really reason "
+    "received recently right said same saturday saturdays saw say saying says second seconds see seem seemed "
+    "seems seen september seven several she short should shouldn't shouldnt simply since six sixteen sixty "
+    "slightly so some somebody somehow someone something sometimes somewhere soon sorry spring start started "
+    "starts stay still such suddenly summer sunday sundays suppose supposed sure take taken takes talk tell "
+    "telling ten than thank thanks that that's thats the their theirs them themselves then there theres these "
+    "they theyre thing things think thinking third thirty this those though thought thousand three through "
+    "thursday thursdays time times to today together told tomorrow tonight too took totally tried truly try "
+    "trying tuesday tuesdays twelve twenty twice two under understand until up upon us use used uses using "
+    "usually very wait waited waiting want wanted wants was wasn't wasnt way we we've wednesday wednesdays week "
+    "weekend weeks well went were weve what what's whatever whats when whenever where whether which while who "
+    "whole why will winter wish with within without won't wonder wondering wont word words would wouldn't "
+    "wouldnt write wrote year years yes yesterday yet you you're your youre yours yourself";
+
 const std::unordered_set<std::string_view>& stop_words() {
-  static const std::unordered_set<std::string_view> words = {
-      "a", "about", "after", "again", "all", "almost", "already", "also", "although", "always", "am", "an", "and",
-      "another", "any", "anyone", "anything", "anyway", "are", "around", "as", "ask", "asked", "at", "away", "back",
-      "be", "because", "been", "before", "being", "better", "between", "both", "but", "by", "came", "can", "can't",
-      "cannot", "come", "could", "couldn't", "day", "days", "dear", "did", "didn't", "do", "does", "doesn't", "doing",
-      "don't", "done", "down", "during", "each", "either", "else", "enough", "even", "ever", "every", "everything",
-      "few", "first", "for", "from", "further", "gave", "get", "gets", "getting", "give", "go", "goes", "going",
-      "got", "had", "has", "have", "haven't", "having", "he", "hello", "her", "here", "hey", "hi", "him", "his",
-      "how", "however", "i", "i'd", "i'll", "i'm", "i've", "if", "in", "into", "is", "isn't", "it", "it's", "its",
-      "just", "keep", "know", "last", "least", "less", "let", "like", "little", "lot", "made", "make", "makes",
-      "many", "may", "maybe", "me", "might", "mine", "more", "most", "much", "must", "my", "need", "never", "new",
-      "next", "no", "nobody", "none", "nor", "not", "nothing", "now", "of", "off", "often", "old", "on", "once",
-      "one", "only", "or", "other", "others", "our", "out", "over", "own", "perhaps", "please", "quite", "rather",
-      "really", "right", "said", "same", "saw", "say", "says", "see", "seem", "seems", "seen", "she", "should",
-      "shouldn't", "since", "so", "some", "someone", "something", "soon", "sorry", "still", "such", "sure", "take",
-      "taken", "takes", "tell", "than", "thank", "thanks", "that", "that's", "the", "their", "them", "then", "there",
-      "these", "they", "thing", "things", "think", "this", "those", "though", "three", "through", "time", "times",
-      "to", "today", "together", "told", "tomorrow", "too", "took", "tried", "try", "trying", "two", "under", "until",
-      "up", "upon", "us", "use", "used", "very", "want", "wanted", "wants", "was", "wasn't", "way", "we", "we've",
-      "week", "weeks", "well", "went", "were", "what", "what's", "when", "where", "whether", "which", "while", "who",
-      "why", "will", "with", "within", "without", "won't", "would", "wouldn't", "yes", "yesterday", "yet", "you",
-      "you're", "your", "yours"};
+  static const std::unordered_set<std::string_view> words = [] {
+    std::unordered_set<std::string_view> set;
+    for (std::size_t at = 0; at < stop_word_list.size();) {
+      const std::size_t end = std::min(stop_word_list.find(' ', at), stop_word_list.size());
+      set.insert(stop_word_list.substr(at, end - at));
+      at = end + 1;
+    }
+    return set;
+  }();
   return words;
 }
 

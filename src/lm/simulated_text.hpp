@@ -22,7 +22,7 @@ struct Word {
 
 std::vector<Word> words_of(std::string_view text);
 std::string lower_case(std::string_view text);
-/// Words that say little by themselves: "the", "would", "please".
+/// Words that say little by themselves in any text: "the", "would", "please", numbers, times.
 bool is_stop_word(std::string_view lower_case_word);
 /// Whether the two stems seem to belong to one family, as those of "cancel" and "cancellation" do.
 bool are_related(std::string_view stem, std::string_view other_stem);
