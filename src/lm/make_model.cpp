@@ -4,6 +4,7 @@
 
 #include <tgd/lm/chat_model.hpp>
 #include <tgd/lm/openai.hpp>
+#include <tgd/lm/simulated.hpp>
 
 #include "lm/excerpt.hpp"
 
@@ -23,8 +24,12 @@ ChatModelPtr make_openai(std::string model, Json args) {
   return std::make_shared<OpenAI>(OpenAIOptions{.model = std::move(model), .args = std::move(args)});
 }
 
+/// The name may be anything, and completion arguments change nothing.
+ChatModelPtr make_simulated(std::string, Json) { return std::make_shared<Simulated>(); }
+
 constexpr std::array providers = {
     Provider{"openai", make_openai},
+    Provider{"simulated", make_simulated},
 };
 
 std::string known_providers() {

@@ -50,9 +50,12 @@ Usage estimated_usage(const std::string& question, const std::string& answer) {
 bool is_share(double rate) { return rate >= 0.0 && rate <= 1.0; }
 
 SimulatedOptions checked(SimulatedOptions options) {
-  if (!is_share(options.error_rate)) throw ValueError("SimulatedOptions::error_rate is " + std::to_string(options.error_rate) + "; it has to be in [0, 1]");
-  if (!is_share(options.slip_rate)) throw ValueError("SimulatedOptions::slip_rate is " + std::to_string(options.slip_rate) + "; it has to be in [0, 1]");
-  if (options.latency.count() < 0 || options.latency_jitter.count() < 0) throw ValueError("SimulatedOptions: a latency is negative");
+  if (!is_share(options.error_rate))
+    throw ValueError("SimulatedOptions::error_rate is " + std::to_string(options.error_rate) + "; it has to be in [0, 1]");
+  if (!is_share(options.slip_rate))
+    throw ValueError("SimulatedOptions::slip_rate is " + std::to_string(options.slip_rate) + "; it has to be in [0, 1]");
+  if (options.latency.count() < 0 || options.latency_jitter.count() < 0)
+    throw ValueError("SimulatedOptions: a latency is negative");
   return options;
 }
 
@@ -100,14 +103,17 @@ std::string Simulated::reply_to(const Request& request) const {
   const std::string text = text_of(request);
   const bool shows_value = !detail::elements(text, "VALUE").empty();
   if (shows_value) {
-    if (const std::string tag = requested_tag(text); !tag.empty()) return detail::valid_utf8(detail::rewrite(request.messages, tag));
+    if (const std::string tag = requested_tag(text); !tag.empty())
+      return detail::valid_utf8(detail::rewrite(request.messages, tag));
     if (!detail::elements(text, "CONVERSATION").empty()) return detail::valid_utf8(detail::criticise(text));
   }
   return detail::valid_utf8(detail::perform(request.messages, state_->options.slip_rate, state_->dice.with(text)));
 }
 
 void Simulated::start(Request request, Done done) {
-  const auto cancelled = [] { return LMError(LMError::Kind::cancelled, "the call was cancelled before the simulated reply was due"); };
+  const auto cancelled = [] {
+    return LMError(LMError::Kind::cancelled, "the call was cancelled before the simulated reply was due");
+  };
   if (request.stop.stop_requested()) return done(cancelled());
 
   // A copy of the pointer: `done` may destroy the model.

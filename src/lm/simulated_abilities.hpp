@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "lm/simulated_text.hpp"
 #include <tgd/lm/chat_model.hpp>
+#include "lm/simulated_text.hpp"
 
 namespace tgd::lm::detail {
 

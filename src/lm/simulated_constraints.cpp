@@ -19,7 +19,8 @@ bool contains_any(std::string_view text, std::initializer_list<std::string_view>
 }
 
 bool is_prohibition(std::string_view lower) {
-  return contains_any(lower, {"do not", "don't", "must not", "may not", "should not", "cannot", "never", "avoid", "forbid", "not allowed"});
+  return contains_any(
+      lower, {"do not", "don't", "must not", "may not", "should not", "cannot", "never", "avoid", "forbid", "not allowed"});
 }
 
 bool is_loss(std::string_view lower) {
@@ -86,7 +87,8 @@ void Constraints::add_complaint(std::string_view complaint, std::size_t reply_si
 
 // "at most 1500 characters", "no longer than 80 words", "1720 characters long, at most 1500 are allowed".
 void Constraints::add_limits(std::string_view text) {
-  constexpr std::array<std::string_view, 9> limiting = {"most", "than", "exceed", "under", "maximum", "max", "within", "limit", "below"};
+  constexpr std::array<std::string_view, 9> limiting = {"most", "than",   "exceed", "under", "maximum",
+                                                        "max",  "within", "limit",  "below"};
   const std::vector<Word> words = words_of(text);
   for (std::size_t i = 0; i < words.size(); ++i) {
     std::size_t number = 0;
@@ -94,8 +96,9 @@ void Constraints::add_limits(std::string_view text) {
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
     if (error != std::errc{} || end != word.data() + word.size()) continue;
     const std::size_t from = i < 3 ? 0 : i - 3;
-    const bool limits = std::any_of(words.begin() + static_cast<std::ptrdiff_t>(from), words.begin() + static_cast<std::ptrdiff_t>(i),
-                                    [&](const Word& before) { return std::find(limiting.begin(), limiting.end(), before.text) != limiting.end(); });
+    const bool limits = std::any_of(
+        words.begin() + static_cast<std::ptrdiff_t>(from), words.begin() + static_cast<std::ptrdiff_t>(i),
+        [&](const Word& before) { return std::find(limiting.begin(), limiting.end(), before.text) != limiting.end(); });
     if (!limits) continue;
     const bool counts_words = i + 1 < words.size() && words[i + 1].text.starts_with("word");
     std::optional<std::size_t>& limit = counts_words ? max_words : max_characters;
@@ -104,7 +107,8 @@ void Constraints::add_limits(std::string_view text) {
 }
 
 bool Constraints::is_too_long(std::string_view text) const {
-  return (max_characters && tgd::detail::count_characters(text) > *max_characters) || (max_words && words_of(text).size() > *max_words);
+  return (max_characters && tgd::detail::count_characters(text) > *max_characters) ||
+         (max_words && words_of(text).size() > *max_words);
 }
 
 std::string Constraints::applied_to(std::string text) const {
@@ -121,7 +125,9 @@ std::vector<std::string> placeholders_in(std::string_view text) {
   std::vector<std::string> placeholders;
   for (std::size_t open = text.find('{'); open != text.npos; open = text.find('{', open + 1)) {
     std::size_t end = open + 1;
-    const auto is_name = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; };
+    const auto is_name = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    };
     while (end < text.size() && is_name(text[end])) ++end;
     if (end > open + 1 && end < text.size() && text[end] == '}') placeholders.emplace_back(text.substr(open, end + 1 - open));
   }

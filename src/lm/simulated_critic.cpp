@@ -146,13 +146,16 @@ class Critic {
   void criticise_format(const Failure& failure) {
     if (lower_case(failure.actual) == lower_case(failure.expected)) {
       const bool is_lower = failure.expected == lower_case(failure.expected);
-      say_once("case", std::string("Write the label in ") + (is_lower ? "lower" : "upper") + " case, not as in " + quotation(failure.actual) + ".");
+      say_once("case", std::string("Write the label in ") + (is_lower ? "lower" : "upper") + " case, not as in " +
+                           quotation(failure.actual) + ".");
       return;
     }
     if (!rules_.find(failure.expected)) say("Add the label \"" + failure.expected + "\" to the labels.");
-    const bool is_bare = rules_.find(failure.actual).has_value() || words_of(failure.actual).size() <= words_of(failure.expected).size();
+    const bool is_bare =
+        rules_.find(failure.actual).has_value() || words_of(failure.actual).size() <= words_of(failure.expected).size();
     if (is_bare || rules_.label_only) return;
-    say_once("format", "Answer with the label only, with nothing else. A reply such as " + quotation(failure.actual) + " cannot be accepted.");
+    say_once("format", "Answer with the label only, with nothing else. A reply such as " + quotation(failure.actual) +
+                           " cannot be accepted.");
   }
 
   void criticise_choice(const Failure& failure) {
@@ -161,7 +164,8 @@ class Critic {
     if (expected && !named.empty() && named.front() == *expected) return;
     const std::vector<Match> matches = match_cues(rules_, failure.words);
     const auto cues_for = [&](std::optional<std::size_t> label) {
-      const auto found = std::find_if(matches.begin(), matches.end(), [&](const Match& match) { return label && match.label == *label; });
+      const auto found =
+          std::find_if(matches.begin(), matches.end(), [&](const Match& match) { return label && match.label == *label; });
       return found == matches.end() ? std::vector<std::string>{} : found->cues;
     };
     const std::vector<std::string> right = cues_for(expected);
@@ -176,9 +180,10 @@ class Critic {
     if (matches.empty()) ++without_cues_[failure.expected];
   }
 
-  void prefer_expected(const Failure& failure, std::size_t wrong_label, const std::string& right_cue, const std::string& wrong_cue) {
-    say("Prefer " + failure.expected + " over " + rules_.labels[wrong_label].name + " where both have cues (here " + quotation(right_cue) +
-        " and " + quotation(wrong_cue) + "), as in " + quotation(failure.message) + ".");
+  void prefer_expected(const Failure& failure, std::size_t wrong_label, const std::string& right_cue,
+                       const std::string& wrong_cue) {
+    say("Prefer " + failure.expected + " over " + rules_.labels[wrong_label].name + " where both have cues (here " +
+        quotation(right_cue) + " and " + quotation(wrong_cue) + "), as in " + quotation(failure.message) + ".");
   }
 
   void blame_cues(const Failure& failure, std::size_t wrong_label, const std::vector<std::string>& cues) {
@@ -198,7 +203,8 @@ class Critic {
       if (cues.size() < max_cues_per_sample) cues.push_back(cue);
     }
     if (cues.empty()) return;
-    say("Choose " + failure.expected + " when the message mentions " + joined_quoted(cues) + ", as in " + quotation(failure.message) + ".");
+    say("Choose " + failure.expected + " when the message mentions " + joined_quoted(cues) + ", as in " +
+        quotation(failure.message) + ".");
   }
 
   void criticise_fallback() {

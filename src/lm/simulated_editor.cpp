@@ -93,7 +93,8 @@ struct Value {
 };
 
 bool is_rule_line(std::string_view line) {
-  for (const std::string_view start : {"Labels: ", "- ", "Do not choose ", "If several apply, ", "Otherwise answer ", "Answer with the "}) {
+  for (const std::string_view start :
+       {"Labels: ", "- ", "Do not choose ", "If several apply, ", "Otherwise answer ", "Answer with the "}) {
     if (line.starts_with(start)) return true;
   }
   return false;
@@ -246,7 +247,8 @@ class Revision {
     for (const auto& [label, won] : wins) order.emplace_back(-won, label);
     std::sort(order.begin(), order.end());
     if (evidence_.preferences.empty() && written_.preferences.empty()) return;
-    for (std::size_t i = 0; i + 1 < order.size(); ++i) section_.rules.preferences.emplace_back(order[i].second, order[i + 1].second);
+    for (std::size_t i = 0; i + 1 < order.size(); ++i)
+      section_.rules.preferences.emplace_back(order[i].second, order[i + 1].second);
   }
 
   void revise_fallback() {

@@ -60,7 +60,8 @@ std::vector<Match> without_beaten(const Rules& rules, const std::vector<Match>& 
     for (std::size_t i = 0; i < losers.size(); ++i) beaten[i] = beaten[i] || losers[i];
   }
   std::vector<Match> rest;
-  std::copy_if(matches.begin(), matches.end(), std::back_inserter(rest), [&](const Match& match) { return !beaten[match.label]; });
+  std::copy_if(matches.begin(), matches.end(), std::back_inserter(rest),
+               [&](const Match& match) { return !beaten[match.label]; });
   return rest.empty() ? matches : rest;
 }
 
@@ -93,7 +94,8 @@ std::size_t chosen_label(const Rules& rules, const std::vector<Word>& message, c
 std::string in_case(std::string label, Rules::LetterCase letter_case) {
   if (letter_case == Rules::LetterCase::lower) return lower_case(label);
   if (letter_case == Rules::LetterCase::upper) {
-    std::transform(label.begin(), label.end(), label.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+    std::transform(label.begin(), label.end(), label.begin(),
+                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
   }
   return label;
 }

@@ -25,24 +25,24 @@ constexpr std::size_t max_cue_words = 3;
 
 // Verbs that stand before the label that a rule leads to.
 const WordSet& answer_verbs() {
-  static const WordSet words = {"answer", "assign",  "call", "choose", "classify", "give", "label", "mark",   "output", "pick",
-                                "put",    "reply",   "say",  "select", "respond",  "take", "tag",   "return", "use",    "write"};
+  static const WordSet words = {"answer", "assign", "call", "choose", "classify", "give", "label", "mark",   "output", "pick",
+                                "put",    "reply",  "say",  "select", "respond",  "take", "tag",   "return", "use",    "write"};
   return words;
 }
 
 // Verbs that tie cues to a label: "invoice and refund mean billing".
 const WordSet& cue_verbs() {
-  static const WordSet words = {"are",   "belong", "belongs", "count",    "counts",  "fall",     "falls", "go", "goes", "indicate",
-                                "indicates", "is", "mean",    "means",    "point",   "points",   "speak", "speaks",
-                                "suggest",   "suggests", "then"};
+  static const WordSet words = {"are",   "belong", "belongs",  "count",     "counts",  "fall",     "falls",
+                                "go",    "goes",   "indicate", "indicates", "is",      "mean",     "means",
+                                "point", "points", "speak",    "speaks",    "suggest", "suggests", "then"};
   return words;
 }
 
 // What may stand around these verbs without being a cue.
 const WordSet& glue_words() {
-  static const WordSet words = {"a",   "always", "as", "be",  "category", "class",   "do",     "for",  "in",     "into", "it",
-                                "its", "must",   "of", "should", "label", "message", "please", "the",  "this",   "to",   "under",
-                                "usually", "with", "an", "just", "only"};
+  static const WordSet words = {"a",    "always", "as",  "be",    "category", "class",  "do",    "for",     "in",
+                                "into", "it",     "its", "must",  "of",       "should", "label", "message", "please",
+                                "the",  "this",   "to",  "under", "usually",  "with",   "an",    "just",    "only"};
   return words;
 }
 
@@ -66,16 +66,18 @@ const WordSet& describing_verbs() {
 // What a condition begins with before it comes to its cues.
 const WordSet& condition_words() {
   static const WordSet words = {
-      "a",        "about",    "all",     "an",       "and",      "any",     "anything", "are",    "as",      "ask",     "asks",
-      "asking",   "because",  "by",      "case",     "complains", "concern", "concerning", "concerns", "contain", "contained",
-      "containing", "contains", "customer", "customers", "customer's", "email", "emails", "everything", "following", "for",
-      "has",      "have",     "he",      "if",       "in",       "include", "included", "includes", "involve", "involves",
-      "is",       "it",       "keyword", "keywords", "like",     "look",    "mail",     "mails",  "mention", "mentioned",
-      "mentioning", "mentions", "message", "messages", "of",     "on",      "one",      "or",     "phrase",  "phrases",
-      "question", "questions", "regarding", "request", "requests", "review", "reviews", "says",   "she",     "someone",
-      "something", "such",    "talk",    "talks",    "term",     "terms",   "text",     "texts",  "that",    "the",
-      "there",    "they",     "things",  "ticket",   "tickets",  "to",      "user",     "users",  "uses",    "was",
-      "were",     "when",     "whenever", "where",   "which",    "with",    "word",     "words",  "writer",  "etc"};
+      "a",         "about",      "all",       "an",         "and",      "any",       "anything",   "are",        "as",
+      "ask",       "asks",       "asking",    "because",    "by",       "case",      "complains",  "concern",    "concerning",
+      "concerns",  "contain",    "contained", "containing", "contains", "customer",  "customers",  "customer's", "email",
+      "emails",    "everything", "following", "for",        "has",      "have",      "he",         "if",         "in",
+      "include",   "included",   "includes",  "involve",    "involves", "is",        "it",         "keyword",    "keywords",
+      "like",      "look",       "mail",      "mails",      "mention",  "mentioned", "mentioning", "mentions",   "message",
+      "messages",  "of",         "on",        "one",        "or",       "phrase",    "phrases",    "question",   "questions",
+      "regarding", "request",    "requests",  "review",     "reviews",  "says",      "she",        "someone",    "something",
+      "such",      "talk",       "talks",     "term",       "terms",    "text",      "texts",      "that",       "the",
+      "there",     "they",       "things",    "ticket",     "tickets",  "to",        "user",       "users",      "uses",
+      "was",       "were",       "when",      "whenever",   "where",    "which",     "with",       "word",       "words",
+      "writer",    "etc"};
   return words;
 }
 
@@ -176,13 +178,16 @@ bool is_quoted(std::string_view text) { return text.size() > 2 && text.front() =
 
 // The label that a list item names, without article, brackets and quotes; empty when the item does not look like a label.
 std::string label_in(std::string_view item) {
-  static const WordSet leading = {"the", "a", "an", "either", "or", "and", "label", "labels", "category", "categories", "class",
-                                  "classes", "following", "these", "options", "topics", "topic", "values", "exactly"};
-  static const WordSet impossible = {"if",   "when", "that",   "what",   "which", "you",   "your", "is",     "are",   "message",
-                                     "it",   "they", "this",   "should", "must",  "only",  "will", "be",     "i",     "we",
-                                     "from", "to",   "answer", "reply",  "based", "depending", "messages", "with", "please"};
+  static const WordSet leading = {"the",     "a",        "an",         "either", "or",      "and",       "label",
+                                  "labels",  "category", "categories", "class",  "classes", "following", "these",
+                                  "options", "topics",   "topic",      "values", "exactly"};
+  static const WordSet impossible = {"if",    "when",      "that",     "what", "which", "you",    "your",   "is",
+                                     "are",   "message",   "it",       "they", "this",  "should", "must",   "only",
+                                     "will",  "be",        "i",        "we",   "from",  "to",     "answer", "reply",
+                                     "based", "depending", "messages", "with", "please"};
   item = trim(item.substr(0, item.find('(')));
-  while (!item.empty() && std::string_view(".:[]{}").find(item.back()) != std::string_view::npos) item = trim(item.substr(0, item.size() - 1));
+  while (!item.empty() && std::string_view(".:[]{}").find(item.back()) != std::string_view::npos)
+    item = trim(item.substr(0, item.size() - 1));
   while (!item.empty() && std::string_view("[]{}").find(item.front()) != std::string_view::npos) item = trim(item.substr(1));
   if (is_quoted(item)) return std::string(trim(item.substr(1, item.size() - 2)));
 
@@ -212,22 +217,25 @@ std::vector<std::string> labels_in_list(std::string_view list) {
 
 // Whether "head:" announces the labels, as in "Answer with one of:".
 bool announces_labels(std::string_view head) {
-  static const WordSet yes = {"label", "labels", "category", "categories", "class", "classes", "topic", "topics", "option", "options",
-                              "about", "one",    "tag",      "tags",       "intent", "intents", "choose", "pick", "answer", "answers",
-                              "reply", "respond", "classify", "sort",      "into",  "as",      "between", "following"};
-  static const WordSet no = {"words",      "cue",      "cues",     "mention", "mentions",  "contain", "contains", "keyword", "keywords",
-                             "phrases",    "when",     "if",       "example", "examples",  "means",   "mean",     "default", "otherwise",
-                             "precedence", "priority", "order",    "prefer",  "for",       "format",  "note",     "unsure"};
+  static const WordSet yes = {"label",   "labels",   "category", "categories", "class",  "classes", "topic",
+                              "topics",  "option",   "options",  "about",      "one",    "tag",     "tags",
+                              "intent",  "intents",  "choose",   "pick",       "answer", "answers", "reply",
+                              "respond", "classify", "sort",     "into",       "as",     "between", "following"};
+  static const WordSet no = {"words",   "cue",      "cues",    "mention",   "mentions",   "contain",  "contains",
+                             "keyword", "keywords", "phrases", "when",      "if",         "example",  "examples",
+                             "means",   "mean",     "default", "otherwise", "precedence", "priority", "order",
+                             "prefer",  "for",      "format",  "note",      "unsure"};
   const std::vector<Word> words = words_of(head);
   return has_any(words, yes) && !has_any(words, no);
 }
 
 // Whether "head: …" is a line of another kind than the definition of a label.
 bool is_reserved_head(std::string_view head) {
-  static const WordSet reserved = {
-      "answer", "assistant", "context", "default", "example", "examples", "fallback", "format", "goal",   "hint",  "important", "input",
-      "language", "message", "note",    "notes",   "order",   "otherwise", "output",  "precedence", "priority", "question", "remember",
-      "role",   "rule",      "rules",   "steps",   "style",   "system",   "task",     "text",   "tip",    "tone",  "user",      "warning"};
+  static const WordSet reserved = {"answer",   "assistant", "context", "default",   "example", "examples",   "fallback",
+                                   "format",   "goal",      "hint",    "important", "input",   "language",   "message",
+                                   "note",     "notes",     "order",   "otherwise", "output",  "precedence", "priority",
+                                   "question", "remember",  "role",    "rule",      "rules",   "steps",      "style",
+                                   "system",   "task",      "text",    "tip",       "tone",    "user",       "warning"};
   const std::vector<Word> words = words_of(head);
   return words.empty() || reserved.contains(words.front().text) || announces_labels(head);
 }
@@ -264,8 +272,8 @@ class LabelCollector {
     if (const auto definition = as_definition(statement.text)) {
       if (announces_labels(definition->head)) {
         append(listed_, definition->tail.empty() ? bullets_after(statements, i) : labels_in_list(definition->tail));
-      } else if (std::string label = label_in(definition->head); !label.empty() && !is_reserved_head(definition->head) &&
-                                                                 !definition->tail.empty()) {
+      } else if (std::string label = label_in(definition->head);
+                 !label.empty() && !is_reserved_head(definition->head) && !definition->tail.empty()) {
         defined_.push_back(std::move(label));
       }
     }
@@ -294,7 +302,8 @@ class LabelCollector {
     if (!offered_.empty()) return;
     // "and" joins much else than labels after words that are as common as these.
     const bool is_choice = lower.find(" or ") != lower.npos;
-    for (const std::string_view marker : {" as ", " into ", " between ", " whether ", " about ", " is ", " are ", "answer ", "say "}) {
+    for (const std::string_view marker :
+         {" as ", " into ", " between ", " whether ", " about ", " is ", " are ", "answer ", "say "}) {
       if (offered_.empty() && (is_choice || marker == " into " || marker == " between ")) offered_ = labels_after(marker);
     }
   }
@@ -356,7 +365,8 @@ class RuleReader {
   RuleReader(const std::vector<Statement>& statements, const std::vector<std::string>& known_labels) : statements_(statements) {
     for (const std::string& label : known_labels) add_label(label);
     const bool must_find = known_labels.empty();
-    for (const std::string& label : must_find ? LabelCollector().collect(statements) : LabelCollector::added(statements)) add_label(label);
+    for (const std::string& label : must_find ? LabelCollector().collect(statements) : LabelCollector::added(statements))
+      add_label(label);
     for (std::size_t i = 0; i < rules_.labels.size(); ++i) label_index_.add(rules_.labels[i].name, i);
   }
 
@@ -457,7 +467,8 @@ class RuleReader {
     if (comparing.contains(words.front().text)) return false;
     const std::string lower = lower_case(definition.tail);
     const bool is_rest = words.size() == 1 && contains_any(lower, {"otherwise", "default", "fallback", "rest"});
-    if (is_rest || contains_any(lower, {"everything else", "anything else", "all other", "any other", "none of", "other cases"})) {
+    if (is_rest ||
+        contains_any(lower, {"everything else", "anything else", "all other", "any other", "none of", "other cases"})) {
       rules_.fallback = label;
       return true;
     }
@@ -477,22 +488,25 @@ class RuleReader {
     static const WordSet answering = {"answer", "output", "reply", "respond", "response", "return", "write"};
     static const WordSet only = {"exactly", "just", "only", "solely"};
     const std::string& lower = sentence.lower;
-    if (contains_any(lower, {"label only", "only the label", "just the label", "label alone", "category only", "only the category",
-                             "name only", "only the name", "one word", "single word", "nothing else", "nothing more", "no other text",
-                             "no other word", "no explanation", "without explanation", "no further", "no sentence"})) {
+    if (contains_any(lower,
+                     {"label only", "only the label", "just the label", "label alone", "category only", "only the category",
+                      "name only", "only the name", "one word", "single word", "nothing else", "nothing more", "no other text",
+                      "no other word", "no explanation", "without explanation", "no further", "no sentence"})) {
       rules_.label_only = true;
     }
     for (std::size_t i = 0; i < sentence.words.size() && !rules_.label_only; ++i) {
       const bool restricts_condition = i + 1 < sentence.words.size() && connectors().contains(sentence.words[i + 1].text);
       rules_.label_only = only.contains(sentence.words[i].text) && !restricts_condition && has_any(sentence.words, answering);
     }
-    if (contains_any(lower, {"lower case", "lowercase", "lower-case", "small letters"})) rules_.letter_case = Rules::LetterCase::lower;
-    if (contains_any(lower, {"upper case", "uppercase", "upper-case", "capital letters"})) rules_.letter_case = Rules::LetterCase::upper;
+    if (contains_any(lower, {"lower case", "lowercase", "lower-case", "small letters"}))
+      rules_.letter_case = Rules::LetterCase::lower;
+    if (contains_any(lower, {"upper case", "uppercase", "upper-case", "capital letters"}))
+      rules_.letter_case = Rules::LetterCase::upper;
   }
 
   bool read_preference(const Sentence& sentence) {
-    static const WordSet comparing = {"above", "beat", "beats", "before", "outranks", "over", "precedence", "prefer", "preferred",
-                                      "priority", "rather", "win", "wins"};
+    static const WordSet comparing = {"above",  "beat",      "beats",    "before", "outranks", "over", "precedence",
+                                      "prefer", "preferred", "priority", "rather", "win",      "wins"};
     const bool compares = has_any(sentence.words, comparing) || sentence.text.find('>') != sentence.text.npos ||
                           contains_any(sentence.lower, {"this order", "the order", "following order", "in order"});
     if (!compares) return false;
@@ -500,7 +514,8 @@ class RuleReader {
     if (sentence.names_one_label()) return false;
     std::vector<std::size_t> order;
     for (const Mention& mention : sentence.mentions) order.push_back(mention.label);
-    if (const auto winner = single_label_after_prefer(sentence)) order = {*winner, order.front() == *winner ? order[1] : order.front()};
+    if (const auto winner = single_label_after_prefer(sentence))
+      order = {*winner, order.front() == *winner ? order[1] : order.front()};
     for (std::size_t i = 0; i + 1 < order.size(); ++i) {
       if (order[i] != order[i + 1]) rules_.preferences.emplace_back(order[i], order[i + 1]);
     }
@@ -535,8 +550,9 @@ class RuleReader {
     if (sentence.mentions.empty()) return false;
     static const WordSet signals = {"default", "doubt", "else", "fallback", "otherwise", "unclear", "unsure"};
     const std::vector<Word>& words = sentence.words;
-    bool found = contains_any(sentence.lower, {"not sure", "none of", "no cue", "no rule", "no label", "nothing matches", "nothing fits",
-                                               "other cases", "all other", "any other", "if nothing", "if none", "in all others"});
+    bool found =
+        contains_any(sentence.lower, {"not sure", "none of", "no cue", "no rule", "no label", "nothing matches", "nothing fits",
+                                      "other cases", "all other", "any other", "if nothing", "if none", "in all others"});
     for (std::size_t i = 0; i < words.size(); ++i) {
       if (!signals.contains(words[i].text) || (i > 0 && words[i - 1].text == "nothing")) continue;
       // "Otherwise, if …" begins another condition.
