@@ -31,8 +31,7 @@ class TGD_API Json {
   template <std::same_as<bool> B>
   Json(B flag) : Json(from_bool(flag)) {}  // NOLINT(google-explicit-constructor)
   template <std::integral I>
-    requires(!std::same_as<I, bool>)
-  Json(I number) : Json(from_integer(static_cast<std::int64_t>(number))) {}  // NOLINT(google-explicit-constructor)
+  requires(!std::same_as<I, bool>) Json(I number) : Json(from_number(number)) {}  // NOLINT(google-explicit-constructor)
   template <std::floating_point F>
   Json(F number) : Json(from_real(static_cast<double>(number))) {}  // NOLINT(google-explicit-constructor)
 
@@ -58,6 +57,15 @@ class TGD_API Json {
  private:
   static Json from_bool(bool flag);
   static Json from_integer(std::int64_t number);
+  static Json from_unsigned(std::uint64_t number);
+  template <std::integral I>
+  static Json from_number(I number) {
+    if constexpr (std::unsigned_integral<I>) {
+      return from_unsigned(number);
+    } else {
+      return from_integer(number);
+    }
+  }
   static Json from_real(double number);
 
   std::shared_ptr<const nlohmann::json> value_;

@@ -35,6 +35,7 @@ Json::Json(std::string_view text) : value_(boxed(Value(std::string(text)))) {}
 
 Json Json::from_bool(bool flag) { return Value(flag); }
 Json Json::from_integer(std::int64_t number) { return Value(number); }
+Json Json::from_unsigned(std::uint64_t number) { return Value(number); }
 Json Json::from_real(double number) { return Value(number); }
 
 Json Json::array(std::initializer_list<Json> items) {
@@ -47,10 +48,10 @@ Json Json::parse(std::string_view text) {
   try {
     return Value::parse(text);
   } catch (const Value::parse_error& error) {
-    const auto end = text.begin() + static_cast<std::ptrdiff_t>(std::min(error.byte, text.size()));
-    const auto line = 1 + std::count(text.begin(), end, '\n');
-    const auto line_start = text.substr(0, static_cast<std::size_t>(end - text.begin())).rfind('\n');
-    const auto column = static_cast<std::size_t>(end - text.begin()) - (line_start == std::string_view::npos ? 0 : line_start + 1);
+    // error.byte counts from 1 and names the character that cannot stand where it does.
+    const std::string_view before = text.substr(0, std::max<std::size_t>(error.byte, 1) - 1);
+    const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+    const std::size_t column = before.size() - (before.rfind('\n') + 1) + 1;  // npos + 1 is 0
     throw ParseError("not valid JSON at line " + std::to_string(line) + ", column " + std::to_string(column) + ": " +
                      error.what());
   }

@@ -41,6 +41,8 @@ std::shared_ptr<Storage> Storage::pending_batch(std::size_t size) {
   return std::shared_ptr<Storage>(new Storage(true, size));
 }
 
+bool Storage::failed() const noexcept { return ready() && pending_ && pending_->error; }
+
 void Storage::wait() const {
   if (ready()) return;
   const Executor::Blocking blocking;
@@ -50,7 +52,7 @@ void Storage::wait() const {
 
 const Data& Storage::get() const {
   wait();
-  if (pending_ && pending_->error) std::rethrow_exception(pending_->error);
+  if (failed()) std::rethrow_exception(pending_->error);
   return data_;
 }
 

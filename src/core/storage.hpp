@@ -30,6 +30,8 @@ class Storage {
 
   /// Whether every item has arrived or failed.
   bool ready() const noexcept { return ready_.load(std::memory_order_acquire); }
+  /// Whether every item has settled and the whole is an error.
+  bool failed() const noexcept;
   void wait() const;
   /// Waits. Throws the error of the lowest item that failed.
   const Data& get() const;

@@ -19,11 +19,15 @@ std::optional<std::size_t> placeholder_at(std::string_view text, std::size_t pos
   return std::nullopt;
 }
 
-/// Whether the line holds at least one placeholder and, once filled, nothing but space.
+/// Whether the line holds nothing but space and at least one placeholder, all of them with empty values.
 bool vanishes(std::string_view line, std::span<const TemplateInput> inputs) {
   std::vector<bool> used(inputs.size());
   const std::string filled = fill_template(line, inputs, &used);
-  return std::find(used.begin(), used.end(), true) != used.end() && detail::trim(filled).empty();
+  if (!detail::trim(filled).empty() || std::find(used.begin(), used.end(), true) == used.end()) return false;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (used[i] && !inputs[i].value.empty()) return false;
+  }
+  return true;
 }
 
 void mark_used(std::string_view line, std::span<const TemplateInput> inputs, std::vector<bool>* used) {
