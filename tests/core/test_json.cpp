@@ -1,0 +1,85 @@
+#include <tgd/json.hpp>
+
+#include <cstdint>
+#include <string>
+
+#include <nlohmann/json.hpp>
+#include <tgd/error.hpp>
+
+#include "catch.hpp"
+
+using Catch::Matchers::ContainsSubstring;
+using tgd::Json;
+using tgd::ParseError;
+
+TEST_CASE("Json is an empty object until it is something else", "[core][json]") {
+  CHECK(Json().dump() == "{}");
+  CHECK(Json().empty());
+  CHECK(Json{}.value().is_object());
+}
+
+TEST_CASE("Json is written in braces", "[core][json]") {
+  const Json args{{"model", "m"},
+                  {"temperature", 0.0},
+                  {"n", 2},
+                  {"stream", false},
+                  {"stop", nullptr},
+                  {"logit", Json::array({1, "b"})},
+                  {"extra", Json{{"deep", true}}}};
+  CHECK(args.dump() ==
+        R"({"extra":{"deep":true},"logit":[1,"b"],"model":"m","n":2,"stop":null,"stream":false,"temperature":0.0})");
+  CHECK(Json{{"a", "b"}}.dump() == R"({"a":"b"})");
+  CHECK(Json{{"seed", std::uint64_t{18446744073709551615U}}}.dump() == R"({"seed":18446744073709551615})");
+}
+
+TEST_CASE("A member is read as text only where it is text", "[core][json]") {
+  const Json json{{"a", "text"}, {"n", 1}};
+  CHECK(json.contains("a"));
+  CHECK_FALSE(json.contains("b"));
+  CHECK(json.get_text("a") == "text");
+  CHECK(json.get_text("n", "fallback") == "fallback");
+  CHECK(json.get_text("b", "fallback") == "fallback");
+  CHECK_FALSE(Json::array({"a"}).contains("a"));
+}
+
+TEST_CASE("Changing a Json makes a new one", "[core][json]") {
+  const Json first{{"a", 1}};
+  const Json copy = first;
+  const Json second = first.with("a", 2).with("b", 3);
+  CHECK(second.dump() == R"({"a":2,"b":3})");
+  CHECK(first.dump() == R"({"a":1})");
+  CHECK(copy == first);
+  CHECK_FALSE(second == first);
+}
+
+TEST_CASE("Merging lays the members of one object over those of another", "[core][json]") {
+  const Json base{{"a", 1}, {"deep", Json{{"x", 1}, {"y", 2}}}};
+  CHECK(base.merged({{"a", 2}, {"b", 3}}).dump() == R"({"a":2,"b":3,"deep":{"x":1,"y":2}})");
+  CHECK(base.merged({{"deep", Json{{"x", 9}}}}).dump() == R"({"a":1,"deep":{"x":9}})");
+  CHECK(base.merged({}) == base);
+  CHECK(Json().merged(base) == base);
+}
+
+TEST_CASE("Json is dumped compactly or indented, and broken UTF-8 is replaced", "[core][json]") {
+  CHECK(Json{{"a", Json::array({1, 2})}}.dump(2) == "{\n  \"a\": [\n    1,\n    2\n  ]\n}");
+  CHECK(Json("gr\xC3\xBC\xC3\x9F").dump() == "\"gr\xC3\xBC\xC3\x9F\"");
+  CHECK(Json("a\xFFz").dump() == "\"a\xEF\xBF\xBDz\"");
+}
+
+TEST_CASE("A JSON text that is wrong is reported with line and column", "[core][json]") {
+  CHECK(Json::parse(" [1, {\"a\": null}] ").dump() == R"([1,{"a":null}])");
+
+  struct Case {
+    std::string text;
+    std::string place;
+  };
+  const auto c = GENERATE(values<Case>({{"{]", "line 1, column 2"},
+                                        {"{\"a\": 1,\n  \"b\": x}", "line 2, column 8"},
+                                        {"[1,\n\n2,]", "line 3, column 3"},
+                                        {"[\"a\nb\"]", "line 1, column 4"},
+                                        {"", "line 1, column 1"},
+                                        {"[1", "line 1, column 3"}}));
+  CAPTURE(c.text);
+  CHECK_THROWS_AS(Json::parse(c.text), ParseError);
+  CHECK_THROWS_WITH(Json::parse(c.text), ContainsSubstring(c.place + ":"));
+}

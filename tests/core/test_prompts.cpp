@@ -1,0 +1,91 @@
+#include <tgd/prompts.hpp>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include <tgd/error.hpp>
+
+#include "catch.hpp"
+#include "support/files.hpp"
+
+using Catch::Matchers::ContainsSubstring;
+using tgd::Prompts;
+using tgd::ValueError;
+using tgd::test::TemporaryFolder;
+using tgd::test::write_text;
+
+TEST_CASE("The embedded prompts are the files of the folder prompts", "[core][prompts]") {
+  const auto names = Prompts::names();
+  CHECK(std::is_sorted(names.begin(), names.end()));
+
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(tgd::test::path_of("../prompts"))) {
+    CAPTURE(entry.path());
+    ++files;
+    CHECK(std::string(Prompts().get(entry.path().stem().string())) + "\n" == tgd::test::read_text(entry.path()));
+  }
+  CHECK(files == names.size());
+}
+
+TEST_CASE("A prompt can be replaced in one object, and others do not notice", "[core][prompts]") {
+  Prompts mine;
+  const std::string before(mine.get("backward_placeholder"));
+  const Prompts copy = mine;
+  mine.set("backward_placeholder", "HERE").set("backward_system", "Be kind.");
+  CHECK(mine.get("backward_placeholder") == "HERE");
+  CHECK(mine.get("backward_system") == "Be kind.");
+  CHECK(copy.get("backward_placeholder") == before);
+  CHECK(Prompts().get("backward_placeholder") == before);
+}
+
+TEST_CASE("A prompt of an unknown name is an error that lists the names and guesses", "[core][prompts]") {
+  Prompts prompts;
+  CHECK_THROWS_AS(prompts.get("tgd_usr"), ValueError);
+  CHECK_THROWS_AS(prompts.set("tgd_usr", "x"), ValueError);
+  CHECK_THROWS_WITH(prompts.get("tgd_usr"),
+                    ContainsSubstring("did you mean \"tgd_user\"?") && ContainsSubstring("backward_system"));
+  CHECK_THROWS_WITH(prompts.get("zzzzzzzzzzzz"), !ContainsSubstring("did you mean"));
+}
+
+TEST_CASE("A replacement has to have the placeholders of the default", "[core][prompts]") {
+  Prompts prompts;
+  CHECK_THROWS_AS(prompts.set("tgd_feedback_item", "no placeholder"), ValueError);
+  CHECK_THROWS_WITH(prompts.set("tgd_feedback_item", "{ feedback }"), ContainsSubstring("{feedback}"));
+  CHECK_THROWS_WITH(prompts.set("backward_sample", "{conversation} {reply}"),
+                    ContainsSubstring("backward_sample") && ContainsSubstring("{feedback}"));
+  CHECK(prompts.get("tgd_feedback_item") == Prompts().get("tgd_feedback_item"));
+  CHECK_NOTHROW(prompts.set("tgd_feedback_item", "{feedback} {and} {\"more\": {}}"));
+}
+
+TEST_CASE("Prompts are loaded from a folder", "[core][prompts]") {
+  const TemporaryFolder folder;
+  Prompts prompts;
+
+  SECTION("that replaces those it has") {
+    write_text(folder.path() / "tgd_feedback_item.md", "F: {feedback}\n\n");
+    write_text(folder.path() / "README.txt", "ignored");
+    prompts.load(folder.path());
+    CHECK(prompts.get("tgd_feedback_item") == "F: {feedback}\n");
+    CHECK(prompts.get("tgd_user") == Prompts().get("tgd_user"));
+  }
+  SECTION("and an error in one changes none") {
+    write_text(folder.path() / "backward_placeholder.md", "HERE");
+    SECTION("an unknown name") { write_text(folder.path() / "tgd_users.md", "x"); }
+    SECTION("a missing placeholder") { write_text(folder.path() / "tgd_user.md", "x"); }
+    CHECK_THROWS_AS(prompts.load(folder.path()), ValueError);
+    CHECK(prompts.get("backward_placeholder") == Prompts().get("backward_placeholder"));
+  }
+  SECTION("that has to exist") {
+    CHECK_THROWS_WITH(prompts.load(folder.path() / "missing"), ContainsSubstring("missing"));
+    write_text(folder.path() / "file", "");
+    CHECK_THROWS_AS(prompts.load(folder.path() / "file"), ValueError);
+  }
+}
+
+TEST_CASE("A prompt is rendered with its placeholders filled", "[core][prompts]") {
+  Prompts prompts;
+  prompts.set("tgd_feedback_item", "{feedback}\n\n{\"json\": 1}");
+  CHECK(prompts.render("tgd_feedback_item", {{"feedback", "{feedback}"}}) == "{feedback}\n\n{\"json\": 1}");
+  CHECK(prompts.render("tgd_feedback_item", {{"feedback", ""}}) == "{\"json\": 1}");
+}
