@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds tgd and runs its tests.
 #
-#   tests/run.sh         everything: all tests, all tests under AddressSanitizer and UndefinedBehaviorSanitizer, the
-#                        concurrent ones under ThreadSanitizer, and a few seconds of each fuzz target
+#   tests/run.sh         everything: all tests; all of them and a few seconds of each fuzz target under
+#                        AddressSanitizer and UndefinedBehaviorSanitizer, with clang; the concurrent ones under
+#                        ThreadSanitizer
 #   tests/run.sh quick   all tests, without a sanitizer
 #
 # Tests that need data from outside the repository look for it in $TGD_TEST_DATA and are skipped without it.
@@ -56,21 +57,11 @@ end "all tests"
 if [ "${1:-all}" = all ]; then
   begin asan
   run_preset asan "${fixed_addresses[@]}" ctest --preset asan
-  end "all tests, addresses and undefined behaviour"
+  end "all tests and fuzz targets, sanitized"
 
   begin tsan
   run_preset tsan "${fixed_addresses[@]}" ctest --preset tsan
   end "concurrent tests, data races"
-
-  begin fuzz
-  if ! compgen -G 'tests/fuzz/*.cpp' >/dev/null; then
-    end "SKIPPED: no fuzz targets"
-  elif ! setup_has fuzzer; then
-    end "SKIPPED: no clang with libFuzzer"
-  else
-    run_preset fuzz "${fixed_addresses[@]}" ctest --preset fuzz
-    end "some seconds of each target"
-  fi
 fi
 
 echo "== All passed"

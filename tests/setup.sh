@@ -16,13 +16,14 @@ libsqlite3-dev        header  sqlite3.h
 nlohmann-json3-dev    header  nlohmann/json.hpp
 libfmt-dev            header  fmt/core.h
 libcli11-dev          header  CLI/CLI.hpp
-ca-certificates       file    /etc/ssl/certs/ca-certificates.crt
+ca-certificates       certificates
 '
 setup_tests_needs='
 catch2                header  catch2/catch.hpp catch2/catch_all.hpp
 pkg-config            command pkg-config
 clang                 command clang++
 libclang-rt-dev       fuzzer
+llvm                  command llvm-symbolizer
 '
 
 # Asks the system and not dpkg: a library that was built by hand, or another package that provides it, is as good.
@@ -31,7 +32,7 @@ setup_has() {
   shift
   case $kind in
     command) command -v "$1" >/dev/null ;;
-    file) [ -e "$1" ] ;;
+    certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] || ! command -v apt-get >/dev/null ;; # elsewhere: other places
     header)
       for what in "$@"; do
         printf '#if !__has_include(<%s>)\n#error\n#endif\n' "$what" | c++ -E -x c++ - >/dev/null 2>&1 && return
@@ -55,14 +56,8 @@ setup() {
   if [ ${#missing[@]} -eq 0 ]; then return; fi
 
   if ! command -v apt-get >/dev/null; then
-    # Only the fuzz targets need clang, and the certificates of other systems live elsewhere.
-    local required=()
-    for package in "${missing[@]}"; do
-      case $package in clang | libclang-rt-dev | ca-certificates) ;; *) required+=("$package") ;; esac
-    done
-    if [ ${#required[@]} -eq 0 ]; then return; fi
     echo "Missing, and there is no apt-get to install it. Please install what these Debian packages hold:" >&2
-    printf '  %s\n' "${required[@]}" >&2
+    printf '  %s\n' "${missing[@]}" >&2
     exit 2
   fi
   if [ "$(id -u)" -ne 0 ]; then

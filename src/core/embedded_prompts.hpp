@@ -13,7 +13,7 @@ struct EmbeddedPrompt {
   std::string_view text;
 };
 
-extern const EmbeddedPrompt embedded_prompts[];  ///< ordered by name
+extern const EmbeddedPrompt embedded_prompts[];  ///< ordered by file name
 extern const std::size_t embedded_prompt_count;
 
 }  // namespace tgd::detail
