@@ -162,18 +162,16 @@ struct BackwardOptions {
 /// means every item.
 TGD_API void backward(const Variable& root, Gradient gradient = std::nullopt, const BackwardOptions& options = {});
 
+/// Runs one pass backward from all `outputs` and returns the gradients of `inputs`, leaves or results, without accumulating them
+/// anywhere: one list per input, empty where nothing reaches it. `gradients` has one entry per output, or is empty when all
+/// outputs are an evaluator's.
+TGD_API std::vector<std::vector<Variable>> grad(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
+                                                const std::vector<Gradient>& gradients = {}, const BackwardOptions& options = {});
+
+/// The graph behind a Variable as a drawing: roles, shortened data and gradients. Graphviz DOT and Mermaid.
+TGD_API std::string to_dot(const Variable& root);
+TGD_API std::string to_mermaid(const Variable& root);
+
 }  // namespace autograd
-
-// ---- Functions without a language model ------------------------------------------------------------------------------
-
-/// Numbers add, texts concatenate, lists elementwise (equal length). Role: "<a> and <b>".
-/// Feedback goes to both, wrapped in one sentence for its final receiver. Throws TypeError for text + number.
-TGD_API Variable add(const Variable& a, const Variable& b);
-TGD_API Variable operator+(const Variable& a, const Variable& b);
-TGD_API Variable& operator+=(Variable& a, const Variable& b);
-
-/// `fn` applied to each item (or to the scalar): parse a reply, lower-case it. Runs when the item is there. Feedback passes
-/// through as it is. The role stays unless one is given.
-TGD_API Variable map(const Variable& variable, std::function<Data(const Data&)> fn, std::string role = {});
 
 }  // namespace tgd

@@ -6,6 +6,7 @@
 #include <tgd/cognitive/evaluator.hpp>
 #include <tgd/data.hpp>
 #include <tgd/error.hpp>
+#include <tgd/functions.hpp>
 #include <tgd/json.hpp>
 #include <tgd/lm/chat_model.hpp>
 #include <tgd/lm/openai.hpp>

@@ -1,6 +1,8 @@
 // The backward pass: one coordinator, any number of calls in flight, results committed in a fixed order.
 #include <algorithm>
 #include <limits>
+#include <map>
+#include <mutex>
 #include <queue>
 #include <unordered_set>
 #include <utility>
@@ -78,6 +80,7 @@ struct Task {
   std::size_t consumers = 0;  // that have not answered yet
   std::size_t first_incoming = none;
   bool wanted = true;
+  bool starts_itself = false;  // a root without a gradient
 };
 
 /// A node's two halves, with the calls between them.
@@ -91,7 +94,7 @@ struct Exchange {
   Feedback feedback() const { return {grad_outputs, wanted}; }
 };
 
-/// A gradient for a leaf or a retaining result, held back until the pass has succeeded.
+/// A gradient for a leaf, a result that retains its own, or one that was asked for; held back until the pass has succeeded.
 struct Staged {
   std::shared_ptr<detail::VariableImpl> receiver;
   Variable gradient;
@@ -116,16 +119,47 @@ const Variable* leaf_of(const Node& node) {
 
 bool ends_here(const Node& node) { return node.sequence_nr() == std::numeric_limits<std::uint64_t>::max(); }
 
+using Hook = std::function<Variable(const Variable&)>;
+
+std::vector<Hook> hooks_of(const detail::VariableImpl& leaf) {
+  const std::lock_guard lock(detail::mutex_of(leaf));
+  return leaf.extras ? leaf.extras->hooks : std::vector<Hook>{};
+}
+
+/// The gradient that a hook returned, still known as what it was.
+Variable hooked(const Hook& hook, const Variable& gradient) {
+  const Variable returned = hook(gradient);
+  if (is_same(returned, gradient)) return gradient;
+  Variable replaced = returned.detach();
+  replaced.impl()->forwarded = gradient.impl()->forwarded;
+  if (const auto& extras = gradient.impl()->extras) replaced.impl()->make_extras().contexts = extras->contexts;
+  return replaced;
+}
+
+struct Root {
+  Edge edge;
+  Gradient gradient;
+};
+
 class Pass {
  public:
   explicit Pass(const BackwardOptions& options) : options_(options), calls_(options.stop) {}
 
-  void run(const std::shared_ptr<Node>& root, std::size_t output_nr, const Gradient& gradient);
+  /// Only `receivers` get gradients; none: all leaves and retaining results do.
+  void run(const std::vector<Root>& roots, const std::vector<Variable>& receivers = {});
+
+  /// After run(): hands the gradients to their receivers,
+  void commit();
+  /// or to the caller, one list per receiver.
+  std::vector<std::vector<Variable>> collect(const std::vector<Variable>& receivers);
 
  private:
-  void collect_leaves();
-  void discover(const std::shared_ptr<Node>& root);
+  void note_receivers(const std::vector<Variable>& receivers);
+  void discover(const std::vector<Root>& roots);
+  void enter(Node& node);
   void mark_wanted();
+  void seed(const std::vector<Root>& roots);
+  void sort_and_hook();
   bool is_wanted(const Edge& edge);
   void work();
   void begin(std::size_t task);
@@ -135,14 +169,16 @@ class Pass {
   void accept(const CallKey& key, lm::Outcome outcome);
   /// Second half. Returns the requests of a further round.
   std::vector<lm::Request> conclude(Exchange& exchange);
+  void push_incoming(Task& task, Variable gradient, std::uint64_t consumer, std::size_t edge, std::size_t output_nr);
   void distribute(const Task& task, std::vector<Gradient> gradients);
   void stage(const Variable& leaf, const Variable& gradient, std::uint64_t consumer, std::size_t edge);
-  void commit();
   lm::ChatModel& model();
 
   const BackwardOptions& options_;
   lm::ChatModelPtr model_;
-  std::unordered_set<const detail::VariableImpl*> leaves_;  // that were asked for; empty: all
+  bool all_receive_ = true;
+  std::unordered_set<const detail::VariableImpl*> receivers_;  // where not all do
+  std::map<std::pair<const Node*, std::size_t>, std::shared_ptr<detail::VariableImpl>> results_;  // receivers that are results
   TaskMap task_of_;
   std::vector<Task> tasks_;
   std::vector<Incoming> incoming_;
@@ -152,60 +188,55 @@ class Pass {
   lm::detail::CallsInFlight<CallKey> calls_;
 };
 
-void Pass::run(const std::shared_ptr<Node>& root, std::size_t output_nr, const Gradient& gradient) {
-  const std::uint64_t before_all = 0;
-  collect_leaves();
-  if (const Variable* leaf = leaf_of(*root)) {
-    stage(*leaf, *gradient, before_all, 0);
-    return commit();
-  }
-  discover(root);
-  if (!leaves_.empty()) mark_wanted();
-  if (gradient) {
-    incoming_.push_back({*gradient, before_all, 0, output_nr, none});
-    tasks_[0].first_incoming = 0;
-  }
-  if (tasks_[0].wanted) ready_.push({root->sequence_nr(), 0});
+constexpr std::uint64_t before_all = 0;  // a given gradient's place in the order of consumers
+
+void Pass::run(const std::vector<Root>& roots, const std::vector<Variable>& receivers) {
+  note_receivers(receivers);
+  discover(roots);
+  if (!all_receive_) mark_wanted();
+  seed(roots);
   work();
-  commit();
+  sort_and_hook();
   if (!options_.retain_graph) {
     for (const Task& task : tasks_) task.node->release();
   }
 }
 
-void Pass::collect_leaves() {
-  for (const Variable& input : options_.inputs) {
-    if (!input.is_leaf() || !input.requires_grad()) {
-      throw GraphError(fmt::format("BackwardOptions::inputs has to list leaves that require grad; \"{}\" {}", input.role(),
-                                   input.requires_grad() ? "is the result of an operation" : "does not require grad"));
-    }
-    leaves_.insert(input.impl().get());
+void Pass::note_receivers(const std::vector<Variable>& receivers) {
+  all_receive_ = receivers.empty();
+  for (const Variable& receiver : receivers) {
+    receivers_.insert(receiver.impl().get());
+    if (receiver.grad_fn()) results_.insert({{receiver.grad_fn().get(), receiver.output_nr()}, receiver.impl()});
   }
 }
 
-void Pass::discover(const std::shared_ptr<Node>& root) {
-  task_of_.insert(root.get(), 0);
-  tasks_.push_back({root.get()});
+void Pass::enter(Node& node) {
+  const auto [task, inserted] = task_of_.insert(&node, tasks_.size());
+  if (inserted) tasks_.push_back({&node});
+  ++tasks_[task].consumers;
+}
+
+void Pass::discover(const std::vector<Root>& roots) {
+  for (const Root& root : roots) {
+    if (!ends_here(*root.edge.function)) enter(*root.edge.function);
+  }
   for (std::size_t next = 0; next < tasks_.size(); ++next) {
-    Node& node = *tasks_[next].node;
+    const Node& node = *tasks_[next].node;
     if (node.released()) {
       throw GraphError(fmt::format("backward() reached {}, whose history was freed by an earlier pass: set retain_graph for "
                                    "every pass but the last, or run the forward operations again",
                                    describe(node)));
     }
     for (const Edge& edge : node.next_edges()) {
-      if (!edge || ends_here(*edge.function)) continue;
-      const auto [task, inserted] = task_of_.insert(edge.function.get(), tasks_.size());
-      if (inserted) tasks_.push_back({edge.function.get()});
-      ++tasks_[task].consumers;
+      if (edge && !ends_here(*edge.function)) enter(*edge.function);
     }
   }
 }
 
 bool Pass::is_wanted(const Edge& edge) {
   if (!edge) return false;
-  if (leaves_.empty()) return true;
-  if (const Variable* leaf = leaf_of(*edge.function)) return leaves_.contains(leaf->impl().get());
+  if (all_receive_) return true;
+  if (const Variable* leaf = leaf_of(*edge.function)) return receivers_.contains(leaf->impl().get());
   return tasks_[task_of_.at(edge.function.get())].wanted;
 }
 
@@ -216,9 +247,32 @@ void Pass::mark_wanted() {
     return tasks_[a].node->sequence_nr() < tasks_[b].node->sequence_nr();
   });
   for (const std::size_t task : producers_first) {
-    const auto& edges = tasks_[task].node->next_edges();
-    tasks_[task].wanted = std::any_of(edges.begin(), edges.end(), [this](const Edge& edge) { return is_wanted(edge); });
+    const Node& node = *tasks_[task].node;
+    const auto& edges = node.next_edges();
+    tasks_[task].wanted = std::any_of(results_.begin(), results_.end(), [&](const auto& result) { return result.first.first == &node; }) ||
+                          std::any_of(edges.begin(), edges.end(), [this](const Edge& edge) { return is_wanted(edge); });
   }
+}
+
+// The caller is one more consumer of each root.
+void Pass::seed(const std::vector<Root>& roots) {
+  for (std::size_t i = 0; i < roots.size(); ++i) {
+    const auto& [edge, gradient] = roots[i];
+    if (const Variable* leaf = leaf_of(*edge.function)) {
+      if (gradient && is_wanted(edge)) stage(*leaf, *gradient, before_all, i);
+      continue;
+    }
+    const std::size_t index = task_of_.at(edge.function.get());
+    Task& task = tasks_[index];
+    task.starts_itself = task.starts_itself || !gradient;
+    if (gradient) push_incoming(task, *gradient, before_all, i, edge.input_nr);
+    if (--task.consumers == 0 && task.wanted) ready_.push({task.node->sequence_nr(), index});
+  }
+}
+
+void Pass::push_incoming(Task& task, Variable gradient, std::uint64_t consumer, std::size_t edge, std::size_t output_nr) {
+  incoming_.push_back({std::move(gradient), consumer, edge, output_nr, task.first_incoming});
+  task.first_incoming = incoming_.size() - 1;
 }
 
 void Pass::work() {
@@ -243,7 +297,7 @@ void Pass::begin(std::size_t index) {
     local_.grad_outputs = merge(task);
     const bool silent = std::none_of(local_.grad_outputs.begin(), local_.grad_outputs.end(),
                                      [](const Gradient& gradient) { return gradient.has_value(); });
-    if (silent && !(index == 0 && node.starts_backward())) {
+    if (silent && !task.starts_itself) {
       return distribute(task, std::vector<Gradient>(node.next_edges().size()));
     }
     local_.wanted.clear();
@@ -279,14 +333,14 @@ std::vector<Gradient> Pass::merge(const Task& task) {
 Variable Pass::deliver(Node& node, std::size_t output_nr, Variable gradient) {
   for (const Node::Watch& watch : node.watches()) {
     if (watch.output_nr != output_nr) continue;
-    if (watch.hook) {
-      const bool forwarded = gradient.impl()->forwarded;
-      gradient = watch.hook(gradient).detach();
-      gradient.impl()->forwarded = forwarded;
-    }
-    if (const auto variable = watch.retain.lock()) {
+    if (watch.hook) gradient = hooked(watch.hook, gradient);
+    const auto variable = watch.retain.lock();
+    if (variable && all_receive_) {
       staged_.push_back({variable, detail::receive_gradient(gradient, variable->role), node.sequence_nr(), output_nr});
     }
+  }
+  if (const auto result = results_.find({&node, output_nr}); result != results_.end()) {
+    staged_.push_back({result->second, detail::receive_gradient(gradient, result->second->role), node.sequence_nr(), output_nr});
   }
   if (!gradient.impl()->forwarded || node.forwards_feedback()) return gradient;
   return detail::receive_gradient(gradient, detail::Role(node.output_role(output_nr)));
@@ -350,10 +404,7 @@ void Pass::distribute(const Task& task, std::vector<Gradient> gradients) {
     }
     const std::size_t index = task_of_.at(&producer);
     Task& next = tasks_[index];
-    if (gradients[i]) {
-      incoming_.push_back({std::move(*gradients[i]), consumer, i, edges[i].input_nr, next.first_incoming});
-      next.first_incoming = incoming_.size() - 1;
-    }
+    if (gradients[i]) push_incoming(next, std::move(*gradients[i]), consumer, i, edges[i].input_nr);
     if (--next.consumers == 0) ready_.push({producer.sequence_nr(), index});
   }
 }
@@ -366,21 +417,34 @@ void Pass::stage(const Variable& leaf, const Variable& gradient, std::uint64_t c
   staged_.push_back({leaf.impl(), detail::receive_gradient(gradient, leaf.impl()->role), consumer, edge});
 }
 
-void Pass::commit() {
+void Pass::sort_and_hook() {
   std::stable_sort(staged_.begin(), staged_.end(), [](const Staged& a, const Staged& b) {
     return std::tie(a.consumer, a.edge) < std::tie(b.consumer, b.edge);
   });
   for (Staged& staged : staged_) {
-    if (!staged.receiver->extras || staged.receiver->grad_fn) continue;
-    for (const auto& hook : staged.receiver->extras->hooks) {
+    if (staged.receiver->grad_fn) continue;  // the hooks of results have run already
+    for (const auto& hook : hooks_of(*staged.receiver)) {
       try {
-        staged.gradient = hook(staged.gradient).detach();
+        staged.gradient = hooked(hook, staged.gradient);
       } catch (...) {
         detail::rethrow_with_prefix(fmt::format("hook of \"{}\": ", staged.receiver->role.text()));
       }
     }
   }
+}
+
+void Pass::commit() {
   for (Staged& staged : staged_) Variable(staged.receiver).append_grad(std::move(staged.gradient));
+}
+
+std::vector<std::vector<Variable>> Pass::collect(const std::vector<Variable>& receivers) {
+  std::vector<std::vector<Variable>> collected(receivers.size());
+  for (std::size_t i = 0; i < receivers.size(); ++i) {
+    for (const Staged& staged : staged_) {
+      if (staged.receiver == receivers[i].impl()) collected[i].push_back(staged.gradient);
+    }
+  }
+  return collected;
 }
 
 thread_local bool running = false;
@@ -415,15 +479,49 @@ void check_gradient(const Variable& root, const Gradient& gradient) {
   }
 }
 
+Root make_root(const Variable& output, const Gradient& gradient) {
+  check_gradient(output, gradient);
+  output.data();  // an operation that failed says so here
+  return {detail::gradient_edge(output), gradient ? Gradient(gradient->detach()) : std::nullopt};
+}
+
+void check_leaves(const std::vector<Variable>& inputs) {
+  for (const Variable& input : inputs) {
+    if (input.is_leaf() && input.requires_grad()) continue;
+    throw GraphError(fmt::format("BackwardOptions::inputs has to list leaves that require grad; \"{}\" {}", input.role(),
+                                 input.requires_grad() ? "is the result of an operation" : "does not require grad"));
+  }
+}
+
 }  // namespace
 
 void backward(const Variable& root, Gradient gradient, const BackwardOptions& options) {
   const RunningGuard guard;
-  check_gradient(root, gradient);
-  root.data();  // an operation that failed says so here
+  check_leaves(options.inputs);
+  const std::vector<Root> roots{make_root(root, gradient)};
   const NoGradGuard no_grad;
-  const Edge edge = detail::gradient_edge(root);
-  Pass(options).run(edge.function, edge.input_nr, gradient ? Gradient(gradient->detach()) : std::nullopt);
+  Pass pass(options);
+  pass.run(roots, options.inputs);
+  pass.commit();
+}
+
+std::vector<std::vector<Variable>> grad(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
+                                        const std::vector<Gradient>& gradients, const BackwardOptions& options) {
+  const RunningGuard guard;
+  if (outputs.empty() || inputs.empty()) throw ValueError("autograd::grad needs at least one output and one input");
+  if (!gradients.empty() && gradients.size() != outputs.size()) {
+    throw ValueError(fmt::format("autograd::grad was given {} gradients for {} outputs", gradients.size(), outputs.size()));
+  }
+  if (!options.inputs.empty()) throw ValueError("autograd::grad takes its inputs as an argument; leave BackwardOptions::inputs empty");
+  for (const Variable& input : inputs) {
+    if (!input.requires_grad()) throw GraphError(fmt::format("autograd::grad: the input \"{}\" does not require grad", input.role()));
+  }
+  std::vector<Root> roots;
+  for (std::size_t i = 0; i < outputs.size(); ++i) roots.push_back(make_root(outputs[i], gradients.empty() ? std::nullopt : gradients[i]));
+  const NoGradGuard no_grad;
+  Pass pass(options);
+  pass.run(roots, inputs);
+  return pass.collect(inputs);
 }
 
 }  // namespace tgd::autograd

@@ -54,7 +54,7 @@ Variable receive_gradient(const Variable& gradient, const Role& receiver) {
   Role role = Role::prefixed("feedback to ", receiver);
   auto storage = impl.forwarded ? std::make_shared<Storage>(wrap(gradient.data(), receiver.text())) : impl.storage;
   Variable received = make_variable(std::move(storage), std::move(role));
-  if (impl.extras && !impl.extras->context.empty()) received.impl()->make_extras().context = impl.extras->context;
+  if (impl.extras && !impl.extras->contexts.empty()) received.impl()->make_extras().contexts = impl.extras->contexts;
   return received;
 }
 

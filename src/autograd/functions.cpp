@@ -1,9 +1,12 @@
 // Functions that need no language model.
+#include <tgd/functions.hpp>
+
 #include <array>
 
 #include <fmt/format.h>
 
 #include "autograd/graph.hpp"
+#include "core/text.hpp"
 
 namespace tgd {
 
@@ -50,21 +53,39 @@ class AddBackward final : public ForwardingNode {
   Variable pass_on(const Variable& feedback) const override { return as_forwarded(feedback); }
 };
 
+class SumBackward final : public ForwardingNode {
+ public:
+  using ForwardingNode::ForwardingNode;
+  std::string name() const override { return "SumBackward"; }
+
+ protected:
+  Variable pass_on(const Variable& feedback) const override { return as_forwarded(feedback); }
+};
+
 class MapBackward final : public ForwardingNode {
  public:
   using ForwardingNode::ForwardingNode;
   std::string name() const override { return "MapBackward"; }
 };
 
+void check_same_kind(const char* operation, const Data& a, const Data& b) {
+  if (a.is_text() == b.is_text()) return;
+  throw TypeError(fmt::format("{}: {} and {} cannot be added; convert one of them first, for example with to<std::string>(variable) or "
+                              "to<double>(variable)",
+                              operation, a.description(), b.description()));
+}
+
+Data add_numbers(const Data& a, const Data& b) {
+  const bool whole = a.kind() == Data::Kind::integer && b.kind() == Data::Kind::integer;
+  if (!whole) return a.real() + b.real();
+  std::int64_t total = 0;
+  if (__builtin_add_overflow(a.integer(), b.integer(), &total)) return a.real() + b.real();
+  return total;
+}
+
 Data add_items(const Data& a, const Data& b) {
-  if (a.is_text() != b.is_text()) {
-    throw TypeError(fmt::format("add: {} and {} cannot be added; convert the number with Data::to<std::string>() or the text with "
-                                "Data::to<double>() first",
-                                a.description(), b.description()));
-  }
-  if (a.is_text()) return a.text() + b.text();
-  if (a.kind() == Data::Kind::integer && b.kind() == Data::Kind::integer) return a.integer() + b.integer();
-  return a.real() + b.real();
+  check_same_kind("add", a, b);
+  return a.is_text() ? Data(a.text() + b.text()) : add_numbers(a, b);
 }
 
 std::shared_ptr<detail::Storage> add_data(std::span<const Variable> inputs) {
@@ -74,6 +95,18 @@ std::shared_ptr<detail::Storage> add_data(std::span<const Variable> inputs) {
   return detail::compute_items("add", inputs, [](std::size_t, std::span<const Data> items) {
     return add_items(items[0], items[1]);
   });
+}
+
+Data sum_items(std::span<const Data> items) {
+  for (const Data& item : items) check_same_kind("sum", items[0], item);
+  if (!items[0].is_text()) {
+    Data total = items[0];
+    for (const Data& item : items.subspan(1)) total = add_numbers(total, item);
+    return total;
+  }
+  std::string joined;
+  for (const Data& item : items) joined.append("<ITEM>").append(item.text()).append("</ITEM>");
+  return joined;
 }
 
 }  // namespace
@@ -90,12 +123,19 @@ Variable operator+(const Variable& a, const Variable& b) { return add(a, b); }
 
 Variable& operator+=(Variable& a, const Variable& b) { return a = add(a, b); }
 
+Variable sum(const std::vector<Variable>& inputs) {
+  if (inputs.empty()) throw ValueError("sum needs at least one Variable; it was given none");
+  auto data = detail::compute_items("sum", inputs, [](std::size_t, std::span<const Data> items) { return sum_items(items); });
+  Role role = detail::joined_role(inputs);
+  auto node = detail::records_history(inputs) ? std::make_shared<SumBackward>(inputs, role) : nullptr;
+  return detail::make_result(std::move(data), std::move(role), std::move(node));
+}
+
 Variable map(const Variable& variable, std::function<Data(const Data&)> fn, std::string role) {
+  if (!fn) throw ValueError("map needs a function; it was given none");
   const std::array<Variable, 1> inputs{variable};
-  auto data = detail::compute_items("map", inputs, [fn = std::move(fn)](std::size_t i, std::span<const Data> items) {
-    Data mapped = fn(items[0]);
-    if (mapped.is_batch()) throw TypeError(fmt::format("map: the function returned a list for item {}; it has to return a scalar", i));
-    return mapped;
+  auto data = detail::compute_items_elsewhere("map", inputs, [fn = std::move(fn)](std::size_t, std::span<const Data> items) {
+    return fn(items[0]);
   });
   Role result_role = role.empty() ? variable.impl()->role : Role(std::move(role));
   auto node = detail::records_history(inputs) ? std::make_shared<MapBackward>(inputs, result_role) : nullptr;

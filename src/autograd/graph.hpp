@@ -38,6 +38,13 @@ void when_complete(const std::vector<std::shared_ptr<Storage>>& storages, std::f
 std::shared_ptr<Storage> compute_items(std::string_view operation, std::span<const Variable> inputs,
                                        std::function<Data(std::size_t i, std::span<const Data> items)> compute);
 
+/// The same for a user's function: never on the calling thread, and errors appear in the result only.
+std::shared_ptr<Storage> compute_items_elsewhere(std::string_view operation, std::span<const Variable> inputs,
+                                                 std::function<Data(std::size_t i, std::span<const Data> items)> compute);
+
+/// The roles of the inputs joined by " and ".
+Role joined_role(std::span<const Variable> inputs);
+
 /// A scalar computed from all items of the inputs; otherwise like compute_items.
 std::shared_ptr<Storage> compute_whole(const std::vector<std::shared_ptr<Storage>>& inputs, std::function<Data()> compute);
 

@@ -6,6 +6,7 @@
 
 #include "autograd/graph.hpp"
 #include "core/executor.hpp"
+#include "core/rethrow.hpp"
 
 namespace tgd::detail {
 
@@ -43,13 +44,55 @@ std::vector<Data> items_of(const std::vector<std::shared_ptr<Storage>>& storages
   return items;
 }
 
+using Compute = std::function<Data(std::size_t, std::span<const Data>)>;
+
 std::shared_ptr<Storage> compute_now(const std::vector<std::shared_ptr<Storage>>& storages, std::optional<std::size_t> batch,
-                                     const std::function<Data(std::size_t, std::span<const Data>)>& compute) {
+                                     const Compute& compute) {
   if (!batch) return std::make_shared<Storage>(compute(0, items_of(storages, 0)));
   std::vector<Data> results;
   results.reserve(*batch);
   for (std::size_t i = 0; i < *batch; ++i) results.push_back(compute(i, items_of(storages, i)));
   return std::make_shared<Storage>(Data::list(std::move(results)));
+}
+
+std::vector<std::shared_ptr<Storage>> storages_of(std::span<const Variable> inputs) {
+  std::vector<std::shared_ptr<Storage>> storages;
+  storages.reserve(inputs.size());
+  for (const Variable& input : inputs) storages.push_back(input.impl()->storage);
+  return storages;
+}
+
+void compute_item(const Compute& compute, const std::vector<std::shared_ptr<Storage>>& storages, Storage& result, std::size_t i,
+                  const std::string& operation) {
+  std::optional<Data> item;
+  try {
+    const std::vector<Data> inputs = items_of(storages, i);
+    try {
+      item = compute(i, inputs);
+      if (item->is_batch()) throw TypeError(fmt::format("the function returned {}; it has to return a scalar", item->description()));
+    } catch (...) {
+      rethrow_with_prefix(result.is_batch() ? fmt::format("{}: item {} of {}: ", operation, i, result.size()) : operation + ": ");
+    }
+  } catch (...) {
+    return result.fail_item(i, std::current_exception());
+  }
+  result.set_item(i, std::move(*item));
+}
+
+std::shared_ptr<Storage> compute_later(std::string_view operation, std::span<const Variable> inputs, Compute compute,
+                                       bool elsewhere) {
+  const std::optional<std::size_t> batch = batch_size(operation, inputs);
+  const auto storages = storages_of(inputs);
+  const auto result = batch ? Storage::pending_batch(*batch) : Storage::pending_scalar();
+  const auto shared = std::make_shared<const Compute>(std::move(compute));
+  for (std::size_t i = 0; i < batch.value_or(1); ++i) {
+    std::function<void()> task = [storages, result, shared, i, name = std::string(operation)] {
+      compute_item(*shared, storages, *result, i, name);
+    };
+    if (elsewhere) task = [task = std::move(task)] { Executor::shared().post(task); };
+    when_items(storages, i, std::move(task));
+  }
+  return result;
 }
 
 }  // namespace
@@ -83,26 +126,19 @@ void when_complete(const std::vector<std::shared_ptr<Storage>>& storages, std::f
   countdown->finish_setup();
 }
 
-std::shared_ptr<Storage> compute_items(std::string_view operation, std::span<const Variable> inputs,
-                                       std::function<Data(std::size_t, std::span<const Data>)> compute) {
-  const std::optional<std::size_t> batch = batch_size(operation, inputs);
-  std::vector<std::shared_ptr<Storage>> storages;
-  storages.reserve(inputs.size());
-  for (const Variable& input : inputs) storages.push_back(input.impl()->storage);
-  if (all_ready(inputs)) return compute_now(storages, batch, compute);
+std::shared_ptr<Storage> compute_items(std::string_view operation, std::span<const Variable> inputs, Compute compute) {
+  if (!all_ready(inputs)) return compute_later(operation, inputs, std::move(compute), false);
+  return compute_now(storages_of(inputs), batch_size(operation, inputs), compute);
+}
 
-  const auto result = batch ? Storage::pending_batch(*batch) : Storage::pending_scalar();
-  const auto shared = std::make_shared<decltype(compute)>(std::move(compute));
-  for (std::size_t i = 0; i < batch.value_or(1); ++i) {
-    when_items(storages, i, [storages, result, shared, i] {
-      try {
-        result->set_item(i, (*shared)(i, items_of(storages, i)));
-      } catch (...) {
-        result->fail_item(i, std::current_exception());
-      }
-    });
-  }
-  return result;
+std::shared_ptr<Storage> compute_items_elsewhere(std::string_view operation, std::span<const Variable> inputs, Compute compute) {
+  return compute_later(operation, inputs, std::move(compute), true);
+}
+
+Role joined_role(std::span<const Variable> inputs) {
+  Role role;
+  for (const Variable& input : inputs) role = Role::both(std::move(role), input.impl()->role);
+  return role;
 }
 
 std::shared_ptr<Storage> compute_whole(const std::vector<std::shared_ptr<Storage>>& inputs, std::function<Data()> compute) {

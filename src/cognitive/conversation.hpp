@@ -10,6 +10,7 @@
 
 #include <tgd/cognitive/chat_completion.hpp>
 
+#include "cognitive/critique.hpp"
 #include "core/variable_impl.hpp"
 
 namespace tgd::detail {
@@ -25,14 +26,6 @@ class Conversation {
   /// Number of requests: 1 for a scalar call.
   std::size_t size() const noexcept { return batch_.value_or(1); }
 
-  /// How a Variable takes part: in all items, in each with its own item, or (an element of a list) in one item only.
-  enum class Part { shared, itemwise, single };
-  struct Use {
-    Part part;
-    std::size_t item;  // for Part::single
-    std::string role;
-    std::shared_ptr<Storage> data;
-  };
   const Use& use(std::size_t variable) const { return uses_[variable]; }
 
   /// What item i waits for.

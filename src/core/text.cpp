@@ -22,6 +22,16 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+/// Without a last character that was cut in two.
+std::string_view whole_characters(std::string_view text) {
+  std::size_t end = text.size();
+  while (end > 0 && is_continuation(text[end - 1])) --end;
+  if (end == 0) return {};
+  const auto lead = static_cast<unsigned char>(text[end - 1]);
+  const std::size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  return end - 1 + length <= text.size() ? text : text.substr(0, end - 1);
+}
+
 }  // namespace
 
 std::string_view first_characters(std::string_view text, std::size_t count) {
@@ -56,6 +66,17 @@ std::string shorten(std::string_view text) {
 std::string excerpt(std::string_view text, std::size_t limit) {
   const std::string_view head = first_characters(text, limit);
   return head.size() == text.size() ? std::string(text) : std::string(head) + "...";
+}
+
+std::string cut_middle(std::string_view text, std::size_t limit) {
+  if (text.size() <= limit) return std::string(text);
+  const std::string mark = "\n[... " + std::to_string(text.size() - limit) + " or more characters are left out here ...]\n";
+  if (limit <= mark.size()) return std::string(whole_characters(text.substr(0, limit)));
+  const std::size_t kept = limit - mark.size();
+  const std::string_view head = whole_characters(text.substr(0, kept - kept / 3));
+  std::string_view tail = text.substr(text.size() - kept / 3);
+  while (!tail.empty() && is_continuation(tail.front())) tail.remove_prefix(1);
+  return std::string(head) + mark + std::string(tail);
 }
 
 std::string_view trim(std::string_view text) {

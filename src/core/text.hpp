@@ -21,6 +21,10 @@ std::string shorten(std::string_view text);
 /// The first `limit` characters with "..." behind where the text is longer; for error messages.
 std::string excerpt(std::string_view text, std::size_t limit = 200);
 
+/// At most `limit` bytes: the beginning and the end of a longer text, with a mark between that says how much is missing. A limit
+/// too small for the mark leaves as much of it as fits.
+std::string cut_middle(std::string_view text, std::size_t limit);
+
 std::string_view trim(std::string_view text);
 std::string join(std::span<const std::string> parts, std::string_view separator);
 /// The candidate with the smallest edit distance to `word`, if that is at most a third of its length; else empty.

@@ -21,8 +21,8 @@ struct VariableImpl {
   struct Extras {
     std::vector<Variable> grad;
     std::vector<std::function<Variable(const Variable&)>> hooks;
-    /// For a gradient: the conversations that it came from, as text for a prompt.
-    std::string context;
+    /// For a gradient: the conversations that it came from, as texts for a prompt, one for each request that was shown them.
+    std::vector<std::string> contexts;
     /// For a parameter: the inputs that it has a placeholder for where it is used as a template.
     std::set<std::string, std::less<>> placeholders;
   };

@@ -28,10 +28,10 @@ std::string content_of(const Message& message) {
 std::string feedback_item(const Variable& gradient, const TGDOptions& options) {
   const std::string feedback = gradient.data().item_text();
   const auto& extras = gradient.impl()->extras;
-  if (!options.show_context || !extras || extras->context.empty()) {
+  if (!options.show_context || !extras || extras->contexts.empty()) {
     return options.prompts.render("tgd_feedback_item", {{"feedback", feedback}});
   }
-  return options.prompts.render("tgd_feedback_item_with_context", {{"feedback", feedback}, {"context", extras->context}});
+  return options.prompts.render("tgd_feedback_item_with_context", {{"feedback", feedback}, {"context", join(extras->contexts, "\n\n")}});
 }
 
 std::string feedback_section(std::span<const Variable> gradients, const TGDOptions& options) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <tgd/autograd.hpp>
+#include <tgd/functions.hpp>
 
 #include "catch.hpp"
 #include "core/storage.hpp"

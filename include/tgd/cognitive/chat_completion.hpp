@@ -19,6 +19,7 @@
 #include <tgd/autograd.hpp>
 #include <tgd/export.hpp>
 #include <tgd/lm/chat_model.hpp>
+#include <tgd/notice.hpp>
 #include <tgd/prompts.hpp>
 #include <tgd/variable.hpp>
 
@@ -57,7 +58,12 @@ struct ChatOptions {
   OnError on_error = OnError::fail;
   std::string role = "reply";            ///< of the result
   std::size_t samples_per_request = 8;   ///< in backward, for a Variable that all items share
-  std::function<void(std::size_t item, const std::string& error)> on_skip = {};  ///< from any thread
+  /// In backward: the most characters (as UTF-8 bytes) of one request. The default fits models of 32k tokens. Samples that do not
+  /// fit together go into several requests; a single one that does not fit is cut, visibly, and reported.
+  std::size_t context_budget = 72'000;
+  /// In backward: condense several critiques of a shared Variable into one, by a tree of further calls.
+  bool summarize = false;
+  OnNotice on_notice = {};
   Prompts prompts = {};
 };
 

@@ -7,7 +7,9 @@
 // Thread-safety: see Variable.
 #pragma once
 
+#include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include <tgd/cognitive/chat_completion.hpp>
@@ -25,11 +27,18 @@ struct Evaluation {
 
 enum class Reduction { none, sum, mean };
 
+/// Who words the feedback to a prediction.
+enum class Critique {
+  explanation,  ///< the evaluator's own explanation; no call is made
+  lm            ///< the backward model, from that explanation: one call for each item with feedback
+};
+
 struct EvaluatorOptions {
   Reduction reduction = Reduction::sum;
   bool higher_is_better = true;
   /// Whether a score needs no feedback. By default: 1 (or more; with lower scores better, 0 or less).
   std::function<bool(double score)> success = {};
+  Critique critique = Critique::explanation;
   Prompts prompts = {};
 };
 
@@ -40,5 +49,24 @@ TGD_API Evaluation exact_match_evaluator(const Variable& prediction, const Input
 TGD_API Evaluation deterministic_evaluator(const Variable& prediction, const Input& target,
                                            std::function<double(const Data& prediction, const Data& target)> fn,
                                            std::string purpose, EvaluatorOptions options = {});
+
+struct JudgeOptions {
+  EvaluatorOptions evaluator = {};
+  /// The score that needs no feedback where EvaluatorOptions::success is not given (or less, with lower scores better).
+  double best_score = 1;
+  /// true: the prediction gets feedback, the judge's verdict. false: the judge itself is optimized; messages and inputs get the
+  /// feedback that the score and the explanation get, and backward() needs a gradient or another evaluator on the score.
+  bool eval_mode = true;
+  Json args = {};
+  std::size_t max_reasks = 2;  ///< how often a judge that cannot be read is asked again
+  std::size_t context_budget = 72'000;
+  OnNotice on_notice = {};
+};
+
+/// A language model judges: its reply has to hold JSON with "score" and "explanation". In the messages {prediction} and {target}
+/// stand for the items, other placeholders for `inputs`. Throws, where the result is read, an LMError when no reply can be read.
+TGD_API Evaluation lm_judge_evaluator(const lm::ChatModelPtr& model, const Messages& messages, const Variable& prediction,
+                                      const std::optional<Input>& target = std::nullopt, const Inputs& inputs = {},
+                                      JudgeOptions options = {});
 
 }  // namespace tgd

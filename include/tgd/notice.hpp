@@ -1,0 +1,28 @@
+// Notice: what an operation wants known that is no error: an item that was skipped, a text that was cut to fit.
+// Thread-safety: a value type. Callbacks that take one may be called from any thread.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace tgd {
+
+struct Notice {
+  enum class Kind {
+    skipped_item,     ///< the call for an item failed and OnError::skip was asked for
+    trimmed_context,  ///< a conversation did not fit a request and was cut
+    repeated_call,    ///< an unreadable reply was asked for again
+    anomaly           ///< odd feedback, seen under AnomalyGuard
+  };
+  Kind kind;
+  std::string operation;  ///< the node or function, such as "chat_completion"
+  std::string role;       ///< of the Variable concerned; may be empty
+  std::optional<std::size_t> item;
+  std::string text;  ///< one sentence
+};
+
+using OnNotice = std::function<void(const Notice&)>;
+
+}  // namespace tgd

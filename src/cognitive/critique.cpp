@@ -1,0 +1,207 @@
+#include "cognitive/critique.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "autograd/graph.hpp"
+#include "core/text.hpp"
+#include "core/variable_impl.hpp"
+
+namespace tgd::detail {
+
+namespace {
+
+using autograd::Answer;
+using autograd::Feedback;
+using autograd::Gradient;
+
+constexpr std::size_t summaries_per_request = 8;
+
+std::string critique(const lm::Reply& reply) {
+  if (reply.finish_reason == "length") {
+    throw LMError(LMError::Kind::truncated, fmt::format("the critique was cut off (finish_reason \"length\"): \"{}\"; allow longer "
+                                                        "replies with max_completion_tokens",
+                                                        excerpt(reply.content)));
+  }
+  return std::string(trim(reply.content));
+}
+
+}  // namespace
+
+std::vector<lm::Request> CritiqueNode::ask(const Feedback& feedback) const {
+  std::vector<lm::Request> requests;
+  for (std::size_t edge = 0; edge < next_edges().size(); ++edge) {
+    for (const Group& group : groups(feedback, edge, true)) requests.push_back(request(edge, group));
+  }
+  return requests;
+}
+
+// Replies come in rounds: the critiques, then, where they are to be summarized, level by level of the tree. Each call walks
+// through the rounds it has replies for.
+Answer CritiqueNode::answer(const Feedback& feedback, std::span<const lm::Reply> replies) const {
+  const std::size_t edges = next_edges().size();
+  std::vector<std::vector<Group>> groups_of(edges);
+  std::vector<std::vector<std::string>> texts(edges);
+  const auto take = [&replies](std::size_t count) {
+    std::vector<std::string> taken;
+    for (const lm::Reply& reply : replies.first(count)) taken.push_back(critique(reply));
+    replies = replies.subspan(count);
+    return taken;
+  };
+  for (std::size_t edge = 0; edge < edges; ++edge) {
+    groups_of[edge] = groups(feedback, edge, false);
+    texts[edge] = take(groups_of[edge].size());
+  }
+  const auto needs_summary = [&](std::size_t edge) {
+    return options_.summarize && texts[edge].size() > 1 && use(edge).part == Part::shared;
+  };
+  while (true) {
+    std::vector<lm::Request> requests;
+    for (std::size_t edge = 0; edge < edges; ++edge) {
+      if (!needs_summary(edge)) continue;
+      for (const auto& batch : summary_batches(texts[edge])) {
+        if (batch.size() > 1) requests.push_back(summary_request(edge, batch));
+      }
+    }
+    if (requests.empty()) break;
+    if (replies.empty()) return {{}, std::move(requests)};
+    for (std::size_t edge = 0; edge < edges; ++edge) {
+      if (!needs_summary(edge)) continue;
+      std::vector<std::string> summaries;
+      for (auto& batch : summary_batches(texts[edge])) summaries.push_back(batch.size() > 1 ? take(1)[0] : std::move(batch[0]));
+      texts[edge] = std::move(summaries);
+    }
+  }
+  Answer answer;
+  for (std::size_t edge = 0; edge < edges; ++edge) {
+    answer.gradients.push_back(feedback.wants(edge) ? gradient(groups_of[edge], std::move(texts[edge]), edge) : Gradient());
+  }
+  return answer;
+}
+
+std::vector<std::size_t> CritiqueNode::criticised_samples(const Feedback& feedback, std::size_t edge) const {
+  std::vector<std::size_t> samples;
+  if (!feedback.wants(edge)) return samples;
+  const Use& used = use(edge);
+  for (std::size_t sample = 0; sample < sample_count(); ++sample) {
+    if (used.part == Part::single && used.item != sample) continue;
+    if (is_usable(sample) && !feedback_text(feedback.grad_outputs[0], sample).empty()) samples.push_back(sample);
+  }
+  return samples;
+}
+
+std::vector<CritiqueNode::Group> CritiqueNode::groups(const Feedback& feedback, std::size_t edge, bool report) const {
+  std::vector<Group> groups;
+  const Use& used = use(edge);
+  const std::size_t most = used.part == Part::shared ? options_.samples_per_request : 1;
+  std::size_t room = 0;
+  for (const std::size_t sample : criticised_samples(feedback, edge)) {
+    if (groups.empty() || used.part != Part::shared) room = room_for_samples(used, used.data->item(sample).item_text());
+    Fitted fitted = sample_text(*feedback.grad_outputs[0], sample, edge, room);
+    if (report && fitted.left_out > 0 && options_.on_notice) {
+      options_.on_notice({Notice::Kind::trimmed_context, name(), used.role, is_batch() ? std::optional(sample) : std::nullopt,
+                          fmt::format("{} of a conversation's characters were left out of a request for feedback, to keep it within the "
+                                      "budget of {}",
+                                      fitted.left_out, options_.context_budget)});
+    }
+    const bool full = groups.empty() || groups.back().samples.size() == most ||
+                      groups.back().text.size() + 2 + fitted.text.size() > room;
+    if (full) {
+      groups.push_back({{sample}, std::move(fitted.text)});
+    } else {
+      groups.back().samples.push_back(sample);
+      groups.back().text.append("\n\n").append(fitted.text);
+    }
+  }
+  return groups;
+}
+
+std::size_t CritiqueNode::room_for_samples(const Use& used, const std::string& value) const {
+  const std::size_t fixed = prompts().get(system_prompt()).size() + value.size() +
+                            prompts().render("backward_user", {{"role", used.role}, {"value", ""}, {"samples", "-"}}).size();
+  constexpr std::size_t least = 1000;  // less than this shows nothing of a conversation
+  if (fixed + least > options_.context_budget) {
+    throw ValueError(fmt::format("a request for feedback on \"{}\" may have {} characters (context_budget), but the value and the "
+                                 "instructions alone have {}: raise the budget to at least {}",
+                                 used.role, options_.context_budget, fixed, fixed + least));
+  }
+  return options_.context_budget - fixed;
+}
+
+CritiqueNode::Fitted CritiqueNode::sample_text(const Variable& feedback, std::size_t sample, std::size_t edge, std::size_t room) const {
+  const std::string conversation = transcript(sample, edge);
+  const std::string reply = outcome(sample);
+  const std::string comment = feedback.data().item_text(sample);
+  const auto render = [&](std::string_view shown_conversation, std::string_view shown_reply, std::string_view shown_comment) {
+    return prompts().render("backward_sample",
+                            {{"conversation", shown_conversation}, {"reply", shown_reply}, {"feedback", shown_comment}});
+  };
+  Fitted whole{render(conversation, reply, comment)};
+  if (whole.text.size() <= room) return whole;
+  // What is left over by the shorter of reply and feedback goes to the conversation.
+  const std::size_t available = room - std::min(room, render("", "", "").size() + 3);
+  const std::string short_comment = cut_middle(comment, available / 4);
+  const std::string short_reply = cut_middle(reply, available / 4);
+  const std::string short_conversation = cut_middle(conversation, available - short_comment.size() - short_reply.size());
+  return {render(short_conversation, short_reply, short_comment),
+          conversation.size() + reply.size() + comment.size() - short_conversation.size() - short_reply.size() - short_comment.size()};
+}
+
+lm::Request CritiqueNode::request(std::size_t edge, const Group& group) const {
+  const Use& used = use(edge);
+  lm::Request request;
+  request.messages.push_back({"system", std::string(prompts().get(system_prompt()))});
+  request.messages.push_back(
+      {"user", prompts().render("backward_user", {{"role", used.role},
+                                                  {"value", used.data->item(group.samples[0]).item_text()},
+                                                  {"samples", group.text}})});
+  request.info.parameter = used.role;
+  if (group.samples.size() == 1 && is_batch()) request.info.item = group.samples[0];
+  return request;
+}
+
+Gradient CritiqueNode::gradient(const std::vector<Group>& groups, std::vector<std::string> texts, std::size_t edge) const {
+  if (use(edge).part == Part::itemwise) {
+    std::vector<std::string> items(sample_count());
+    for (std::size_t i = 0; i < groups.size(); ++i) items[groups[i].samples[0]] = std::move(texts[i]);
+    return make_gradient(std::move(items));
+  }
+  Variable gradient = make_gradient(texts.empty() ? std::string() : join_items(texts));
+  std::vector<std::string> contexts;
+  for (const Group& group : groups) contexts.push_back(group.text);
+  gradient.impl()->make_extras().contexts = std::move(contexts);
+  return gradient;
+}
+
+std::vector<std::vector<std::string>> CritiqueNode::summary_batches(const std::vector<std::string>& texts) const {
+  std::vector<std::vector<std::string>> batches;
+  std::size_t size = 0;
+  for (const std::string& text : texts) {
+    const bool full = batches.empty() || batches.back().size() == summaries_per_request ||
+                      (batches.back().size() > 1 && size + text.size() > options_.context_budget / 2);
+    if (full) {
+      batches.emplace_back();
+      size = 0;
+    }
+    batches.back().push_back(text);
+    size += text.size();
+  }
+  return batches;
+}
+
+lm::Request CritiqueNode::summary_request(std::size_t edge, const std::vector<std::string>& texts) const {
+  std::string items;
+  for (const std::string& text : texts) {
+    if (!items.empty()) items += '\n';
+    items += fmt::format("<FEEDBACK>\n{}\n</FEEDBACK>", cut_middle(text, options_.context_budget / (2 * texts.size())));
+  }
+  lm::Request request;
+  request.messages.push_back({"system", std::string(prompts().get("summarize_system"))});
+  request.messages.push_back({"user", prompts().render("summarize_user", {{"role", use(edge).role}, {"items", items}})});
+  request.info.purpose = "summarize";
+  request.info.parameter = use(edge).role;
+  return request;
+}
+
+}  // namespace tgd::detail

@@ -1,0 +1,82 @@
+// CritiqueNode: the backward half of every operation whose inputs a language model criticises. The operation says how each
+// input took part in its samples; this class picks the samples that have feedback, groups them into requests within the size
+// budget, and makes one gradient per input of the replies. Private to the library.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tgd/autograd.hpp>
+#include <tgd/notice.hpp>
+#include <tgd/prompts.hpp>
+
+#include "core/storage.hpp"
+
+namespace tgd::detail {
+
+/// How a Variable takes part in an operation on items: in all of them, in each with its own item, or (an element of a list) in
+/// one only.
+enum class Part { shared, itemwise, single };
+
+struct Use {
+  Part part = Part::shared;
+  std::size_t item = 0;  // for Part::single
+  std::string role;
+  std::shared_ptr<Storage> data;
+};
+
+struct CritiqueOptions {
+  std::size_t samples_per_request = 8;
+  std::size_t context_budget = 0;  // characters of a request, as UTF-8 bytes
+  bool summarize = false;
+  OnNotice on_notice = {};
+  Prompts prompts = {};
+};
+
+class CritiqueNode : public autograd::Node {
+ public:
+  std::vector<lm::Request> ask(const autograd::Feedback& feedback) const override;
+  autograd::Answer answer(const autograd::Feedback& feedback, std::span<const lm::Reply> replies) const override;
+
+ protected:
+  CritiqueNode(std::span<const Variable> inputs, CritiqueOptions options) : Node(inputs), options_(std::move(options)) {}
+
+  const Prompts& prompts() const noexcept { return options_.prompts; }
+
+  /// How the input of an edge took part.
+  virtual const Use& use(std::size_t edge) const = 0;
+  virtual std::size_t sample_count() const = 0;
+  virtual bool is_batch() const = 0;
+  /// Whether a sample may be criticised; not so for a call that failed and was skipped.
+  virtual bool is_usable(std::size_t) const { return true; }
+  /// How the sample came about, with a placeholder where the input was used; and what came out.
+  virtual std::string transcript(std::size_t sample, std::size_t edge) const = 0;
+  virtual std::string outcome(std::size_t sample) const = 0;
+  /// The name of the system prompt.
+  virtual std::string_view system_prompt() const = 0;
+
+ private:
+  struct Group {
+    std::vector<std::size_t> samples;
+    std::string text;
+  };
+  struct Fitted {
+    std::string text;
+    std::size_t left_out = 0;  // bytes
+  };
+
+  std::vector<std::size_t> criticised_samples(const autograd::Feedback& feedback, std::size_t edge) const;
+  std::vector<Group> groups(const autograd::Feedback& feedback, std::size_t edge, bool report) const;
+  std::size_t room_for_samples(const Use& use, const std::string& value) const;
+  Fitted sample_text(const Variable& feedback, std::size_t sample, std::size_t edge, std::size_t room) const;
+  lm::Request request(std::size_t edge, const Group& group) const;
+  autograd::Gradient gradient(const std::vector<Group>& groups, std::vector<std::string> texts, std::size_t edge) const;
+  std::vector<std::vector<std::string>> summary_batches(const std::vector<std::string>& texts) const;
+  lm::Request summary_request(std::size_t edge, const std::vector<std::string>& texts) const;
+
+  CritiqueOptions options_;
+};
+
+}  // namespace tgd::detail

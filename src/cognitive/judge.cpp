@@ -1,0 +1,123 @@
+#include <array>
+
+#include <fmt/format.h>
+
+#include <tgd/cognitive/evaluator.hpp>
+
+#include "autograd/graph.hpp"
+#include "cognitive/chat.hpp"
+#include "cognitive/judge_reply.hpp"
+#include "cognitive/judgement.hpp"
+
+namespace tgd {
+
+namespace {
+
+using autograd::Answer;
+using autograd::Feedback;
+using autograd::Gradient;
+using detail::Judgement;
+using detail::Role;
+using detail::Storage;
+using detail::Verdict;
+
+std::optional<std::string> problem_with(const std::string& reply) {
+  const auto read = detail::read_verdict(reply);
+  const auto* problem = std::get_if<std::string>(&read);
+  return problem != nullptr ? std::optional(*problem) : std::nullopt;
+}
+
+/// For a judge that is optimized itself: what its score and its explanation are told goes to the reply they were read from.
+class JudgeBackward final : public autograd::Node {
+ public:
+  JudgeBackward(std::span<const Variable> replies, Role prediction_role, std::size_t size, bool is_batch)
+      : Node(replies), prediction_role_(std::move(prediction_role)), size_(size), is_batch_(is_batch) {}
+
+  std::string name() const override { return "LMJudgeEvaluatorBackward"; }
+  std::string output_role(std::size_t output_nr) const override {
+    return detail::output_role_of(output_nr, prediction_role_).text();
+  }
+  std::size_t output_count() const override { return 2; }
+
+  Answer answer(const Feedback& feedback, std::span<const lm::Reply>) const override {
+    std::vector<std::string> texts(size_);
+    for (std::size_t i = 0; i < size_; ++i) {
+      for (const Gradient& incoming : feedback.grad_outputs) {
+        const std::string text = detail::feedback_text(incoming, incoming && incoming->is_batch() ? i : 0);
+        if (!text.empty()) texts[i] += (texts[i].empty() ? "" : "\n") + text;
+      }
+    }
+    return {{detail::make_gradient(is_batch_ ? Data(std::move(texts)) : Data(std::move(texts[0])))}};
+  }
+
+ private:
+  Role prediction_role_;
+  std::size_t size_;
+  bool is_batch_;
+};
+
+Inputs judge_inputs(const Variable& prediction, const std::optional<Input>& target, const Inputs& inputs) {
+  Inputs all{{"prediction", prediction}};
+  if (target) all.emplace_back("target", *target);
+  all.insert(all.end(), inputs.begin(), inputs.end());
+  return all;
+}
+
+Variable ask_judge(const lm::ChatModelPtr& model, const Messages& messages, const Inputs& inputs, const JudgeOptions& options) {
+  ChatOptions chat;
+  chat.args = options.args;
+  chat.role = "verdict of a judge";
+  chat.context_budget = options.context_budget;
+  chat.on_notice = options.on_notice;
+  chat.prompts = options.evaluator.prompts;
+  return detail::start_chat(model, messages, inputs, std::move(chat), {problem_with, "judge_reask", options.max_reasks}, "judge");
+}
+
+template <class Get>
+std::shared_ptr<Storage> read_from(const Variable& replies, Get get) {
+  const std::array<Variable, 1> inputs{replies};
+  return detail::compute_items("lm_judge_evaluator", inputs, [get](std::size_t, std::span<const Data> items) -> Data {
+    return get(std::get<Verdict>(detail::read_verdict(items[0].text())));
+  });
+}
+
+}  // namespace
+
+Evaluation lm_judge_evaluator(const lm::ChatModelPtr& model, const Messages& messages, const Variable& prediction,
+                              const std::optional<Input>& target, const Inputs& inputs, JudgeOptions options) {
+  std::vector<Variable> judged{prediction};
+  if (target) {
+    judged.push_back(detail::target_variable(*target));
+    detail::check_sizes("lm_judge_evaluator", prediction, judged[1]);
+  }
+  std::optional<Variable> replies;
+  {
+    std::optional<NoGradGuard> no_grad;
+    if (options.eval_mode) no_grad.emplace();
+    replies = ask_judge(model, messages, judge_inputs(prediction, target, inputs), options);
+  }
+  if (prediction.is_batch() != replies->is_batch()) {
+    throw ValueError(fmt::format("lm_judge_evaluator: the prediction \"{}\" is a scalar, but another input is a list", prediction.role()));
+  }
+  Judgement plan;
+  plan.operation = "lm_judge_evaluator";
+  plan.node_name = "LMJudgeEvaluatorBackward";
+  plan.prompt = "judge_feedback";
+  plan.purpose = "the judgement of a language model";
+  plan.prediction_role = prediction.impl()->role;
+  plan.prediction = prediction.impl()->storage;
+  if (target) plan.target = judged[1].impl()->storage;
+  plan.scores = read_from(*replies, [](const Verdict& verdict) -> Data { return verdict.score; });
+  plan.explanations = read_from(*replies, [](const Verdict& verdict) -> Data { return verdict.explanation; });
+  plan.best_score = options.best_score;
+  plan.options = std::move(options.evaluator);
+  if (options.eval_mode) return detail::judge_prediction(std::move(plan), judged);
+
+  const std::array<Variable, 1> judge{*replies};
+  const Role role = plan.prediction_role;
+  const auto node = detail::records_history(judge) ? std::make_shared<JudgeBackward>(judge, role, replies->size(), replies->is_batch())
+                                                   : nullptr;
+  return detail::make_evaluation(detail::reduce(std::make_shared<const Judgement>(std::move(plan))), role, node);
+}
+
+}  // namespace tgd

@@ -1,0 +1,60 @@
+// What evaluators share: the judgement of a batch of predictions, its outputs and its node. Private to the library.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include <tgd/cognitive/evaluator.hpp>
+
+#include "core/role.hpp"
+#include "core/storage.hpp"
+
+namespace tgd::detail {
+
+/// What an evaluation saw. Shared by its outputs and its node; its items are read when they are there.
+struct Judgement {
+  std::string operation;
+  std::string node_name;
+  std::string prompt;   // of the feedback to an item
+  std::string purpose;  // what is measured
+  Role prediction_role;
+  std::shared_ptr<Storage> prediction;
+  std::shared_ptr<Storage> target;        // null without one
+  std::shared_ptr<Storage> scores;        // one per item, before reduction
+  std::shared_ptr<Storage> explanations;  // one per item where a judge gave them, else null
+  double best_score = 1;
+  EvaluatorOptions options;
+
+  bool succeeded(double score) const;
+  /// What the prediction is told about item i; empty when all is well.
+  std::string feedback(std::size_t i) const;
+  std::string explain_item(std::size_t i) const;
+  /// The outputs for the whole batch, where it is reduced.
+  Data reduced_score() const;
+  std::string summary() const;
+};
+
+/// The outputs' data, reduced over a batch where that is asked for.
+struct JudgedOutputs {
+  std::shared_ptr<Storage> score;
+  std::shared_ptr<Storage> explanation;
+};
+JudgedOutputs reduce(const std::shared_ptr<const Judgement>& judgement);
+
+/// Score and explanation as outputs of `node`.
+Evaluation make_evaluation(JudgedOutputs outputs, const Role& prediction_role, const std::shared_ptr<autograd::Node>& node);
+
+/// An evaluation whose feedback goes to the prediction, the first of `inputs`.
+Evaluation judge_prediction(Judgement judgement, std::span<const Variable> inputs);
+
+/// The role of one of the two outputs.
+Role output_role_of(std::size_t output_nr, const Role& prediction_role);
+
+/// The target as one Variable of the prediction's shape; a list of Variables becomes a batch.
+Variable target_variable(const Input& target);
+/// Throws ValueError when the target does not fit the prediction.
+void check_sizes(const std::string& operation, const Variable& prediction, const Variable& target);
+
+}  // namespace tgd::detail
