@@ -89,9 +89,10 @@ Data add_items(const Data& a, const Data& b) {
 }
 
 std::shared_ptr<detail::Storage> add_data(std::span<const Variable> inputs) {
-  if (inputs[0].ready() && inputs[1].ready() && !inputs[0].is_batch() && !inputs[1].is_batch()) {
-    return std::make_shared<detail::Storage>(add_items(inputs[0].data(), inputs[1].data()));
-  }
+  const detail::Storage& a = *inputs[0].impl()->storage;
+  const detail::Storage& b = *inputs[1].impl()->storage;
+  const bool quick = a.is_immediate() && b.is_immediate() && !a.is_batch() && !b.is_batch();
+  if (quick) return std::make_shared<detail::Storage>(add_items(a.get(), b.get()));
   return detail::compute_items("add", inputs, [](std::size_t, std::span<const Data> items) {
     return add_items(items[0], items[1]);
   });

@@ -30,11 +30,9 @@ class Countdown {
   std::function<void()> task_;
 };
 
-bool all_ready(std::span<const Variable> inputs) {
-  for (const Variable& input : inputs) {
-    if (!input.ready()) return false;
-  }
-  return true;
+// What is computed at once, and so where its errors are thrown, must not depend on whether a reply happens to have arrived.
+bool all_immediate(const std::vector<std::shared_ptr<Storage>>& storages) {
+  return std::all_of(storages.begin(), storages.end(), [](const auto& storage) { return storage->is_immediate(); });
 }
 
 std::vector<Data> items_of(const std::vector<std::shared_ptr<Storage>>& storages, std::size_t i) {
@@ -127,8 +125,9 @@ void when_complete(const std::vector<std::shared_ptr<Storage>>& storages, std::f
 }
 
 std::shared_ptr<Storage> compute_items(std::string_view operation, std::span<const Variable> inputs, Compute compute) {
-  if (!all_ready(inputs)) return compute_later(operation, inputs, std::move(compute), false);
-  return compute_now(storages_of(inputs), batch_size(operation, inputs), compute);
+  const auto storages = storages_of(inputs);
+  if (!all_immediate(storages)) return compute_later(operation, inputs, std::move(compute), false);
+  return compute_now(storages, batch_size(operation, inputs), compute);
 }
 
 std::shared_ptr<Storage> compute_items_elsewhere(std::string_view operation, std::span<const Variable> inputs, Compute compute) {
@@ -142,9 +141,7 @@ Role joined_role(std::span<const Variable> inputs) {
 }
 
 std::shared_ptr<Storage> compute_whole(const std::vector<std::shared_ptr<Storage>>& inputs, std::function<Data()> compute) {
-  if (std::all_of(inputs.begin(), inputs.end(), [](const auto& input) { return input->ready(); })) {
-    return std::make_shared<Storage>(compute());
-  }
+  if (all_immediate(inputs)) return std::make_shared<Storage>(compute());
   const auto result = Storage::pending_scalar();
   when_complete(inputs, [inputs, result, compute = std::move(compute)] {
     try {

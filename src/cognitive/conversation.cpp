@@ -67,7 +67,7 @@ void Conversation::check_inputs_are_used() const {
   std::vector<bool> used(inputs_.size());
   for (const MessagePlan& message : messages_) {
     for (std::size_t use = message.first; use < message.first + message.count; ++use) {
-      if (!uses_[use].data->ready()) return;  // each item is checked when its data is there
+      if (!uses_[use].data->is_immediate()) return;  // each item is checked when its data is there
       for (std::size_t i = 0; i < inputs_.size(); ++i) {
         const Data& data = uses_[use].data->get();
         for (std::size_t item = 0; item < data.size() && !used[i]; ++item) {

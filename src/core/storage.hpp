@@ -28,6 +28,8 @@ class Storage {
   bool is_batch() const noexcept { return is_batch_; }
   std::size_t size() const noexcept { return size_; }
 
+  /// Whether the data was there from the start. Unlike ready() this never depends on timing.
+  bool is_immediate() const noexcept { return pending_ == nullptr; }
   /// Whether every item has arrived or failed.
   bool ready() const noexcept { return ready_.load(std::memory_order_acquire); }
   /// Whether every item has settled and the whole is an error.

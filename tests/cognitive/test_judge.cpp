@@ -1,0 +1,144 @@
+#include <fstream>
+
+#include <tgd/cognitive/evaluator.hpp>
+#include <tgd/lm/stub.hpp>
+
+#include "catch.hpp"
+#include "cognitive/judge_reply.hpp"
+
+using namespace tgd;
+using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::EndsWith;
+
+namespace {
+
+std::string verdict(double score, const std::string& explanation) {
+  return Json{{"score", score}, {"explanation", explanation}}.dump();
+}
+
+const Messages judge_messages{{"system", {"You judge."}}, {"user", {"{prediction} against {target}"}}};
+
+}  // namespace
+
+TEST_CASE("A verdict is read from what judges write") {
+  std::ifstream file(TGD_TEST_SOURCE_DIR "/cognitive/verdicts.json");
+  const nlohmann::json cases = nlohmann::json::parse(file);
+  REQUIRE(cases.size() >= 30);
+  for (const auto& example : cases) {
+    const std::string reply = example.at("reply");
+    CAPTURE(reply);
+    const auto read = detail::read_verdict(reply);
+    if (example.contains("problem")) {
+      REQUIRE(std::holds_alternative<std::string>(read));
+      CHECK(std::get<std::string>(read) == example.at("problem").get<std::string>());
+    } else {
+      REQUIRE(std::holds_alternative<detail::Verdict>(read));
+      CHECK(std::get<detail::Verdict>(read).score == example.at("score").get<double>());
+      CHECK(std::get<detail::Verdict>(read).explanation == example.at("explanation").get<std::string>());
+    }
+  }
+}
+
+TEST_CASE("A reply full of braces is given up in bounded time") {
+  const std::string braces(200'000, '{');
+  CHECK(std::holds_alternative<std::string>(detail::read_verdict(braces)));
+}
+
+TEST_CASE("lm_judge_evaluator scores items and feeds back the judge's explanations") {
+  const auto judge = std::make_shared<lm::Stub>();
+  judge->when("good against", verdict(1, "fits")).when("bad against", verdict(0.25, "too curt"));
+  const Variable prediction(Data(std::vector<std::string>{"good", "bad"}), "summary", true);
+  const auto [score, explanation] = lm_judge_evaluator(judge, judge_messages, prediction, "the facts");
+  CHECK(score.data() == Data(1.25));
+  CHECK(score.role() == "Evaluation result score of summary");
+  CHECK(score.grad_fn() == explanation.grad_fn());
+  CHECK(score.grad_fn()->name() == "LMJudgeEvaluatorBackward");
+  REQUIRE(judge->calls() == 2);
+  CHECK(judge->requests()[0].messages[1].content == "good against the facts");
+  CHECK(judge->requests()[0].info.purpose == "judge");
+
+  explanation.backward();
+  CHECK(prediction.grad().at(0).texts() ==
+        std::vector<std::string>{"", "The summary was judged, with a score of 0.25. The judge explains: too curt"});
+  CHECK(judge->calls() == 2);
+}
+
+TEST_CASE("The score that needs no feedback can be given") {
+  const auto judge = lm::Stub::answering([](const lm::Request&) { return verdict(4, "nearly"); });
+  const Variable prediction("text", "essay", true);
+  JudgeOptions options;
+  SECTION("best_score reached") {
+    options.best_score = 4;
+    lm_judge_evaluator(judge, judge_messages, prediction, "t", {}, options).score.backward();
+    CHECK(prediction.grad().at(0).text().empty());
+  }
+  SECTION("best_score missed") {
+    options.best_score = 5;
+    lm_judge_evaluator(judge, judge_messages, prediction, "t", {}, options).score.backward();
+    CHECK_THAT(prediction.grad().at(0).text(), EndsWith("nearly"));
+  }
+  SECTION("lower is better") {
+    options.evaluator.higher_is_better = false;
+    options.best_score = 4;
+    lm_judge_evaluator(judge, judge_messages, prediction, "t", {}, options).score.backward();
+    CHECK(prediction.grad().at(0).text().empty());
+  }
+}
+
+TEST_CASE("A judge that cannot be read is asked again, a bounded number of times") {
+  const Variable prediction("text", "essay", true);
+  std::vector<Notice> notices;
+  JudgeOptions options;
+  options.on_notice = [&](const Notice& notice) { notices.push_back(notice); };
+  SECTION("and then read") {
+    const auto judge = lm::Stub::scripted({"seven", "{\"score\": 1}", verdict(1, "at last")});
+    const Evaluation result = lm_judge_evaluator(judge, judge_messages, prediction, "t", {}, options);
+    CHECK(result.explanation.text() == "at last");
+    const auto requests = judge->requests();
+    REQUIRE(requests.size() == 3);
+    REQUIRE(requests[2].messages.size() == 6);
+    CHECK(requests[2].messages[2] == lm::Message{"assistant", "seven"});
+    CHECK_THAT(requests[2].messages[3].content, ContainsSubstring("It holds no JSON object."));
+    CHECK_THAT(requests[2].messages[5].content, ContainsSubstring("has no \"explanation\"."));
+    CHECK(notices.size() == 2);
+  }
+  SECTION("or given up") {
+    const auto judge = lm::Stub::answering([](const lm::Request&) { return "seven"; });
+    const Evaluation result = lm_judge_evaluator(judge, judge_messages, prediction, "t", {}, options);
+    CHECK_THROWS_AS(result.score.data(), LMError);
+    CHECK_THROWS_WITH(result.score.data(), ContainsSubstring("no usable reply in 3 requests"));
+    CHECK(judge->calls() == 3);
+  }
+}
+
+TEST_CASE("With eval_mode off the judge itself gets the feedback") {
+  const auto judge = lm::Stub::answering([](const lm::Request&) { return verdict(0.5, "hm"); });
+  const auto critic = lm::Stub::answering([](const lm::Request&) { return "judge more strictly"; });
+  const Variable instructions("You judge {prediction}.", "instructions of a judge", true);
+  const Variable prediction(Data(std::vector<std::string>{"a", "b"}), "essay");
+  JudgeOptions options;
+  options.eval_mode = false;
+  options.evaluator.reduction = Reduction::none;
+  const Evaluation verdicts = lm_judge_evaluator(judge, {{"user", {instructions}}}, prediction, std::nullopt, {}, options);
+  CHECK(verdicts.score.data() == Data(std::vector<double>{0.5, 0.5}));
+  CHECK_THROWS_AS(verdicts.score.backward(), GraphError);
+
+  const Evaluation against_people = exact_match_evaluator(verdicts.score, Variable(std::vector<double>{0.0, 0.5}));
+  against_people.score.backward({.model = critic});
+  REQUIRE(instructions.grad().size() == 1);
+  CHECK(instructions.grad()[0].text() == "judge more strictly");
+  REQUIRE(critic->calls() == 1);
+  CHECK_THAT(critic->requests()[0].messages[1].content, ContainsSubstring("<EXPECTED>\n0\n</EXPECTED>"));
+}
+
+TEST_CASE("Feedback can be worded by the backward model") {
+  const auto critic = lm::Stub::answering([](const lm::Request& request) {
+    return request.messages[1].content.find("<ACTUAL>\nbad") != std::string::npos ? "be good" : "unexpected";
+  });
+  const Variable prediction(Data(std::vector<std::string>{"good", "bad", "good"}), "mood", true);
+  EvaluatorOptions options;
+  options.critique = Critique::lm;
+  exact_match_evaluator(prediction, "good", options).score.backward({.model = critic});
+  CHECK(prediction.grad().at(0).texts() == std::vector<std::string>{"", "be good", ""});
+  CHECK(critic->calls() == 1);
+}
