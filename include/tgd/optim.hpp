@@ -23,6 +23,7 @@
 #include <tgd/cognitive/evaluator.hpp>
 #include <tgd/export.hpp>
 #include <tgd/lm/chat_model.hpp>
+#include <tgd/notice.hpp>
 #include <tgd/variable.hpp>
 
 namespace tgd::optim {
@@ -76,6 +77,11 @@ struct TGDOptions {
   Json completion_args = {};
   std::size_t max_reasks = 2;    ///< how often an unusable reply is asked for again before the old value is kept
   bool show_context = true;      ///< show the conversations that the feedback came from
+  /// The most characters (as UTF-8 bytes) of one request; the default fits models of 32k tokens. Conversations go first, the last
+  /// ones before the others, then the oldest versions, then the middle of long feedback: visibly, and reported to on_notice. The
+  /// value and the constraints are never cut: a step that cannot show them throws ValueError.
+  std::size_t context_budget = 72'000;
+  OnNotice on_notice = {};
   Prompts prompts = {};
 };
 

@@ -17,6 +17,7 @@ using autograd::Feedback;
 using autograd::Gradient;
 
 constexpr std::size_t summaries_per_request = 8;
+constexpr std::string_view sample_separator = "\n\n";
 
 std::string critique(const lm::Reply& reply) {
   if (reply.finish_reason == "length") {
@@ -105,14 +106,11 @@ std::vector<CritiqueNode::Group> CritiqueNode::groups(const Feedback& feedback, 
                                       "budget of {}",
                                       fitted.left_out, options_.context_budget)});
     }
-    const bool full = groups.empty() || groups.back().samples.size() == most ||
-                      groups.back().text.size() + 2 + fitted.text.size() > room;
-    if (full) {
-      groups.push_back({{sample}, std::move(fitted.text)});
-    } else {
-      groups.back().samples.push_back(sample);
-      groups.back().text.append("\n\n").append(fitted.text);
-    }
+    const std::size_t size = fitted.text.size() + sample_separator.size();
+    if (groups.empty() || groups.back().samples.size() == most || groups.back().size + size > room) groups.emplace_back();
+    groups.back().samples.push_back(sample);
+    groups.back().texts.push_back(std::move(fitted.text));
+    groups.back().size += size;
   }
   return groups;
 }
@@ -138,6 +136,7 @@ CritiqueNode::Fitted CritiqueNode::sample_text(const Variable& feedback, std::si
                             {{"conversation", shown_conversation}, {"reply", shown_reply}, {"feedback", shown_comment}});
   };
   Fitted whole{render(conversation, reply, comment)};
+  room -= sample_separator.size();
   if (whole.text.size() <= room) return whole;
   // What is left over by the shorter of reply and feedback goes to the conversation.
   const std::size_t available = room - std::min(room, render("", "", "").size() + 3);
@@ -155,7 +154,7 @@ lm::Request CritiqueNode::request(std::size_t edge, const Group& group) const {
   request.messages.push_back(
       {"user", prompts().render("backward_user", {{"role", used.role},
                                                   {"value", used.data->item(group.samples[0]).item_text()},
-                                                  {"samples", group.text}})});
+                                                  {"samples", join(group.texts, sample_separator)}})});
   request.info.parameter = used.role;
   if (group.samples.size() == 1 && is_batch()) request.info.item = group.samples[0];
   return request;
@@ -169,7 +168,7 @@ Gradient CritiqueNode::gradient(const std::vector<Group>& groups, std::vector<st
   }
   Variable gradient = make_gradient(texts.empty() ? std::string() : join_items(texts));
   std::vector<std::string> contexts;
-  for (const Group& group : groups) contexts.push_back(group.text);
+  for (const Group& group : groups) contexts.insert(contexts.end(), group.texts.begin(), group.texts.end());
   gradient.impl()->make_extras().contexts = std::move(contexts);
   return gradient;
 }

@@ -60,7 +60,8 @@ class CritiqueNode : public autograd::Node {
  private:
   struct Group {
     std::vector<std::size_t> samples;
-    std::string text;
+    std::vector<std::string> texts;  // of the samples
+    std::size_t size = 0;            // of the texts together
   };
   struct Fitted {
     std::string text;

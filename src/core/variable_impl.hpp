@@ -21,7 +21,7 @@ struct VariableImpl {
   struct Extras {
     std::vector<Variable> grad;
     std::vector<std::function<Variable(const Variable&)>> hooks;
-    /// For a gradient: the conversations that it came from, as texts for a prompt, one for each request that was shown them.
+    /// For a gradient: the conversations that it came from, each as a text for a prompt.
     std::vector<std::string> contexts;
     /// For a parameter: the inputs that it has a placeholder for where it is used as a template.
     std::set<std::string, std::less<>> placeholders;

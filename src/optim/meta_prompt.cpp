@@ -1,6 +1,7 @@
 #include "optim/meta_prompt.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <mutex>
 
 #include <fmt/format.h>
@@ -25,18 +26,45 @@ std::string content_of(const Message& message) {
   return join(parts, "\n");
 }
 
-std::string feedback_item(const Variable& gradient, const TGDOptions& options) {
-  const std::string feedback = gradient.data().item_text();
-  const auto& extras = gradient.impl()->extras;
-  if (!options.show_context || !extras || extras->contexts.empty()) {
-    return options.prompts.render("tgd_feedback_item", {{"feedback", feedback}});
+/// How much is shown of what may be left out.
+struct Extent {
+  std::size_t conversations = 0;
+  std::size_t versions = 0;
+  std::size_t feedback_size = std::numeric_limits<std::size_t>::max();  // of each text
+};
+
+std::size_t conversation_count(std::span<const Variable> gradients) {
+  std::size_t count = 0;
+  for (const Variable& gradient : gradients) {
+    if (const auto& extras = gradient.impl()->extras) count += extras->contexts.size();
   }
-  return options.prompts.render("tgd_feedback_item_with_context", {{"feedback", feedback}, {"context", join(extras->contexts, "\n\n")}});
+  return count;
 }
 
-std::string feedback_section(std::span<const Variable> gradients, const TGDOptions& options) {
+std::string left_out(std::size_t count, std::string_view what) {
+  return fmt::format("[{} {} left out here, to keep this request within its size]", count, what);
+}
+
+/// The conversations behind a gradient, as many as `quota` still allows.
+std::string context_text(const Variable& gradient, std::size_t& quota) {
+  const auto& extras = gradient.impl()->extras;
+  if (!extras || extras->contexts.empty()) return {};
+  const std::size_t shown = std::min(quota, extras->contexts.size());
+  quota -= shown;
+  std::vector<std::string> texts(extras->contexts.begin(), extras->contexts.begin() + static_cast<std::ptrdiff_t>(shown));
+  if (shown < extras->contexts.size()) texts.push_back(left_out(extras->contexts.size() - shown, "conversations are"));
+  return join(texts, "\n\n");
+}
+
+std::string feedback_section(std::span<const Variable> gradients, const Extent& extent, const TGDOptions& options) {
   std::vector<std::string> items;
-  for (const Variable& gradient : gradients) items.push_back(feedback_item(gradient, options));
+  std::size_t quota = extent.conversations;
+  for (const Variable& gradient : gradients) {
+    const std::string feedback = tgd::detail::cut_middle(gradient.data().item_text(), extent.feedback_size);
+    const std::string context = options.show_context ? context_text(gradient, quota) : std::string();
+    items.push_back(context.empty() ? options.prompts.render("tgd_feedback_item", {{"feedback", feedback}})
+                                    : options.prompts.render("tgd_feedback_item_with_context", {{"feedback", feedback}, {"context", context}}));
+  }
   return items.empty() ? std::string() : options.prompts.render("tgd_feedback", {{"items", join(items, "\n\n")}});
 }
 
@@ -48,18 +76,22 @@ std::string constraints_section(std::span<const Constraint> constraints, const T
   return items.empty() ? std::string() : options.prompts.render("tgd_constraints", {{"items", join(items, "\n")}});
 }
 
-std::string momentum_section(const MomentumBuffer& momentum, const TGDOptions& options) {
+std::string momentum_section(const MomentumBuffer& momentum, const Extent& extent, const TGDOptions& options) {
   std::vector<std::string> items;
-  for (const MomentumPair& pair : momentum) {
+  const std::size_t hidden = momentum.size() - extent.versions;
+  for (std::size_t i = hidden; i < momentum.size(); ++i) {
     std::vector<std::string> feedback;
-    for (const Variable& gradient : pair.gradients) {
-      if (std::string text = gradient.data().item_text(); !text.empty()) feedback.push_back(std::move(text));
+    for (const Variable& gradient : momentum[i].gradients) {
+      std::string text = tgd::detail::cut_middle(gradient.data().item_text(), extent.feedback_size);
+      if (!text.empty()) feedback.push_back(std::move(text));
     }
-    items.push_back(options.prompts.render("tgd_momentum_item", {{"number", fmt::format("{}", items.size() + 1)},
-                                                                 {"value", pair.value.data().text()},
+    items.push_back(options.prompts.render("tgd_momentum_item", {{"number", fmt::format("{}", i + 1)},
+                                                                 {"value", momentum[i].value.data().text()},
                                                                  {"feedback", join(feedback, "\n\n")}}));
   }
-  return items.empty() ? std::string() : options.prompts.render("tgd_momentum", {{"items", join(items, "\n")}});
+  if (items.empty()) return {};
+  if (hidden > 0) items.insert(items.begin(), left_out(hidden, "older versions are"));
+  return options.prompts.render("tgd_momentum", {{"items", join(items, "\n")}});
 }
 
 }  // namespace
@@ -97,17 +129,24 @@ std::vector<Constraint> constraints_of(const Variable& parameter, const TGDOptio
   return constraints;
 }
 
-std::vector<lm::Message> meta_prompt(const Variable& parameter, std::span<const Variable> gradients,
-                                     std::span<const Constraint> constraints, const MomentumBuffer& momentum,
-                                     const TGDOptions& options) {
-  const std::string role = parameter.role();
-  const std::string feedback = feedback_section(gradients, options);
-  const std::string rules = constraints_section(constraints, options);
-  const std::string earlier = momentum_section(momentum, options);
+namespace {
+
+std::size_t size_of(const std::vector<lm::Message>& messages) {
+  std::size_t size = 0;
+  for (const lm::Message& message : messages) size += message.content.size();
+  return size;
+}
+
+std::vector<lm::Message> fill(const MetaPrompt& about, const Extent& extent) {
+  const TGDOptions& options = *about.options;
+  const std::string role = about.parameter.role();
+  const std::string feedback = feedback_section(about.gradients, extent, options);
+  const std::string rules = constraints_section(about.constraints, options);
+  const std::string earlier = momentum_section(*about.momentum, extent, options);
   std::vector<std::string> texts;
   texts.reserve(options.inputs.size());
   std::vector<TemplateInput> inputs{{"role", role.empty() ? "a text of the program" : role},
-                                    {"value", parameter.data().text()},
+                                    {"value", about.parameter.data().text()},
                                     {"feedback", feedback},
                                     {"constraints", rules},
                                     {"momentum", earlier}};
@@ -118,6 +157,58 @@ std::vector<lm::Message> meta_prompt(const Variable& parameter, std::span<const 
   std::vector<lm::Message> filled;
   for (const Message& message : messages_of(options)) filled.push_back({message.role, fill_sections(content_of(message), inputs)});
   return filled;
+}
+
+void report(const MetaPrompt& about, const Extent& whole, const Extent& shown) {
+  if (!about.options->on_notice) return;
+  about.options->on_notice({Notice::Kind::trimmed_context, "TGD", about.parameter.role(), std::nullopt,
+                            fmt::format("{} of {} conversations and {} of {} earlier versions were left out of the request for a new "
+                                        "value{}, to keep it within the budget of {}",
+                                        whole.conversations - shown.conversations, whole.conversations, whole.versions - shown.versions,
+                                        whole.versions, shown.feedback_size < whole.feedback_size ? ", and long feedback was cut" : "",
+                                        about.options->context_budget)});
+}
+
+/// Sets `count` to the largest number, up to its own, with which the request fits. False, and 0, when even 0 is too many.
+template <class Fits>
+bool shrink(std::size_t& count, Fits fits) {
+  std::size_t too_many = count;
+  std::size_t enough = count = 0;
+  if (!fits()) return false;
+  while (too_many - enough > 1) {
+    count = enough + (too_many - enough) / 2;
+    (fits() ? enough : too_many) = count;
+  }
+  count = enough;
+  return fits();
+}
+
+template <class Fits>
+bool shrink_feedback(std::size_t& size, Fits fits) {
+  for (size = 16'000; size >= 500; size /= 2) {
+    if (fits()) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<lm::Message> meta_prompt(const MetaPrompt& about) {
+  const Extent whole{conversation_count(about.gradients), about.momentum->size()};
+  Extent shown = whole;
+  std::vector<lm::Message> messages;
+  const auto fits = [&] {
+    messages = fill(about, shown);
+    return size_of(messages) <= about.options->context_budget;
+  };
+  if (fits()) return messages;
+  if (!shrink(shown.conversations, fits) && !shrink(shown.versions, fits) && !shrink_feedback(shown.feedback_size, fits)) {
+    throw ValueError(fmt::format("the request for a new value of \"{}\" has {} characters without any conversation or earlier version, "
+                                 "but TGDOptions::context_budget is {}: raise it",
+                                 about.parameter.role(), size_of(messages), about.options->context_budget));
+  }
+  report(about, whole, shown);
+  return messages;
 }
 
 std::vector<lm::Message> reask(const std::string& reply, const std::string& reason, const TGDOptions& options) {

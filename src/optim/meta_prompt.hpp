@@ -15,9 +15,16 @@ void check_meta_prompt(const TGDOptions& options);
 /// The rules for one parameter: those of the options, and that it keeps the placeholders it is used with as a template.
 std::vector<Constraint> constraints_of(const Variable& parameter, const TGDOptions& options);
 
-std::vector<lm::Message> meta_prompt(const Variable& parameter, std::span<const Variable> gradients,
-                                     std::span<const Constraint> constraints, const MomentumBuffer& momentum,
-                                     const TGDOptions& options);
+struct MetaPrompt {
+  Variable parameter;
+  std::span<const Variable> gradients;
+  std::span<const Constraint> constraints;
+  const MomentumBuffer* momentum;
+  const TGDOptions* options;
+};
+
+/// Within options->context_budget; see there what is left out first. Throws ValueError when that is not enough.
+std::vector<lm::Message> meta_prompt(const MetaPrompt& about);
 
 /// What follows an unusable reply: that reply, and why it cannot be used.
 std::vector<lm::Message> reask(const std::string& reply, const std::string& reason, const TGDOptions& options);

@@ -29,7 +29,7 @@ class Rewrite {
     std::copy_if(item.gradients.begin(), item.gradients.end(), std::back_inserter(gradients_),
                  [](const Variable& gradient) { return !gradient.data().item_text().empty(); });
     constraints_ = constraints_of(item.parameter, *item.options);
-    messages_ = meta_prompt(item.parameter, gradients_, constraints_, *item.momentum, *item.options);
+    messages_ = meta_prompt({item.parameter, gradients_, constraints_, item.momentum, item.options});
     asking_ = true;
   }
 

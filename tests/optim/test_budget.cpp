@@ -1,0 +1,87 @@
+#include <tgd/cognitive/chat_completion.hpp>
+#include <tgd/lm/stub.hpp>
+#include <tgd/optim.hpp>
+
+#include "catch.hpp"
+
+using namespace tgd;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+std::size_t size_of(const lm::Request& request) {
+  std::size_t size = 0;
+  for (const lm::Message& message : request.messages) size += message.content.size();
+  return size;
+}
+
+}  // namespace
+
+TEST_CASE("A request for a new value stays within its budget, and says what it leaves out") {
+  const auto teacher = lm::Stub::answering([](const lm::Request&) { return "<IMPROVED_VALUE>new</IMPROVED_VALUE>"; });
+  const auto student = lm::Stub::answering([](const lm::Request&) { return "reply"; });
+  const auto critic = lm::Stub::answering([](const lm::Request&) { return "the critique"; });
+  Variable prompt("the whole value, never cut", "prompt", true);
+  std::vector<std::string> notices;
+  optim::TGDOptions options{.model = teacher, .constraints = {"the constraint, never cut"}, .momentum = 5};
+  options.on_notice = [&](const Notice& notice) { notices.push_back(notice.text); };
+
+  const auto give_feedback = [&](std::size_t conversations) {
+    std::vector<std::string> mails;
+    for (std::size_t i = 0; i < conversations; ++i) mails.push_back("mail " + std::to_string(i) + std::string(500, '.'));
+    chat_completion(student, {{"system", {prompt}}, {"user", {"{mail}"}}}, {{"mail", mails}}).backward("wrong", {.model = critic});
+  };
+  const auto last_request = [&] {
+    const lm::Request request = teacher->requests().back();
+    CHECK_THAT(request.messages[1].content, ContainsSubstring("the constraint, never cut"));
+    return request;
+  };
+
+  SECTION("everything fits") {
+    optim::TGD optimizer({prompt}, options);
+    give_feedback(20);
+    optimizer.step();
+    CHECK_THAT(last_request().messages[1].content, ContainsSubstring("mail 19"));
+    CHECK(notices.empty());
+  }
+  SECTION("conversations go first, whole ones, the last before the others") {
+    options.context_budget = 6000;
+    optim::TGD optimizer({prompt}, options);
+    give_feedback(20);
+    optimizer.step();
+    const std::string text = last_request().messages[1].content;
+    CHECK(size_of(last_request()) <= 6000);
+    CHECK(size_of(last_request()) > 5000);
+    CHECK_THAT(text, ContainsSubstring("mail 0...") && ContainsSubstring("conversations are left out here"));
+    CHECK_THAT(text, !ContainsSubstring("mail 19"));
+    REQUIRE(notices.size() == 1);
+    CHECK_THAT(notices[0], ContainsSubstring("of 20 conversations and 0 of 0 earlier versions"));
+  }
+  SECTION("then the oldest versions, then the middle of long feedback") {
+    options.context_budget = 6000;
+    optim::TGD optimizer({prompt}, options);
+    for (int i = 0; i < 4; ++i) {
+      prompt.set_data("version " + std::to_string(i) + " " + std::string(1200, 'v'));
+      prompt.clear_grad();
+      prompt.append_grad(Variable("shorter"));
+      optimizer.step();
+      CHECK(size_of(last_request()) <= 6000);
+    }
+    CHECK_THAT(last_request().messages[1].content, ContainsSubstring("version 2 ") && ContainsSubstring("older versions are left out"));
+    CHECK_THAT(last_request().messages[1].content, !ContainsSubstring("version 0 "));
+    prompt.clear_grad();
+    prompt.append_grad(Variable("BEGIN" + std::string(50'000, 'f') + "END"));
+    optimizer.step();
+    CHECK(size_of(last_request()) <= 6000);
+    CHECK_THAT(last_request().messages[1].content, ContainsSubstring("BEGINfff") && ContainsSubstring("fffEND"));
+  }
+  SECTION("a value that does not fit fails the step and changes nothing") {
+    options.context_budget = 6000;
+    prompt.set_data(std::string(7000, 'x'));
+    optim::TGD optimizer({prompt}, options);
+    prompt.append_grad(Variable("shorter"));
+    CHECK_THROWS_AS(optimizer.step(), ValueError);
+    CHECK(teacher->calls() == 0);
+    CHECK(prompt.text() == std::string(7000, 'x'));
+  }
+}
