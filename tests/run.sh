@@ -4,7 +4,7 @@
 #   tests/run.sh         everything: all tests; all of them and a few seconds of each fuzz target under
 #                        AddressSanitizer and UndefinedBehaviorSanitizer, with clang; the concurrent ones under
 #                        ThreadSanitizer
-#   tests/run.sh quick   all tests, without a sanitizer
+#   tests/run.sh quick   all tests but the slow ones, without a sanitizer
 #
 # Tests that need data from outside the repository look for it in $TGD_TEST_DATA and are skipped without it.
 set -eEuo pipefail
@@ -50,11 +50,15 @@ begin setup
 setup tests
 end "tools and libraries are there"
 
-begin dev
-run_preset dev ctest --preset dev
-end "all tests"
+if [ "${1:-all}" = quick ]; then
+  begin dev
+  run_preset dev ctest --preset dev --label-exclude slow
+  end "all tests but the slow ones"
+else
+  begin dev
+  run_preset dev ctest --preset dev
+  end "all tests"
 
-if [ "${1:-all}" = all ]; then
   begin asan
   run_preset asan "${fixed_addresses[@]}" ctest --preset asan
   end "all tests and fuzz targets, sanitized"
