@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <limits>
 #include <mutex>
 #include <utility>
@@ -23,17 +25,21 @@ Node::Node(std::span<const Variable> inputs) : sequence_nr_(next_sequence_nr()) 
   for (const Variable& input : inputs) edges_.push_back(detail::gradient_edge(input));
 }
 
+// The outermost destructor on a thread lets go of the edges of all nodes that end because of it. No reference count is looked
+// at: another thread may let go of the same node at the same time.
 Node::~Node() {
-  std::vector<Edge> doomed = std::move(edges_);
-  while (!doomed.empty()) {
-    const std::shared_ptr<Node> node = std::move(doomed.back().function);
-    doomed.pop_back();
-    if (!node || node.use_count() != 1) continue;
-    for (Edge& edge : node->edges_) {
-      if (edge) doomed.push_back(std::move(edge));
-    }
-    node->edges_.clear();
+  thread_local std::vector<Edge>* outermost = nullptr;
+  if (outermost != nullptr) {
+    std::move(edges_.begin(), edges_.end(), std::back_inserter(*outermost));
+    return;
   }
+  std::vector<Edge> doomed = std::move(edges_);
+  outermost = &doomed;
+  while (!doomed.empty()) {
+    const Edge edge = std::move(doomed.back());
+    doomed.pop_back();
+  }
+  outermost = nullptr;
 }
 
 std::vector<lm::Request> Node::ask(const Feedback&) const { return {}; }

@@ -7,20 +7,20 @@ namespace tgd::detail {
 
 // Chains of roles can be as long as the graph: they are read and destroyed without recursion.
 Role::Part::~Part() {
-  std::vector<std::shared_ptr<const Part>> parts;
-  const auto take = [&parts](std::shared_ptr<const Part>& part) {
-    if (part && (part->left || part->right)) parts.push_back(std::move(part));
-  };
-  take(left);
-  take(right);
+  if (!left && !right) return;
+  thread_local std::vector<std::shared_ptr<const Part>>* outermost = nullptr;
+  if (outermost != nullptr) {
+    if (left) outermost->push_back(std::move(left));
+    if (right) outermost->push_back(std::move(right));
+    return;
+  }
+  std::vector<std::shared_ptr<const Part>> parts{std::move(left), std::move(right)};
+  outermost = &parts;
   while (!parts.empty()) {
     const std::shared_ptr<const Part> part = std::move(parts.back());
     parts.pop_back();
-    if (part.use_count() != 1) continue;
-    auto& last_use = const_cast<Part&>(*part);  // nobody else can see it any more
-    take(last_use.left);
-    take(last_use.right);
   }
+  outermost = nullptr;
 }
 
 Role::Role(std::string text) {
