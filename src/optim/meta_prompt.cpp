@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <mutex>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -60,7 +61,7 @@ std::string feedback_section(std::span<const Variable> gradients, const Extent& 
   std::vector<std::string> items;
   std::size_t quota = extent.conversations;
   for (const Variable& gradient : gradients) {
-    const std::string feedback = tgd::detail::cut_middle(gradient.data().item_text(), extent.feedback_size);
+    const std::string feedback = tgd::detail::cut_middle(feedback_text(gradient), extent.feedback_size);
     const std::string context = options.show_context ? context_text(gradient, quota) : std::string();
     items.push_back(context.empty() ? options.prompts.render("tgd_feedback_item", {{"feedback", feedback}})
                                     : options.prompts.render("tgd_feedback_item_with_context", {{"feedback", feedback}, {"context", context}}));
@@ -82,7 +83,7 @@ std::string momentum_section(const MomentumBuffer& momentum, const Extent& exten
   for (std::size_t i = hidden; i < momentum.size(); ++i) {
     std::vector<std::string> feedback;
     for (const Variable& gradient : momentum[i].gradients) {
-      std::string text = tgd::detail::cut_middle(gradient.data().item_text(), extent.feedback_size);
+      std::string text = tgd::detail::cut_middle(feedback_text(gradient), extent.feedback_size);
       if (!text.empty()) feedback.push_back(std::move(text));
     }
     items.push_back(options.prompts.render("tgd_momentum_item", {{"number", fmt::format("{}", i + 1)},
@@ -108,7 +109,11 @@ void check_meta_prompt(const TGDOptions& options) {
                                    needed == "value" ? "value it is to improve" : "feedback"));
     }
   }
+  std::set<std::string_view> taken{"role", "value", "feedback", "constraints", "momentum"};
   for (const auto& [name, input] : options.inputs) {
+    if (!taken.insert(name).second) {
+      throw ValueError(fmt::format("TGDOptions::inputs: the name \"{}\" is taken already; give the input another one", name));
+    }
     if (input.is_list() || input.variable().is_batch()) {
       throw ValueError(fmt::format("TGDOptions::inputs: \"{}\" is a list; the meta-prompt takes texts and numbers", name));
     }
@@ -118,6 +123,16 @@ void check_meta_prompt(const TGDOptions& options) {
   }
 }
 
+std::string feedback_text(const Variable& gradient) {
+  const Data& data = gradient.data();
+  if (!data.is_batch()) return data.item_text();
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    if (std::string text = data.item_text(i); !text.empty()) texts.push_back(std::move(text));
+  }
+  return texts.empty() ? std::string() : tgd::detail::join_items(texts);
+}
+
 std::vector<Constraint> constraints_of(const Variable& parameter, const TGDOptions& options) {
   std::vector<Constraint> constraints = options.constraints;
   std::vector<std::string> placeholders;
@@ -125,6 +140,8 @@ std::vector<Constraint> constraints_of(const Variable& parameter, const TGDOptio
     const std::lock_guard lock(tgd::detail::mutex_of(*parameter.impl()));
     if (const auto& extras = parameter.impl()->extras) placeholders.assign(extras->placeholders.begin(), extras->placeholders.end());
   }
+  // What the value does not hold any more, because the program has set another, need not be kept.
+  std::erase_if(placeholders, [&](const std::string& name) { return !has_placeholder(parameter.data().text(), name); });
   if (!placeholders.empty()) constraints.push_back(Constraint::keeps_placeholders(std::move(placeholders)));
   return constraints;
 }

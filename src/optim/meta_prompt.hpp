@@ -12,6 +12,9 @@ namespace tgd::optim::detail {
 /// no message uses or that is a batch.
 void check_meta_prompt(const TGDOptions& options);
 
+/// A gradient as one text: the items of a list that are not empty, joined.
+std::string feedback_text(const Variable& gradient);
+
 /// The rules for one parameter: those of the options, and that it keeps the placeholders it is used with as a template.
 std::vector<Constraint> constraints_of(const Variable& parameter, const TGDOptions& options);
 

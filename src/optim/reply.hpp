@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include <tgd/lm/chat_model.hpp>
@@ -13,7 +14,8 @@ struct Unusable {
   std::string reason;
 };
 
-/// The new value between the answer tags.
-std::variant<std::string, Unusable> read_value(const lm::Reply& reply);
+/// The new value between the answer tags. A tag of the meta-prompt in it is taken for leaked instructions, unless the old value
+/// had it, too.
+std::variant<std::string, Unusable> read_value(const lm::Reply& reply, std::string_view old_value);
 
 }  // namespace tgd::optim::detail

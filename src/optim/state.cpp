@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "optim/step.hpp"
+
 namespace tgd::optim::detail {
 
 namespace {
@@ -14,6 +16,11 @@ using nlohmann::json;
 
 json save(const Variable& variable) {
   return {{"data", variable.data().to_json().value()}, {"role", variable.role()}, {"requires_grad", variable.requires_grad()}};
+}
+
+std::size_t load_count(const json& saved) {
+  if (!saved.is_number_unsigned()) throw ValueError(fmt::format("the saved state has {} where a count belongs", saved.dump()));
+  return saved.get<std::size_t>();
 }
 
 Variable load_variable(const json& saved) {
@@ -151,14 +158,15 @@ GroupState load_group(std::size_t index, const GroupState& present, const json& 
   loaded.options.messages = load_messages(saved.at("messages"));
   loaded.options.inputs = load_inputs(saved.at("inputs"));
   loaded.options.constraints = load_constraints(saved.at("constraints"), present.options.constraints);
-  loaded.options.momentum = saved.at("momentum").get<std::size_t>();
+  loaded.options.momentum = load_count(saved.at("momentum"));
   loaded.options.completion_args = saved.at("completion_args");
-  loaded.options.max_reasks = saved.at("max_reasks").get<std::size_t>();
+  loaded.options.max_reasks = load_count(saved.at("max_reasks"));
   loaded.options.show_context = saved.at("show_context").get<bool>();
   for (std::size_t i = 0; i < loaded.parameters.size(); ++i) {
-    const std::string key = fmt::format("{}", saved.at("params").at(i).get<std::size_t>());
+    const std::string key = fmt::format("{}", load_count(saved.at("params").at(i)));
     loaded.parameters[i].momentum = state.contains(key) ? load_buffer(state.at(key).at("momentum_buffer")) : MomentumBuffer{};
   }
+  check_options(loaded.options);
   return loaded;
 }
 
@@ -186,12 +194,16 @@ void load_state(std::vector<GroupState>& groups, const Json& state, const std::m
   std::map<lm::ChatModelPtr, lm::Usage> usage;  // groups may share a model, whose usage counts once
   try {
     const json& saved_groups = state.value().at("param_groups");
+    const json& buffers = state.value().at("state");
+    if (!buffers.is_object()) throw ValueError("the saved state's \"state\" is no object");
     check_shape(groups, saved_groups);
     for (std::size_t i = 0; i < groups.size(); ++i) {
-      loaded.push_back(load_group(i, groups[i], saved_groups[i], state.value().at("state"), models));
+      loaded.push_back(load_group(i, groups[i], saved_groups[i], buffers, models));
       usage[loaded.back().options.model] = lm::Usage::from_json(saved_groups[i].at("model").at("usage"));
     }
   } catch (const json::exception& error) {
+    throw ValueError(fmt::format("this is not the state of a TGD optimizer: {}", error.what()));
+  } catch (const TypeError& error) {
     throw ValueError(fmt::format("this is not the state of a TGD optimizer: {}", error.what()));
   }
   groups = std::move(loaded);

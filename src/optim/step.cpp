@@ -15,19 +15,14 @@ namespace {
 
 using Outcome = ParameterUpdate::Outcome;
 
-bool has_feedback(const std::vector<Variable>& gradients) {
-  return std::any_of(gradients.begin(), gradients.end(),
-                     [](const Variable& gradient) { return !gradient.data().item_text().empty(); });
-}
-
 /// The rewriting of one parameter: the conversation about it and what came of it.
 class Rewrite {
  public:
   Rewrite(const StepItem& item) : item_(item), update_{item.parameter, Outcome::no_feedback, item.parameter.data().text(), {}} {
     update_.new_value = update_.old_value;
-    if (!has_feedback(item.gradients)) return;
     std::copy_if(item.gradients.begin(), item.gradients.end(), std::back_inserter(gradients_),
-                 [](const Variable& gradient) { return !gradient.data().item_text().empty(); });
+                 [](const Variable& gradient) { return !feedback_text(gradient).empty(); });
+    if (gradients_.empty()) return;
     constraints_ = constraints_of(item.parameter, *item.options);
     messages_ = meta_prompt({item.parameter, gradients_, constraints_, item.momentum, item.options});
     asking_ = true;
@@ -44,11 +39,12 @@ class Rewrite {
   }
 
   void accept(const lm::Reply& reply) {
+    const auto read = read_value(reply, update_.old_value);
     std::string reason;
-    const auto read = read_value(reply);
     if (const auto* value = std::get_if<std::string>(&read)) {
-      reason = violation(*value);
-      if (reason.empty()) return take(*value);
+      const std::optional<std::string> problem = violation(*value);
+      if (!problem) return take(*value);
+      reason = problem->empty() ? "The value violates a constraint." : *problem;
     } else {
       reason = std::get<Unusable>(read).reason;
     }
@@ -67,11 +63,11 @@ class Rewrite {
   }
 
  private:
-  std::string violation(const std::string& value) const {
+  std::optional<std::string> violation(const std::string& value) const {
     for (const Constraint& constraint : constraints_) {
-      if (const auto problem = constraint.violation(value)) return *problem;
+      if (auto problem = constraint.violation(value)) return problem;
     }
-    return {};
+    return std::nullopt;
   }
 
   void take(const std::string& value) {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -45,14 +44,13 @@ void TGD::add_param_group(Group group) {
   if (group.params.empty()) throw ValueError("a parameter group is empty: TGD needs at least one parameter in each");
   detail::GroupState added{group.options.value_or(impl_->defaults), {}};
   detail::check_options(added.options);
-  for (const Variable& parameter : group.params) {
-    const bool twice = impl_->find(parameter) != nullptr ||
-                       std::any_of(added.parameters.begin(), added.parameters.end(),
-                                   [&](const detail::ParameterState& other) { return is_same(other.parameter, parameter); });
-    if (twice) throw ValueError(fmt::format("the parameter \"{}\" was given to the optimizer twice", parameter.role()));
-    if (!parameter.requires_grad()) continue;
-    detail::check_parameter(parameter);
-    added.parameters.push_back({parameter, {}});
+  for (auto parameter = group.params.begin(); parameter != group.params.end(); ++parameter) {
+    const bool twice = impl_->find(*parameter) != nullptr ||
+                       std::any_of(group.params.begin(), parameter, [&](const Variable& other) { return is_same(other, *parameter); });
+    if (twice) throw ValueError(fmt::format("the parameter \"{}\" was given to the optimizer twice", parameter->role()));
+    if (!parameter->requires_grad()) continue;
+    detail::check_parameter(*parameter);
+    added.parameters.push_back({*parameter, {}});
   }
   impl_->groups.push_back(std::move(added));
 }
@@ -103,6 +101,9 @@ std::vector<ParameterUpdate> tgd(const std::vector<Variable>& params, const std:
   std::vector<detail::StepItem> items;
   for (std::size_t i = 0; i < params.size(); ++i) {
     detail::check_parameter(params[i]);
+    if (std::any_of(items.begin(), items.end(), [&](const detail::StepItem& other) { return is_same(other.parameter, params[i]); })) {
+      throw ValueError(fmt::format("tgd: the parameter \"{}\" was given twice", params[i].role()));
+    }
     items.push_back({params[i], gradients[i], &momentum_buffers[i], &options});
   }
   return detail::run_step(items);
