@@ -44,13 +44,33 @@ Variable as_forwarded(const Variable& feedback) {
   return forwarded;
 }
 
+/// What was said to the items of a list, as one text for the scalar that was added to all of them.
+Variable joined(const Variable& feedback) {
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < feedback.data().size(); ++i) {
+    if (std::string text = feedback.data().item_text(i); !text.empty()) texts.push_back(std::move(text));
+  }
+  return detail::make_gradient(texts.empty() ? std::string() : detail::join_items(texts), true);
+}
+
 class AddBackward final : public ForwardingNode {
  public:
-  using ForwardingNode::ForwardingNode;
+  AddBackward(std::span<const Variable> inputs, Role role)
+      : ForwardingNode(inputs, std::move(role)), lists_{inputs[0].is_batch(), inputs[1].is_batch()} {}
+
   std::string name() const override { return "AddBackward"; }
 
- protected:
-  Variable pass_on(const Variable& feedback) const override { return as_forwarded(feedback); }
+  Answer answer(const Feedback& feedback, std::span<const lm::Reply>) const override {
+    const Variable forwarded = as_forwarded(*feedback.grad_outputs[0]);
+    Answer answer;
+    for (const bool is_list : lists_) {
+      answer.gradients.emplace_back(forwarded.is_batch() && !is_list ? joined(forwarded) : forwarded);
+    }
+    return answer;
+  }
+
+ private:
+  std::array<bool, 2> lists_;
 };
 
 class SumBackward final : public ForwardingNode {
