@@ -42,11 +42,17 @@ Variable join_gradients(std::span<const Variable> gradients) {
   const std::optional<std::size_t> batch = batch_size("gradients of one value", gradients);
   const bool forwarded =
       std::any_of(gradients.begin(), gradients.end(), [](const Variable& gradient) { return gradient.impl()->forwarded; });
-  if (!batch) return make_gradient(join_item(gradients, 0), forwarded);
-  std::vector<std::string> texts;
-  texts.reserve(*batch);
-  for (std::size_t i = 0; i < *batch; ++i) texts.push_back(join_item(gradients, i));
-  return make_gradient(std::move(texts), forwarded);
+  Variable joined;
+  if (batch) {
+    std::vector<std::string> texts;
+    texts.reserve(*batch);
+    for (std::size_t i = 0; i < *batch; ++i) texts.push_back(join_item(gradients, i));
+    joined = make_gradient(std::move(texts), forwarded);
+  } else {
+    joined = make_gradient(join_item(gradients, 0), forwarded);
+  }
+  for (const Variable& gradient : gradients) add_context(*gradient.impl(), *joined.impl());
+  return joined;
 }
 
 Variable receive_gradient(const Variable& gradient, const Role& receiver) {
@@ -54,7 +60,7 @@ Variable receive_gradient(const Variable& gradient, const Role& receiver) {
   Role role = Role::prefixed("feedback to ", receiver);
   auto storage = impl.forwarded ? std::make_shared<Storage>(wrap(gradient.data(), receiver.text())) : impl.storage;
   Variable received = make_variable(std::move(storage), std::move(role));
-  if (impl.extras && !impl.extras->contexts.empty()) received.impl()->make_extras().contexts = impl.extras->contexts;
+  add_context(impl, *received.impl());
   return received;
 }
 

@@ -44,7 +44,10 @@ class ChatCompletionBackward final : public detail::CritiqueNode {
   const detail::Use& use(std::size_t edge) const override { return conversation_->use(edge); }
   std::size_t sample_count() const override { return conversation_->size(); }
   bool is_batch() const override { return conversation_->is_batch(); }
-  bool is_usable(std::size_t sample) const override { return (*skipped_)[sample] == 0; }
+  bool is_usable(std::size_t sample) const override {
+    reply_->wait();  // the program may have set the result's data without waiting for the replies
+    return (*skipped_)[sample] == 0;
+  }
   std::string transcript(std::size_t sample, std::size_t edge) const override {
     return conversation_->transcript(sample, edge, prompts().get("backward_placeholder"));
   }
@@ -79,7 +82,9 @@ class Calls {
       request.messages.insert(request.messages.end(), follow_up.begin(), follow_up.end());
       request.info = {calls->purpose_, "ChatCompletion", {}, std::nullopt};
       if (calls->conversation_->is_batch()) request.info.item = item;
-      calls->model_->start(std::move(request), [calls, item, follow_up = std::move(follow_up)](lm::Outcome outcome) mutable {
+      // Replied to at once, the last item lets go of the model while start() still runs.
+      const lm::ChatModelPtr model = calls->model_;
+      model->start(std::move(request), [calls, item, follow_up = std::move(follow_up)](lm::Outcome outcome) mutable {
         accept(calls, item, std::move(follow_up), std::move(outcome));
       });
     } catch (...) {

@@ -84,7 +84,7 @@ void Conversation::note_placeholders() const {
   for (const MessagePlan& message : messages_) {
     for (std::size_t use = message.first; use < message.first + message.count; ++use) {
       const Variable& variable = variables_[use];
-      if (!variable.is_leaf() || !variable.requires_grad() || !variable.data().is_text()) continue;
+      if (!variable.is_leaf() || !variable.requires_grad() || variable.is_batch() || !variable.data().is_text()) continue;
       const std::lock_guard lock(mutex_of(*variable.impl()));
       for (const NamedInput& input : inputs_) {
         if (has_placeholder(variable.data().item_text(), input.name)) variable.impl()->make_extras().placeholders.insert(input.name);

@@ -18,6 +18,12 @@ std::mutex& mutex_of(const VariableImpl& impl) {
   return mutexes[(reinterpret_cast<std::uintptr_t>(&impl) / alignof(std::max_align_t) / 8) % mutexes.size()];
 }
 
+void add_context(const VariableImpl& from, VariableImpl& to) {
+  if (!from.extras || from.extras->contexts.empty()) return;
+  std::vector<std::string>& contexts = to.make_extras().contexts;
+  contexts.insert(contexts.end(), from.extras->contexts.begin(), from.extras->contexts.end());
+}
+
 Variable make_variable(std::shared_ptr<Storage> storage, Role role, bool requires_grad) {
   auto impl = std::make_shared<VariableImpl>();
   impl->storage = std::move(storage);
@@ -90,7 +96,11 @@ bool Variable::retains_grad() const { return impl_->retains_grad; }
 std::shared_ptr<autograd::Node> Variable::grad_fn() const { return impl_->grad_fn; }
 std::size_t Variable::output_nr() const { return impl_->output_nr; }
 
-Variable Variable::detach() const { return detail::make_variable(impl_->storage, impl_->role); }
+Variable Variable::detach() const {
+  Variable detached = detail::make_variable(impl_->storage, impl_->role);
+  detail::add_context(*impl_, *detached.impl());
+  return detached;
+}
 
 Variable Variable::clone() const {
   if (!is_leaf()) {
@@ -99,6 +109,7 @@ Variable Variable::clone() const {
                                  role()));
   }
   Variable copy = detail::make_variable(impl_->storage, impl_->role, impl_->requires_grad);
+  detail::add_context(*impl_, *copy.impl());
   for (const Variable& gradient : grad()) copy.append_grad(gradient.clone());
   return copy;
 }

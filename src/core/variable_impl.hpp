@@ -47,6 +47,9 @@ struct VariableImpl {
 /// Guards gradients, hooks and accumulator of a Variable. Few mutexes serve all Variables.
 std::mutex& mutex_of(const VariableImpl& impl);
 
+/// Between gradients: what is made from one comes from the same conversations.
+void add_context(const VariableImpl& from, VariableImpl& to);
+
 Variable make_variable(std::shared_ptr<Storage> storage, Role role, bool requires_grad = false);
 
 }  // namespace tgd::detail
