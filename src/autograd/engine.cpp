@@ -127,13 +127,20 @@ std::vector<Hook> hooks_of(const detail::VariableImpl& leaf) {
 }
 
 /// The gradient that a hook returned, still known as what it was.
-Variable hooked(const Hook& hook, const Variable& gradient) {
-  const Variable returned = hook(gradient);
-  if (is_same(returned, gradient)) return gradient;
-  Variable replaced = returned.detach();
-  replaced.impl()->forwarded = gradient.impl()->forwarded;
-  if (const auto& extras = gradient.impl()->extras) replaced.impl()->make_extras().contexts = extras->contexts;
-  return replaced;
+Variable hooked(const Hook& hook, const Variable& gradient, const detail::Role& receiver) {
+  const auto named = [&](const Variable& data) {
+    Variable result = detail::make_variable(data.impl()->storage, detail::Role::prefixed("feedback to ", receiver));
+    result.impl()->forwarded = gradient.impl()->forwarded;
+    detail::add_context(*gradient.impl(), *result.impl());
+    return result;
+  };
+  return named(hook(named(gradient)));
+}
+
+void check_shape(const Variable& leaf, const Variable& gradient) {
+  if (!gradient.is_batch() || (leaf.is_batch() && gradient.size() == leaf.size())) return;
+  throw GraphError(fmt::format("the gradient for \"{}\" is a list of {} items, but its data is {}", leaf.role(),
+                               gradient.size(), leaf.data().description()));
 }
 
 struct Root {
@@ -333,7 +340,7 @@ std::vector<Gradient> Pass::merge(const Task& task) {
 Variable Pass::deliver(Node& node, std::size_t output_nr, Variable gradient) {
   for (const Node::Watch& watch : node.watches()) {
     if (watch.output_nr != output_nr) continue;
-    if (watch.hook) gradient = hooked(watch.hook, gradient);
+    if (watch.hook) gradient = hooked(watch.hook, gradient, detail::Role(node.output_role(output_nr)));
     const auto variable = watch.retain.lock();
     if (variable && all_receive_) {
       staged_.push_back({variable, detail::receive_gradient(gradient, variable->role), node.sequence_nr(), output_nr});
@@ -410,10 +417,7 @@ void Pass::distribute(const Task& task, std::vector<Gradient> gradients) {
 }
 
 void Pass::stage(const Variable& leaf, const Variable& gradient, std::uint64_t consumer, std::size_t edge) {
-  if (gradient.is_batch() && (!leaf.is_batch() || gradient.size() != leaf.size())) {
-    throw GraphError(fmt::format("the gradient for \"{}\" is a list of {} items, but its data is {}", leaf.role(), gradient.size(),
-                                 leaf.data().description()));
-  }
+  check_shape(leaf, gradient);
   staged_.push_back({leaf.impl(), detail::receive_gradient(gradient, leaf.impl()->role), consumer, edge});
 }
 
@@ -425,7 +429,8 @@ void Pass::sort_and_hook() {
     if (staged.receiver->grad_fn) continue;  // the hooks of results have run already
     for (const auto& hook : hooks_of(*staged.receiver)) {
       try {
-        staged.gradient = hooked(hook, staged.gradient);
+        staged.gradient = hooked(hook, staged.gradient, staged.receiver->role);
+        check_shape(Variable(staged.receiver), staged.gradient);
       } catch (...) {
         detail::rethrow_with_prefix(fmt::format("hook of \"{}\": ", staged.receiver->role.text()));
       }
