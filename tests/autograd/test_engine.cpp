@@ -1,4 +1,5 @@
 #include <tgd/autograd.hpp>
+#include <tgd/functions.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -535,6 +536,23 @@ TEST_CASE("Hooks see gradients and may replace them", "[autograd][engine]") {
                         "[root -> input 1: no]", "replaced"});
     CHECK(gradient_texts(leaf) == Texts{"replaced", "replaced"});
     CHECK(leaf.grad()[0].role() == "feedback to leaf");
+  }
+  SECTION("of a leaf, which refuses what has another shape") {
+    leaf.register_hook([](const Variable&) { return Variable(Texts{"a", "b"}); });
+    CHECK_THROWS_AS((leaf + "x").backward("no"), GraphError);
+    CHECK(leaf.grad().empty());
+  }
+  SECTION("and know them by their role") {
+    Variable inner = ask_one({leaf}, "inner");
+    std::vector<std::string> roles;
+    const auto note = [&roles](const Variable& gradient) {
+      roles.push_back(gradient.role());
+      return gradient;
+    };
+    inner.register_hook(note);
+    leaf.register_hook(note);
+    inner.backward("no", with(stub));
+    CHECK(roles == std::vector<std::string>{"feedback to inner", "feedback to leaf"});
   }
   SECTION("of a result, once, when all of it is there") {
     Variable inner = ask_one({leaf}, "inner");

@@ -1,4 +1,5 @@
 #include <tgd/autograd.hpp>
+#include <tgd/functions.hpp>
 
 #include <pthread.h>
 
