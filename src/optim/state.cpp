@@ -117,6 +117,7 @@ json save(const TGDOptions& options) {
           {"momentum", options.momentum},
           {"completion_args", options.completion_args.value()},
           {"max_reasks", options.max_reasks},
+          {"context_budget", options.context_budget},
           {"show_context", options.show_context}};
 }
 
@@ -161,6 +162,7 @@ GroupState load_group(std::size_t index, const GroupState& present, const json& 
   loaded.options.momentum = load_count(saved.at("momentum"));
   loaded.options.completion_args = saved.at("completion_args");
   loaded.options.max_reasks = load_count(saved.at("max_reasks"));
+  loaded.options.context_budget = load_count(saved.at("context_budget"));
   loaded.options.show_context = saved.at("show_context").get<bool>();
   for (std::size_t i = 0; i < loaded.parameters.size(); ++i) {
     const std::string key = fmt::format("{}", load_count(saved.at("params").at(i)));
