@@ -12,7 +12,7 @@ namespace tgd::lm::detail {
 
 class Delivery::Core {
  public:
-  void post(std::shared_ptr<Core> self, Clock::time_point due, Task task, std::stop_token stop);
+  void post(std::shared_ptr<Core> self, Clock::time_point due, Task task, const std::stop_token& stop);
   void close();
 
  private:
@@ -44,7 +44,7 @@ class Delivery::Core {
   std::thread thread_;
 };
 
-void Delivery::Core::post(std::shared_ptr<Core> self, Clock::time_point due, Task task, std::stop_token stop) {
+void Delivery::Core::post(std::shared_ptr<Core> self, Clock::time_point due, Task task, const std::stop_token& stop) {
   Pending pending{std::move(task), stop, nullptr};
   if (stop.stop_possible()) pending.on_stop = std::make_unique<OnStop>(stop, [this] { notice_stop(); });
   {
@@ -123,8 +123,8 @@ Delivery::Delivery() : core_(std::make_shared<Core>()) {}
 
 Delivery::~Delivery() { close(); }
 
-void Delivery::post(Clock::time_point due, Task task, std::stop_token stop) {
-  core_->post(core_, due, std::move(task), std::move(stop));
+void Delivery::post(Clock::time_point due, Task task, const std::stop_token& stop) {
+  core_->post(core_, due, std::move(task), stop);
 }
 
 void Delivery::close() { core_->close(); }

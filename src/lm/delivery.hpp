@@ -23,7 +23,7 @@ class Delivery {
   ~Delivery();
 
   /// Tasks run in the order of (due time, order of posting). After close() the task is cancelled at once.
-  void post(Clock::time_point due, Task task, std::stop_token stop = {});
+  void post(Clock::time_point due, Task task, const std::stop_token& stop = {});
 
   /// Cancels what is pending, in order, and ends the thread. Returns when all of it ran, unless a task itself calls this:
   /// then the rest is cancelled as soon as that task returns.

@@ -56,7 +56,7 @@ void append(HeaderList& list, const std::string& line) {
 HeaderList make_headers(const std::vector<std::pair<std::string, std::string>>& headers) {
   HeaderList list;
   // A semicolon is libcurl's way to send a header without a value.
-  for (const auto& [name, value] : headers) append(list, value.empty() ? name + ';' : name + ": " + value);
+  for (const auto& [name, value] : headers) append(list, std::string(name).append(value.empty() ? ";" : ": ").append(value));
   append(list, "Expect:");  // no round trip for permission to send a long body
   return list;
 }
@@ -460,7 +460,7 @@ void HttpClient::Core::cancel_all() {
 // The job, and with it its stop callback, dies here: always without a lock.
 void HttpClient::Core::call_back(JobPtr job) {
   try {
-    job->done(std::move(job->result));
+    job->done(job->result);
   } catch (...) {
     // A callback that breaks its promise not to throw must not take the other calls down.
   }

@@ -48,7 +48,7 @@ class HttpClient {
   using Clock = std::chrono::steady_clock;
   using Body = std::shared_ptr<const std::string>;  // shared, so that a retry need not copy it
   /// Called exactly once, without any lock held, on the I/O thread (or within post() after close()).
-  using Done = std::function<void(HttpResult)>;
+  using Done = std::function<void(const HttpResult&)>;
 
   explicit HttpClient(HttpOptions options);
   HttpClient(const HttpClient&) = delete;

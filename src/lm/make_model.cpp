@@ -14,18 +14,18 @@ namespace {
 
 struct Provider {
   std::string_view name;
-  ChatModelPtr (*make)(std::string model, Json args);
+  ChatModelPtr (*make)(const std::string& model, const Json& args);
 };
 
-ChatModelPtr make_openai(std::string model, Json args) {
+ChatModelPtr make_openai(const std::string& model, const Json& args) {
   if (model.empty() && args.get_text("model").empty()) {
     throw ValueError("the provider \"openai\" needs a model's name, such as \"openai/gpt-4o\"");
   }
-  return std::make_shared<OpenAI>(OpenAIOptions{.model = std::move(model), .args = std::move(args)});
+  return std::make_shared<OpenAI>(OpenAIOptions{.model = model, .args = args});
 }
 
 /// The name may be anything, and completion arguments change nothing.
-ChatModelPtr make_simulated(std::string, Json) { return std::make_shared<Simulated>(); }
+ChatModelPtr make_simulated(const std::string&, const Json&) { return std::make_shared<Simulated>(); }
 
 constexpr std::array providers = {
     Provider{"openai", make_openai},
@@ -40,7 +40,7 @@ std::string known_providers() {
 
 }  // namespace
 
-ChatModelPtr make_model(const std::string& name, Json args) {
+ChatModelPtr make_model(const std::string& name, const Json& args) {
   const std::size_t slash = std::min(name.find('/'), name.size());
   const std::string_view provider = std::string_view(name).substr(0, slash);
   const auto found =
@@ -49,7 +49,7 @@ ChatModelPtr make_model(const std::string& name, Json args) {
     throw ValueError("unknown provider in " + detail::in_quotes(name) + "; expected \"provider/model\" with one of " +
                      known_providers());
   }
-  return found->make(name.substr(std::min(slash + 1, name.size())), std::move(args));
+  return found->make(name.substr(std::min(slash + 1, name.size())), args);
 }
 
 }  // namespace tgd::lm

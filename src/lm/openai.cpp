@@ -39,23 +39,19 @@ std::string lower(std::string text) {
 
 // ---- Options ---------------------------------------------------------------------------------------------------------
 
-template <class T, class Number>
-void require_positive(const char* name, T value, Number number) {
-  if (value <= T(0)) throw ValueError(std::string(name) + " must be more than 0, but is " + std::to_string(number));
-}
-
-void require_positive(const char* name, std::chrono::milliseconds value) {
-  require_positive(name, value.count(), value.count());
+template <class Number>
+void require_positive(const char* name, Number value) {
+  if (value <= Number(0)) throw ValueError(std::string(name) + " must be more than 0, but is " + std::to_string(value));
 }
 
 void check(const OpenAIOptions& options) {
-  require_positive("connect_timeout (ms)", options.connect_timeout);
-  require_positive("timeout (ms)", options.timeout);
-  require_positive("retry_base (ms)", options.retry_base);
-  require_positive("retry_cap (ms)", options.retry_cap);
-  require_positive("max_retry_after (ms)", options.max_retry_after);
-  require_positive("max_in_flight", options.max_in_flight, options.max_in_flight);
-  require_positive("max_reply_bytes", options.max_reply_bytes, options.max_reply_bytes);
+  require_positive("connect_timeout (ms)", options.connect_timeout.count());
+  require_positive("timeout (ms)", options.timeout.count());
+  require_positive("retry_base (ms)", options.retry_base.count());
+  require_positive("retry_cap (ms)", options.retry_cap.count());
+  require_positive("max_retry_after (ms)", options.max_retry_after.count());
+  require_positive("max_in_flight", options.max_in_flight);
+  require_positive("max_reply_bytes", options.max_reply_bytes);
   if (options.max_retries < 0) {
     throw ValueError("max_retries must not be negative, but is " + std::to_string(options.max_retries));
   }
@@ -65,8 +61,8 @@ void check(const OpenAIOptions& options) {
 OpenAIOptions resolved(OpenAIOptions options) {
   check(options);
   options.base_url = first_of(options.base_url, "OPENAI_BASE_URL", default_base_url);
-  options.api_key =
-      tgd::detail::trim(first_of(options.api_key, "OPENAI_API_KEY", ""));  // keys read from files end with a newline
+  // Keys that were read from files end with a newline.
+  options.api_key = tgd::detail::trim(first_of(options.api_key, "OPENAI_API_KEY", ""));
   return options;
 }
 
@@ -104,18 +100,23 @@ Headers make_headers(const OpenAIOptions& options) {
   return headers;
 }
 
+bool may_hold_secret(const std::string& header) {
+  const std::string name = lower(header);
+  const auto holds = [&](const char* word) { return name.find(word) != std::string::npos; };
+  return holds("auth") || holds("key") || holds("token") || holds("secret") || holds("cookie");
+}
+
 // What must not appear in a message even when the endpoint quotes it.
 std::vector<std::string> secrets_of(const OpenAIOptions& options) {
-  std::vector<std::string> secrets;
-  if (!options.api_key.empty()) secrets.push_back(options.api_key);
+  std::vector<std::string> secrets = {options.api_key};
   for (const auto& [name, value] : options.headers) {
-    const std::string plain = lower(name);
-    const auto holds = [&](const char* word) { return plain.find(word) != std::string::npos; };
-    if (value.empty() || !(holds("auth") || holds("key") || holds("token") || holds("secret") || holds("cookie"))) continue;
+    if (!may_hold_secret(name)) continue;
     secrets.push_back(value);
-    // "Bearer <secret>": the second word alone is one as well.
-    if (const auto space = value.rfind(' '); space + 1 < value.size()) secrets.push_back(value.substr(space + 1));
+    secrets.push_back(value.substr(value.rfind(' ') + 1));  // of "Bearer <secret>"
   }
+  // What is shorter stands for "no key" ("none", "ollama"), and blanking it would garble the message.
+  const auto is_none = [](const std::string& secret) { return secret.size() < 8; };
+  secrets.erase(std::remove_if(secrets.begin(), secrets.end(), is_none), secrets.end());
   return secrets;
 }
 
@@ -155,8 +156,8 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
 
   void start(Request request, Done done);
   void send(const std::shared_ptr<Call>& call, HttpClient::Clock::time_point not_before);
-  void take(const std::shared_ptr<Call>& call, HttpResult result);
-  std::optional<Outcome> judge(const std::shared_ptr<Call>& call, HttpResult result);
+  void take(const std::shared_ptr<Call>& call, const HttpResult& result);
+  std::optional<Outcome> judge(const std::shared_ptr<Call>& call, const HttpResult& result);
   std::variant<Reply, LMError> read(Call& call, const HttpResult& result);
   LMError failure(const Call& call, const LMError& error) const;
 
@@ -186,14 +187,14 @@ void OpenAI::Impl::start(Request request, Done done) {
 
 void OpenAI::Impl::send(const std::shared_ptr<Call>& call, HttpClient::Clock::time_point not_before) {
   // The call holds this object: it may outlive the OpenAI that a callback destroys.
-  auto on_result = [self = shared_from_this(), call](HttpResult result) { self->take(call, std::move(result)); };
+  auto on_result = [self = shared_from_this(), call](const HttpResult& result) { self->take(call, result); };
   http.post(call->body, std::move(on_result), call->stop, not_before);
 }
 
-void OpenAI::Impl::take(const std::shared_ptr<Call>& call, HttpResult result) {
+void OpenAI::Impl::take(const std::shared_ptr<Call>& call, const HttpResult& result) {
   std::optional<Outcome> outcome;
   try {
-    outcome = judge(call, std::move(result));
+    outcome = judge(call, result);
   } catch (...) {
     outcome = Outcome(std::current_exception());
   }
@@ -201,7 +202,7 @@ void OpenAI::Impl::take(const std::shared_ptr<Call>& call, HttpResult result) {
 }
 
 // How the call ends; nothing when it was sent again.
-std::optional<Outcome> OpenAI::Impl::judge(const std::shared_ptr<Call>& call, HttpResult result) {
+std::optional<Outcome> OpenAI::Impl::judge(const std::shared_ptr<Call>& call, const HttpResult& result) {
   if (result.sent) {
     ++call->usage.attempts;
     meter.add({.attempts = 1});

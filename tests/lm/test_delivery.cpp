@@ -132,6 +132,7 @@ TEST_CASE("Every task ends exactly once, whoever posts, stops and closes at the 
     Delivery delivery;
     std::stop_source stop;
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&, t] {
         for (int i = t; i < count; i += 4) {

@@ -48,6 +48,7 @@ Request ask(std::string text) { return Request{.messages = {{"user", std::move(t
 
 std::vector<Request> numbered(int count) {
   std::vector<Request> requests;
+  requests.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) requests.push_back(ask(std::to_string(i)));
   return requests;
 }
@@ -281,6 +282,7 @@ TEST_CASE("A client serves several threads, and several clients live side by sid
   OpenAI b(options_for(server.url()));
   std::atomic<int> right = 0;
   std::vector<std::thread> threads;
+  threads.reserve(6);
   for (int t = 0; t < 6; ++t) {
     threads.emplace_back([&, t] {
       OpenAI& client = t % 2 == 0 ? a : b;
@@ -358,6 +360,14 @@ TEST_CASE("The key never appears in an error, even when the endpoint quotes it",
   const std::string message = error_of(client).what();
   CHECK_THAT(message, ContainsSubstring("you sent Bearer *** and ***"));
   CHECK_THAT(message, !ContainsSubstring(key) && !ContainsSubstring("second-test-secret"));
+}
+
+TEST_CASE("A key that is none does not garble errors", "[lm][openai]") {
+  HttpServer server(replies({{.status = 400, .body = "none of these"}}));
+  OpenAIOptions options = options_for(server.url());
+  options.api_key = "none";
+  OpenAI client(options);
+  CHECK_THAT(error_of(client).what(), ContainsSubstring("none of these"));
 }
 
 TEST_CASE("What a URL holds besides the place stays out of errors", "[lm][openai]") {
@@ -595,7 +605,7 @@ TEST_CASE("Destroying a client cancels what it was asked, each call exactly once
     options.max_in_flight = 4;
     OpenAI client(options);
     for (std::atomic<int>& count : ended) {
-      client.start(ask("x"), [&](Outcome outcome) {
+      client.start(ask("x"), [&](const Outcome& outcome) {
         ++count;
         if (error_of(outcome).kind() == Kind::cancelled) ++cancelled;
       });
@@ -612,14 +622,14 @@ TEST_CASE("A callback may use and even destroy the client", "[lm][openai]") {
   std::promise<Outcome> pending;
   std::promise<std::string> second;
   SECTION("start another call") {
-    client->start(ask("1"), [&](Outcome) {
-      client->start(ask("2"), [&](Outcome outcome) { second.set_value(outcome.value().content); });
+    client->start(ask("1"), [&](const Outcome&) {
+      client->start(ask("2"), [&](const Outcome& outcome) { second.set_value(outcome.value().content); });
     });
     CHECK(second.get_future().get() == "re: 2");
   }
   SECTION("destroy it with another call under way") {
     std::promise<void> started;
-    client->start(ask("1"), [&](Outcome) {
+    client->start(ask("1"), [&](const Outcome&) {
       started.get_future().wait();
       client.reset();
     });
@@ -633,6 +643,6 @@ TEST_CASE("A callback may use and even destroy the client", "[lm][openai]") {
 TEST_CASE("A callback that throws does no harm to other calls", "[lm][openai]") {
   ChatServer server(echo());
   OpenAI client(options_for(server.url()));
-  client.start(ask("x"), [](Outcome) { throw std::runtime_error("broken promise"); });
+  client.start(ask("x"), [](const Outcome&) { throw std::runtime_error("broken promise"); });
   CHECK(client.chat(ask("y")).content == "re: y");
 }

@@ -23,6 +23,7 @@ Request ask(std::string text) { return Request{.messages = {{"user", std::move(t
 
 std::vector<Request> numbered(int count) {
   std::vector<Request> requests;
+  requests.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) requests.push_back(ask(std::to_string(i)));
   return requests;
 }
@@ -195,7 +196,7 @@ TEST_CASE("Destroying a stub ends every call exactly once", "[lm][stub]") {
   std::vector<std::atomic<int>> ended(20);
   auto stub = Stub::answering(echo);
   stub->latency([](std::size_t n, const Request&) { return n % 2 == 0 ? 0h : 1h; });
-  for (std::atomic<int>& count : ended) stub->start(ask("x"), [&count](Outcome) { ++count; });
+  for (std::atomic<int>& count : ended) stub->start(ask("x"), [&count](const Outcome&) { ++count; });
   stub.reset();
   for (const std::atomic<int>& count : ended) CHECK(count == 1);
 }
@@ -205,7 +206,7 @@ TEST_CASE("A callback may drop the last reference to the stub", "[lm][stub]") {
   stub->latency(1ms);
   std::promise<void> dropped;
   Stub* raw = stub.get();
-  raw->start(ask("x"), [&dropped, stub = std::move(stub)](Outcome) mutable {
+  raw->start(ask("x"), [&dropped, stub = std::move(stub)](const Outcome&) mutable {
     stub.reset();
     dropped.set_value();
   });

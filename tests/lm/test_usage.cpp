@@ -45,6 +45,7 @@ TEST_CASE("Usage says which figure is not a whole number", "[lm][usage]") {
 TEST_CASE("A usage meter can be fed from many threads", "[lm][usage]") {
   UsageMeter meter;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&meter] {
       for (int i = 0; i < 250; ++i) meter.add({.calls = 1, .prompt_tokens = 10});

@@ -54,10 +54,8 @@ HttpResponse json_response(int status, std::string body) {
 }
 
 HttpResponse error_response(const LMError& error) {
-  HttpResponse response =
-      json_response(error.status() != 0 ? error.status() : 500, error_body(error.what(), "server_error"));
-  if (error.retry_after())
-    response.headers.emplace_back("Retry-After-Ms", std::to_string(error.retry_after()->count()));
+  HttpResponse response = json_response(error.status() != 0 ? error.status() : 500, error_body(error.what(), "server_error"));
+  if (error.retry_after()) response.headers.emplace_back("Retry-After-Ms", std::to_string(error.retry_after()->count()));
   return response;
 }
 
@@ -85,8 +83,7 @@ HttpServer::Handler handler(lm::ChatModelPtr model, const ChatServerOptions& opt
     std::chrono::microseconds delay = options.latency;
     if (options.shuffle.count() > 0) {
       const auto range = static_cast<std::uint64_t>(options.shuffle.count());
-      delay +=
-          std::chrono::microseconds(static_cast<std::int64_t>(lm::detail::mix(options.seed, request.number) % range));
+      delay += std::chrono::microseconds(static_cast<std::int64_t>(lm::detail::mix(options.seed, request.number) % range));
     }
     if (delay.count() > 0) std::this_thread::sleep_for(delay);
     return answer(*model, request);
@@ -99,8 +96,7 @@ ChatServer::ChatServer(lm::ChatModelPtr model, ChatServerOptions options)
     : server_(handler(std::move(model), options), options.max_connections) {}
 
 std::string completion_body(std::string_view content, std::string_view finish_reason) {
-  return dump(
-      completion({.content = std::string(content), .finish_reason = std::string(finish_reason), .model = "test"}));
+  return dump(completion({.content = std::string(content), .finish_reason = std::string(finish_reason), .model = "test"}));
 }
 
 std::string error_body(std::string_view message, std::string_view type) {

@@ -165,7 +165,7 @@ std::optional<HttpRequest> read_request(const Socket& socket, std::string& buffe
 
 std::string head_of(const HttpResponse& response) {
   std::string head = "HTTP/1.1 " + std::to_string(response.status) + " Status\r\n";
-  for (const auto& [name, value] : response.headers) head += name + ": " + value + "\r\n";
+  for (const auto& [name, value] : response.headers) head.append(name).append(": ").append(value).append("\r\n");
   if (response.framing == HttpResponse::Framing::length) {
     head += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
   } else if (response.framing == HttpResponse::Framing::chunked) {

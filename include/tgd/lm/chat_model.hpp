@@ -59,8 +59,9 @@ struct Reply {
 /// A reply or the error that came instead.
 class TGD_API Outcome {
  public:
-  Outcome(Reply reply) : reply_(std::move(reply)) {}               // NOLINT(google-explicit-constructor)
-  Outcome(std::exception_ptr error) : error_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  Outcome(Reply reply) : reply_(std::move(reply)) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor,bugprone-throw-keyword-missing)
+  Outcome(std::exception_ptr error) : error_(std::move(error)) {}
   template <std::derived_from<std::exception> E>
   Outcome(const E& error) : error_(std::make_exception_ptr(error)) {}  // NOLINT(google-explicit-constructor)
 
@@ -120,6 +121,6 @@ using ChatModelPtr = std::shared_ptr<ChatModel>;
 
 /// Makes a model from "provider/name", the provider being the text before the first '/'. Known: "openai", "simulated".
 /// Throws ValueError that lists the known providers.
-TGD_API ChatModelPtr make_model(const std::string& name, Json args = {});
+TGD_API ChatModelPtr make_model(const std::string& name, const Json& args = {});
 
 }  // namespace tgd::lm
