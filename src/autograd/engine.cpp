@@ -77,7 +77,8 @@ struct Incoming {
 
 struct Task {
   Node* node = nullptr;
-  std::size_t consumers = 0;  // that have not answered yet
+  std::size_t first_edge = 0;  // where the tasks of its edges stand in edge_tasks_
+  std::size_t consumers = 0;   // that have not answered yet
   std::size_t first_incoming = none;
   bool wanted = true;
   bool starts_itself = false;  // a root without a gradient
@@ -163,14 +164,14 @@ class Pass {
  private:
   void note_receivers(const std::vector<Variable>& receivers);
   void discover(const std::vector<Root>& roots);
-  void enter(Node& node);
+  std::size_t enter(Node& node);
   void mark_wanted();
   void seed(const std::vector<Root>& roots);
   void sort_and_hook();
   bool is_wanted(const Edge& edge);
   void work();
   void begin(std::size_t task);
-  std::vector<Gradient> merge(const Task& task);
+  void merge(const Task& task, std::vector<Gradient>& merged);
   Variable deliver(Node& node, std::size_t output_nr, Variable gradient);
   void send(const std::shared_ptr<Exchange>& exchange, std::vector<lm::Request> requests);
   void accept(const CallKey& key, lm::Outcome outcome);
@@ -188,6 +189,7 @@ class Pass {
   std::map<std::pair<const Node*, std::size_t>, std::shared_ptr<detail::VariableImpl>> results_;  // receivers that are results
   TaskMap task_of_;
   std::vector<Task> tasks_;
+  std::vector<std::size_t> edge_tasks_;
   std::vector<Incoming> incoming_;
   std::priority_queue<std::pair<std::uint64_t, std::size_t>> ready_;  // the latest node first
   std::vector<Staged> staged_;
@@ -217,10 +219,11 @@ void Pass::note_receivers(const std::vector<Variable>& receivers) {
   }
 }
 
-void Pass::enter(Node& node) {
+std::size_t Pass::enter(Node& node) {
   const auto [task, inserted] = task_of_.insert(&node, tasks_.size());
   if (inserted) tasks_.push_back({&node});
   ++tasks_[task].consumers;
+  return task;
 }
 
 void Pass::discover(const std::vector<Root>& roots) {
@@ -234,8 +237,9 @@ void Pass::discover(const std::vector<Root>& roots) {
                                    "every pass but the last, or run the forward operations again",
                                    describe(node)));
     }
+    tasks_[next].first_edge = edge_tasks_.size();
     for (const Edge& edge : node.next_edges()) {
-      if (edge && !ends_here(*edge.function)) enter(*edge.function);
+      edge_tasks_.push_back(edge && !ends_here(*edge.function) ? enter(*edge.function) : none);
     }
   }
 }
@@ -301,7 +305,7 @@ void Pass::begin(std::size_t index) {
   try {
     local_.task = index;
     local_.replies.clear();
-    local_.grad_outputs = merge(task);
+    merge(task, local_.grad_outputs);
     const bool silent = std::none_of(local_.grad_outputs.begin(), local_.grad_outputs.end(),
                                      [](const Gradient& gradient) { return gradient.has_value(); });
     if (silent && !task.starts_itself) {
@@ -317,11 +321,15 @@ void Pass::begin(std::size_t index) {
   }
 }
 
-std::vector<Gradient> Pass::merge(const Task& task) {
-  std::vector<Gradient> merged(task.node->output_count());
+void Pass::merge(const Task& task, std::vector<Gradient>& merged) {
+  merged.assign(task.node->output_count(), std::nullopt);
+  if (task.first_incoming == none) return;
+  if (Incoming& only = incoming_[task.first_incoming]; only.next == none) {
+    merged[only.output_nr] = deliver(*task.node, only.output_nr, std::move(only.gradient));
+    return;
+  }
   std::vector<const Incoming*> arrived;
   for (std::size_t i = task.first_incoming; i != none; i = incoming_[i].next) arrived.push_back(&incoming_[i]);
-  if (arrived.empty()) return merged;
   std::sort(arrived.begin(), arrived.end(), [](const Incoming* a, const Incoming* b) {
     return std::tie(a->output_nr, a->consumer, a->edge) < std::tie(b->output_nr, b->consumer, b->edge);
   });
@@ -334,7 +342,6 @@ std::vector<Gradient> Pass::merge(const Task& task) {
     merged[output_nr] = deliver(*task.node, output_nr, std::move(gradient));
     first = last;
   }
-  return merged;
 }
 
 Variable Pass::deliver(Node& node, std::size_t output_nr, Variable gradient) {
@@ -409,7 +416,7 @@ void Pass::distribute(const Task& task, std::vector<Gradient> gradients) {
       if (gradients[i]) stage(*leaf_of(producer), *gradients[i], consumer, i);
       continue;
     }
-    const std::size_t index = task_of_.at(&producer);
+    const std::size_t index = edge_tasks_[task.first_edge + i];
     Task& next = tasks_[index];
     if (gradients[i]) push_incoming(next, std::move(*gradients[i]), consumer, i, edges[i].input_nr);
     if (--next.consumers == 0) ready_.push({producer.sequence_nr(), index});
