@@ -50,7 +50,7 @@ struct DataLoaderOptions {
 
 /// What becomes a Variable by itself.
 template <class T>
-concept Item = std::constructible_from<Variable, const T&> || std::constructible_from<Data, const T&>;
+concept Item = std::constructible_from<Variable, const T&>;
 
 template <class T>
 concept TupleOfItems = !Item<T> && requires {
@@ -66,22 +66,13 @@ TGD_API std::string role_at(const std::vector<std::string>& roles, std::size_t p
 TGD_API void check_same_names(const std::vector<std::string>& names, const std::vector<std::string>& expected,
                               std::size_t sample);
 
-template <Item T>
-Variable as_variable(const T& item) {
-  if constexpr (std::constructible_from<Variable, const T&>) {
-    return Variable(item);
-  } else {
-    return Variable(Data(item));
-  }
-}
-
 /// The items of all samples at one position, which `item_of(sample)` gives.
 template <class Sample, class ItemOf>
 Variable collate_position(const std::vector<Sample>& samples, ItemOf item_of, const std::string& position,
                           const std::string& role) {
   std::vector<Variable> column;
   column.reserve(samples.size());
-  for (const Sample& sample : samples) column.push_back(as_variable(item_of(sample)));
+  for (const Sample& sample : samples) column.push_back(Variable(item_of(sample)));
   return collate_column(column, position, role);
 }
 
