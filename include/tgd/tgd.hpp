@@ -4,7 +4,13 @@
 #include <tgd/autograd.hpp>
 #include <tgd/cognitive/chat_completion.hpp>
 #include <tgd/cognitive/evaluator.hpp>
+#include <tgd/cognitive/module.hpp>
 #include <tgd/data.hpp>
+#include <tgd/data/csv.hpp>
+#include <tgd/data/data_loader.hpp>
+#include <tgd/data/dataset.hpp>
+#include <tgd/data/records.hpp>
+#include <tgd/data/sampler.hpp>
 #include <tgd/error.hpp>
 #include <tgd/functions.hpp>
 #include <tgd/json.hpp>
@@ -14,6 +20,7 @@
 #include <tgd/lm/stub.hpp>
 #include <tgd/optim.hpp>
 #include <tgd/prompts.hpp>
+#include <tgd/random.hpp>
 #include <tgd/template.hpp>
 #include <tgd/variable.hpp>
 #include <tgd/version.hpp>
