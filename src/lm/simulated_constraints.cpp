@@ -19,8 +19,8 @@ bool contains_any(std::string_view text, std::initializer_list<std::string_view>
 }
 
 bool is_prohibition(std::string_view lower) {
-  return contains_any(
-      lower, {"do not", "don't", "must not", "may not", "should not", "cannot", "never", "avoid", "forbid", "not allowed"});
+  return contains_any(lower,
+                      {"do not", "don't", "must not", "may not", "should not", "never", "avoid", "forbid", "not allowed"});
 }
 
 bool is_loss(std::string_view lower) {
@@ -40,6 +40,15 @@ std::vector<std::string> subjects_of(std::string_view text, const std::string& l
     break;
   }
   return subjects;
+}
+
+// Constraints with more parts than this come from no person.
+void append(std::vector<std::string>& list, std::vector<std::string> subjects) {
+  constexpr std::size_t longest_list = 32;
+  for (std::string& subject : subjects) {
+    const bool is_known = std::find(list.begin(), list.end(), subject) != list.end();
+    if (list.size() < longest_list && !is_known) list.push_back(std::move(subject));
+  }
 }
 
 std::string without(std::string text, const std::string& forbidden) {
@@ -63,11 +72,11 @@ void Constraints::add(std::string_view constraint) {
   add_limits(lower);
   std::vector<std::string> subjects = subjects_of(ascii, lower);
   if (is_prohibition(lower)) {
-    forbidden.insert(forbidden.end(), subjects.begin(), subjects.end());
+    append(forbidden, std::move(subjects));
   } else if (lower.starts_with("answer ") || lower.starts_with("reply ") || lower.starts_with("respond ")) {
-    instructions.emplace_back(trim(constraint));
+    append(instructions, {std::string(trim(constraint))});
   } else if (contains_any(lower, {"contain", "include", "keep", "mention", "placeholder", "preserve"})) {
-    required.insert(required.end(), subjects.begin(), subjects.end());
+    append(required, std::move(subjects));
   }
 }
 
@@ -80,7 +89,7 @@ void Constraints::add_complaint(std::string_view complaint, std::size_t reply_si
   const bool forbids = is_prohibition(lower) || !is_loss(lower);
   std::vector<std::string>& list = forbids ? forbidden : required;
   if (contains_any(lower, {"contain", "mention", "include", "placeholder", "forbid", "lacks", "missing", "keep"})) {
-    list.insert(list.end(), subjects.begin(), subjects.end());
+    append(list, std::move(subjects));
   }
   if (!max_characters && contains_any(lower, {"too long", "more concise", "shorter"})) max_characters = reply_size * 3 / 4;
 }

@@ -307,7 +307,13 @@ std::string cut_to_fit(const std::string& text, const Constraints& constraints) 
 
 std::string fitted(const Value& value, Section section, const Constraints& constraints) {
   std::string text = constraints.applied_to(assembled(value, section));
-  while (constraints.is_too_long(text) && drop_a_cue(section)) text = constraints.applied_to(assembled(value, section));
+  for (bool drops = true; drops && constraints.is_too_long(text);) {
+    // Few at a time, but not one by one out of thousands.
+    std::size_t count = 0;
+    for (const LabelRule& label : section.rules.labels) count += label.cues.size();
+    for (std::size_t i = 0; drops && i <= count / 64; ++i) drops = drop_a_cue(section);
+    text = constraints.applied_to(assembled(value, section));
+  }
   return constraints.is_too_long(text) ? cut_to_fit(text, constraints) : text;
 }
 

@@ -336,8 +336,12 @@ class LabelCollector {
 
 // The words of a cue without what leads to them: "the message mentions an invoice" leaves "invoice".
 std::string_view without_lead(std::string_view item) {
-  std::vector<Word> words = words_of(item);
-  std::size_t first = 0;
+  static const WordSet triggers = {"about",   "concerning", "concerns", "contain",  "contains",  "include", "includes",
+                                   "keyword", "keywords",   "mention",  "mentions", "mentioned", "phrase",  "phrases",
+                                   "says",    "regarding",  "term",     "terms",    "word",      "words"};
+  const std::vector<Word> words = words_of(item);
+  std::size_t first = words.size();
+  while (first > 0 && !triggers.contains(words[first - 1].text)) --first;
   while (first < words.size() && condition_words().contains(words[first].text)) ++first;
   if (first == words.size()) return {};
   return item.substr(words[first].begin, words.back().end - words[first].begin);
@@ -436,7 +440,7 @@ class RuleReader {
     if (read_item(statement)) return;
     open_label_.reset();
     const auto definition = as_definition(statement.text);
-    if (definition && read_definition(*definition)) return;
+    if (definition && (read_definition(*definition) || read_brackets(*definition))) return;
     if (read_preference(sentence) || read_fallback(sentence)) return;
     read_condition(sentence);
   }
@@ -479,6 +483,18 @@ class RuleReader {
     return true;
   }
 
+  // "Labels: bird (wing, feather), fish (fin)".
+  bool read_brackets(const Definition& definition) {
+    bool found = false;
+    for (const std::string& item : list_items(definition.tail)) {
+      const std::size_t open = item.find('(');
+      const std::optional<std::size_t> label = open == item.npos ? std::nullopt : exact_label(item);
+      if (label) add_cues(*label, std::string_view(item).substr(open + 1), false);
+      found = found || label;
+    }
+    return found;
+  }
+
   void add_cues(std::size_t label, std::string_view body, bool negative) {
     LabelRule& rule = rules_.labels[label];
     for (std::string& cue : cues_of(body)) (negative ? rule.non_cues : rule.cues).push_back(std::move(cue));
@@ -508,7 +524,8 @@ class RuleReader {
     static const WordSet comparing = {"above",  "beat",      "beats",    "before", "outranks", "over", "precedence",
                                       "prefer", "preferred", "priority", "rather", "win",      "wins"};
     const bool compares = has_any(sentence.words, comparing) || sentence.text.find('>') != sentence.text.npos ||
-                          contains_any(sentence.lower, {"this order", "the order", "following order", "in order"});
+                          contains_any(sentence.lower, {"this order", "the order", "following order", "in order",
+                                                        "first in the list", "listed first"});
     if (!compares) return false;
     if (sentence.mentions.empty()) return read_order_without_labels(sentence);
     if (sentence.names_one_label()) return false;
@@ -529,7 +546,7 @@ class RuleReader {
       last_in_order_.reset();
       return true;
     }
-    if (!contains_any(sentence.lower, {"first in the list", "listed first", "first listed", "order of the list"})) return false;
+    if (!contains_any(sentence.lower, {"first in the list", "listed first", "order of the list"})) return false;
     for (std::size_t i = 0; i + 1 < rules_.labels.size(); ++i) rules_.preferences.emplace_back(i, i + 1);
     return true;
   }
