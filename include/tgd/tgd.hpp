@@ -2,6 +2,7 @@
 #pragma once
 
 #include <tgd/autograd.hpp>
+#include <tgd/cognitive/black_box.hpp>
 #include <tgd/cognitive/chat_completion.hpp>
 #include <tgd/cognitive/evaluator.hpp>
 #include <tgd/cognitive/module.hpp>
@@ -18,6 +19,7 @@
 #include <tgd/lm/openai.hpp>
 #include <tgd/lm/simulated.hpp>
 #include <tgd/lm/stub.hpp>
+#include <tgd/notice.hpp>
 #include <tgd/optim.hpp>
 #include <tgd/prompts.hpp>
 #include <tgd/random.hpp>

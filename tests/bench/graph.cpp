@@ -118,7 +118,7 @@ int main() {
       plain.push_back(plain_run(nodes));
     }
     const double per_node = 1e9 / static_cast<double>(nodes);
-    fmt::print("{:>9} {:>12.0f} {:>12.0f} {:>8.2f} {:>14.0f}\n", nodes, bench::median(ours) * per_node, bench::median(plain) * per_node,
-               bench::median(ours) / bench::median(plain), bytes);
+    fmt::print("{:>9} {:>12.0f} {:>12.0f} {:>8.2f} {:>14.0f}\n", nodes, bench::median(ours) * per_node,
+               bench::median(plain) * per_node, bench::median(ours) / bench::median(plain), bytes);
   }
 }

@@ -122,8 +122,8 @@ void overhead() {
   };
   step();
   const double took = bench::median_seconds(9, step);
-  fmt::print("{:<52} {:>8.1f} us per sample of a step (forward, exact match, backward, TGD)\n", "overhead, 512 samples, no latency",
-             took / 512 * 1e6);
+  fmt::print("{:<52} {:>8.1f} us per sample of a step (forward, exact match, backward, TGD)\n",
+             "overhead, 512 samples, no latency", took / 512 * 1e6);
 }
 
 }  // namespace
