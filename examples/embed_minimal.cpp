@@ -10,15 +10,17 @@ int main() {
 
   tgd::Variable prompt("You sort mail. Say whether a message is about fruit or vegetables.", "instructions of a mail sorter",
                        true);
-  tgd::Variable answer = tgd::chat_completion(model, {{"system", {prompt}}, {"user", {"{message}"}}},
-                                              {{"message", "The carrots arrived limp, and the leeks as well."}});
-  std::cout << "answer before: " << answer.text() << '\n';
+  const std::vector<std::string> messages{"My leeks are still on the road.", "The leeks taste of soil.", "Lovely pears!"};
+  const std::vector<std::string> labels{"vegetables", "vegetables", "fruit"};
 
-  auto [score, explanation] = tgd::exact_match_evaluator(answer, "vegetables");
+  tgd::Variable answers = tgd::chat_completion(model, {{"system", {prompt}}, {"user", {"{message}"}}}, {{"message", messages}});
+  std::cout << "answers before: " << answers << "\n\n";
+
+  auto [score, explanation] = tgd::exact_match_evaluator(answers, labels);
   explanation.backward();
-  for (const tgd::Variable& gradient : prompt.grad()) std::cout << "feedback:\n" << gradient.text() << '\n';
+  std::cout << "feedback to the prompt:\n" << prompt.grad().front().text() << "\n\n";
 
   tgd::optim::TGD optimizer({prompt}, {.model = model, .constraints = {"Keep the prompt under 100 words."}});
   optimizer.step();
-  std::cout << "prompt after:\n" << prompt.text() << '\n';
+  std::cout << "prompt after one step:\n" << prompt.text() << '\n';
 }
