@@ -68,7 +68,7 @@ setup() {
     as_root=(sudo)
   fi
   echo "== Installing with apt-get: ${missing[*]}"
-  "${as_root[@]}" apt-get -qq update
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends \
-    "${missing[@]}"
+  "${as_root[@]}" apt-get -qq update >/dev/null
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" \
+    >/dev/null
 }
