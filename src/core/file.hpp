@@ -1,0 +1,17 @@
+// Whole files. A file is written under a temporary name, synced and renamed, so that whoever reads it, and whoever finds it
+// after a crash, sees the old content or the new and never a part.
+// Errors: ValueError with the path and the system's reason.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include <tgd/export.hpp>
+
+namespace tgd::detail {
+
+TGD_API std::string read_file(const std::filesystem::path& path);
+TGD_API void write_file(const std::filesystem::path& path, std::string_view content);
+
+}  // namespace tgd::detail
