@@ -24,5 +24,6 @@
 #include <tgd/prompts.hpp>
 #include <tgd/random.hpp>
 #include <tgd/template.hpp>
+#include <tgd/trainer.hpp>
 #include <tgd/variable.hpp>
 #include <tgd/version.hpp>
