@@ -1,0 +1,26 @@
+// `tgd optimize`: trains the parameters of a task, and leaves the best ones and the figures in the run folder.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "cli/models.hpp"
+
+namespace tgd::cli {
+
+struct OptimizeFlags {
+  std::filesystem::path task;
+  ModelFlags model = {};
+  std::optional<std::uint64_t> seed = {};
+  std::optional<std::size_t> epochs = {};
+  std::optional<std::filesystem::path> run_dir = {};
+  std::optional<std::filesystem::path> prompts = {};
+  bool quiet = false;
+};
+
+/// Throws TaskError before the first call is made, and what ended the run after it.
+void optimize(const OptimizeFlags& flags);
+
+}  // namespace tgd::cli
