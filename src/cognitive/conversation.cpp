@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include <tgd/template.hpp>
-
 #include "core/text.hpp"
 
 namespace tgd::detail {
@@ -129,13 +127,27 @@ std::vector<lm::Message> Conversation::fill(std::size_t item, const std::optiona
     std::string content;
     for (std::size_t use = message.first; use < message.first + message.count; ++use) {
       if (use != message.first) content += '\n';
-      content += fill_template(text(use, item, substitution), inputs, &used);
+      const bool criticised = substitution && substitution->use == use;
+      content += criticised ? criticised_text(use, item, substitution->text, inputs)
+                            : fill_template(text(use, item, substitution), inputs, &used);
     }
     filled.push_back({message.role, std::move(content)});
   }
   const bool complete = std::find(used.begin(), used.end(), false) == used.end();
   if (!complete && !substitution) throw_unused(used);
   return filled;
+}
+
+// Where a template stood, its inputs would be gone with it: the critic is shown them behind the placeholder.
+std::string Conversation::criticised_text(std::size_t use, std::size_t item, std::string_view placeholder,
+                                          std::span<const TemplateInput> inputs) const {
+  const std::string value = uses_[use].data->item(item).item_text();
+  std::string shown(placeholder);
+  for (const TemplateInput& input : inputs) {
+    if (has_placeholder(value, input.name))
+      shown += fmt::format("\n<INPUT name=\"{}\">\n{}\n</INPUT>", input.name, input.value);
+  }
+  return shown;
 }
 
 std::string Conversation::transcript(std::size_t item, std::size_t criticised, std::string_view placeholder) const {

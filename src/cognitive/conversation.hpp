@@ -5,10 +5,12 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <tgd/cognitive/chat_completion.hpp>
+#include <tgd/template.hpp>
 
 #include "cognitive/critique.hpp"
 #include "core/variable_impl.hpp"
@@ -32,7 +34,7 @@ class Conversation {
   std::vector<std::shared_ptr<Storage>> storages(std::size_t item) const;
   /// The messages of item i. Waits for its data. Throws ValueError for an input that no message uses.
   std::vector<lm::Message> messages(std::size_t item) const;
-  /// As text for a critic, `placeholder` standing where Variable number `criticised` was used.
+  /// As text for a critic, `placeholder` standing where Variable number `criticised` was used; behind it the inputs of a template.
   std::string transcript(std::size_t item, std::size_t criticised, std::string_view placeholder) const;
 
   /// Drops the handles, which have history; the data stays.
@@ -63,6 +65,8 @@ class Conversation {
   void note_placeholders() const;
   std::string text(std::size_t use, std::size_t item, const std::optional<Substitution>& substitution) const;
   std::vector<lm::Message> fill(std::size_t item, const std::optional<Substitution>& substitution) const;
+  std::string criticised_text(std::size_t use, std::size_t item, std::string_view placeholder,
+                              std::span<const TemplateInput> inputs) const;
   [[noreturn]] void throw_unused(const std::vector<bool>& used) const;
 
   std::vector<MessagePlan> messages_;

@@ -19,7 +19,9 @@ using autograd::Gradient;
 constexpr std::size_t summaries_per_request = 8;
 constexpr std::string_view sample_separator = "\n\n";
 
-std::string critique(const lm::Reply& reply) {
+}  // namespace
+
+std::string critique_text(const lm::Reply& reply) {
   if (reply.finish_reason == "length") {
     throw LMError(LMError::Kind::truncated, fmt::format("the critique was cut off (finish_reason \"length\"): \"{}\"; allow longer "
                                                         "replies with max_completion_tokens",
@@ -27,8 +29,6 @@ std::string critique(const lm::Reply& reply) {
   }
   return std::string(trim(reply.content));
 }
-
-}  // namespace
 
 std::vector<lm::Request> CritiqueNode::ask(const Feedback& feedback) const {
   std::vector<lm::Request> requests;
@@ -46,7 +46,7 @@ Answer CritiqueNode::answer(const Feedback& feedback, std::span<const lm::Reply>
   std::vector<std::vector<std::string>> texts(edges);
   const auto take = [&replies](std::size_t count) {
     std::vector<std::string> taken;
-    for (const lm::Reply& reply : replies.first(count)) taken.push_back(critique(reply));
+    for (const lm::Reply& reply : replies.first(count)) taken.push_back(critique_text(reply));
     replies = replies.subspan(count);
     return taken;
   };

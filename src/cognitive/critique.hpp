@@ -35,6 +35,9 @@ struct CritiqueOptions {
   Prompts prompts = {};
 };
 
+/// What a critic said. Throws LMError when it was cut off.
+std::string critique_text(const lm::Reply& reply);
+
 class CritiqueNode : public autograd::Node {
  public:
   std::vector<lm::Request> ask(const autograd::Feedback& feedback) const override;

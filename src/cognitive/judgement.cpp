@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "autograd/graph.hpp"
+#include "cognitive/critique.hpp"
 #include "core/text.hpp"
 
 namespace tgd::detail {
@@ -36,7 +37,7 @@ Data Judgement::reduced_score() const {
   const Data& all = scores->get();
   if (!scores->is_batch()) return all;
   if (options.reduction == Reduction::mean) {
-    const std::vector<double> numbers = all.as_reals();
+    const std::vector<double> numbers = all.size() == 0 ? std::vector<double>{} : all.as_reals();
     return numbers.empty() ? 0.0 : std::accumulate(numbers.begin(), numbers.end(), 0.0) / static_cast<double>(numbers.size());
   }
   if (all.kind() == Data::Kind::integer) return std::accumulate(all.integers().begin(), all.integers().end(), std::int64_t{0});
@@ -96,7 +97,7 @@ class EvaluatorBackward final : public autograd::Node {
     for (std::size_t i = 0; i < judgement_->prediction->size(); ++i) {
       std::string text = item_feedback(feedback, i);
       if (!text.empty() && !replies.empty()) {
-        text = std::string(trim(replies.front().content));
+        text = critique_text(replies.front());
         replies = replies.subspan(1);
       }
       texts.push_back(std::move(text));
