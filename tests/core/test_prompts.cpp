@@ -7,20 +7,20 @@
 #include <tgd/error.hpp>
 
 #include "catch.hpp"
-#include "support/files.hpp"
+#include "support/golden.hpp"
+#include "support/temporary_folder.hpp"
 
 using Catch::Matchers::ContainsSubstring;
 using tgd::Prompts;
 using tgd::ValueError;
 using tgd::test::TemporaryFolder;
-using tgd::test::write_text;
 
 TEST_CASE("The embedded prompts are the files of the folder prompts", "[core][prompts]") {
   const auto names = Prompts::names();
   CHECK(std::is_sorted(names.begin(), names.end()));
 
   std::size_t files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(tgd::test::path_of("../prompts"))) {
+  for (const auto& entry : std::filesystem::directory_iterator(TGD_TEST_SOURCE_DIR "/../prompts")) {
     CAPTURE(entry.path());
     ++files;
     CHECK(std::string(Prompts().get(entry.path().stem().string())) + "\n" == tgd::test::read_text(entry.path()));
@@ -63,22 +63,22 @@ TEST_CASE("Prompts are loaded from a folder", "[core][prompts]") {
   Prompts prompts;
 
   SECTION("that replaces those it has") {
-    write_text(folder.path() / "tgd_feedback_item.md", "F: {feedback}\n\n");
-    write_text(folder.path() / "README.txt", "ignored");
+    folder.write("tgd_feedback_item.md", "F: {feedback}\n\n");
+    folder.write("README.txt", "ignored");
     prompts.load(folder.path());
     CHECK(prompts.get("tgd_feedback_item") == "F: {feedback}\n");
     CHECK(prompts.get("tgd_user") == Prompts().get("tgd_user"));
   }
   SECTION("and an error in one changes none") {
-    write_text(folder.path() / "backward_placeholder.md", "HERE");
-    SECTION("an unknown name") { write_text(folder.path() / "tgd_users.md", "x"); }
-    SECTION("a missing placeholder") { write_text(folder.path() / "tgd_user.md", "x"); }
+    folder.write("backward_placeholder.md", "HERE");
+    SECTION("an unknown name") { folder.write("tgd_users.md", "x"); }
+    SECTION("a missing placeholder") { folder.write("tgd_user.md", "x"); }
     CHECK_THROWS_AS(prompts.load(folder.path()), ValueError);
     CHECK(prompts.get("backward_placeholder") == Prompts().get("backward_placeholder"));
   }
   SECTION("that has to exist") {
     CHECK_THROWS_WITH(prompts.load(folder.path() / "missing"), ContainsSubstring("missing"));
-    write_text(folder.path() / "file", "");
+    folder.write("file", "");
     CHECK_THROWS_AS(prompts.load(folder.path() / "file"), ValueError);
   }
 }

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
-#include "support/files.hpp"
+#include "support/table.hpp"
 
 using tgd::TemplateInput;
 
@@ -23,7 +23,7 @@ struct Case {
 
 std::vector<Case> cases(const std::string& file) {
   std::vector<Case> cases;
-  for (const nlohmann::json& entry : tgd::test::read_json("core/" + file)) {
+  for (const nlohmann::json& entry : tgd::test::table("core/" + file)) {
     cases.push_back({entry.at("name"), entry.at("text"), entry.at("inputs"), entry.at("filled"),
                      entry.value("used", std::vector<std::string>{})});
   }
