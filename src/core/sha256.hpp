@@ -1,0 +1,12 @@
+// SHA-256 (FIPS 180-4), for checksums.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tgd::detail {
+
+/// The digest as 64 lower-case hexadecimal digits.
+std::string sha256(std::string_view bytes);
+
+}  // namespace tgd::detail
