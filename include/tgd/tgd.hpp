@@ -10,6 +10,7 @@
 #include <tgd/data/csv.hpp>
 #include <tgd/data/data_loader.hpp>
 #include <tgd/data/dataset.hpp>
+#include <tgd/data/facility_support.hpp>
 #include <tgd/data/records.hpp>
 #include <tgd/data/sampler.hpp>
 #include <tgd/error.hpp>

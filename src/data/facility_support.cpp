@@ -1,0 +1,89 @@
+#include <tgd/data/facility_support.hpp>
+
+#include <array>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <tgd/data/dataset.hpp>
+#include <tgd/error.hpp>
+
+#include "core/sha256.hpp"
+#include "data/json_position.hpp"
+#include "data/record_builder.hpp"
+
+namespace tgd::data {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array<std::size_t, 3> split_sizes = {66, 66, 68};
+constexpr std::uint64_t split_seed = 0;
+
+constexpr const char* checksum = "ef148f95bd89113982079250addfe96dc0015b6d375ea63e0450ff6751860440";
+constexpr const char* how_to_get =
+    "download use-cases/facility-support-analyzer/dataset.json from https://github.com/meta-llama/llama-prompt-ops and put it "
+    "there";
+
+std::filesystem::path file_at(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const bool is_folder = std::filesystem::is_directory(path, ignored);
+  std::filesystem::path file = is_folder ? path / "facility_support" / "dataset.json" : path;
+  if (!std::filesystem::exists(file, ignored)) {
+    throw ValueError(fmt::format("there is no dataset at \"{}\"; {}", file.string(), how_to_get));
+  }
+  return file;
+}
+
+std::string read_checked(const std::filesystem::path& path) {
+  std::ifstream file = detail::open_file(path);
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  const std::string digest = tgd::detail::sha256(text);
+  if (digest != checksum) {
+    throw ParseError(fmt::format("{}: this is not the published file: its SHA-256 is {}, expected {}; {}", path.string(),
+                                 digest, checksum, how_to_get));
+  }
+  return text;
+}
+
+}  // namespace
+
+struct FacilitySupport::Content {
+  struct Sample {
+    std::string message;
+    std::string urgency;
+    std::string sentiment;
+    std::string categories;
+  };
+  std::vector<Sample> samples;
+};
+
+FacilitySupport::FacilitySupport(Split split, const std::filesystem::path& path) {
+  const std::filesystem::path file = file_at(path);
+  const json records = detail::parse_json(read_checked(file), file.string(), 1);
+  const detail::Parts parts = detail::split_indices(split_sizes, split_seed);
+
+  auto content = std::make_shared<Content>();
+  for (const std::size_t index : parts.at(static_cast<std::size_t>(split))) {
+    const json& record = records.at(index);
+    const json answer = json::parse(record.at("answer").get_ref<const std::string&>());
+    content->samples.push_back(
+        {record.at("fields").at("input"), answer.at("urgency"), answer.at("sentiment"), answer.at("categories").dump()});
+  }
+  content_ = std::move(content);
+}
+
+std::size_t FacilitySupport::size() const noexcept { return content_->samples.size(); }
+
+std::tuple<Variable, Variable, Variable, Variable> FacilitySupport::operator[](std::size_t i) const {
+  detail::check_index(i, size());
+  const Content::Sample& sample = content_->samples[i];
+  return {Variable(sample.message, "message to the support desk"), Variable(sample.urgency, "urgency of the message"),
+          Variable(sample.sentiment, "sentiment of the message"), Variable(sample.categories, "categories of the message")};
+}
+
+}  // namespace tgd::data
