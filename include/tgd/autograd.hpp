@@ -11,6 +11,7 @@
 // Sources: PyTorch autograd (engine, grad mode); TextGrad (Yuksekgonul et al., 2024) for textual gradients.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -65,6 +66,23 @@ struct Edge {
   explicit operator bool() const noexcept { return function != nullptr; }
 };
 
+/// The edges of one node. Most nodes have one or two; those live in the node itself.
+class TGD_API Edges {
+ public:
+  void reserve(std::size_t count) {
+    if (count > few_.size()) many_.reserve(count);
+  }
+  void push_back(Edge edge);
+  std::span<const Edge> view() const noexcept { return many_.empty() ? std::span(few_.data(), count_) : std::span<const Edge>(many_); }
+  /// Moves all edges into `target`.
+  void move_to(std::vector<Edge>& target);
+
+ private:
+  std::array<Edge, 2> few_;
+  std::vector<Edge> many_;
+  std::uint32_t count_ = 0;
+};
+
 /// What a node works on in a backward pass.
 struct Feedback {
   std::span<const Gradient> grad_outputs;  ///< one per output; nullopt for an output that got none
@@ -104,8 +122,8 @@ class TGD_API Node : public std::enable_shared_from_this<Node> {
   virtual bool forwards_feedback() const { return false; }
 
   /// One edge per Variable input.
-  const std::vector<Edge>& next_edges() const noexcept { return edges_; }
-  const std::vector<Edge>& next_functions() const noexcept { return edges_; }
+  std::span<const Edge> next_edges() const noexcept { return edges_.view(); }
+  std::span<const Edge> next_functions() const noexcept { return edges_.view(); }
   /// Nodes made later have higher numbers; leaves' nodes the highest.
   std::uint64_t sequence_nr() const noexcept { return sequence_nr_; }
 
@@ -131,7 +149,7 @@ class TGD_API Node : public std::enable_shared_from_this<Node> {
   virtual void release_saved() {}
 
  private:
-  std::vector<Edge> edges_;
+  Edges edges_;
   std::uint64_t sequence_nr_;
   std::unique_ptr<std::vector<Watch>> watches_;
   bool released_ = false;

@@ -191,6 +191,7 @@ class Pass {
   std::vector<Task> tasks_;
   std::vector<std::size_t> edge_tasks_;
   std::vector<Incoming> incoming_;
+  std::vector<std::size_t> free_incoming_;  // places in it that can be used again
   std::priority_queue<std::pair<std::uint64_t, std::size_t>> ready_;  // the latest node first
   std::vector<Staged> staged_;
   Exchange local_;  // for nodes without calls, reused
@@ -259,7 +260,7 @@ void Pass::mark_wanted() {
   });
   for (const std::size_t task : producers_first) {
     const Node& node = *tasks_[task].node;
-    const auto& edges = node.next_edges();
+    const std::span<const Edge> edges = node.next_edges();
     tasks_[task].wanted = std::any_of(results_.begin(), results_.end(), [&](const auto& result) { return result.first.first == &node; }) ||
                           std::any_of(edges.begin(), edges.end(), [this](const Edge& edge) { return is_wanted(edge); });
   }
@@ -282,8 +283,15 @@ void Pass::seed(const std::vector<Root>& roots) {
 }
 
 void Pass::push_incoming(Task& task, Variable gradient, std::uint64_t consumer, std::size_t edge, std::size_t output_nr) {
-  incoming_.push_back({std::move(gradient), consumer, edge, output_nr, task.first_incoming});
-  task.first_incoming = incoming_.size() - 1;
+  Incoming incoming{std::move(gradient), consumer, edge, output_nr, task.first_incoming};
+  if (free_incoming_.empty()) {
+    task.first_incoming = incoming_.size();
+    incoming_.push_back(std::move(incoming));
+  } else {
+    task.first_incoming = free_incoming_.back();
+    free_incoming_.pop_back();
+    incoming_[task.first_incoming] = std::move(incoming);
+  }
 }
 
 void Pass::work() {
@@ -325,6 +333,7 @@ void Pass::merge(const Task& task, std::vector<Gradient>& merged) {
   merged.assign(task.node->output_count(), std::nullopt);
   if (task.first_incoming == none) return;
   if (Incoming& only = incoming_[task.first_incoming]; only.next == none) {
+    free_incoming_.push_back(task.first_incoming);
     merged[only.output_nr] = deliver(*task.node, only.output_nr, std::move(only.gradient));
     return;
   }
@@ -353,7 +362,7 @@ Variable Pass::deliver(Node& node, std::size_t output_nr, Variable gradient) {
       staged_.push_back({variable, detail::receive_gradient(gradient, variable->role), node.sequence_nr(), output_nr});
     }
   }
-  if (const auto result = results_.find({&node, output_nr}); result != results_.end()) {
+  if (const auto result = results_.empty() ? results_.end() : results_.find({&node, output_nr}); result != results_.end()) {
     staged_.push_back({result->second, detail::receive_gradient(gradient, result->second->role), node.sequence_nr(), output_nr});
   }
   if (!gradient.impl()->forwarded || node.forwards_feedback()) return gradient;
@@ -408,7 +417,7 @@ std::vector<lm::Request> Pass::conclude(Exchange& exchange) {
 
 void Pass::distribute(const Task& task, std::vector<Gradient> gradients) {
   const std::uint64_t consumer = task.node->sequence_nr();
-  const std::vector<Edge>& edges = task.node->next_edges();
+  const std::span<const Edge> edges = task.node->next_edges();
   for (std::size_t i = 0; i < edges.size(); ++i) {
     if (!is_wanted(edges[i])) continue;
     Node& producer = *edges[i].function;

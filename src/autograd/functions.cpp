@@ -63,6 +63,7 @@ class AddBackward final : public ForwardingNode {
   Answer answer(const Feedback& feedback, std::span<const lm::Reply>) const override {
     const Variable forwarded = as_forwarded(*feedback.grad_outputs[0]);
     Answer answer;
+    answer.gradients.reserve(lists_.size());
     for (const bool is_list : lists_) {
       answer.gradients.emplace_back(forwarded.is_batch() && !is_list ? joined(forwarded) : forwarded);
     }

@@ -20,6 +20,24 @@ std::uint64_t next_sequence_nr() {
 
 }  // namespace
 
+void Edges::push_back(Edge edge) {
+  if (many_.empty() && count_ < few_.size()) {
+    few_[count_++] = std::move(edge);
+    return;
+  }
+  if (many_.empty()) std::move(few_.begin(), few_.end(), std::back_inserter(many_));
+  many_.push_back(std::move(edge));
+}
+
+void Edges::move_to(std::vector<Edge>& target) {
+  for (Edge& edge : few_) {
+    if (edge) target.push_back(std::move(edge));
+  }
+  std::move(many_.begin(), many_.end(), std::back_inserter(target));
+  many_.clear();
+  count_ = 0;
+}
+
 Node::Node(std::span<const Variable> inputs) : sequence_nr_(next_sequence_nr()) {
   edges_.reserve(inputs.size());
   for (const Variable& input : inputs) edges_.push_back(detail::gradient_edge(input));
@@ -30,10 +48,11 @@ Node::Node(std::span<const Variable> inputs) : sequence_nr_(next_sequence_nr()) 
 Node::~Node() {
   thread_local std::vector<Edge>* outermost = nullptr;
   if (outermost != nullptr) {
-    std::move(edges_.begin(), edges_.end(), std::back_inserter(*outermost));
+    edges_.move_to(*outermost);
     return;
   }
-  std::vector<Edge> doomed = std::move(edges_);
+  std::vector<Edge> doomed;
+  edges_.move_to(doomed);
   outermost = &doomed;
   while (!doomed.empty()) {
     const Edge edge = std::move(doomed.back());
