@@ -72,6 +72,7 @@ TEST_CASE("The nearest candidate differs in at most a third of the word", "[core
   CHECK(nearest("tgd_usr", names) == "tgd_user");
   CHECK(nearest("tgd_sistem", names) == "tgd_system");
   CHECK(nearest("backwards_user", names) == "backward_user");
+  CHECK(nearest("lable", std::vector<std::string_view>{"text", "label"}) == "label");
   CHECK(nearest("completely different", names) == "");
   CHECK(nearest("x", {}) == "");
 }
