@@ -1,0 +1,186 @@
+#include <tgd/trainer.hpp>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tgd/cognitive/module.hpp>
+#include <tgd/data/data_loader.hpp>
+#include <tgd/functions.hpp>
+#include <tgd/lm/stub.hpp>
+
+#include "catch.hpp"
+
+using namespace tgd;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+using Samples = std::vector<std::pair<std::string, std::string>>;
+using Batch = std::tuple<Variable, Variable>;
+
+/// Answers each question with its prompt's value; right where the answer is that value.
+struct Agent : Module {
+  explicit Agent(std::vector<std::string> rewrites) {
+    for (std::string& value : rewrites) value = "<IMPROVED_VALUE>" + value + "</IMPROVED_VALUE>";
+    editor = lm::Stub::scripted(std::move(rewrites));
+    optimizer = std::make_shared<optim::TGD>(parameters(), optim::TGDOptions{.model = editor});
+  }
+
+  std::optional<StepResult> training_step(Batch& batch) {
+    ++(is_training() ? training_steps : other_steps);
+    const auto& [question, answer] = batch;
+    const Variable reply = chat_completion(student, {{"system", {prompt}}, {"user", {"{question}"}}}, {{"question", question}});
+    return exact_match_evaluator(reply, answer);
+  }
+  std::shared_ptr<optim::Optimizer> configure_optimizers() { return optimizer; }
+
+  lm::ChatModelPtr student = lm::Stub::answering([](const lm::Request& request) { return request.messages[0].content; });
+  lm::ChatModelPtr editor;
+  Parameter prompt = register_parameter("prompt", {"start", "the answer"});
+  std::shared_ptr<optim::TGD> optimizer;
+  int training_steps = 0;
+  int other_steps = 0;
+};
+
+lm::ChatModelPtr critic() {
+  return lm::Stub::answering([](const lm::Request&) { return "be different"; });
+}
+
+struct Notes : TrainerCallback {
+  void on_step(const StepReport& report) override { steps.push_back(report); }
+  void on_validation(const ValidationReport& report) override { validations.push_back(report); }
+  std::vector<StepReport> steps;
+  std::vector<ValidationReport> validations;
+};
+
+data::DataLoader<Samples> loader(const std::vector<std::string>& answers, std::size_t batch_size = 2) {
+  Samples samples;
+  for (const std::string& answer : answers) samples.emplace_back("question", answer);
+  return data::DataLoader<Samples>(samples, {.batch_size = batch_size});
+}
+
+TrainerOptions options(std::size_t epochs, std::shared_ptr<TrainerCallback> callback = std::make_shared<Notes>()) {
+  return {.max_epochs = epochs, .backward = {.model = critic()}, .callbacks = {std::move(callback)}};
+}
+
+}  // namespace
+
+TEST_CASE("metrics are weighted by sample, whatever the batches", "[train]") {
+  Agent agent({});
+  const std::vector<std::string> answers{"start", "start", "start", "no", "start"};
+  for (const std::size_t batch_size : {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{5}}) {
+    const Metrics metrics = Trainer().validate(agent, loader(answers, batch_size));
+    CHECK(metrics.score == Approx(0.8));
+    CHECK(metrics.samples == 5);
+  }
+  const Metrics perfect = Trainer().test(agent, loader(std::vector<std::string>(68, "start"), 5));
+  CHECK(perfect.score == 1.0);
+  CHECK(perfect.samples == 68);
+}
+
+TEST_CASE("validation runs in eval mode without history, and training in training mode", "[train]") {
+  Agent agent({"a", "b"});
+  Trainer(options(1)).fit(agent, loader({"x", "y", "z"}), loader({"x"}));
+  CHECK(agent.training_steps == 2);
+  CHECK(agent.other_steps == 2);
+  CHECK(agent.is_training());
+}
+
+TEST_CASE("the values of the best validation stay, and only a strictly better one replaces them", "[train]") {
+  const auto notes = std::make_shared<Notes>();
+  // One step an epoch: "good" answers 2 of 3, "equal" as many, "bad" none.
+  Agent agent({"good", "equal", "bad"});
+  const FitResult result =
+      Trainer(options(3, notes)).fit(agent, loader({"never"}), loader({"good", "good", "equal", "equal", "no", "no"}, 6));
+  CHECK(agent.prompt.text() == "good");
+  CHECK(result.steps == 3);
+  CHECK(result.first->metrics.score == 0.0);
+  CHECK(result.best->metrics.score == Approx(2.0 / 6));
+  CHECK(result.best->epoch == 1);
+  REQUIRE(notes->validations.size() == 4);
+  const std::vector<bool> best{true, true, false, false};
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    CHECK(notes->validations[i].epoch == i);
+    CHECK(notes->validations[i].is_best == best[i]);
+  }
+}
+
+TEST_CASE("where lower is better the lowest score wins", "[train]") {
+  Agent agent({"good", "bad"});
+  TrainerOptions lower = options(2);
+  lower.higher_is_better = false;
+  Trainer(lower).fit(agent, loader({"never"}), loader({"start", "good"}));
+  CHECK(agent.prompt.text() == "bad");
+}
+
+TEST_CASE("steps and validations are reported with their place", "[train]") {
+  const auto notes = std::make_shared<Notes>();
+  Agent agent({"1", "2", "3", "4", "5", "6"});
+  TrainerOptions often = options(2, notes);
+  often.validate_every = 2;
+  Trainer(often).fit(agent, loader({"x", "x", "x", "x", "x"}), loader({"y"}));
+  REQUIRE(notes->steps.size() == 6);
+  const StepReport& last = notes->steps.back();
+  CHECK(last.epoch == 2);
+  CHECK(last.epochs == 2);
+  CHECK(last.step == 6);
+  CHECK(last.step_in_epoch == 3);
+  CHECK(last.steps_in_epoch == 3);
+  CHECK(last.metrics.samples == 1);
+  std::vector<std::size_t> validated;
+  for (const ValidationReport& report : notes->validations) validated.push_back(report.step);
+  CHECK(validated == std::vector<std::size_t>{0, 2, 4, 6});
+}
+
+TEST_CASE("without validation data the last values stay", "[train]") {
+  Agent agent({"a", "b"});
+  const FitResult result = Trainer(options(2)).fit(agent, loader({"never"}));
+  CHECK(agent.prompt.text() == "b");
+  CHECK_FALSE(result.best);
+}
+
+TEST_CASE("an error says where it happened and leaves the best values", "[train]") {
+  Agent agent({"good", "bad"});  // the script ends with the third step
+  CHECK_THROWS_WITH(Trainer(options(2)).fit(agent, loader({"never", "never", "never"}, 2), loader({"good"})),
+                    ContainsSubstring("epoch 2, step 1 of 2: "));
+  CHECK(agent.prompt.text() == "start");
+
+  Agent second({"good"});
+  CHECK_THROWS_AS(Trainer(options(2)).fit(second, loader({"never"}), loader({"good"})), LMError);
+  CHECK(second.prompt.text() == "good");
+}
+
+TEST_CASE("all batches of a validation are in flight together", "[train]") {
+  Agent agent({});
+  auto slow = std::make_shared<lm::Stub>();
+  slow->otherwise("start").latency(std::chrono::milliseconds(20));
+  agent.student = slow;
+  Trainer().validate(agent, loader(std::vector<std::string>(12, "start"), 3));
+  CHECK(slow->max_in_flight() == 12);
+}
+
+TEST_CASE("steps may skip a batch, give lists of scores, further figures, and their own validation and test", "[train]") {
+  struct Steps {
+    std::optional<StepResult> training_step(Variable&) { throw std::logic_error("not in this test"); }
+    std::optional<StepResult> validation_step(Variable& batch) {
+      if (batch.size() == 1) return std::nullopt;
+      StepResult result = exact_match_evaluator(batch, "a", {.reduction = Reduction::none});
+      result.metrics["length"] = static_cast<double>(batch.size());
+      result.failed = 1;
+      return result;
+    }
+    std::optional<StepResult> test_step(Variable& batch) { return exact_match_evaluator(batch, "b"); }
+  } steps;
+  const data::DataLoader<std::vector<std::string>> texts({"a", "a", "b", "a", "b"}, {.batch_size = 2});
+  const Metrics metrics = Trainer().validate(steps, texts);
+  CHECK(metrics.samples == 4);
+  CHECK(metrics.score == 0.75);
+  CHECK(metrics.failed == 2);
+  CHECK(metrics.named.at("length") == 2.0);
+  CHECK(Trainer().test(steps, texts).score == Approx(0.4));
+}
