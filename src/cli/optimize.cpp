@@ -77,7 +77,7 @@ class Optimization {
       explain_failure();
       throw;
     }
-    if (!folder_.has_parameters()) folder_.write_parameters(agent_.values());
+    if (!folder_.has_parameters()) folder_.write_parameters(agent_.values(), agent_.state_dict());
     finish();
     print_summary(terminal_, report_, models_, folder_);
   }

@@ -33,7 +33,7 @@ OrderedJson updates_json(const TaskAgent& agent) {
   return json;
 }
 
-/// What became of the parameters, for the progress line: "rewritten", or why not.
+/// What became of the parameters, for the progress line; nothing where no feedback came.
 std::string updates_text(const TaskAgent& agent) {
   using Outcome = optim::ParameterUpdate::Outcome;
   std::string text;
@@ -46,7 +46,7 @@ std::string updates_text(const TaskAgent& agent) {
                         updates[i].outcome == Outcome::updated ? "rewritten" : name_of(updates[i].outcome),
                         is_kept ? " (" + updates[i].reason + ")" : "");
   }
-  return text.empty() ? "nothing to improve" : text;
+  return text;
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ void RunLog::on_validation(const ValidationReport& report) {
                        {"is_best", report.is_best},
                        {"seconds", seconds()}});
   // The first values are the user's own: until something is better there is nothing to keep.
-  if (report.is_best && report.step > 0) folder_.write_parameters(agent_.values());
+  if (report.is_best && report.step > 0) folder_.write_parameters(agent_.values(), agent_.state_dict());
 }
 
 double RunLog::seconds() const {
@@ -85,9 +85,11 @@ double RunLog::seconds() const {
 Progress::Progress(Terminal& terminal, const TaskAgent& agent) : terminal_(terminal), agent_(agent) {}
 
 void Progress::on_step(const StepReport& report) {
+  const std::string updates = updates_text(agent_);
+  const char* none = report.metrics.score < 1 ? "no feedback" : "nothing to improve";
   const std::string text =
       fmt::format("epoch {}/{}  step {}/{}  batch {:>6}  {}", report.epoch, report.epochs, report.step_in_epoch,
-                  report.steps_in_epoch, percent(report.metrics.score), updates_text(agent_));
+                  report.steps_in_epoch, percent(report.metrics.score), updates.empty() ? none : updates);
   terminal_.progress(text);
 }
 

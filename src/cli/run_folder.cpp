@@ -52,13 +52,9 @@ RunFolder::RunFolder(const std::string& name, const std::optional<fs::path>& wan
 
 void RunFolder::write_task(const OrderedJson& task) const { write_json("task.json", task); }
 
-void RunFolder::write_parameters(const std::vector<std::pair<std::string, std::string>>& values) {
-  OrderedJson json = OrderedJson::object();
-  for (const auto& [name, value] : values) {
-    detail::write_file(parameter_file(name), value + "\n");
-    json[name] = value;
-  }
-  write_json("parameters.json", json);
+void RunFolder::write_parameters(const std::vector<std::pair<std::string, std::string>>& values, const Json& state) {
+  for (const auto& [name, value] : values) detail::write_file(parameter_file(name), value + "\n");
+  detail::write_file(path_ / "parameters.json", state.dump(2) + "\n");
   has_parameters_ = true;
 }
 

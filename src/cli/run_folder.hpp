@@ -3,7 +3,7 @@
 //   task.json            the task with all settings in place; can be given to the program again
 //   metrics.jsonl        one line for each step and each validation
 //   <parameter>.txt      the best value so far, as plain text
-//   parameters.json      the best values so far, by name
+//   parameters.json      the best values so far, as Module::load_state_dict() takes them
 //   result.json          written at the end, after a failure, too
 //
 // Every file but metrics.jsonl is written whole or not at all.
@@ -30,7 +30,8 @@ class RunFolder {
   std::filesystem::path parameter_file(const std::string& parameter) const { return path_ / (parameter + ".txt"); }
 
   void write_task(const OrderedJson& task) const;
-  void write_parameters(const std::vector<std::pair<std::string, std::string>>& values);
+  /// `state` is what Module::state_dict() gives.
+  void write_parameters(const std::vector<std::pair<std::string, std::string>>& values, const Json& state);
   bool has_parameters() const { return has_parameters_; }
   void add_metrics(const OrderedJson& line);
   void write_result(const OrderedJson& result) const;

@@ -1,5 +1,7 @@
 #include "cli/task_agent.hpp"
 
+#include <algorithm>
+
 #include <tgd/functions.hpp>
 #include <tgd/template.hpp>
 
@@ -24,34 +26,29 @@ std::shared_ptr<optim::TGD> make_optimizer(const OptimizerSpec& spec, std::vecto
 
 TaskAgent::TaskAgent(const Task& task, Models models, Prompts prompts)
     : student_(models.student), prompts_(std::move(prompts)) {
-  std::vector<Variable> variables;
-  for (const ParameterSpec& spec : task.parameters) {
-    variables.emplace_back(Data(spec.value), spec.role, true);
-    parameters_.push_back({spec.name, variables.back()});
-  }
-  for (const MessageSpec& message : task.messages) add_message(message);
-  optimizer_ = make_optimizer(task.optimizer, std::move(variables), models.teacher, prompts_);
+  for (const ParameterSpec& spec : task.parameters) register_parameter(spec.name, {spec.value, spec.role});
+  for (const MessageSpec& spec : task.messages) messages_.push_back(message(spec));
+  optimizer_ = make_optimizer(task.optimizer, parameters(), models.teacher, prompts_);
 }
 
-void TaskAgent::add_message(const MessageSpec& spec) {
+Message TaskAgent::message(const MessageSpec& spec) {
   Message message{spec.role, {}};
   for (const std::string& text : spec.content) message.content.push_back(content(text));
-  messages_.push_back(std::move(message));
+  return message;
 }
 
 Variable TaskAgent::content(const std::string& text) {
-  for (NamedVariable& parameter : parameters_) {
-    if (text == "{" + parameter.name + "}") return parameter.variable;
-    if (has_placeholder(text, parameter.name)) parameter.is_filled_in = true;
+  for (const auto& [name, parameter] : named_parameters()) {
+    if (text == "{" + name + "}") return parameter;
+    const bool is_known =
+        std::any_of(filled_in_.begin(), filled_in_.end(), [&](const auto& input) { return input.first == name; });
+    if (has_placeholder(text, name) && !is_known) filled_in_.emplace_back(name, parameter);
   }
   return {text, "message"};
 }
 
 std::optional<StepResult> TaskAgent::training_step(Batch& batch) {
-  Inputs inputs;
-  for (const NamedVariable& parameter : parameters_) {
-    if (parameter.is_filled_in) inputs.emplace_back(parameter.name, parameter.variable);
-  }
+  Inputs inputs = filled_in_;
   for (const auto& [name, variable] : batch) {
     if (name != target_name) inputs.emplace_back(name, variable);
   }
@@ -64,7 +61,7 @@ std::optional<StepResult> TaskAgent::training_step(Batch& batch) {
 
 std::vector<std::pair<std::string, std::string>> TaskAgent::values() const {
   std::vector<std::pair<std::string, std::string>> values;
-  for (const NamedVariable& parameter : parameters_) values.emplace_back(parameter.name, parameter.variable.text());
+  for (const auto& [name, parameter] : named_parameters()) values.emplace_back(name, parameter.text());
   return values;
 }
 

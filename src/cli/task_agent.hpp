@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <tgd/cognitive/module.hpp>
 #include <tgd/optim.hpp>
 #include <tgd/prompts.hpp>
 #include <tgd/trainer.hpp>
@@ -19,7 +20,7 @@
 
 namespace tgd::cli {
 
-class TaskAgent {
+class TaskAgent final : public Module {
  public:
   TaskAgent(const Task& task, Models models, Prompts prompts);
 
@@ -32,19 +33,13 @@ class TaskAgent {
   const std::vector<optim::ParameterUpdate>& last_updates() const { return optimizer_->last_updates(); }
 
  private:
-  struct NamedVariable {
-    std::string name;
-    Variable variable;
-    bool is_filled_in = false;  ///< stands inside other text of a message
-  };
-
-  void add_message(const MessageSpec& spec);
+  Message message(const MessageSpec& spec);
   Variable content(const std::string& text);
 
   lm::ChatModelPtr student_;
   Prompts prompts_;
-  std::vector<NamedVariable> parameters_;
   Messages messages_;
+  Inputs filled_in_;  ///< the parameters that stand inside other text of a message
   std::shared_ptr<optim::TGD> optimizer_;
 };
 

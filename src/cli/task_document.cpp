@@ -1,6 +1,7 @@
 #include "cli/task_document.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <iterator>
 
 #include <fmt/format.h>
@@ -55,6 +56,13 @@ std::string joined_pointer(const std::string& parent, const std::string& key) {
   return pointer;
 }
 
+std::size_t number_after(std::string_view text, std::string_view word) {
+  const std::size_t found = text.find(word);
+  std::size_t number = 1;
+  if (found != text.npos) std::from_chars(text.data() + found + word.size(), text.data() + text.size(), number);
+  return number;
+}
+
 /// Receives the parser's events and notes on which line each value begins.
 class LineRecorder {
  public:
@@ -87,12 +95,11 @@ class LineRecorder {
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) {
-    const std::string_view text = error.what();
-    const std::size_t reason = text.rfind(": ");
-    const std::size_t column = text.find("column ");
-    throw TaskError(fmt::format("{}:{}:{}: not valid JSON (comments are allowed): {}", file_, position_.line,
-                                text.substr(column + 7, text.find_first_not_of("0123456789", column + 7) - column - 7),
-                                text.substr(reason == text.npos ? 0 : reason + 2)));
+    // "… at line 3, column 5: the reason"
+    const std::string text = error.what();
+    const std::size_t reason = text.find(": ", text.find("column "));
+    throw TaskError(fmt::format("{}:{}:{}: not valid JSON (comments are allowed): {}", file_, number_after(text, "line "),
+                                number_after(text, "column "), text.substr(reason == text.npos ? 0 : reason + 2)));
   }
 
  private:
