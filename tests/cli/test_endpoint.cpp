@@ -1,0 +1,180 @@
+// The shipped task against endpoints that answer, answer in another order, or do not answer as they should.
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include <nlohmann/json.hpp>
+#include <tgd/lm/simulated.hpp>
+
+#include "catch.hpp"
+#include "cli/tickets.hpp"
+#include "support/chat_server.hpp"
+#include "support/http_server.hpp"
+
+using namespace tgd;
+using Catch::Matchers::ContainsSubstring;
+namespace fs = std::filesystem;
+
+namespace {
+
+test::ProcessResult optimize_at(const std::string& url, const fs::path& task, const fs::path& run,
+                                std::vector<std::string> flags = {}) {
+  flags.insert(flags.end(), {"--base-url", url, "--model", "simulated"});
+  return test::optimize(task, run, std::move(flags), {.environment = {{"OPENAI_API_KEY", "sk-secret-of-the-test"}}});
+}
+
+struct Fault {
+  std::string name;
+  test::HttpResponse response;
+  std::string message;  ///< part of what the program has to say
+};
+
+std::vector<Fault> faults() {
+  const auto json = [](int status, std::string body) {
+    return test::HttpResponse{.status = status, .headers = {{"Content-Type", "application/json"}}, .body = std::move(body)};
+  };
+  const std::string good = test::completion_body("billing");
+  return {{"401", json(401, test::error_body("Incorrect API key provided", "invalid_api_key")), "401"},
+          {"404", json(404, test::error_body("The model does not exist", "model_not_found")), "404"},
+          {"429", json(429, test::error_body("Rate limit reached", "rate_limit")), "429"},
+          {"500", json(500, test::error_body("The server had an error", "server_error")), "500"},
+          {"HTML", {.headers = {{"Content-Type", "text/html"}}, .body = "<html><body>It works!</body></html>"}, "html"},
+          {"cut-off JSON", json(200, good.substr(0, good.size() / 2)), ""},
+          {"no choice", json(200, R"({"id": "x", "object": "chat.completion", "choices": []})"), "choice"},
+          {"empty choice", json(200, R"({"choices": [{"index": 0, "message": {"role": "assistant", "content": null}}]})"),
+           "no content"},
+          {"cut-off answer", json(200, test::completion_body("bill", "length")), "length"},
+          {"hang-up", test::hang_up(), ""}};
+}
+
+}  // namespace
+
+TEST_CASE("over HTTP the optimized prompt is the same byte for byte, whatever the order and latency of the replies", "[cli]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder);
+  REQUIRE(test::optimize(task, folder.path() / "in-process").status == 0);
+  const std::string prompt = test::read_text(folder.path() / "in-process/instructions.txt");
+
+  const std::vector<test::ChatServerOptions> timings{
+      {},
+      {.shuffle = std::chrono::milliseconds(20), .seed = 1},
+      {.latency = std::chrono::milliseconds(2), .shuffle = std::chrono::milliseconds(8), .seed = 2}};
+  for (std::size_t i = 0; i < timings.size(); ++i) {
+    const test::ChatServer server(std::make_shared<lm::Simulated>(), timings[i]);
+    const fs::path run = folder.path() / ("http-" + std::to_string(i));
+    const test::ProcessResult result = optimize_at(server.url(), task, run);
+    INFO(result.out << result.err);
+    REQUIRE(result.status == 0);
+    CHECK(test::read_text(run / "instructions.txt") == prompt);
+    CHECK(server.http().max_concurrent() > 1);
+    CHECK(test::read_result(run)["simulated"] == false);
+  }
+}
+
+TEST_CASE("an endpoint's fault ends the run with status 1, a message and the first prompt in place", "[cli]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder);
+  for (const Fault& fault : faults()) {
+    const test::HttpServer server([&](const test::HttpRequest&) { return fault.response; });
+    const fs::path run = folder.path() / fault.name;
+    const test::ProcessResult result =
+        optimize_at(server.url() + "/v1", task, run, {"--max-retries", "1", "--max-in-flight", "2"});
+    INFO(fault.name << "\n" << result.out << result.err);
+    CHECK(result.status == 1);
+    CHECK_THAT(result.err, ContainsSubstring("measuring the test part before training"));
+    CHECK_THAT(result.err, ContainsSubstring(fault.message, Catch::CaseSensitive::No));
+    CHECK_THAT(result.out + result.err, !ContainsSubstring("sk-secret"));
+    CHECK_FALSE(fs::exists(run / "instructions.txt"));
+    const nlohmann::json figures = test::read_result(run);
+    CHECK(figures["status"] == "failed");
+    CHECK(figures["parameters"]["instructions"]["best"] == figures["parameters"]["instructions"]["first"]);
+    CHECK_THAT(test::read_text(run / "result.json"), !ContainsSubstring("sk-secret"));
+  }
+}
+
+TEST_CASE("an endpoint that is down ends the run with status 1 and its address", "[cli]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder);
+  const std::string url = "http://127.0.0.1:" + std::to_string(test::closed_port()) + "/v1";
+  const test::ProcessResult result = optimize_at(url, task, folder.path() / "run", {"--max-retries", "1"});
+  INFO(result.out << result.err);
+  CHECK(result.status == 1);
+  CHECK_THAT(result.err, ContainsSubstring(url));
+}
+
+TEST_CASE("replies that are empty texts are no fault, and change nothing", "[cli]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder);
+  const test::HttpServer server([](const test::HttpRequest&) -> test::HttpResponse {
+    return {.headers = {{"Content-Type", "application/json"}}, .body = test::completion_body("")};
+  });
+  const test::ProcessResult result = optimize_at(server.url() + "/v1", task, folder.path() / "run");
+  INFO(result.out << result.err);
+  CHECK(result.status == 0);
+  CHECK_THAT(result.out, ContainsSubstring("unchanged"));
+  const nlohmann::json figures = test::read_result(folder.path() / "run");
+  CHECK(figures["parameters"]["instructions"]["best"] == figures["parameters"]["instructions"]["first"]);
+}
+
+TEST_CASE("what passes by itself is retried: some 429, 500 and hang-ups do not change the prompt", "[cli]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder);
+  REQUIRE(test::optimize(task, folder.path() / "in-process").status == 0);
+
+  const test::ChatServer good(std::make_shared<lm::Simulated>());
+  lm::Simulated simulated;
+  const test::HttpServer server([&](const test::HttpRequest& request) -> test::HttpResponse {
+    if (request.number % 29 == 3)
+      return {.status = 429, .headers = {{"Retry-After-Ms", "5"}}, .body = test::error_body("slow down")};
+    if (request.number % 29 == 11) return {.status = 500, .body = test::error_body("try again")};
+    if (request.number % 29 == 17) return test::hang_up();
+    const lm::Request asked = test::parse_chat_request(request.body);
+    return {.headers = {{"Content-Type", "application/json"}}, .body = test::completion_body(simulated.reply_to(asked))};
+  });
+  const test::ProcessResult result = optimize_at(server.url() + "/v1", task, folder.path() / "run");
+  INFO(result.out << result.err);
+  REQUIRE(result.status == 0);
+  CHECK(test::read_text(folder.path() / "run/instructions.txt") ==
+        test::read_text(folder.path() / "in-process/instructions.txt"));
+}
+
+TEST_CASE("a run that fails half way keeps the best prompt so far and says where it failed", "[cli]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder);
+  lm::Simulated simulated;
+  std::atomic<int> rewrites = 0;
+  const test::HttpServer server([&](const test::HttpRequest& request) -> test::HttpResponse {
+    const lm::Request asked = test::parse_chat_request(request.body);
+    if (asked.messages[0].content.find("IMPROVED_VALUE") != std::string::npos && ++rewrites > 3) {
+      return {.status = 403, .body = test::error_body("Your account has been closed")};
+    }
+    return {.headers = {{"Content-Type", "application/json"}}, .body = test::completion_body(simulated.reply_to(asked))};
+  });
+  const fs::path run = folder.path() / "run";
+  const test::ProcessResult result = optimize_at(server.url() + "/v1", task, run);
+  INFO(result.out << result.err);
+  CHECK(result.status == 1);
+  CHECK_THAT(result.err, ContainsSubstring("epoch 2, step") && ContainsSubstring("403"));
+  CHECK_THAT(result.out, ContainsSubstring("best values up to then"));
+  const nlohmann::json figures = test::read_result(run);
+  CHECK(figures["status"] == "failed");
+  CHECK(figures["parameters"]["instructions"]["best"] != figures["parameters"]["instructions"]["first"]);
+  CHECK(test::read_text(run / "instructions.txt") == figures["parameters"]["instructions"]["best"].get<std::string>() + "\n");
+}
+
+TEST_CASE("a missing key or model name is a mistake that is told before any call", "[cli]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder);
+  const test::ProcessResult no_key = test::optimize(task, folder.path() / "run", {"--model", "gpt-4o-mini"});
+  CHECK(no_key.status == 2);
+  CHECK_THAT(no_key.err, ContainsSubstring("OPENAI_API_KEY"));
+  const test::ProcessResult no_model = test::optimize(task, folder.path() / "run", {"--base-url", "http://127.0.0.1:1/v1"});
+  CHECK(no_model.status == 2);
+  CHECK_THAT(no_model.err, ContainsSubstring("--model"));
+  const test::ProcessResult no_url = test::optimize(task, folder.path() / "run", {"--base-url", "localhost", "--model", "m"});
+  CHECK(no_url.status == 2);
+  CHECK_THAT(no_url.err, ContainsSubstring("--base-url"));
+  CHECK_FALSE(fs::exists(folder.path() / "run"));
+}

@@ -1,0 +1,90 @@
+#include "support/process.hpp"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <stdexcept>
+#include <string_view>
+#include <system_error>
+
+#include "support/golden.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace tgd::test {
+
+namespace {
+
+void check(int error, const char* action) {
+  if (error != 0) throw std::system_error(error, std::generic_category(), action);
+}
+
+class FileActions {
+ public:
+  FileActions() { check(posix_spawn_file_actions_init(&actions_), "posix_spawn_file_actions_init"); }
+  ~FileActions() { posix_spawn_file_actions_destroy(&actions_); }
+  FileActions(const FileActions&) = delete;
+  FileActions& operator=(const FileActions&) = delete;
+
+  void open(int descriptor, const std::filesystem::path& file, int flags) {
+    check(posix_spawn_file_actions_addopen(&actions_, descriptor, file.c_str(), flags, 0600), "redirecting to a file");
+  }
+  void change_folder(const std::filesystem::path& folder) {
+    check(posix_spawn_file_actions_addchdir_np(&actions_, folder.c_str()), "changing the folder");
+  }
+  const posix_spawn_file_actions_t* get() const { return &actions_; }
+
+ private:
+  posix_spawn_file_actions_t actions_{};
+};
+
+std::vector<std::string> environment_with(const std::map<std::string, std::string>& added) {
+  std::vector<std::string> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    if (text.starts_with("OPENAI_") || added.contains(std::string(text.substr(0, text.find('='))))) continue;
+    environment.emplace_back(text);
+  }
+  for (const auto& [name, value] : added) environment.push_back(name + "=" + value);
+  return environment;
+}
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+int wait_for(pid_t process) {
+  int status = 0;
+  while (waitpid(process, &status, 0) < 0) {
+    if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "waitpid");
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+ProcessResult run_process(const std::vector<std::string>& arguments, const ProcessOptions& options) {
+  const TemporaryFolder output;
+  FileActions actions;
+  actions.open(STDIN_FILENO, "/dev/null", O_RDONLY);
+  actions.open(STDOUT_FILENO, output.path() / "out", O_WRONLY | O_CREAT);
+  actions.open(STDERR_FILENO, output.path() / "err", O_WRONLY | O_CREAT);
+  actions.change_folder(options.folder);
+
+  std::vector<std::string> texts = arguments;
+  std::vector<std::string> variables = environment_with(options.environment);
+  pid_t process = 0;
+  check(posix_spawn(&process, texts.at(0).c_str(), actions.get(), nullptr, pointers_to(texts).data(),
+                    pointers_to(variables).data()),
+        texts[0].c_str());
+  ProcessResult result{.status = wait_for(process)};
+  result.out = read_text(output.path() / "out");
+  result.err = read_text(output.path() / "err");
+  return result;
+}
+
+}  // namespace tgd::test
