@@ -80,7 +80,7 @@ const std::string first_ticket_prompt =
 TEST_CASE("The loop learns to sort tickets, by feedback and better with momentum", "[lm][simulated]") {
   const std::vector<Sample> samples = tickets();
   REQUIRE(samples.size() >= 200);
-  constexpr std::uint64_t seeds = 4;
+  constexpr std::uint64_t seeds = 2;
   double before = 0, after = 0, after_without_momentum = 0;
   for (std::uint64_t seed = 0; seed < seeds; ++seed) {
     CAPTURE(seed);
