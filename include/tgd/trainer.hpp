@@ -153,9 +153,11 @@ Pass pass_over(const Loader& loader, Step step) {
 
 template <class Agent>
 std::function<void(bool)> mode_of(Agent& agent) {
-  return [&agent](bool training) {
-    if constexpr (requires { agent.train(training); }) agent.train(training);
-  };
+  if constexpr (requires { agent.train(true); }) {
+    return [&agent](bool training) { agent.train(training); };
+  } else {
+    return [](bool) {};
+  }
 }
 
 }  // namespace detail

@@ -41,7 +41,7 @@ Variable TaskAgent::content(const std::string& text) {
   for (const auto& [name, parameter] : named_parameters()) {
     if (text == "{" + name + "}") return parameter;
     const bool is_known =
-        std::any_of(filled_in_.begin(), filled_in_.end(), [&](const auto& input) { return input.first == name; });
+        std::any_of(filled_in_.begin(), filled_in_.end(), [&wanted = name](const auto& input) { return input.first == wanted; });
     if (has_placeholder(text, name) && !is_known) filled_in_.emplace_back(name, parameter);
   }
   return {text, "message"};

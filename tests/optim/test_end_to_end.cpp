@@ -38,8 +38,6 @@ struct Record {
   std::vector<Texts> gradients;
   Texts prompts;
   Texts scores;
-
-  friend bool operator==(const Record&, const Record&) = default;
 };
 
 Record run(const std::optional<std::uint64_t>& seed) {
