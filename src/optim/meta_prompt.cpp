@@ -156,13 +156,14 @@ std::size_t size_of(const std::vector<lm::Message>& messages) {
 
 std::vector<lm::Message> fill(const MetaPrompt& about, const Extent& extent) {
   const TGDOptions& options = *about.options;
-  const std::string role = about.parameter.role();
+  std::string role = about.parameter.role();
+  if (role.empty()) role = "a text of the program";
   const std::string feedback = feedback_section(about.gradients, extent, options);
   const std::string rules = constraints_section(about.constraints, options);
   const std::string earlier = momentum_section(*about.momentum, extent, options);
   std::vector<std::string> texts;
   texts.reserve(options.inputs.size());
-  std::vector<TemplateInput> inputs{{"role", role.empty() ? "a text of the program" : role},
+  std::vector<TemplateInput> inputs{{"role", role},
                                     {"value", about.parameter.data().text()},
                                     {"feedback", feedback},
                                     {"constraints", rules},

@@ -437,9 +437,9 @@ TEST_CASE("A failed pass names the node, keeps the error's type, changes no leaf
     }
   }
   SECTION("in a hook of a leaf") {
-    bool once = true;
-    Variable(before).register_hook([&once](const Variable& gradient) {
-      if (std::exchange(once, false)) throw ValueError("broken");
+    const auto once = std::make_shared<bool>(true);  // the hook stays longer than this section
+    Variable(before).register_hook([once](const Variable& gradient) {
+      if (std::exchange(*once, false)) throw ValueError("broken");
       return gradient;
     });
     CHECK_THAT(message_of<ValueError>(pass), ContainsSubstring("\"before\"") && ContainsSubstring("broken"));
