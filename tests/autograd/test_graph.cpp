@@ -201,5 +201,11 @@ TEST_CASE("Operations on data that is on its way return at once", "[autograd][gr
     CHECK_THROWS_AS(sum.backward("no"), tgd::LMError);
     CHECK(coming.grad().empty());
   }
-  SECTION("and are refused when the lengths cannot match") { CHECK_THROWS_AS(coming + Texts{"x"}, ValueError); }
+  SECTION("and are refused when the lengths cannot match") {
+    CHECK_THROWS_AS(coming + Texts{"x"}, ValueError);
+    // Whoever waits for data holds it: it has to come, or to fail, in the end.
+    storage->set_item(0, "a");
+    storage->set_item(1, "b");
+    sum.wait();
+  }
 }
