@@ -629,12 +629,15 @@ TEST_CASE("A callback may use and even destroy the client", "[lm][openai]") {
   }
   SECTION("destroy it with another call under way") {
     std::promise<void> started;
+    std::promise<void> destroyed;
     client->start(ask("1"), [&](const Outcome&) {
       started.get_future().wait();
       client.reset();
+      destroyed.set_value();
     });
     client->start(ask("2"), [&](Outcome outcome) { pending.set_value(std::move(outcome)); });
     started.set_value();
+    destroyed.get_future().wait();
     // It may have been answered already, or be cancelled now; but it ends.
     pending.get_future().get();
   }
