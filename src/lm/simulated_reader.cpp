@@ -12,7 +12,6 @@ namespace tgd::lm::detail {
 namespace {
 
 using tgd::detail::trim;
-using WordSet = std::unordered_set<std::string_view>;
 
 // Bounds what a text that is all labels can cost; real label sets are far below.
 constexpr std::size_t max_labels = 256;
@@ -24,62 +23,37 @@ constexpr std::size_t max_cue_words = 3;
 // ---- The vocabulary of instructions ----------------------------------------------------------------------------------
 
 // Verbs that stand before the label that a rule leads to.
-const WordSet& answer_verbs() {
-  static const WordSet words = {"answer", "assign", "call", "choose", "classify", "give", "label", "mark",   "output", "pick",
-                                "put",    "reply",  "say",  "select", "respond",  "take", "tag",   "return", "use",    "write"};
-  return words;
-}
+constexpr WordSet answer_verbs(
+    "answer assign call choose classify give label mark output pick put reply respond return say select tag "
+    "take use write");
 
 // Verbs that tie cues to a label: "invoice and refund mean billing".
-const WordSet& cue_verbs() {
-  static const WordSet words = {"are",   "belong", "belongs",  "count",     "counts",  "fall",     "falls",
-                                "go",    "goes",   "indicate", "indicates", "is",      "mean",     "means",
-                                "point", "points", "speak",    "speaks",    "suggest", "suggests", "then"};
-  return words;
-}
+constexpr WordSet cue_verbs(
+    "are belong belongs count counts fall falls go goes indicate indicates is mean means point points speak "
+    "speaks suggest suggests then");
 
 // What may stand around these verbs without being a cue.
-const WordSet& glue_words() {
-  static const WordSet words = {"a",    "always", "as",  "be",    "category", "class",  "do",    "for",     "in",
-                                "into", "it",     "its", "must",  "of",       "should", "label", "message", "please",
-                                "the",  "this",   "to",  "under", "usually",  "with",   "an",    "just",    "only"};
-  return words;
-}
+constexpr WordSet glue_words(
+    "a always an as be category class do for in into it its just label message must of only please should "
+    "the this to under usually with");
 
-const WordSet& negations() {
-  static const WordSet words = {"not", "never", "don't", "doesn't", "isn't", "aren't"};
-  return words;
-}
+constexpr WordSet negations("aren't doesn't don't isn't never not");
 
 // Words that lead from a label to its cues: "choose billing when …".
-const WordSet& connectors() {
-  static const WordSet words = {"because", "for", "if", "on", "when", "whenever", "where"};
-  return words;
-}
+constexpr WordSet connectors("because for if on when whenever where");
 
 // The same, where the sentence begins with the label: "billing covers …".
-const WordSet& describing_verbs() {
-  static const WordSet words = {"concerns", "covers", "has", "includes", "is", "means", "are"};
-  return words;
-}
+constexpr WordSet describing_verbs("are concerns covers has includes is means");
 
 // What a condition begins with before it comes to its cues.
-const WordSet& condition_words() {
-  static const WordSet words = {
-      "a",         "about",      "all",       "an",         "and",      "any",       "anything",   "are",        "as",
-      "ask",       "asks",       "asking",    "because",    "by",       "case",      "complains",  "concern",    "concerning",
-      "concerns",  "contain",    "contained", "containing", "contains", "customer",  "customers",  "customer's", "email",
-      "emails",    "everything", "following", "for",        "has",      "have",      "he",         "if",         "in",
-      "include",   "included",   "includes",  "involve",    "involves", "is",        "it",         "keyword",    "keywords",
-      "like",      "look",       "mail",      "mails",      "mention",  "mentioned", "mentioning", "mentions",   "message",
-      "messages",  "of",         "on",        "one",        "or",       "phrase",    "phrases",    "question",   "questions",
-      "regarding", "request",    "requests",  "review",     "reviews",  "says",      "she",        "someone",    "something",
-      "such",      "talk",       "talks",     "term",       "terms",    "text",      "texts",      "that",       "the",
-      "there",     "they",       "things",    "ticket",     "tickets",  "to",        "user",       "users",      "uses",
-      "was",       "were",       "when",      "whenever",   "where",    "which",     "with",       "word",       "words",
-      "writer",    "etc"};
-  return words;
-}
+constexpr WordSet condition_words(
+    "a about all an and any anything are as ask asking asks because by case complains concern concerning "
+    "concerns contain contained containing contains customer customer's customers email emails etc "
+    "everything following for has have he if in include included includes involve involves is it keyword "
+    "keywords like look mail mails mention mentioned mentioning mentions message messages of on one or "
+    "phrase phrases question questions regarding request requests says she someone something such talk talks "
+    "term terms text texts that the there they things to user users uses was were when whenever where which "
+    "with word words writer");
 
 bool contains_any(std::string_view text, std::initializer_list<std::string_view> phrases) {
   return std::any_of(phrases.begin(), phrases.end(), [&](std::string_view phrase) { return text.find(phrase) != text.npos; });
@@ -178,13 +152,12 @@ bool is_quoted(std::string_view text) { return text.size() > 2 && text.front() =
 
 // The label that a list item names, without article, brackets and quotes; empty when the item does not look like a label.
 std::string label_in(std::string_view item) {
-  static const WordSet leading = {"the",     "a",        "an",         "either", "or",      "and",       "label",
-                                  "labels",  "category", "categories", "class",  "classes", "following", "these",
-                                  "options", "topics",   "topic",      "values", "exactly"};
-  static const WordSet impossible = {"if",    "when",      "that",     "what", "which", "you",    "your",   "is",
-                                     "are",   "message",   "it",       "they", "this",  "should", "must",   "only",
-                                     "will",  "be",        "i",        "we",   "from",  "to",     "answer", "reply",
-                                     "based", "depending", "messages", "with", "please"};
+  constexpr WordSet leading(
+      "a an and categories category class classes either exactly following label labels options or the these "
+      "topic topics values");
+  constexpr WordSet impossible(
+      "answer are based be depending from i if is it message messages must only please reply should that "
+      "they this to we what when which will with you your");
   item = trim(item.substr(0, item.find('(')));
   while (!item.empty() && std::string_view(".:[]{}").find(item.back()) != std::string_view::npos)
     item = trim(item.substr(0, item.size() - 1));
@@ -217,25 +190,22 @@ std::vector<std::string> labels_in_list(std::string_view list) {
 
 // Whether "head:" announces the labels, as in "Answer with one of:".
 bool announces_labels(std::string_view head) {
-  static const WordSet yes = {"label",   "labels",   "category", "categories", "class",  "classes", "topic",
-                              "topics",  "option",   "options",  "about",      "one",    "tag",     "tags",
-                              "intent",  "intents",  "choose",   "pick",       "answer", "answers", "reply",
-                              "respond", "classify", "sort",     "into",       "as",     "between", "following"};
-  static const WordSet no = {"words",   "cue",      "cues",    "mention",   "mentions",   "contain",  "contains",
-                             "keyword", "keywords", "phrases", "when",      "if",         "example",  "examples",
-                             "means",   "mean",     "default", "otherwise", "precedence", "priority", "order",
-                             "prefer",  "for",      "format",  "note",      "unsure"};
+  constexpr WordSet yes(
+      "about answer answers as between categories category choose class classes classify following intent "
+      "intents into label labels one option options pick reply respond sort tag tags topic topics");
+  constexpr WordSet no(
+      "contain contains cue cues default example examples for format if keyword keywords mean means mention "
+      "mentions note order otherwise phrases precedence prefer priority unsure when words");
   const std::vector<Word> words = words_of(head);
   return has_any(words, yes) && !has_any(words, no);
 }
 
 // Whether "head: …" is a line of another kind than the definition of a label.
 bool is_reserved_head(std::string_view head) {
-  static const WordSet reserved = {"answer",   "assistant", "context", "default",   "example", "examples",   "fallback",
-                                   "format",   "goal",      "hint",    "important", "input",   "language",   "message",
-                                   "note",     "notes",     "order",   "otherwise", "output",  "precedence", "priority",
-                                   "question", "remember",  "role",    "rule",      "rules",   "steps",      "style",
-                                   "system",   "task",      "text",    "tip",       "tone",    "user",       "warning"};
+  constexpr WordSet reserved(
+      "answer assistant context default example examples fallback format goal hint important input language "
+      "message note notes order otherwise output precedence priority question remember role rule rules steps "
+      "style system task text tip tone user warning");
   const std::vector<Word> words = words_of(head);
   return words.empty() || reserved.contains(words.front().text) || announces_labels(head);
 }
@@ -310,17 +280,17 @@ class LabelCollector {
 
   // "Choose billing when …", "…, answer billing": the words between the verb and the condition or the end.
   void look_for_rule(std::string_view text) {
-    static const WordSet conditional = {"if", "when", "whenever", "otherwise", "for", "mentions", "default"};
+    constexpr WordSet conditional("default for if mentions otherwise when whenever");
     const std::vector<Word> words = words_of(text);
     if (!has_any(words, conditional)) return;
     std::size_t first = words.size();
     for (std::size_t i = 0; i < words.size(); ++i) {
-      if (answer_verbs().contains(words[i].text)) first = i + 1;
+      if (answer_verbs.contains(words[i].text)) first = i + 1;
     }
     if (first >= words.size()) return;
-    while (first + 1 < words.size() && glue_words().contains(words[first].text)) ++first;
+    while (first + 1 < words.size() && glue_words.contains(words[first].text)) ++first;
     std::size_t last = first;
-    while (last < words.size() && !connectors().contains(words[last].text)) ++last;
+    while (last < words.size() && !connectors.contains(words[last].text)) ++last;
     if (last == first) return;
     std::string label = label_in(text.substr(words[first].begin, words[last - 1].end - words[first].begin));
     if (!label.empty()) ruled_.push_back(std::move(label));
@@ -336,13 +306,13 @@ class LabelCollector {
 
 // The words of a cue without what leads to them: "the message mentions an invoice" leaves "invoice".
 std::string_view without_lead(std::string_view item) {
-  static const WordSet triggers = {"about",   "concerning", "concerns", "contain",  "contains",  "include", "includes",
-                                   "keyword", "keywords",   "mention",  "mentions", "mentioned", "phrase",  "phrases",
-                                   "says",    "regarding",  "term",     "terms",    "word",      "words"};
+  constexpr WordSet triggers(
+      "about concerning concerns contain contains include includes keyword keywords mention mentioned "
+      "mentions phrase phrases regarding says term terms word words");
   const std::vector<Word> words = words_of(item);
   std::size_t first = words.size();
   while (first > 0 && !triggers.contains(words[first - 1].text)) --first;
-  while (first < words.size() && condition_words().contains(words[first].text)) ++first;
+  while (first < words.size() && condition_words.contains(words[first].text)) ++first;
   if (first == words.size()) return {};
   return item.substr(words[first].begin, words.back().end - words[first].begin);
 }
@@ -358,7 +328,7 @@ std::vector<std::string> cues_of(std::string_view body) {
       continue;
     }
     for (const Word& word : words) {
-      if (!is_stop_word(word.text) && !condition_words().contains(word.text)) cues.push_back(word.text);
+      if (!is_stop_word(word.text) && !condition_words.contains(word.text)) cues.push_back(word.text);
     }
   }
   return cues;
@@ -462,7 +432,7 @@ class RuleReader {
   bool read_definition(const Definition& definition) {
     const std::optional<std::size_t> label = exact_label(definition.head);
     if (!label) return false;
-    static const WordSet comparing = {"beats", "outranks", "over", "prefer", "preferred", "wins"};
+    constexpr WordSet comparing("beats outranks over prefer preferred wins");
     const std::vector<Word> words = words_of(definition.tail);
     if (words.empty()) {
       open_label_ = label;
@@ -501,8 +471,8 @@ class RuleReader {
   }
 
   void read_answer_format(const Sentence& sentence) {
-    static const WordSet answering = {"answer", "output", "reply", "respond", "response", "return", "write"};
-    static const WordSet only = {"exactly", "just", "only", "solely"};
+    constexpr WordSet answering("answer output reply respond response return write");
+    constexpr WordSet only("exactly just only solely");
     const std::string& lower = sentence.lower;
     if (contains_any(lower,
                      {"label only", "only the label", "just the label", "label alone", "category only", "only the category",
@@ -511,7 +481,7 @@ class RuleReader {
       rules_.label_only = true;
     }
     for (std::size_t i = 0; i < sentence.words.size() && !rules_.label_only; ++i) {
-      const bool restricts_condition = i + 1 < sentence.words.size() && connectors().contains(sentence.words[i + 1].text);
+      const bool restricts_condition = i + 1 < sentence.words.size() && connectors.contains(sentence.words[i + 1].text);
       rules_.label_only = only.contains(sentence.words[i].text) && !restricts_condition && has_any(sentence.words, answering);
     }
     if (contains_any(lower, {"lower case", "lowercase", "lower-case", "small letters"}))
@@ -521,8 +491,7 @@ class RuleReader {
   }
 
   bool read_preference(const Sentence& sentence) {
-    static const WordSet comparing = {"above",  "beat",      "beats",    "before", "outranks", "over", "precedence",
-                                      "prefer", "preferred", "priority", "rather", "win",      "wins"};
+    constexpr WordSet comparing("above beat beats before outranks over precedence prefer preferred priority rather win wins");
     const bool compares = has_any(sentence.words, comparing) || sentence.text.find('>') != sentence.text.npos ||
                           contains_any(sentence.lower, {"this order", "the order", "following order", "in order",
                                                         "first in the list", "listed first"});
@@ -554,7 +523,7 @@ class RuleReader {
   // "If both billing and shipping apply, prefer billing" names the winner last.
   static std::optional<std::size_t> single_label_after_prefer(const Sentence& sentence) {
     const auto prefer = std::find_if(sentence.words.rbegin(), sentence.words.rend(), [](const Word& word) {
-      return word.text == "prefer" || answer_verbs().contains(word.text);
+      return word.text == "prefer" || answer_verbs.contains(word.text);
     });
     if (prefer == sentence.words.rend()) return std::nullopt;
     const auto at = static_cast<std::size_t>(std::distance(prefer, sentence.words.rend())) - 1;
@@ -565,7 +534,7 @@ class RuleReader {
 
   bool read_fallback(const Sentence& sentence) {
     if (sentence.mentions.empty()) return false;
-    static const WordSet signals = {"default", "doubt", "else", "fallback", "otherwise", "unclear", "unsure"};
+    constexpr WordSet signals("default doubt else fallback otherwise unclear unsure");
     const std::vector<Word>& words = sentence.words;
     bool found =
         contains_any(sentence.lower, {"not sure", "none of", "no cue", "no rule", "no label", "nothing matches", "nothing fits",
@@ -588,10 +557,10 @@ class RuleReader {
     if (first.end_word < words.size()) {
       const Word& next = words[first.end_word];
       const bool at_start = std::all_of(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(first.first_word),
-                                        [](const Word& word) { return glue_words().contains(word.text); });
-      if (connectors().contains(next.text) || (at_start && describing_verbs().contains(next.text))) {
+                                        [](const Word& word) { return glue_words.contains(word.text); });
+      if (connectors.contains(next.text) || (at_start && describing_verbs.contains(next.text))) {
         const bool negative = std::any_of(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(first.first_word),
-                                          [](const Word& word) { return negations().contains(word.text); });
+                                          [](const Word& word) { return negations.contains(word.text); });
         add_cues(first.label, sentence.text.substr(next.end), negative);
         return;
       }
@@ -606,9 +575,9 @@ class RuleReader {
     bool negative = false;
     for (; glue > 0; --glue) {
       const std::string& word = sentence.words[glue - 1].text;
-      const bool is_verb = answer_verbs().contains(word) || cue_verbs().contains(word);
-      const bool is_negation = negations().contains(word);
-      if (!is_verb && !is_negation && !glue_words().contains(word)) break;
+      const bool is_verb = answer_verbs.contains(word) || cue_verbs.contains(word);
+      const bool is_negation = negations.contains(word);
+      if (!is_verb && !is_negation && !glue_words.contains(word)) break;
       has_verb = has_verb || is_verb;
       negative = negative || is_negation;
     }

@@ -215,6 +215,11 @@ std::string plain(std::string_view text) {
   for (const std::string_view line : lines_of(text)) {
     std::string ascii;
     for (std::size_t at = 0; at < line.size();) {
+      const bool may_be_spelled = static_cast<unsigned char>(line[at]) >= 0x80 || line[at] == '*';
+      if (!may_be_spelled) {
+        ascii += line[at++];
+        continue;
+      }
       const auto found = std::find_if(spellings.begin(), spellings.end(),
                                       [&](const auto& spelling) { return line.substr(at).starts_with(spelling.first); });
       ascii += found == spellings.end() ? line.substr(at, 1) : found->second;

@@ -24,6 +24,23 @@ std::vector<Word> words_of(std::string_view text);
 std::string lower_case(std::string_view text);
 /// Words that say little by themselves in any text: "the", "would", "please", numbers, times.
 bool is_stop_word(std::string_view lower_case_word);
+/// A few words in lower case, given in one text with spaces between them.
+class WordSet {
+ public:
+  constexpr explicit WordSet(std::string_view words) : words_(words) {}
+  constexpr bool contains(std::string_view word) const {
+    for (std::size_t at = words_.find(word); at != words_.npos; at = words_.find(word, at + 1)) {
+      const bool begins = at == 0 || words_[at - 1] == ' ';
+      const bool ends = at + word.size() == words_.size() || words_[at + word.size()] == ' ';
+      if (begins && ends && !word.empty()) return true;
+    }
+    return false;
+  }
+
+ private:
+  std::string_view words_;
+};
+
 /// Whether the two stems seem to belong to one family, as those of "cancel" and "cancellation" do.
 bool are_related(std::string_view stem, std::string_view other_stem);
 /// The stems of a text's words, joined by spaces: equal for two spellings of one phrase.

@@ -93,10 +93,8 @@ std::string improved_value(const std::string& reply) {
   return reply.substr(begin + open.size(), end - begin - open.size());
 }
 
-std::string optimized(const lm::Simulated& model, const std::string& prompt, std::vector<Sample> train,
-                      const std::vector<Sample>& validation, std::uint64_t seed, const LoopOptions& options) {
-  std::string best = prompt;
-  double best_accuracy = accuracy(model, prompt, validation);
+std::string optimized(const lm::Simulated& model, const std::string& prompt, std::vector<Sample> train, std::uint64_t seed,
+                      const LoopOptions& options) {
   Rewrite next{.value = prompt};
   for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
     shuffle(train, seed + epoch);
@@ -112,14 +110,9 @@ std::string optimized(const lm::Simulated& model, const std::string& prompt, std
       next.earlier.push_back({next.value, as_items(feedback)});
       if (next.earlier.size() > options.momentum) next.earlier.erase(next.earlier.begin());
       next.value = improved;
-      const double now = accuracy(model, next.value, validation);
-      if (now > best_accuracy) {
-        best_accuracy = now;
-        best = next.value;
-      }
     }
   }
-  return best;
+  return next.value;
 }
 
 double accuracy(const lm::Simulated& model, const std::string& prompt, const std::vector<Sample>& samples) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -36,15 +37,15 @@ lm::Request rewrite_request(const Rewrite& rewrite);
 std::string improved_value(const std::string& reply);
 
 struct LoopOptions {
-  std::size_t epochs = 4;
+  std::size_t epochs = 3;
   std::size_t batch_size = 16;
   std::size_t momentum = 3;
   bool gives_feedback = true;
 };
 
-/// Optimizes the prompt on `train` and returns the value that does best on `validation`.
-std::string optimized(const lm::Simulated& model, const std::string& prompt, std::vector<Sample> train,
-                      const std::vector<Sample>& validation, std::uint64_t seed, const LoopOptions& options = {});
+/// Optimizes the prompt on `train`: forward, exact match, critique, rewrite, batch by batch.
+std::string optimized(const lm::Simulated& model, const std::string& prompt, std::vector<Sample> train, std::uint64_t seed,
+                      const LoopOptions& options = {});
 
 /// The share of samples that get the right reply.
 double accuracy(const lm::Simulated& model, const std::string& prompt, const std::vector<Sample>& samples);

@@ -41,34 +41,22 @@ std::vector<Sample> combined(const std::map<std::string, std::vector<std::string
   return samples;
 }
 
-struct Parts {
-  std::vector<Sample> train, validation, test;
-};
-
-Parts split(std::vector<Sample> samples, std::uint64_t seed, double train_share, double validation_share) {
-  test::shuffle(samples, seed);
-  const auto train = static_cast<std::ptrdiff_t>(train_share * static_cast<double>(samples.size()));
-  const auto validation = train + static_cast<std::ptrdiff_t>(validation_share * static_cast<double>(samples.size()));
-  return {{samples.begin(), samples.begin() + train},
-          {samples.begin() + train, samples.begin() + validation},
-          {samples.begin() + validation, samples.end()}};
-}
-
 struct Result {
   double before;
   double after;
   double gain() const { return after - before; }
 };
 
-constexpr double train_share = 0.38;  // 80 of the tickets
-constexpr double validation_share = 0.24;
-
-Result learn(const std::vector<Sample>& samples, const std::string& prompt, std::uint64_t seed,
+// Learns on the first part of the shuffled samples and counts right replies on the rest.
+Result learn(std::vector<Sample> samples, std::size_t train_size, const std::string& prompt, std::uint64_t seed,
              const LoopOptions& options = {}) {
-  const Parts parts = split(samples, seed, train_share, validation_share);
+  test::shuffle(samples, seed);
+  const auto middle = samples.begin() + static_cast<std::ptrdiff_t>(train_size);
+  const std::vector<Sample> train(samples.begin(), middle);
+  const std::vector<Sample> rest(middle, samples.end());
   const lm::Simulated model({.seed = seed});
-  const std::string best = test::optimized(model, prompt, parts.train, parts.validation, seed, options);
-  return {test::accuracy(model, prompt, parts.test), test::accuracy(model, best, parts.test)};
+  const std::string learned = test::optimized(model, prompt, train, seed, options);
+  return {test::accuracy(model, prompt, rest), test::accuracy(model, learned, rest)};
 }
 
 const std::string first_ticket_prompt =
@@ -80,17 +68,17 @@ const std::string first_ticket_prompt =
 TEST_CASE("The loop learns to sort tickets, by feedback and better with momentum", "[lm][simulated]") {
   const std::vector<Sample> samples = tickets();
   REQUIRE(samples.size() >= 200);
-  constexpr std::uint64_t seeds = 2;
+  constexpr std::uint64_t seeds = 6;
   double before = 0, after = 0, after_without_momentum = 0;
   for (std::uint64_t seed = 0; seed < seeds; ++seed) {
     CAPTURE(seed);
-    const Result full = learn(samples, first_ticket_prompt, seed);
+    const Result full = learn(samples, 80, first_ticket_prompt, seed);
     before += full.before / seeds;
     after += full.after / seeds;
     CHECK(full.gain() >= 0.2);
     CHECK(full.after < 0.97);
-    after_without_momentum += learn(samples, first_ticket_prompt, seed, {.momentum = 0}).after / seeds;
-    CHECK(learn(samples, first_ticket_prompt, seed, {.epochs = 1, .gives_feedback = false}).gain() == 0.0);
+    after_without_momentum += learn(samples, 80, first_ticket_prompt, seed, {.momentum = 0}).after / seeds;
+    CHECK(learn(samples, 80, first_ticket_prompt, seed, {.epochs = 1, .gives_feedback = false}).gain() == 0.0);
   }
   CHECK(before > 0.15);
   CHECK(before < 0.5);
@@ -108,7 +96,7 @@ TEST_CASE("The loop learns another task with labels that the prompt does not kno
                 "A * with a spoon"});
   for (std::uint64_t seed = 0; seed < 3; ++seed) {
     CAPTURE(seed);
-    const Result result = learn(samples, "Sort each order of a guest by its label.", seed);
+    const Result result = learn(samples, 50, "Sort each order of a guest by its label.", seed);
     CHECK(result.before < 0.1);
     CHECK(result.after > 0.65);
   }
@@ -123,7 +111,7 @@ TEST_CASE("The loop learns the sentiment of reviews", "[lm][simulated]") {
                 "Never saw such a * plot", "The songs are *", "Somewhat * dialogues", "A * sequel"});
   for (std::uint64_t seed = 0; seed < 3; ++seed) {
     CAPTURE(seed);
-    const Result result = learn(samples, "Decide whether the review is positive or negative.", seed);
+    const Result result = learn(samples, 50, "Decide whether the review is positive or negative.", seed);
     CHECK(result.before < 0.7);
     CHECK(result.after > 0.85);
   }
