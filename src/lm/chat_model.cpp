@@ -55,6 +55,19 @@ std::string Outcome::error_message() const {
   }
 }
 
+void ChatModel::start_stream(Request request, OnText on_text, Done done) {
+  start(std::move(request), [on_text = std::move(on_text), done = std::move(done)](Outcome outcome) {
+    if (outcome.ok()) {
+      try {
+        on_text(outcome.value().content);
+      } catch (...) {
+        outcome = Outcome(std::current_exception(), outcome.usage());
+      }
+    }
+    done(std::move(outcome));
+  });
+}
+
 Reply ChatModel::chat(Request request) {
   std::vector<Request> one;
   one.push_back(std::move(request));
@@ -67,6 +80,12 @@ Reply ChatModel::chat(std::vector<Message> messages, Json args) {
 
 Reply ChatModel::chat(std::initializer_list<Message> messages, Json args) {
   return chat(std::vector<Message>(messages), std::move(args));
+}
+
+Reply ChatModel::chat_stream(Request request, OnText on_text) {
+  const auto collector = std::make_shared<Collector>(1);
+  start_stream(std::move(request), std::move(on_text), [collector](Outcome outcome) { collector->put(0, std::move(outcome)); });
+  return std::move(collector->wait().front()).value();
 }
 
 std::vector<Reply> ChatModel::chat_all(std::vector<Request> requests) {

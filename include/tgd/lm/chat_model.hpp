@@ -7,8 +7,10 @@
 // Thread-safety: every member of ChatModel may be called from any thread at any time.
 #pragma once
 
+#include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <initializer_list>
@@ -16,6 +18,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,11 +44,24 @@ struct CallInfo {
   std::optional<std::size_t> item = {};  ///< index in the batch
 };
 
+/// How one call is sent, beside the model's own options. Models that send nothing ignore it.
+struct CallOptions {
+  std::vector<std::pair<std::string, std::string>> headers = {};  ///< over those of the model
+  std::vector<std::pair<std::string, std::string>> query = {};    ///< added to the URL, values unescaped
+  std::optional<std::chrono::milliseconds> timeout = {};          ///< of one attempt, instead of the model's
+  /// Of the whole call, queueing and retries included; ends it with LMError::Kind::cancelled.
+  std::optional<std::chrono::steady_clock::time_point> deadline = {};
+};
+
 struct Request {
   std::vector<Message> messages = {};
   Json args = {};  ///< completion arguments, laid over the model's own
   CallInfo info = {};
   std::stop_token stop = {};  ///< ends the call with LMError::Kind::cancelled, queued or running
+  CallOptions options = {};
+  /// Which of several answers to one and the same request is wanted. Never sent: a cache and a cassette keep one answer for
+  /// each number, so that a new number asks the endpoint again.
+  std::uint64_t sample = 0;
 };
 
 struct Reply {
@@ -60,16 +76,20 @@ struct Reply {
 class TGD_API Outcome {
  public:
   Outcome(Reply reply) : reply_(std::move(reply)) {}  // NOLINT(google-explicit-constructor)
+  /// `usage`: what the failed call has used nevertheless.
   // NOLINTNEXTLINE(google-explicit-constructor,bugprone-throw-keyword-missing)
-  Outcome(std::exception_ptr error) : error_(std::move(error)) {}
+  Outcome(std::exception_ptr error, const Usage& usage = {}) : reply_{.usage = usage}, error_(std::move(error)) {}
   template <std::derived_from<std::exception> E>
-  Outcome(const E& error) : error_(std::make_exception_ptr(error)) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Outcome(const E& error, const Usage& usage = {}) : Outcome(std::make_exception_ptr(error), usage) {}
 
   bool ok() const noexcept { return !error_; }
   /// The reply; rethrows the error.
   const Reply& value() const&;
   Reply&& value() &&;
   std::exception_ptr error() const noexcept { return error_; }
+  /// Of this call, all its attempts included, whether it succeeded or not.
+  const Usage& usage() const noexcept { return reply_.usage; }
   /// The error's message; empty when there is none.
   std::string error_message() const;
 
@@ -83,6 +103,9 @@ class TGD_API ChatModel {
   /// Called exactly once per start(), from any thread, possibly before start() returns. Must not throw and must not block:
   /// it may run on the model's I/O thread.
   using Done = std::function<void(Outcome)>;
+  /// Called with each piece of the reply's text in order, never after Done and never concurrently. What it throws ends the
+  /// call with that error. May run on the model's I/O thread: it must not block.
+  using OnText = std::function<void(std::string_view piece)>;
 
   ChatModel() = default;
   ChatModel(const ChatModel&) = delete;
@@ -92,11 +115,17 @@ class TGD_API ChatModel {
   /// Begins a completion and returns at once. Errors of the request itself arrive through `done` as well.
   virtual void start(Request request, Done done) = 0;
 
+  /// The same with the text given piece by piece as it arrives; `done` gets the whole reply. Models that cannot stream give
+  /// the text in one piece. A call that failed may have given text before.
+  virtual void start_stream(Request request, OnText on_text, Done done);
+
   /// Waits for one reply. Throws LMError (or what the model failed with).
   Reply chat(Request request);
   Reply chat(std::vector<Message> messages, Json args = {});
   /// The same for a list in braces: chat({{"user", "Hello"}}).
   Reply chat(std::initializer_list<Message> messages, Json args = {});
+  /// Waits for one reply and gives its text piece by piece meanwhile, on another thread. Throws as chat() does.
+  Reply chat_stream(Request request, OnText on_text);
   /// Starts all, waits for all, replies in the order of the requests. Throws the first failed request's error.
   std::vector<Reply> chat_all(std::vector<Request> requests);
   /// The same without throwing: one outcome per request, in the order of the requests.
