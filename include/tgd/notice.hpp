@@ -14,7 +14,8 @@ struct Notice {
     skipped_item,     ///< the call for an item failed and OnError::skip was asked for
     trimmed_context,  ///< a conversation did not fit a request and was cut
     repeated_call,    ///< an unreadable reply was asked for again
-    anomaly           ///< odd feedback, seen under AnomalyGuard
+    anomaly,          ///< odd feedback, seen under AnomalyGuard
+    storage           ///< a cache, cassette or ledger cannot be read or written, and the run goes on without it
   };
   Kind kind;
   std::string operation;  ///< the node or function, such as "chat_completion"

@@ -17,7 +17,10 @@
 #include <tgd/functions.hpp>
 #include <tgd/json.hpp>
 #include <tgd/lm/chat_model.hpp>
+#include <tgd/lm/cost_meter.hpp>
+#include <tgd/lm/decorator.hpp>
 #include <tgd/lm/openai.hpp>
+#include <tgd/lm/prices.hpp>
 #include <tgd/lm/simulated.hpp>
 #include <tgd/lm/stub.hpp>
 #include <tgd/notice.hpp>

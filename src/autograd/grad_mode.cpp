@@ -1,6 +1,8 @@
 #include <mutex>
 
+#include <nlohmann/json.hpp>
 #include <tgd/autograd.hpp>
+#include <tgd/lm/decorator.hpp>
 
 namespace tgd {
 
@@ -20,22 +22,27 @@ BackwardModel& setting() {
 }
 
 /// Lays completion arguments under those of each request.
-class WithArgs : public lm::ChatModel {
+class WithArgs : public lm::Decorator {
  public:
-  WithArgs(lm::ChatModelPtr model, Json args) : model_(std::move(model)), args_(std::move(args)) {}
+  WithArgs(lm::ChatModelPtr model, Json args) : Decorator(std::move(model)), args_(std::move(args)) {}
 
-  void start(lm::Request request, Done done) override {
-    request.args = args_.merged(request.args);
-    model_->start(std::move(request), std::move(done));
+  void start(lm::Request request, Done done) override { inner().start(with_args(std::move(request)), std::move(done)); }
+  void start_stream(lm::Request request, OnText on_text, Done done) override {
+    inner().start_stream(with_args(std::move(request)), std::move(on_text), std::move(done));
   }
-  std::string provider() const override { return model_->provider(); }
-  std::string class_type() const override { return model_->class_type(); }
-  std::string model_name() const override { return args_.get_text("model", model_->model_name()); }
-  lm::Usage usage() const override { return model_->usage(); }
-  void add_usage(const lm::Usage& usage) override { model_->add_usage(usage); }
+  std::string model_name() const override { return args_.get_text("model", inner().model_name()); }
+  Json identity() const override {
+    const Json own = inner().identity();
+    const Json args = own.contains("args") ? Json(own.value()["args"]) : Json();
+    return own.with("args", args.merged(args_));
+  }
 
  private:
-  lm::ChatModelPtr model_;
+  lm::Request with_args(lm::Request request) const {
+    request.args = args_.merged(request.args);
+    return request;
+  }
+
   Json args_;
 };
 
@@ -57,8 +64,9 @@ void set_backward_model(const std::string& name, Json args) { set_backward_model
 lm::ChatModelPtr backward_model() {
   const std::lock_guard lock(setting().mutex);
   if (!setting().model) {
-    throw StateError("backward() needs a language model to criticise with, and none was set: call set_backward_model(model) "
-                     "once, or name one in BackwardOptions::model");
+    throw StateError(
+        "backward() needs a language model to criticise with, and none was set: call set_backward_model(model) "
+        "once, or name one in BackwardOptions::model");
   }
   return setting().model;
 }

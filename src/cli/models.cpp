@@ -67,15 +67,23 @@ struct MeteredModel::Counts {
   }
 };
 
-MeteredModel::MeteredModel(lm::ChatModelPtr model) : model_(std::move(model)), counts_(std::make_shared<Counts>()) {}
+MeteredModel::MeteredModel(lm::ChatModelPtr model) : Decorator(std::move(model)), counts_(std::make_shared<Counts>()) {}
+
+lm::ChatModel::Done MeteredModel::counting(const std::string& purpose, Done done) const {
+  return [counts = counts_, purpose, done = std::move(done)](lm::Outcome outcome) {
+    counts->count(purpose);
+    done(std::move(outcome));
+  };
+}
 
 void MeteredModel::start(lm::Request request, Done done) {
-  std::string purpose = request.info.purpose;
-  model_->start(std::move(request),
-                [counts = counts_, purpose = std::move(purpose), done = std::move(done)](lm::Outcome outcome) {
-                  counts->count(purpose);
-                  done(std::move(outcome));
-                });
+  Done counted = counting(request.info.purpose, std::move(done));
+  inner().start(std::move(request), std::move(counted));
+}
+
+void MeteredModel::start_stream(lm::Request request, OnText on_text, Done done) {
+  Done counted = counting(request.info.purpose, std::move(done));
+  inner().start_stream(std::move(request), std::move(on_text), std::move(counted));
 }
 
 std::map<std::string, std::int64_t> MeteredModel::calls() const {

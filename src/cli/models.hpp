@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <tgd/lm/chat_model.hpp>
+#include <tgd/lm/decorator.hpp>
 #include <tgd/lm/usage.hpp>
 
 namespace tgd::cli {
@@ -35,23 +36,20 @@ struct ModelFlags {
 void apply(const ModelFlags& flags, Task& task);
 
 /// Passes every call on, and keeps the usage of each purpose apart.
-class MeteredModel final : public lm::ChatModel {
+class MeteredModel final : public lm::Decorator {
  public:
   explicit MeteredModel(lm::ChatModelPtr model);
 
   void start(lm::Request request, Done done) override;
-  std::string provider() const override { return model_->provider(); }
-  std::string class_type() const override { return model_->class_type(); }
-  std::string model_name() const override { return model_->model_name(); }
-  lm::Usage usage() const override { return model_->usage(); }
-  void add_usage(const lm::Usage& usage) override { model_->add_usage(usage); }
+  void start_stream(lm::Request request, OnText on_text, Done done) override;
 
   /// Calls that were answered or failed so far, by purpose.
   std::map<std::string, std::int64_t> calls() const;
 
  private:
   struct Counts;
-  lm::ChatModelPtr model_;
+  Done counting(const std::string& purpose, Done done) const;
+
   std::shared_ptr<Counts> counts_;
 };
 

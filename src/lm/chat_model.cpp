@@ -68,6 +68,8 @@ void ChatModel::start_stream(Request request, OnText on_text, Done done) {
   });
 }
 
+Json ChatModel::identity() const { return {{"provider", provider()}, {"class_type", class_type()}, {"model", model_name()}}; }
+
 Reply ChatModel::chat(Request request) {
   std::vector<Request> one;
   one.push_back(std::move(request));

@@ -261,6 +261,18 @@ void OpenAI::start(Request request, Done done) { impl_->start(std::move(request)
 
 std::string OpenAI::model_name() const { return impl_->options.args.get_text("model", impl_->options.model); }
 
+Json OpenAI::identity() const {
+  Json headers;
+  for (const auto& [name, value] : impl_->options.headers) {
+    if (!may_hold_secret(name)) headers = headers.with(lower(name), value);
+  }
+  return {{"provider", provider()},
+          {"model", model_name()},
+          {"endpoint", impl_->endpoint.display},
+          {"args", impl_->options.args},
+          {"headers", headers}};
+}
+
 Usage OpenAI::usage() const { return impl_->meter.total(); }
 
 void OpenAI::add_usage(const Usage& usage) { impl_->meter.add(usage); }

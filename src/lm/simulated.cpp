@@ -133,6 +133,11 @@ void Simulated::start(Request request, Done done) {
   state->delivery.post(Delivery::Clock::now() + state->delay(dice), std::move(deliver), request.stop);
 }
 
+Json Simulated::identity() const {
+  const SimulatedOptions& options = state_->options;
+  return {{"provider", provider()}, {"model", model_name()}, {"seed", options.seed}, {"slip_rate", options.slip_rate}};
+}
+
 Usage Simulated::usage() const { return state_->meter.total(); }
 void Simulated::add_usage(const Usage& usage) { state_->meter.add(usage); }
 

@@ -70,6 +70,8 @@ struct Reply {
   std::string model = {};                      ///< as the endpoint names it
   Usage usage = {};                            ///< of this call, all its attempts included
   std::vector<std::string> alternatives = {};  ///< the further choices when `n` > 1 was asked for
+  /// Present when a cache gave the reply and nothing was sent: what it had used when it was asked for. `usage` holds no tokens.
+  std::optional<Usage> cached_usage = {};
 };
 
 /// A reply or the error that came instead.
@@ -136,6 +138,9 @@ class TGD_API ChatModel {
   virtual std::string class_type() const = 0;
   /// The model's name where it has one ("gpt-4o"); for display and prices.
   virtual std::string model_name() const { return {}; }
+  /// What determines the answers beside the request: an object with "provider" and "model", and as far as it applies the
+  /// endpoint, the default completion arguments under "args", a seed. No secrets. Caches tell models apart by it.
+  virtual Json identity() const;
 
   /// Everything used through this object so far, failed attempts included.
   virtual Usage usage() const { return meter_.total(); }

@@ -54,6 +54,7 @@ class TGD_API OpenAI : public ChatModel {
   std::string provider() const override { return "openai"; }
   std::string class_type() const override { return "OpenAI"; }
   std::string model_name() const override;
+  Json identity() const override;
   Usage usage() const override;
   void add_usage(const Usage& usage) override;
 

@@ -37,6 +37,7 @@ class TGD_API Simulated : public ChatModel {
   std::string provider() const override { return "simulated"; }
   std::string class_type() const override { return "Simulated"; }
   std::string model_name() const override { return "simulated"; }
+  Json identity() const override;
   Usage usage() const override;
   void add_usage(const Usage& usage) override;
 

@@ -1,0 +1,45 @@
+// Decorator: the base of models that stand before another one and add one concern to it.
+//
+// Decorators stack in any order, and the order means something. The usual one, from the outside in:
+//
+//   Observed(Recorded(Cached(Budgeted(OpenAI))))
+//
+//   Observed outermost    the ledger holds every call with its latency as your program sees it: hits, replays and refusals too
+//   Recorded over Cached  a cassette is complete even when the cache answered
+//   Cached over Budgeted  a hit costs nothing and is given even when the budget is used up; the other way round each hit needs
+//                         room in the budget until it turns out to be free
+//   Budgeted innermost    it counts what is really sent
+//
+// What each of them knows about the model below (provider, name, identity, usage) is the model's own.
+// Thread-safety: like every ChatModel.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include <tgd/export.hpp>
+#include <tgd/lm/chat_model.hpp>
+
+namespace tgd::lm {
+
+class TGD_API Decorator : public ChatModel {
+ public:
+  std::string provider() const override { return inner_->provider(); }
+  std::string class_type() const override { return inner_->class_type(); }
+  std::string model_name() const override { return inner_->model_name(); }
+  Json identity() const override { return inner_->identity(); }
+  /// Of the model below, whoever else uses it.
+  Usage usage() const override { return inner_->usage(); }
+  void add_usage(const Usage& usage) override { inner_->add_usage(usage); }
+
+ protected:
+  /// Throws ValueError when there is no model.
+  explicit Decorator(ChatModelPtr inner);
+
+  ChatModel& inner() const noexcept { return *inner_; }
+
+ private:
+  ChatModelPtr inner_;
+};
+
+}  // namespace tgd::lm

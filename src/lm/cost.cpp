@@ -1,0 +1,55 @@
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+#include <tgd/error.hpp>
+#include <tgd/lm/prices.hpp>
+
+namespace tgd::lm {
+
+namespace {
+
+constexpr double pico_per_usd = 1e12;
+constexpr std::int64_t pico_per_micro = 1'000'000;
+constexpr std::int64_t micro_per_usd = 1'000'000;
+
+std::int64_t limit_towards(bool negative) {
+  return negative ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
+}
+
+}  // namespace
+
+Cost Cost::from_usd(double amount) {
+  if (!(std::abs(amount) <= 9e6))
+    throw ValueError(fmt::format("{} is no amount of USD; it has to be within 9 million", amount));
+  return Cost(std::llround(amount * pico_per_usd));
+}
+
+Cost& Cost::operator+=(Cost other) {
+  if (__builtin_add_overflow(amount_, other.amount_, &amount_)) amount_ = limit_towards(other.amount_ < 0);
+  return *this;
+}
+
+Cost& Cost::operator-=(Cost other) {
+  if (__builtin_sub_overflow(amount_, other.amount_, &amount_)) amount_ = limit_towards(other.amount_ > 0);
+  return *this;
+}
+
+Cost Cost::times(std::int64_t count) const {
+  Cost product;
+  if (__builtin_mul_overflow(amount_, count, &product.amount_)) product.amount_ = limit_towards((amount_ < 0) != (count < 0));
+  return product;
+}
+
+std::string Cost::text() const {
+  const std::string sign = amount_ < 0 ? "-" : "";
+  const std::uint64_t size = amount_ < 0 ? 0 - static_cast<std::uint64_t>(amount_) : static_cast<std::uint64_t>(amount_);
+  const std::uint64_t micros = (size + pico_per_micro / 2) / pico_per_micro;
+  if (micros == 0) return size == 0 ? "$0.00" : sign + "<$0.000001";
+  std::string text = fmt::format("{}${}.{:06}", sign, micros / micro_per_usd, micros % micro_per_usd);
+  const std::size_t two_decimals = text.find('.') + 3;
+  while (text.size() > two_decimals && text.back() == '0') text.pop_back();
+  return text;
+}
+
+}  // namespace tgd::lm

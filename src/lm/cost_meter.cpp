@@ -1,0 +1,127 @@
+#include <tgd/lm/cost_meter.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace tgd::lm {
+
+namespace {
+
+using Value = nlohmann::json;
+
+std::optional<Price> price_of(const PriceTable& prices, const std::string& model, const Outcome& outcome) {
+  std::optional<Price> price = prices.find(model);
+  if (!price && outcome.ok()) price = prices.find(outcome.value().model);
+  return price;
+}
+
+/// Whether nothing was sent: a cache hit, or a call that was cancelled in the queue.
+bool sent_nothing(const Outcome& outcome) {
+  if (outcome.ok()) return outcome.value().cached_usage.has_value();
+  return outcome.usage().calls > 0 && outcome.usage().attempts == 0;
+}
+
+std::optional<Cost> cost_of(const std::optional<Price>& price, const Outcome& outcome) {
+  if (sent_nothing(outcome)) return Cost();
+  if (!price) return std::nullopt;
+  if (outcome.ok() && outcome.usage().reported == 0 && !price->is_free()) return std::nullopt;
+  return cost(*price, outcome.usage());
+}
+
+std::string cost_text(const ModelCost& model) {
+  if (model.unknown_calls == 0) return model.cost.text();
+  if (model.cost == Cost()) return "unknown";
+  return model.cost.text() + " + unknown";
+}
+
+Value to_value(const ModelCost& model) {
+  return {{"usage", model.usage.to_json().value()},
+          {"failed", model.failed},
+          {"cost_usd", model.unknown_calls == 0 ? Value(model.cost.usd()) : Value()},
+          {"unknown_calls", model.unknown_calls}};
+}
+
+std::string row(const std::string& name, std::size_t width, const ModelCost& model) {
+  const Usage& usage = model.usage;
+  return fmt::format("{:<{}} {:>8} {:>8} {:>7} {:>12} {:>12} {:>12}  {}\n", name, width, usage.calls, usage.attempts,
+                     model.failed, usage.prompt_tokens, usage.cached_prompt_tokens, usage.completion_tokens, cost_text(model));
+}
+
+}  // namespace
+
+ModelCost& ModelCost::operator+=(const ModelCost& other) {
+  usage += other.usage;
+  failed += other.failed;
+  cost += other.cost;
+  unknown_calls += other.unknown_calls;
+  has_price = has_price || other.has_price;
+  return *this;
+}
+
+ModelCost CostReport::total() const {
+  ModelCost total;
+  for (const auto& [name, model] : models) total += model;
+  return total;
+}
+
+std::optional<Cost> CostReport::cost() const {
+  const ModelCost sum = total();
+  if (sum.unknown_calls > 0) return std::nullopt;
+  return sum.cost;
+}
+
+std::vector<std::string> CostReport::unknown_models() const {
+  std::vector<std::string> names;
+  for (const auto& [name, model] : models) {
+    if (model.unknown_calls > 0 && !model.has_price) names.push_back(name);
+  }
+  return names;
+}
+
+std::string CostReport::text() const {
+  std::size_t width = 5;
+  for (const auto& [name, model] : models) width = std::max(width, name.size());
+  std::string table = fmt::format("{:<{}} {:>8} {:>8} {:>7} {:>12} {:>12} {:>12}  {}\n", "model", width, "calls", "attempts",
+                                  "failed", "tokens in", "of them hit", "tokens out", "cost");
+  for (const auto& [name, model] : models) table += row(name, width, model);
+  if (models.size() != 1) table += row("total", width, total());
+  if (const std::vector<std::string> unknown = unknown_models(); !unknown.empty()) {
+    table += fmt::format("no price known for: {}\n", fmt::join(unknown, ", "));
+  }
+  return table;
+}
+
+Json CostReport::to_json() const {
+  Value by_name = Value::object();
+  for (const auto& [name, model] : models) by_name[name] = to_value(model);
+  return Value{{"models", by_name}, {"total", to_value(total())}, {"unknown_models", unknown_models()}};
+}
+
+CostMeter::CostMeter(PriceTable prices) : prices_(std::move(prices)) {}
+
+std::optional<Cost> CostMeter::add(const std::string& model, const Outcome& outcome) {
+  const std::optional<Price> price = price_of(prices_, model, outcome);
+  const std::optional<Cost> cost = cost_of(price, outcome);
+  ModelCost call{.usage = outcome.usage(), .failed = outcome.ok() ? 0 : 1, .has_price = price.has_value()};
+  // Models of users that give no usage are counted all the same.
+  call.usage.calls = std::max<std::int64_t>(1, call.usage.calls);
+  call.cost = cost.value_or(Cost());
+  call.unknown_calls = cost ? 0 : 1;
+  const std::lock_guard lock(mutex_);
+  report_.models[model] += call;
+  return cost;
+}
+
+CostReport CostMeter::report() const {
+  const std::lock_guard lock(mutex_);
+  return report_;
+}
+
+std::optional<Cost> call_cost(const PriceTable& prices, const std::string& model, const Outcome& outcome) {
+  return cost_of(price_of(prices, model, outcome), outcome);
+}
+
+}  // namespace tgd::lm

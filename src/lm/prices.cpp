@@ -1,0 +1,181 @@
+#include <tgd/lm/prices.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+#include <tgd/error.hpp>
+
+#include "core/file.hpp"
+#include "core/rethrow.hpp"
+#include "lm/embedded_prices.hpp"
+
+namespace tgd::lm {
+
+namespace {
+
+using Value = nlohmann::json;
+
+constexpr std::string_view unit = "USD per 1M tokens";
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// Whether the text is a pattern in which every '#' is a digit.
+bool fits(std::string_view text, std::string_view pattern) {
+  return std::equal(text.begin(), text.end(), pattern.begin(), pattern.end(),
+                    [](char c, char expected) { return expected == '#' ? is_digit(c) : c == expected; });
+}
+
+/// "gpt-4o-2024-08-06", "claude-sonnet-4-20250514" and "gpt-4-0613" without the date; others as they are.
+std::string_view without_date(std::string_view model) {
+  for (const std::string_view pattern : {"-####-##-##", "-########", "-####"}) {
+    if (model.size() <= pattern.size()) continue;
+    const std::size_t stem = model.size() - pattern.size();
+    if (fits(model.substr(stem), pattern)) return model.substr(0, stem);
+  }
+  return model;
+}
+
+// ---- Reading ---------------------------------------------------------------------------------------------------------
+
+double read_number(const Value& entry, const char* name) {
+  const auto member = entry.find(name);
+  if (member == entry.end()) throw ValueError(std::string("\"") + name + "\" is missing");
+  if (!member->is_number()) throw ValueError(std::string("\"") + name + "\" must be a number, but is " + Json(*member).dump());
+  return member->get<double>();
+}
+
+std::string read_text(const Value& entry, const char* name) {
+  const auto member = entry.find(name);
+  if (member == entry.end()) return {};
+  if (!member->is_string()) throw ValueError(std::string("\"") + name + "\" must be a text, but is " + Json(*member).dump());
+  return member->get<std::string>();
+}
+
+void expect_known_members(const Value& entry) {
+  for (const auto& member : entry.items()) {
+    const std::string& name = member.key();
+    if (name == "model" || name == "input" || name == "cached_input" || name == "output" || name == "as_of") continue;
+    throw ValueError("\"" + name + "\" is unknown; expected \"model\", \"input\", \"cached_input\", \"output\" and \"as_of\"");
+  }
+}
+
+Price read_price(const Value& entry) {
+  expect_known_members(entry);
+  Price price{.input = read_number(entry, "input"), .output = read_number(entry, "output"), .as_of = read_text(entry, "as_of")};
+  if (entry.contains("cached_input")) price.cached_input = read_number(entry, "cached_input");
+  return price;
+}
+
+void read_entry(PriceTable& table, const Value& entry, std::map<std::string, bool>& seen) {
+  if (!entry.is_object()) throw ValueError("a price must be a JSON object, but is " + Json(entry).dump());
+  const std::string model = read_text(entry, "model");
+  try {
+    if (std::exchange(seen[model], true)) throw ValueError("is there twice");
+    table.set(model, read_price(entry));
+  } catch (...) {
+    tgd::detail::rethrow_with_prefix("model \"" + model + "\": ");
+  }
+}
+
+void read_table(PriceTable& table, std::string_view text) {
+  const Json document = Json::parse(text);
+  const Value& value = document.value();
+  if (!value.is_object() || !value.contains("models") || !value["models"].is_array()) {
+    throw ValueError("expected a JSON object with a list \"models\"");
+  }
+  if (const std::string given = document.get_text("unit", unit); given != unit) {
+    throw ValueError("the unit is \"" + given + "\"; expected \"" + std::string(unit) + "\"");
+  }
+  std::map<std::string, bool> seen;
+  for (const Value& entry : value["models"]) read_entry(table, entry, seen);
+}
+
+void check_amount(const char* name, double amount) {
+  if (!(amount >= 0 && amount <= 1e6)) {
+    throw ValueError(std::string("the price \"") + name + "\" is " + std::to_string(amount) +
+                     "; expected USD per 1M tokens from 0 to 1000000");
+  }
+}
+
+void check(const Price& price) {
+  check_amount("input", price.input);
+  check_amount("cached_input", price.cached_input.value_or(0));
+  check_amount("output", price.output);
+  if (!price.as_of.empty() && !fits(price.as_of, "####-##-##")) {
+    throw ValueError("\"as_of\" is \"" + price.as_of + "\"; expected a date, YYYY-MM-DD");
+  }
+}
+
+Cost per_token(double usd_per_million) { return Cost::from_usd(usd_per_million * 1e-6); }
+
+}  // namespace
+
+bool Price::is_free() const { return input == 0 && cached_input.value_or(0) == 0 && output == 0; }
+
+PriceTable PriceTable::empty() { return PriceTable(Nothing{}); }
+
+PriceTable::PriceTable() {
+  static const PriceTable built_in = [] {
+    PriceTable table{Nothing{}};
+    read_table(table, detail::embedded_prices);
+    return table;
+  }();
+  *this = built_in;
+}
+
+PriceTable& PriceTable::load(const std::filesystem::path& file) {
+  PriceTable extended = *this;
+  const std::string text = tgd::detail::read_file(file);
+  try {
+    read_table(extended, text);
+  } catch (...) {
+    tgd::detail::rethrow_with_prefix("prices in " + file.string() + ": ");
+  }
+  return *this = std::move(extended);
+}
+
+PriceTable& PriceTable::set(const std::string& model, const Price& price) {
+  if (model.empty()) throw ValueError("a price needs the model's name");
+  check(price);
+  if (model.back() == '*') {
+    prefixes_[model.substr(0, model.size() - 1)] = price;
+  } else {
+    exact_[model] = price;
+  }
+  return *this;
+}
+
+std::optional<Price> PriceTable::find_full(std::string_view model) const {
+  for (const std::string_view name : {model, without_date(model)}) {
+    if (const auto entry = exact_.find(name); entry != exact_.end()) return entry->second;
+  }
+  std::optional<Price> longest;
+  for (const auto& [prefix, price] : prefixes_) {  // in the order of names, shorter ones first
+    if (model.starts_with(prefix)) longest = price;
+  }
+  return longest;
+}
+
+std::optional<Price> PriceTable::find(std::string_view model) const {
+  constexpr std::string_view provider = "openai/";
+  if (model.empty()) return std::nullopt;
+  if (std::optional<Price> price = find_full(model)) return price;
+  return model.starts_with(provider) ? find_full(model.substr(provider.size())) : std::nullopt;
+}
+
+std::optional<Cost> PriceTable::cost(std::string_view model, const Usage& usage) const {
+  const std::optional<Price> price = find(model);
+  if (!price) return std::nullopt;
+  return lm::cost(*price, usage);
+}
+
+Cost cost(const Price& price, const Usage& usage) {
+  const std::int64_t cached =
+      std::clamp<std::int64_t>(usage.cached_prompt_tokens, 0, std::max<std::int64_t>(0, usage.prompt_tokens));
+  return per_token(price.input).times(usage.prompt_tokens - cached) +
+         per_token(price.cached_input.value_or(price.input)).times(cached) +
+         per_token(price.output).times(usage.completion_tokens);
+}
+
+}  // namespace tgd::lm
