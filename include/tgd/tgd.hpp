@@ -16,13 +16,16 @@
 #include <tgd/error.hpp>
 #include <tgd/functions.hpp>
 #include <tgd/json.hpp>
+#include <tgd/lm/budgeted.hpp>
 #include <tgd/lm/chat_model.hpp>
 #include <tgd/lm/cost_meter.hpp>
 #include <tgd/lm/decorator.hpp>
+#include <tgd/lm/observed.hpp>
 #include <tgd/lm/openai.hpp>
 #include <tgd/lm/prices.hpp>
 #include <tgd/lm/simulated.hpp>
 #include <tgd/lm/stub.hpp>
+#include <tgd/lm/tokens.hpp>
 #include <tgd/notice.hpp>
 #include <tgd/optim.hpp>
 #include <tgd/prompts.hpp>

@@ -33,7 +33,7 @@ class TGD_API Cost {
   static Cost from_usd(double amount);
 
   constexpr std::int64_t pico_usd() const { return amount_; }
-  constexpr double usd() const { return static_cast<double>(amount_) * 1e-12; }
+  constexpr double usd() const { return static_cast<double>(amount_) / 1e12; }
   /// "$0.0123": to the nearest micro-USD, at least two decimals; "<$0.000001" for less.
   std::string text() const;
 

@@ -1,0 +1,142 @@
+#include "core/append_file.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include <tgd/error.hpp>
+
+namespace tgd::detail {
+
+namespace {
+
+constexpr off_t window = 65536;
+
+off_t size_of(int descriptor) {
+  struct stat status {};
+  return ::fstat(descriptor, &status) == 0 ? status.st_size : 0;
+}
+
+std::string read_at(int descriptor, off_t begin, off_t size) {
+  std::string bytes(static_cast<std::size_t>(size), '\0');
+  std::size_t got = 0;
+  while (got < bytes.size()) {
+    const ssize_t count = ::pread(descriptor, bytes.data() + got, bytes.size() - got, begin + static_cast<off_t>(got));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    got += static_cast<std::size_t>(count);
+  }
+  bytes.resize(got);
+  return bytes;
+}
+
+/// Where the last whole record ends; 0 when there is none.
+off_t end_of_records(int descriptor, const std::string& end) {
+  for (off_t stop = size_of(descriptor); stop > 0;) {
+    const off_t start = std::max<off_t>(0, stop - window);
+    const std::size_t at = read_at(descriptor, start, stop - start).rfind(end);
+    if (at != std::string::npos) return start + static_cast<off_t>(at + end.size());
+    if (start == 0) return 0;
+    stop = start + static_cast<off_t>(end.size()) - 1;  // the end of a record may lie across two windows
+  }
+  return 0;
+}
+
+/// How much was written.
+std::size_t write_all(int descriptor, std::string_view bytes) {
+  std::size_t written = 0;
+  while (written < bytes.size()) {
+    const ssize_t count = ::write(descriptor, bytes.data() + written, bytes.size() - written);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    written += static_cast<std::size_t>(count);
+  }
+  return written;
+}
+
+}  // namespace
+
+AppendFile::AppendFile(std::filesystem::path path, RecordFormat format) : path_(std::move(path)), format_(std::move(format)) {
+  open();
+  try {
+    const Lock lock(*this);
+    check_begin();
+    repair();
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+AppendFile::~AppendFile() { close(); }
+
+void AppendFile::open() {
+  descriptor_ = ::open(path_.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) fail("open", errno);
+}
+
+void AppendFile::close() {
+  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+}
+
+void AppendFile::append(std::string_view records) {
+  const Lock lock(*this);
+  repair();
+  const off_t before = size_of(descriptor_);
+  if (write_all(descriptor_, records) == records.size()) return;
+  const int error = errno;
+  // What cannot be shortened here is repaired by the next one who writes.
+  [[maybe_unused]] const int ignored = ::ftruncate(descriptor_, before);
+  fail("write", error);
+}
+
+void AppendFile::sync() {
+  if (::fsync(descriptor_) != 0 && errno != EINVAL) fail("sync", errno);
+}
+
+// Whether the path leads to another file than the open one.
+bool AppendFile::was_replaced() const {
+  struct stat here {};
+  struct stat there {};
+  return ::stat(path_.c_str(), &there) != 0 || ::fstat(descriptor_, &here) != 0 || here.st_ino != there.st_ino ||
+         here.st_dev != there.st_dev;
+}
+
+void AppendFile::check_begin() {
+  const off_t size = std::min(size_of(descriptor_), static_cast<off_t>(format_.begin.size()));
+  if (format_.begin.starts_with(read_at(descriptor_, 0, size))) return;
+  throw ValueError(path_.string() + " holds something else (it should begin with " + format_.begin +
+                   "), so nothing is added to it; give another path");
+}
+
+void AppendFile::repair() {
+  const off_t end = end_of_records(descriptor_, format_.end);
+  if (end < size_of(descriptor_) && ::ftruncate(descriptor_, end) != 0) fail("remove a cut-off record from", errno);
+}
+
+void AppendFile::fail(const char* action, int error) const {
+  throw ValueError(std::string("cannot ") + action + " " + path_.string() + ": " + std::generic_category().message(error));
+}
+
+// Whoever held the lock before may have put a new file in the place of the one that is open here.
+AppendFile::Lock::Lock(AppendFile& file) : descriptor_(-1) {
+  while (true) {
+    while (::flock(file.descriptor_, LOCK_EX) != 0) {
+      if (errno != EINTR) file.fail("lock", errno);
+    }
+    if (!file.was_replaced()) break;
+    file.close();
+    file.open();
+  }
+  descriptor_ = file.descriptor_;
+}
+
+AppendFile::Lock::~Lock() { ::flock(descriptor_, LOCK_UN); }
+
+}  // namespace tgd::detail

@@ -1,0 +1,58 @@
+// AppendFile: a file of records to which several processes add whole records.
+//
+// A record that was cut off by a crash is removed when the next one is added. A record that did not fit on the disk is removed
+// at once. What was added survives the end of the process by any signal; sync() makes it survive a power failure.
+// Errors: ValueError with the path and the system's reason.
+// Thread-safety: none; several objects and processes may write to one file.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace tgd::detail {
+
+struct RecordFormat {
+  std::string begin = {};  ///< how the file begins; what does not is somebody else's file and is refused
+  std::string end = {};    ///< how each record ends, and no part of one does
+};
+
+class AppendFile {
+ public:
+  /// Makes the file if there is none, and removes a record that was cut off.
+  AppendFile(std::filesystem::path path, RecordFormat format);
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
+  ~AppendFile();
+
+  /// Adds records, all or nothing.
+  void append(std::string_view records);
+  void sync();
+  const std::filesystem::path& path() const noexcept { return path_; }
+
+  /// Holds the file for this object alone; whoever appends waits.
+  class Lock {
+   public:
+    explicit Lock(AppendFile& file);
+    ~Lock();
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+
+   private:
+    int descriptor_;
+  };
+
+ private:
+  void open();
+  void close();
+  bool was_replaced() const;
+  void check_begin();
+  void repair();
+  [[noreturn]] void fail(const char* action, int error) const;
+
+  std::filesystem::path path_;
+  RecordFormat format_;
+  int descriptor_ = -1;
+};
+
+}  // namespace tgd::detail

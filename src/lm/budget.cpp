@@ -1,0 +1,196 @@
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+#include <tgd/error.hpp>
+#include <tgd/lm/budgeted.hpp>
+#include <tgd/lm/cost_meter.hpp>
+#include <tgd/lm/tokens.hpp>
+
+#include "lm/request_key.hpp"
+
+namespace tgd::lm {
+
+namespace {
+
+template <class Number>
+void expect_amount(const char* name, const std::optional<Number>& limit) {
+  if (limit && !(*limit >= 0))
+    throw ValueError(fmt::format("the budget's limit of {} is {}; it must not be negative", name, *limit));
+}
+
+BudgetOptions checked(BudgetOptions options) {
+  const BudgetLimits& limits = options.limits;
+  expect_amount("calls", limits.calls);
+  expect_amount("prompt tokens", limits.prompt_tokens);
+  expect_amount("completion tokens", limits.completion_tokens);
+  expect_amount("USD", limits.usd);
+  expect_amount("seconds", limits.seconds);
+  expect_amount("expected completion tokens", std::optional(options.expected_completion_tokens));
+  return options;
+}
+
+std::optional<Cost> cost_limit(const BudgetLimits& limits) {
+  if (!limits.usd) return std::nullopt;
+  return Cost::from_usd(std::min(*limits.usd, 9e6));
+}
+
+template <class Number>
+std::optional<Number> left(const std::optional<Number>& limit, Number spent, Number reserved) {
+  if (!limit) return std::nullopt;
+  return std::max(Number(), *limit - spent - reserved);
+}
+
+template <class Number>
+bool fits(const std::optional<Number>& left, Number needed) {
+  return !left || needed <= *left;
+}
+
+void add_unknown(std::vector<std::string>& models, const std::string& model) {
+  if (std::find(models.begin(), models.end(), model) == models.end()) models.push_back(model);
+}
+
+/// Whether a call counts: a cache hit does not, nor does a call that was cancelled in the queue.
+bool counts(const Outcome& outcome) {
+  if (outcome.ok()) return !outcome.value().cached_usage;
+  return outcome.usage().calls == 0 || outcome.usage().attempts > 0;
+}
+
+}  // namespace
+
+std::string Spending::text() const {
+  std::string text = fmt::format("{} calls, {} prompt tokens, {} completion tokens", calls, prompt_tokens, completion_tokens);
+  if (cost != Cost() || unknown_models.empty()) text += ", " + cost.text();
+  if (!unknown_models.empty()) text += fmt::format(", unknown cost of {}", fmt::join(unknown_models, ", "));
+  return text;
+}
+
+std::string Remaining::text() const {
+  std::vector<std::string> parts;
+  if (calls) parts.push_back(fmt::format("{} calls", *calls));
+  if (prompt_tokens) parts.push_back(fmt::format("{} prompt tokens", *prompt_tokens));
+  if (completion_tokens) parts.push_back(fmt::format("{} completion tokens", *completion_tokens));
+  if (cost) parts.push_back(cost->text());
+  if (seconds) parts.push_back(fmt::format("{:.1f} seconds", *seconds));
+  return parts.empty() ? "no limit" : fmt::format("{}", fmt::join(parts, ", "));
+}
+
+Budget::Amount& Budget::Amount::operator+=(const Amount& other) {
+  calls += other.calls;
+  prompt_tokens += other.prompt_tokens;
+  completion_tokens += other.completion_tokens;
+  cost += other.cost;
+  return *this;
+}
+
+Budget::Amount& Budget::Amount::operator-=(const Amount& other) {
+  calls -= other.calls;
+  prompt_tokens -= other.prompt_tokens;
+  completion_tokens -= other.completion_tokens;
+  cost -= other.cost;
+  return *this;
+}
+
+Budget::Budget(BudgetOptions options) : options_(checked(std::move(options))), cost_limit_(cost_limit(options_.limits)) {}
+
+Spending Budget::spent() const {
+  const std::lock_guard lock(mutex_);
+  return {spent_.calls, spent_.prompt_tokens, spent_.completion_tokens, spent_.cost, unknown_models_, elapsed_locked()};
+}
+
+Remaining Budget::remaining() const {
+  const std::lock_guard lock(mutex_);
+  return remaining_locked();
+}
+
+std::int64_t Budget::refused() const {
+  const std::lock_guard lock(mutex_);
+  return refused_;
+}
+
+Spending Budget::estimate(const ChatModel& model, std::span<const Request> requests) const {
+  Amount sum;
+  std::vector<std::string> unknown;
+  for (const Request& request : requests) {
+    const std::string name = detail::requested_model(model, request);
+    sum += needed(name, request);
+    if (!options_.prices.find(name)) add_unknown(unknown, name);
+  }
+  return {sum.calls, sum.prompt_tokens, sum.completion_tokens, sum.cost, std::move(unknown), 0};
+}
+
+Budget::Amount Budget::needed(const std::string& model, const Request& request) const {
+  const auto& estimate = options_.estimate_prompt_tokens;
+  Amount amount{.calls = 1};
+  amount.prompt_tokens = estimate ? estimate(request) : estimate_prompt_tokens(request);
+  amount.completion_tokens = expected_completion_tokens(request, options_.expected_completion_tokens);
+  const Usage usage{.prompt_tokens = amount.prompt_tokens, .completion_tokens = amount.completion_tokens};
+  amount.cost = options_.prices.cost(model, usage).value_or(Cost());
+  return amount;
+}
+
+void Budget::expect_price(const std::string& model) const {
+  if (!cost_limit_ || options_.prices.find(model)) return;
+  throw BudgetError(
+      fmt::format("the call was not sent: the budget is limited in USD, and the price of the model \"{}\" is not known. "
+                  "Give it in BudgetOptions::prices, with PriceTable::set(\"{}\", {{.input = ..., .output = ...}}), with a file "
+                  "(PriceTable::load), or as Price::free() for a model that costs nothing",
+                  model, model));
+}
+
+Budget::Amount Budget::reserve(const std::string& model, const Request& request) {
+  const Amount amount = needed(model, request);
+  const std::lock_guard lock(mutex_);
+  try {
+    expect_price(model);
+    const Remaining rest = remaining_locked();
+    const bool in_time = !rest.seconds || *rest.seconds > 0;
+    if (!in_time || !fits(rest.calls, amount.calls) || !fits(rest.prompt_tokens, amount.prompt_tokens) ||
+        !fits(rest.completion_tokens, amount.completion_tokens) || !fits(rest.cost, amount.cost)) {
+      throw BudgetError(
+          fmt::format("the call was not sent: the budget has {} left{}, and this call would need about {} prompt tokens, {} "
+                      "completion tokens and {}",
+                      rest.text(), reserved_.calls == 0 ? "" : fmt::format(" (besides {} calls in flight)", reserved_.calls),
+                      amount.prompt_tokens, amount.completion_tokens,
+                      options_.prices.find(model) ? amount.cost.text() : "an unknown cost"));
+    }
+  } catch (const BudgetError&) {
+    ++refused_;
+    throw;
+  }
+  if (!begin_) begin_ = std::chrono::steady_clock::now();
+  reserved_ += amount;
+  return amount;
+}
+
+Budget::Amount Budget::used(const std::string& model, const Amount& reserved, const Outcome& outcome) const {
+  const Usage& usage = outcome.usage();
+  if (!counts(outcome)) return {};
+  // A reply without figures has used something all the same.
+  if (outcome.ok() && usage.reported == 0) return reserved;
+  return {1, usage.prompt_tokens, usage.completion_tokens, call_cost(options_.prices, model, outcome).value_or(Cost())};
+}
+
+void Budget::settle(const std::string& model, const Amount& reserved, const Outcome& outcome) {
+  const Amount amount = used(model, reserved, outcome);
+  const bool unknown = amount.calls > 0 && !options_.prices.find(model);
+  const std::lock_guard lock(mutex_);
+  reserved_ -= reserved;
+  spent_ += amount;
+  if (unknown) add_unknown(unknown_models_, model);
+}
+
+double Budget::elapsed_locked() const {
+  return begin_ ? std::chrono::duration<double>(std::chrono::steady_clock::now() - *begin_).count() : 0.0;
+}
+
+Remaining Budget::remaining_locked() const {
+  const BudgetLimits& limits = options_.limits;
+  return {left(limits.calls, spent_.calls, reserved_.calls),
+          left(limits.prompt_tokens, spent_.prompt_tokens, reserved_.prompt_tokens),
+          left(limits.completion_tokens, spent_.completion_tokens, reserved_.completion_tokens),
+          left(cost_limit_, spent_.cost, reserved_.cost), left(limits.seconds, elapsed_locked(), 0.0)};
+}
+
+}  // namespace tgd::lm

@@ -1,0 +1,118 @@
+#include "lm/request_key.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "core/sha256.hpp"
+
+namespace tgd::lm::detail {
+
+namespace {
+
+using Value = nlohmann::json;
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return result;
+}
+
+// Arguments are shallow; whoever nests them deeply enough to end the stack would not get them parsed either.
+void make_canonical(Value& value) {
+  constexpr double exact = 9007199254740992.0;  // 2^53
+  if (value.is_number_float()) {
+    const double number = value.get<double>();
+    if (std::trunc(number) == number && std::abs(number) < exact) value = static_cast<std::int64_t>(number);
+  } else if (value.is_structured()) {
+    for (Value& member : value) make_canonical(member);
+  }
+}
+
+/// With its length in front, so that no two lists of pieces give the same bytes.
+void add_piece(std::string& bytes, std::string_view piece) {
+  bytes.append(std::to_string(piece.size())).append(":").append(piece);
+}
+
+void add_pairs(std::string& bytes, Pairs pairs) {
+  std::sort(pairs.begin(), pairs.end());
+  add_piece(bytes, std::to_string(pairs.size()));
+  for (const auto& [name, value] : pairs) {
+    add_piece(bytes, name);
+    add_piece(bytes, value);
+  }
+}
+
+Pairs open_headers(const Pairs& headers) {
+  Pairs open;
+  for (const auto& [name, value] : headers) {
+    if (!may_hold_secret(name)) open.emplace_back(lower(name), value);
+  }
+  return open;
+}
+
+}  // namespace
+
+std::string requested_model(const ChatModel& model, const Request& request) {
+  std::string name = request.args.get_text("model");
+  return name.empty() ? model.model_name() : name;
+}
+
+Json canonical_args(const Json& args) {
+  if (args.empty()) return {};
+  Value canonical = args.value();
+  if (canonical.is_object()) {
+    canonical.erase("stream");
+    canonical.erase("stream_options");
+  }
+  make_canonical(canonical);
+  return canonical;
+}
+
+bool may_hold_secret(std::string_view header) {
+  const std::string name = lower(header);
+  const auto holds = [&](const char* word) { return name.find(word) != std::string::npos; };
+  return holds("auth") || holds("key") || holds("token") || holds("secret") || holds("cookie");
+}
+
+RequestKeys::RequestKeys(const Json& identity) {
+  Value own = identity.value();
+  if (own.is_object() && own.contains("args")) {
+    if (own["args"].is_object()) default_args_ = own["args"];
+    own.erase("args");
+  }
+  // The name among the arguments is the one that counts.
+  if (const std::string model = identity.get_text("model"); !model.empty() && !default_args_.contains("model")) {
+    default_args_ = default_args_.with("model", model);
+  }
+  if (own.is_object()) own.erase("model");
+  identity_ = Json(own).dump();
+  default_args_text_ = canonical_args(default_args_).dump();
+}
+
+std::string RequestKeys::args_text(const Json& args) const {
+  return args.empty() ? default_args_text_ : canonical_args(default_args_.merged(args)).dump();
+}
+
+std::string RequestKeys::key(const Request& request) const {
+  std::string bytes;
+  add_piece(bytes, "tgd request 1");
+  add_piece(bytes, identity_);
+  add_piece(bytes, args_text(request.args));
+  add_piece(bytes, std::to_string(request.sample));
+  add_pairs(bytes, request.options.query);
+  add_pairs(bytes, open_headers(request.options.headers));
+  for (const Message& message : request.messages) {
+    add_piece(bytes, message.role);
+    add_piece(bytes, message.content);
+  }
+  return tgd::detail::sha256(bytes);
+}
+
+}  // namespace tgd::lm::detail

@@ -1,0 +1,40 @@
+// Keys of requests: the same for two requests exactly when an endpoint cannot tell them apart.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <tgd/lm/chat_model.hpp>
+
+namespace tgd::lm::detail {
+
+/// The model that a request to `model` is answered by.
+std::string requested_model(const ChatModel& model, const Request& request);
+
+/// Completion arguments in one canonical form: sorted members, whole numbers without a fraction, and without how the reply is
+/// transported ("stream").
+Json canonical_args(const Json& args);
+
+/// Whether a header of this name may hold a secret.
+bool may_hold_secret(std::string_view header);
+
+/// Makes the keys of one model's requests.
+/// Thread-safety: may be used from any thread.
+class RequestKeys {
+ public:
+  /// `identity`: of the model, as ChatModel::identity() gives it.
+  explicit RequestKeys(const Json& identity);
+
+  /// SHA-256 of everything that can change the answer, as 64 hexadecimal digits: the model's identity, messages, arguments,
+  /// sample number, the query and those headers of the call that hold no secret. Who asks does not count.
+  std::string key(const Request& request) const;
+
+ private:
+  std::string args_text(const Json& args) const;
+
+  std::string identity_;
+  Json default_args_;
+  std::string default_args_text_;
+};
+
+}  // namespace tgd::lm::detail

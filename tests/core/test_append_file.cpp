@@ -1,0 +1,94 @@
+#include "core/append_file.hpp"
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <tgd/error.hpp>
+
+#include "catch.hpp"
+#include "core/file.hpp"
+#include "support/temporary_folder.hpp"
+
+using Catch::Matchers::ContainsSubstring;
+using tgd::detail::AppendFile;
+using tgd::detail::read_file;
+using tgd::detail::RecordFormat;
+
+namespace {
+
+const RecordFormat lines{"#", "\n"};
+const RecordFormat blocks{"{", "\n}\n"};
+
+}  // namespace
+
+TEST_CASE("Records are added to what a file holds", "[core][append_file]") {
+  const tgd::test::TemporaryFolder folder;
+  const auto path = folder.path() / "file";
+  { AppendFile(path, lines).append("#1\n"); }
+  AppendFile(path, lines).append("#2\n#3\n");
+  CHECK(read_file(path) == "#1\n#2\n#3\n");
+}
+
+TEST_CASE("A record that was cut off is removed", "[core][append_file]") {
+  const tgd::test::TemporaryFolder folder;
+  SECTION("when the file is opened") {
+    const AppendFile file(folder.write("file", "#1\n#2\n#3 cut o"), lines);
+    CHECK(read_file(file.path()) == "#1\n#2\n");
+  }
+  SECTION("before the next one is added") {
+    AppendFile file(folder.write("file", "#1\n"), lines);
+    folder.write("file", "#1\n#2 cut o");
+    file.append("#3\n");
+    CHECK(read_file(file.path()) == "#1\n#3\n");
+  }
+  SECTION("when it is the only one") {
+    const AppendFile file(folder.write("file", "#1 cut o"), lines);
+    CHECK(read_file(file.path()).empty());
+  }
+  SECTION("when it is very long, and its end marks cross the windows of the search") {
+    for (const std::size_t size : {65530U, 65533U, 65534U, 65535U, 65536U, 200000U}) {
+      const AppendFile file(folder.write("file", "{\n}\n{\n " + std::string(size, 'x')), blocks);
+      CHECK(read_file(file.path()) == "{\n}\n");
+    }
+  }
+}
+
+TEST_CASE("Somebody else's file is left alone", "[core][append_file]") {
+  const tgd::test::TemporaryFolder folder;
+  const auto path = folder.write("thesis.txt", "Chapter 1");
+  CHECK_THROWS_WITH(AppendFile(path, lines), ContainsSubstring("thesis.txt holds something else"));
+  CHECK(read_file(path) == "Chapter 1");
+}
+
+TEST_CASE("A file that cannot be opened or written is an error with the system's reason", "[core][append_file]") {
+  CHECK_THROWS_WITH(AppendFile("/no/such/folder/file", lines), ContainsSubstring("No such file or directory"));
+  AppendFile full("/dev/full", lines);
+  CHECK_THROWS_WITH(full.append("#1\n"), ContainsSubstring("cannot write /dev/full: No space left on device"));
+}
+
+TEST_CASE("A file that was replaced is found again", "[core][append_file]") {
+  const tgd::test::TemporaryFolder folder;
+  AppendFile file(folder.write("file", "#1\n"), lines);
+  tgd::detail::write_file(file.path(), "#new\n");
+  file.append("#2\n");
+  CHECK(read_file(file.path()) == "#new\n#2\n");
+}
+
+TEST_CASE("Records of several writers never mix", "[core][append_file]") {
+  const tgd::test::TemporaryFolder folder;
+  const auto path = folder.path() / "file";
+  std::vector<std::thread> threads;
+  for (const char letter : {'a', 'b', 'c'}) {
+    threads.emplace_back([&path, letter] {
+      AppendFile file(path, lines);
+      for (int i = 0; i < 50; ++i) file.append("#" + std::string(2000, letter) + "\n");
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const std::string text = read_file(path);
+  CHECK(text.size() == 150U * 2002U);
+  for (std::size_t at = 0; at < text.size(); at += 2002) {
+    if (text.substr(at, 2002) != "#" + std::string(2000, text[at + 1]) + "\n") FAIL("mixed at " << at);
+  }
+}

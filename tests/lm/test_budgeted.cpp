@@ -1,0 +1,228 @@
+#include <tgd/lm/budgeted.hpp>
+
+#include <cmath>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <tgd/lm/stub.hpp>
+#include <tgd/lm/tokens.hpp>
+
+#include "catch.hpp"
+#include "support/gated_model.hpp"
+
+using Catch::Matchers::ContainsSubstring;
+using tgd::BudgetError;
+using tgd::LMError;
+using tgd::lm::Budget;
+using tgd::lm::Budgeted;
+using tgd::lm::BudgetLimits;
+using tgd::lm::BudgetOptions;
+using tgd::lm::Cost;
+using tgd::lm::Price;
+using tgd::lm::Reply;
+using tgd::lm::Request;
+using tgd::lm::Spending;
+using tgd::lm::Stub;
+
+namespace {
+
+/// Every reply has used 100 prompt and 10 completion tokens.
+std::shared_ptr<Stub> stub() {
+  return Stub::answering_in_full([](const Request& request) {
+    if (request.messages[0].content == "fail") throw LMError(LMError::Kind::status, "no", 500);
+    return Reply{.content = "yes", .usage = {.reported = 1, .prompt_tokens = 100, .completion_tokens = 10}};
+  });
+}
+
+Request asking(const std::string& text = "Hello", const std::string& model = "gpt-4o-mini") {
+  return {.messages = {{"user", text}}, .args = {{"model", model}, {"max_tokens", 20}}};
+}
+
+std::shared_ptr<Budget> budget(BudgetLimits limits) { return std::make_shared<Budget>(BudgetOptions{.limits = limits}); }
+
+std::string refusal(tgd::lm::ChatModel& model, const Request& request) {
+  try {
+    model.chat(request);
+  } catch (const BudgetError& error) {
+    return error.what();
+  }
+  return "not refused";
+}
+
+}  // namespace
+
+TEST_CASE("Calls are sent while the budget lasts, and refused before they are sent then", "[lm][budgeted]") {
+  const auto endpoint = stub();
+  Budgeted model(endpoint, budget({.calls = 2}));
+  model.chat(asking());
+  CHECK(model.budget()->remaining().calls == 1);
+  model.chat(asking());
+  CHECK(refusal(model, asking()) ==
+        "the call was not sent: the budget has 0 calls left, and this call would need about 9 prompt tokens, 20 completion "
+        "tokens "
+        "and $0.000013");
+  CHECK(endpoint->calls() == 2);
+  CHECK(model.budget()->refused() == 1);
+}
+
+TEST_CASE("What was really used is what counts", "[lm][budgeted]") {
+  Budgeted model(stub(), budget({.prompt_tokens = 150, .completion_tokens = 100, .usd = 1.0}));
+  model.chat(asking());
+  const Spending spent = model.budget()->spent();
+  CHECK(spent.calls == 1);
+  CHECK(spent.prompt_tokens == 100);
+  CHECK(spent.completion_tokens == 10);
+  CHECK(spent.cost == Cost::from_usd((100 * 0.15 + 10 * 0.60) / 1e6));
+  CHECK(model.budget()->remaining().prompt_tokens == 50);
+  CHECK(model.budget()->remaining().cost == Cost::from_usd(1) - spent.cost);
+  CHECK(spent.text() == "1 calls, 100 prompt tokens, 10 completion tokens, $0.000021");
+}
+
+TEST_CASE("Each kind of limit refuses", "[lm][budgeted]") {
+  CHECK_THAT(refusal(*std::make_shared<Budgeted>(stub(), budget({.prompt_tokens = 8})), asking()),
+             ContainsSubstring("has 8 prompt tokens left"));
+  CHECK_THAT(refusal(*std::make_shared<Budgeted>(stub(), budget({.completion_tokens = 19})), asking()),
+             ContainsSubstring("has 19 completion tokens left"));
+  CHECK_THAT(refusal(*std::make_shared<Budgeted>(stub(), budget({.usd = 0.00001})), asking()),
+             ContainsSubstring("has $0.00001 left"));
+  CHECK_THAT(refusal(*std::make_shared<Budgeted>(stub(), budget({.seconds = 0})), asking()),
+             ContainsSubstring("has 0.0 seconds left"));
+}
+
+TEST_CASE("A streamed call needs room as well", "[lm][budgeted]") {
+  Budgeted model(stub(), budget({.calls = 1}));
+  std::string streamed;
+  const auto on_text = [&](std::string_view piece) { streamed += piece; };
+  model.chat_stream(asking(), on_text);
+  CHECK_THROWS_AS(model.chat_stream(asking(), on_text), BudgetError);
+  CHECK(streamed == "yes");
+}
+
+TEST_CASE("A failed call counts as a call, with what the endpoint reported", "[lm][budgeted]") {
+  Budgeted model(stub(), budget({.calls = 5, .prompt_tokens = 1000}));
+  CHECK_THROWS_AS(model.chat(asking("fail")), LMError);
+  CHECK(model.budget()->remaining().calls == 4);
+  CHECK(model.budget()->remaining().prompt_tokens == 1000);
+}
+
+TEST_CASE("What sends nothing counts nothing", "[lm][budgeted]") {
+  SECTION("a cache hit") {
+    Budgeted model(Stub::answering_in_full([](const Request&) {
+                     Reply reply{.content = "yes"};
+                     reply.cached_usage = tgd::lm::Usage{.calls = 1};
+                     return reply;
+                   }),
+                   budget({.calls = 1}));
+    for (int i = 0; i < 3; ++i) model.chat(asking());
+    CHECK(model.budget()->remaining().calls == 1);
+  }
+  SECTION("a refused call") {
+    Budgeted model(stub(), budget({.calls = 3, .prompt_tokens = 0}));
+    refusal(model, asking());
+    CHECK(model.budget()->spent().calls == 0);
+    CHECK(model.budget()->remaining().calls == 3);
+  }
+}
+
+TEST_CASE("A reply without figures counts as it was estimated", "[lm][budgeted]") {
+  Budgeted model(Stub::scripted({"yes"}), budget({.prompt_tokens = 100}));
+  model.chat(asking());
+  CHECK(model.budget()->spent().prompt_tokens == 9);
+  CHECK(model.budget()->spent().completion_tokens == 20);
+}
+
+TEST_CASE("Calls in flight hold what they reserved", "[lm][budgeted]") {
+  const auto gated = std::make_shared<tgd::test::GatedModel>();
+  Budgeted model(gated, budget({.calls = 2, .prompt_tokens = 20}));
+  int ended = 0;
+  model.start(asking("first"), [&](tgd::lm::Outcome) { ++ended; });
+  model.start(asking("other"), [&](tgd::lm::Outcome) { ++ended; });
+  CHECK(model.budget()->remaining().calls == 0);
+  CHECK(model.budget()->remaining().prompt_tokens == 2);
+  CHECK(model.budget()->spent().calls == 0);
+  CHECK_THAT(refusal(model, asking()), ContainsSubstring("(besides 2 calls in flight)"));
+  gated->reply("first", "yes");
+  gated->reply("other", "yes");
+  CHECK(ended == 2);
+  CHECK(model.budget()->spent().calls == 2);
+  CHECK(model.budget()->remaining().prompt_tokens == 2);
+}
+
+TEST_CASE("Concurrent calls never exceed the number of calls", "[lm][budgeted]") {
+  const auto endpoint = stub();
+  endpoint->shuffled(7, std::chrono::microseconds(200));
+  const auto shared = budget({.calls = 150});
+  Budgeted first(endpoint, shared);
+  Budgeted second(endpoint, shared);
+  std::vector<std::thread> threads;
+  for (tgd::lm::ChatModel* model : {&first, &second}) {
+    threads.emplace_back([model] { model->try_chat_all(std::vector<Request>(100, asking())); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(endpoint->calls() == 150);
+  CHECK(shared->spent().calls == 150);
+  CHECK(shared->refused() == 50);
+  CHECK(shared->spent().prompt_tokens == 15'000);
+}
+
+TEST_CASE("A limit in USD needs the model's price, and the error says how to give it", "[lm][budgeted]") {
+  BudgetOptions options{.limits = {.usd = 1}};
+  SECTION("without it") {
+    Budgeted model(stub(), std::make_shared<Budget>(options));
+    CHECK_THAT(refusal(model, asking("Hello", "mine")),
+               ContainsSubstring("price of the model \"mine\" is not known. Give it in"));
+    CHECK(model.budget()->spent().calls == 0);
+  }
+  SECTION("with it") {
+    options.prices.set("mine", Price::free());
+    Budgeted model(stub(), std::make_shared<Budget>(options));
+    model.chat(asking("Hello", "mine"));
+    CHECK(model.budget()->spent().cost == Cost());
+  }
+}
+
+TEST_CASE("Without a limit in USD an unknown price is reported, not guessed", "[lm][budgeted]") {
+  Budgeted model(stub(), budget({.calls = 10}));
+  model.chat(asking("Hello", "mine"));
+  CHECK(model.budget()->spent().unknown_models == std::vector<std::string>{"mine"});
+  CHECK(model.budget()->spent().text() == "1 calls, 100 prompt tokens, 10 completion tokens, unknown cost of mine");
+}
+
+TEST_CASE("A dry run says what requests would use and sends nothing", "[lm][budgeted]") {
+  const auto endpoint = stub();
+  Budgeted model(endpoint, budget({}));
+  const std::vector<Request> requests{
+      asking(), asking("Hello", "mine"), {.messages = {{"user", "Hello"}}, .args = {{"model", "mine"}}}};
+  const Spending plan = model.estimate(requests);
+  CHECK(plan.calls == 3);
+  CHECK(plan.prompt_tokens == 27);
+  CHECK(plan.completion_tokens == 20 + 20 + 500);
+  CHECK(plan.cost == Cost::from_usd((9 * 0.15 + 20 * 0.60) / 1e6));
+  CHECK(plan.unknown_models == std::vector<std::string>{"mine"});
+  CHECK(endpoint->calls() == 0);
+  CHECK(model.budget()->remaining().text() == "no limit");
+}
+
+TEST_CASE("The estimate of prompt tokens can be replaced", "[lm][budgeted]") {
+  Budget exact({.estimate_prompt_tokens = [](const Request&) { return 7; }});
+  CHECK(exact.estimate(*stub(), std::vector<Request>(2)).prompt_tokens == 14);
+}
+
+TEST_CASE("Tokens are estimated by characters", "[lm][tokens]") {
+  CHECK(tgd::lm::estimate_tokens("") == 0);
+  CHECK(tgd::lm::estimate_tokens("a") == 1);
+  CHECK(tgd::lm::estimate_tokens("The quick brown fox.") == 5);
+  CHECK(tgd::lm::estimate_tokens("日本語") == 3);
+  CHECK(tgd::lm::estimate_prompt_tokens({.messages = {{"system", "Be short"}, {"user", "Hi"}}}) == 3 + 4 + 2 + 4 + 1);
+  CHECK(tgd::lm::expected_completion_tokens({.args = {{"max_tokens", 7}, {"n", 3}}}, 500) == 21);
+  CHECK(tgd::lm::expected_completion_tokens({.args = {{"max_tokens", 7}, {"max_completion_tokens", 9}}}, 500) == 9);
+  CHECK(tgd::lm::expected_completion_tokens({.args = {{"max_tokens", "many"}}}, 500) == 500);
+}
+
+TEST_CASE("A budget that cannot be is refused", "[lm][budgeted]") {
+  CHECK_THROWS_WITH(budget({.calls = -1}), "the budget's limit of calls is -1; it must not be negative");
+  CHECK_THROWS_AS(budget({.usd = std::nan("")}), tgd::ValueError);
+  CHECK_THROWS_AS(Budgeted(stub(), nullptr), tgd::ValueError);
+  CHECK_THROWS_AS(Budgeted(nullptr, budget({})), tgd::ValueError);
+}
