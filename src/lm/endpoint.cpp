@@ -1,6 +1,7 @@
 #include "lm/endpoint.hpp"
 
 #include <memory>
+#include <utility>
 
 #include <curl/curl.h>
 #include <tgd/error.hpp>
@@ -59,12 +60,44 @@ std::string completions_path(std::string path, std::string_view query) {
   return path.append(completions);
 }
 
+bool is_unreserved(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+         c == '~';
+}
+
+std::string escaped(std::string_view text) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string result;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (is_unreserved(c)) {
+      result += c;
+    } else {
+      result.append({'%', digits[byte / 16], digits[byte % 16]});
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
-Endpoint chat_endpoint(std::string_view base_url) {
+std::string with_query(std::string url, const Query& query) {
+  char separator = url.find('?') == std::string::npos ? '?' : '&';
+  for (const auto& [name, value] : query) {
+    if (name.empty()) throw ValueError("a part of the query has no name, only the value " + in_quotes(value));
+    url += std::exchange(separator, '&');
+    url.append(escaped(name)).append(1, '=').append(escaped(value));
+  }
+  return url;
+}
+
+Endpoint chat_endpoint(std::string_view base_url, const Query& query) {
   const Url url = parse(base_url);
-  const std::string path = completions_path(get(url, CURLUPART_PATH), get(url, CURLUPART_QUERY));
+  const std::string own_query = get(url, CURLUPART_QUERY);
+  const std::string whole_query = with_query(own_query.empty() ? "" : "?" + own_query, query);
+  const std::string path = completions_path(get(url, CURLUPART_PATH), whole_query);
   curl_url_set(url.get(), CURLUPART_PATH, path.c_str(), 0);
+  if (!whole_query.empty()) curl_url_set(url.get(), CURLUPART_QUERY, whole_query.c_str() + 1, 0);
   curl_url_set(url.get(), CURLUPART_FRAGMENT, nullptr, 0);
   Endpoint endpoint;
   endpoint.url = get(url, CURLUPART_URL);

@@ -3,8 +3,13 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace tgd::lm::detail {
+
+/// Names and values, not escaped.
+using Query = std::vector<std::pair<std::string, std::string>>;
 
 struct Endpoint {
   std::string url;      ///< what requests are posted to
@@ -13,7 +18,10 @@ struct Endpoint {
 
 /// "https://host", "https://host/v1" and "https://host/prefix/v1/" get /chat/completions (and /v1 where no part of the path
 /// names a version and the query no api-version); a URL that ends with /chat/completions is taken as it is. A query is kept.
-/// Throws ValueError for anything that is no http or https URL.
-Endpoint chat_endpoint(std::string_view base_url);
+/// `query` is added to it. Throws ValueError for anything that is no http or https URL.
+Endpoint chat_endpoint(std::string_view base_url, const Query& query = {});
+
+/// A URL with further parts of its query. Throws ValueError for one without a name.
+std::string with_query(std::string url, const Query& query);
 
 }  // namespace tgd::lm::detail

@@ -7,59 +7,25 @@
 #include <deque>
 #include <map>
 #include <mutex>
-#include <new>
-#include <stdexcept>
-#include <string_view>
+#include <set>
 #include <thread>
 #include <unordered_map>
 
-#include <curl/curl.h>
-
 #include "core/text.hpp"
 #include "lm/concurrency_limit.hpp"
+#include "lm/curl_handles.hpp"
+#include "lm/retry.hpp"
 
 namespace tgd::lm::detail {
 
 namespace {
 
 using Clock = HttpClient::Clock;
+using Reading = HttpClient::Reading;
 using OnStop = std::stop_callback<std::function<void()>>;
 
-template <class T, auto release>
-struct Release {
-  void operator()(T* handle) const { release(handle); }
-};
-using Easy = std::unique_ptr<CURL, Release<CURL, curl_easy_cleanup>>;
-using Multi = std::unique_ptr<CURLM, Release<CURLM, curl_multi_cleanup>>;
-using HeaderList = std::unique_ptr<curl_slist, Release<curl_slist, curl_slist_free_all>>;
-
-// Initialized once and never cleaned up: the program may use libcurl on its own.
-void init_curl() {
-  static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (code != CURLE_OK) throw std::runtime_error(std::string("libcurl cannot be initialized: ") + curl_easy_strerror(code));
-}
-
-Multi make_multi() {
-  init_curl();
-  Multi multi(curl_multi_init());
-  if (!multi) throw std::bad_alloc();
-  return multi;
-}
-
-void append(HeaderList& list, const std::string& line) {
-  curl_slist* extended = curl_slist_append(list.get(), line.c_str());
-  if (extended == nullptr) throw std::bad_alloc();
-  static_cast<void>(list.release());
-  list.reset(extended);
-}
-
-HeaderList make_headers(const std::vector<std::pair<std::string, std::string>>& headers) {
-  HeaderList list;
-  // A semicolon is libcurl's way to send a header without a value.
-  for (const auto& [name, value] : headers) append(list, std::string(name).append(value.empty() ? ";" : ": ").append(value));
-  append(list, "Expect:");  // no round trip for permission to send a long body
-  return list;
-}
+// How long a connection may take to end in order after its answer is complete; then it is cut.
+constexpr std::chrono::milliseconds patience_after_enough{250};
 
 // OpenSSL writes to sockets without MSG_NOSIGNAL; a broken connection must not end the process.
 void block_sigpipe() {
@@ -69,11 +35,6 @@ void block_sigpipe() {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
-// As libcurl wants it.
-long milliseconds(std::chrono::milliseconds duration) {
-  return std::chrono::duration_cast<std::chrono::duration<long, std::milli>>(duration).count();
-}
-
 std::string lower(std::string_view text) {
   std::string result(text);
   std::transform(result.begin(), result.end(), result.begin(),
@@ -81,48 +42,43 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-bool can_help_to_retry(CURLcode code) {
-  switch (code) {
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_ENGINE_NOTFOUND:
-      return false;
-    default:
-      return true;
-  }
-}
+// A handle with its surroundings, used for one attempt after the other.
+struct Slot {
+  Easy handle;
+  char error[CURL_ERROR_SIZE] = "";
+  HeaderList headers = {};  // of a post that has its own
+};
+using SlotPtr = std::unique_ptr<Slot>;
 
 // One post() on its way through the queues to its callback.
 struct Job {
-  Job(HttpClient::Body the_body, HttpClient::Done the_done, std::stop_token the_stop, Clock::time_point the_time)
-      : body(std::move(the_body)), done(std::move(the_done)), stop(std::move(the_stop)), not_before(the_time) {}
+  Job(std::shared_ptr<const HttpPost> the_post, HttpClient::Done the_done, HttpClient::Sending the_sending)
+      : post(std::move(the_post)), done(std::move(the_done)), sending(std::move(the_sending)) {}
 
-  HttpClient::Body body;
+  bool has_expired(Clock::time_point now) const { return sending.deadline <= now; }
+
+  std::shared_ptr<const HttpPost> post;
   HttpClient::Done done;
-  std::stop_token stop;
+  HttpClient::Sending sending;
   std::unique_ptr<OnStop> on_stop;
-  Clock::time_point not_before;
 
-  Easy handle;  // while it runs
-  Clock::time_point sent_at;
+  SlotPtr slot;  // while it runs
   std::size_t max_reply_bytes = 0;
+  std::size_t received = 0;
   bool too_large = false;
-  char error[CURL_ERROR_SIZE] = "";
+  bool enough = false;
+  std::vector<Job*>* completed = nullptr;  // where to say that it is enough
   HttpResult result;
 };
 using JobPtr = std::unique_ptr<Job>;
 
-// Moves the jobs that are to stop from `jobs` to `stopped`.
-template <class Jobs, class JobOf>
-void take_stopped(Jobs& jobs, JobOf job_of, std::vector<JobPtr>& stopped) {
+// Moves the jobs that fulfil the condition from `jobs` to `taken`.
+template <class Jobs, class JobOf, class Condition>
+void take_if(Jobs& jobs, JobOf job_of, Condition condition, std::vector<JobPtr>& taken) {
   for (auto at = jobs.begin(); at != jobs.end();) {
     JobPtr& job = job_of(*at);
-    if (job->stop.stop_requested()) {
-      stopped.push_back(std::move(job));
+    if (condition(*job)) {
+      taken.push_back(std::move(job));
       at = jobs.erase(at);
     } else {
       ++at;
@@ -132,17 +88,35 @@ void take_stopped(Jobs& jobs, JobOf job_of, std::vector<JobPtr>& stopped) {
 
 // ---- libcurl's callbacks: no exception may pass through C ------------------------------------------------------------
 
+bool is_success(const Job& job) {
+  long status = 0;
+  curl_easy_getinfo(job.slot->handle.get(), CURLINFO_RESPONSE_CODE, &status);
+  return status >= 200 && status < 300;
+}
+
+// Whether the transfer goes on.
+bool take_body(Job& job, std::string_view bytes) {
+  job.too_large = bytes.size() > job.max_reply_bytes - job.received;
+  if (job.too_large) return false;
+  job.received += bytes.size();
+  if (!job.sending.reader || !is_success(job)) {
+    job.result.body += bytes;
+    return true;
+  }
+  if (job.enough) return true;
+  const Reading reading = job.sending.reader(bytes);
+  job.enough = reading == Reading::enough;
+  if (job.enough) job.completed->push_back(&job);
+  return reading != Reading::stop;
+}
+
 std::size_t on_body(char* data, std::size_t size, std::size_t count, void* job_pointer) noexcept {
-  auto& job = *static_cast<Job*>(job_pointer);
-  const std::size_t bytes = size * count;
-  job.too_large = bytes > job.max_reply_bytes - job.result.body.size();
-  if (job.too_large) return 0;  // which ends the transfer
   try {
-    job.result.body.append(data, bytes);
+    const std::string_view bytes(data, size * count);
+    return take_body(*static_cast<Job*>(job_pointer), bytes) ? bytes.size() : 0;  // 0 ends the transfer
   } catch (...) {
     return 0;
   }
-  return bytes;
 }
 
 std::size_t on_header(char* data, std::size_t size, std::size_t count, void* job_pointer) noexcept {
@@ -176,33 +150,41 @@ class HttpClient::Core {
 
   void run();
   void post(JobPtr job);
-  void pause(Clock::time_point until) { paused_until_ = std::max(paused_until_, until); }
+  RateLimit& rate() { return rate_; }
   void close();
   std::thread thread;  // set before the first post(), ended by close()
 
  private:
   bool take_incoming();
-  void end_stopped();
+  void end_overdue(Clock::time_point now);
   void release_due(Clock::time_point now);
   void send_ready(Clock::time_point now);
-  bool may_send(Clock::time_point now) const;
+  bool has_place() const { return !ready_.empty() && running_.size() < limit_.value(); }
+  Clock::time_point next_send(Clock::time_point now);
   void send(JobPtr job);
+  void prepare(Job& job);
   void end_transfers();
+  void hasten(Job& job);
   void end_transfer(CURL* handle, CURLcode code);
+  void read_framing(Job& job) const;
   void read_ending(Job& job, CURLcode code) const;
   void note_pace(const Job& job);
-  void wait(Clock::time_point now);
-  void cancel(JobPtr job);
+  void note_limits(const Job& job);
+  void wait();
   void cancel_all();
   void retire(Job& job);
+  void set_deadline(Job& job, Clock::time_point deadline);
+  void forget_deadline(const Job& job);
+  void finish(JobPtr job);
   static void call_back(JobPtr job);
 
-  Easy make_handle() const;
+  SlotPtr make_slot() const;
   void notice_stop();
   void wake() { curl_multi_wakeup(multi_.get()); }
 
   const HttpOptions options_;
   const HeaderList headers_;
+  const Authorities authorities_ = Authorities::from_environment();
 
   // Shared with the callers.
   std::mutex mutex_;
@@ -212,26 +194,26 @@ class HttpClient::Core {
 
   // Touched by the I/O thread only.
   Multi multi_;
-  std::vector<Easy> idle_;
+  std::vector<SlotPtr> idle_;
   std::multimap<Clock::time_point, JobPtr> delayed_;
   std::deque<JobPtr> ready_;
   std::unordered_map<CURL*, JobPtr> running_;
+  std::vector<Job*> completed_;                 // of the running ones, those that said so since the last end_transfers()
+  std::multiset<Clock::time_point> deadlines_;  // of all jobs that have one
   ConcurrencyLimit limit_;
-  Clock::time_point paused_until_ = Clock::time_point::min();
+  RateLimit rate_;
 };
 
 HttpClient::Core::Core(HttpOptions options)
     : options_(std::move(options)),
-      headers_(make_headers(options_.headers)),
-      multi_(make_multi()),
-      limit_(options_.max_in_flight) {
-  // Keep as many connections as can be busy; libcurl's own default may close some of them between two requests.
-  curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS,
-                    static_cast<long>(std::min<std::size_t>(options_.max_in_flight, 10'000)));
-}
+      headers_(make_header_list(options_.headers)),
+      multi_(make_multi(options_.max_in_flight)),
+      limit_(options_.max_in_flight),
+      rate_(options_.per_minute) {}
 
 void HttpClient::Core::post(JobPtr job) {
-  if (job->stop.stop_possible()) job->on_stop = std::make_unique<OnStop>(job->stop, [this] { notice_stop(); });
+  const std::stop_token& stop = job->sending.stop;
+  if (stop.stop_possible()) job->on_stop = std::make_unique<OnStop>(stop, [this] { notice_stop(); });
   {
     const std::lock_guard lock(mutex_);
     if (!closing_) {
@@ -267,13 +249,13 @@ void HttpClient::Core::run() {
   block_sigpipe();
   while (take_incoming()) {
     const Clock::time_point now = Clock::now();
-    end_stopped();
+    end_overdue(now);
     release_due(now);
     send_ready(now);
     int running = 0;
     curl_multi_perform(multi_.get(), &running);
     end_transfers();
-    wait(now);
+    wait();
   }
   cancel_all();
 }
@@ -288,25 +270,36 @@ bool HttpClient::Core::take_incoming() {
   }
   for (JobPtr& job : taken) {
     // Its stop callback may have run before the job was here to be found.
-    if (job->stop.stop_requested()) stop_seen_ = true;
-    if (job->not_before == Clock::time_point()) {
+    if (job->sending.stop.stop_requested()) stop_seen_ = true;
+    set_deadline(*job, job->sending.deadline);
+    if (job->sending.not_before == Clock::time_point()) {
       ready_.push_back(std::move(job));
     } else {
-      delayed_.emplace(job->not_before, std::move(job));
+      delayed_.emplace(job->sending.not_before, std::move(job));
     }
   }
   return !closing;
 }
 
-void HttpClient::Core::end_stopped() {
-  if (!stop_seen_.exchange(false)) return;
-  std::vector<JobPtr> stopped;
+// Ends what was told to stop or is past its deadline, wherever it is.
+void HttpClient::Core::end_overdue(Clock::time_point now) {
+  const bool expired = !deadlines_.empty() && *deadlines_.begin() <= now;
+  if (!stop_seen_.exchange(false) && !expired) return;
+  std::vector<JobPtr> ended;
+  const auto overdue = [now](const Job& job) { return job.sending.stop.stop_requested() || job.has_expired(now); };
   const auto second = [](auto& entry) -> JobPtr& { return entry.second; };
-  take_stopped(running_, second, stopped);
-  take_stopped(delayed_, second, stopped);
-  take_stopped(
-      ready_, [](JobPtr& job) -> JobPtr& { return job; }, stopped);
-  for (JobPtr& job : stopped) cancel(std::move(job));
+  const auto itself = [](JobPtr& job) -> JobPtr& { return job; };
+  take_if(running_, second, overdue, ended);
+  take_if(delayed_, second, overdue, ended);
+  take_if(ready_, itself, overdue, ended);
+  for (JobPtr& job : ended) {
+    if (job->enough) {
+      read_ending(*job, CURLE_OK);
+    } else {
+      job->result.ending = job->has_expired(now) ? HttpResult::Ending::expired : HttpResult::Ending::cancelled;
+    }
+    finish(std::move(job));
+  }
 }
 
 void HttpClient::Core::release_due(Clock::time_point now) {
@@ -316,12 +309,13 @@ void HttpClient::Core::release_due(Clock::time_point now) {
   delayed_.erase(delayed_.begin(), end);
 }
 
-bool HttpClient::Core::may_send(Clock::time_point now) const {
-  return !ready_.empty() && running_.size() < limit_.value() && now >= paused_until_;
+// When the first of the ready ones may be sent, as far as it is a matter of time.
+Clock::time_point HttpClient::Core::next_send(Clock::time_point now) {
+  return rate_.earliest(now, ready_.front()->post->tokens);
 }
 
 void HttpClient::Core::send_ready(Clock::time_point now) {
-  while (may_send(now)) {
+  while (has_place() && next_send(now) <= now) {
     JobPtr job = std::move(ready_.front());
     ready_.pop_front();
     send(std::move(job));
@@ -329,78 +323,84 @@ void HttpClient::Core::send_ready(Clock::time_point now) {
 }
 
 void HttpClient::Core::send(JobPtr job) {
-  if (idle_.empty()) idle_.push_back(make_handle());
-  job->handle = std::move(idle_.back());
+  if (idle_.empty()) idle_.push_back(make_slot());
+  job->slot = std::move(idle_.back());
   idle_.pop_back();
-  job->sent_at = Clock::now();
+  prepare(*job);
   job->max_reply_bytes = options_.max_reply_bytes;
+  job->completed = &completed_;
   job->result.sent = true;
-
-  CURL* handle = job->handle.get();
-  curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(job->body->size()));
-  curl_easy_setopt(handle, CURLOPT_POSTFIELDS, job->body->data());
-  curl_easy_setopt(handle, CURLOPT_WRITEDATA, job.get());
-  curl_easy_setopt(handle, CURLOPT_HEADERDATA, job.get());
-  curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, job->error);
+  job->result.sent_at = Clock::now();
+  job->result.number = rate_.note_sent(job->result.sent_at, job->post->tokens);
+  CURL* handle = job->slot->handle.get();
   running_.emplace(handle, std::move(job));
   if (curl_multi_add_handle(multi_.get(), handle) != CURLM_OK) end_transfer(handle, CURLE_FAILED_INIT);
 }
 
-Easy HttpClient::Core::make_handle() const {
-  Easy easy(curl_easy_init());
-  if (!easy) throw std::bad_alloc();
-  CURL* handle = easy.get();
-  curl_easy_setopt(handle, CURLOPT_URL, options_.url.c_str());
-  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers_.get());
-  curl_easy_setopt(handle, CURLOPT_POST, 1L);
-  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
-  curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(options_.connect_timeout));
-  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, milliseconds(options_.timeout));
-  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);  // the key must not travel to another host
-  curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  // Over TLS wait for the first connection to tell whether it can carry the other requests too.
-  curl_easy_setopt(handle, CURLOPT_PIPEWAIT, options_.url.starts_with("https:") ? 1L : 0L);
-  curl_easy_setopt(handle, CURLOPT_TCP_NODELAY, 1L);
-  curl_easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L);  // answers take minutes, and routers forget silent connections
-#if LIBCURL_VERSION_NUM >= 0x075500
-  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-#else
-  curl_easy_setopt(handle, CURLOPT_PROTOCOLS, static_cast<long>(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
-#if LIBCURL_VERSION_NUM >= 0x075700
-  curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);  // a cancelled call does not wait for its name lookup
-#endif
-  return easy;
+// What differs from request to request. retire() undoes what the next one may not need.
+void HttpClient::Core::prepare(Job& job) {
+  const HttpPost& post = *job.post;
+  CURL* handle = job.slot->handle.get();
+  job.slot->error[0] = '\0';
+  curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(post.body.size()));
+  curl_easy_setopt(handle, CURLOPT_POSTFIELDS, post.body.data());
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &job);
+  curl_easy_setopt(handle, CURLOPT_HEADERDATA, &job);
+  curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, curl_milliseconds(job.sending.timeout.value_or(options_.timeout)));
+  curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, post.compressible ? "gzip, deflate" : nullptr);
+  if (!post.url.empty()) curl_easy_setopt(handle, CURLOPT_URL, post.url.c_str());
+  if (post.headers.empty()) return;
+  job.slot->headers = make_header_list(post.headers);
+  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, job.slot->headers.get());
+}
+
+SlotPtr HttpClient::Core::make_slot() const {
+  auto slot = std::make_unique<Slot>();
+  slot->handle = make_easy(options_, headers_, authorities_);
+  curl_easy_setopt(slot->handle.get(), CURLOPT_ERRORBUFFER, slot->error);
+  curl_easy_setopt(slot->handle.get(), CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(slot->handle.get(), CURLOPT_HEADERFUNCTION, on_header);
+  return slot;
 }
 
 void HttpClient::Core::end_transfers() {
+  for (Job* job : completed_) hasten(*job);
+  completed_.clear();
   int left = 0;
   while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
     if (message->msg == CURLMSG_DONE) end_transfer(message->easy_handle, message->data.result);
   }
 }
 
+void HttpClient::Core::hasten(Job& job) {
+  const Clock::time_point deadline = std::min(job.sending.deadline, Clock::now() + patience_after_enough);
+  forget_deadline(job);
+  set_deadline(job, deadline);
+}
+
 void HttpClient::Core::end_transfer(CURL* handle, CURLcode code) {
   const auto found = running_.find(handle);
   JobPtr job = std::move(found->second);
   running_.erase(found);
-  read_ending(*job, code);
+  read_ending(*job, job->enough ? CURLE_OK : code);
   note_pace(*job);
-  retire(*job);
-  call_back(std::move(job));
+  finish(std::move(job));
 }
 
-void HttpClient::Core::read_ending(Job& job, CURLcode code) const {
+void HttpClient::Core::read_framing(Job& job) const {
   HttpResult& result = job.result;
   long status = 0;
   long version = CURL_HTTP_VERSION_NONE;
-  curl_easy_getinfo(job.handle.get(), CURLINFO_RESPONSE_CODE, &status);
-  curl_easy_getinfo(job.handle.get(), CURLINFO_HTTP_VERSION, &version);
+  curl_easy_getinfo(job.slot->handle.get(), CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(job.slot->handle.get(), CURLINFO_HTTP_VERSION, &version);
   result.status = static_cast<int>(status);
   result.delimited = version >= CURL_HTTP_VERSION_2_0 || !result.header("content-length").empty() ||
                      !result.header("transfer-encoding").empty();
+}
+
+void HttpClient::Core::read_ending(Job& job, CURLcode code) const {
+  read_framing(job);
+  HttpResult& result = job.result;
   if (code == CURLE_OK) {
     result.ending = HttpResult::Ending::answered;
     return;
@@ -410,40 +410,62 @@ void HttpClient::Core::read_ending(Job& job, CURLcode code) const {
     result.error = "the reply is longer than " + std::to_string(job.max_reply_bytes) + " bytes (max_reply_bytes)";
     return;
   }
-  result.error = job.error[0] != '\0' ? job.error : curl_easy_strerror(code);
+  result.error = job.slot->error[0] != '\0' ? job.slot->error : curl_easy_strerror(code);
   result.retryable = can_help_to_retry(code);
 }
 
 void HttpClient::Core::note_pace(const Job& job) {
   if (job.result.status == 429) {
-    limit_.note_refusal(job.sent_at, Clock::now());
+    limit_.note_refusal(job.result.sent_at, Clock::now());
   } else if (job.result.ending == HttpResult::Ending::answered) {
     limit_.note_answer();
   }
+  note_limits(job);
 }
 
-void HttpClient::Core::wait(Clock::time_point now) {
-  if (may_send(now)) return;
+void HttpClient::Core::note_limits(const Job& job) {
+  const Clock::time_point now = Clock::now();
+  const auto read = [&](const std::string& what, auto note) {
+    const std::optional<std::int64_t> left = remaining_count(job.result.header("x-ratelimit-remaining-" + what));
+    if (!left) return;
+    const auto reset = reset_time(job.result.header("x-ratelimit-reset-" + what));
+    if (reset && *reset <= options_.longest_wait) note(*left, now + *reset);
+  };
+  read("requests", [&](std::int64_t left, Clock::time_point until) { rate_.note_requests_left(left, until); });
+  read("tokens", [&](std::int64_t left, Clock::time_point until) { rate_.note_tokens_left(left, until); });
+}
+
+void HttpClient::Core::wait() {
+  const Clock::time_point now = Clock::now();
   Clock::time_point wake_at = now + std::chrono::hours(1);
   if (!delayed_.empty()) wake_at = std::min(wake_at, delayed_.begin()->first);
-  if (!ready_.empty() && paused_until_ > now) wake_at = std::min(wake_at, paused_until_);
+  if (!deadlines_.empty()) wake_at = std::min(wake_at, *deadlines_.begin());
+  if (has_place()) wake_at = std::min(wake_at, next_send(now));
+  if (wake_at <= now) return;
   // Rounded up: waking early would mean to spin until the time has come.
-  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(wake_at - Clock::now()).count();
-  curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(std::max<decltype(wait)>(0, wait)), nullptr);
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(wake_at - now).count();
+  curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(wait), nullptr);
 }
 
 // Takes the job's handle back for the next one. Ends the transfer if it still runs.
 void HttpClient::Core::retire(Job& job) {
-  if (!job.handle) return;
-  curl_multi_remove_handle(multi_.get(), job.handle.get());
-  curl_easy_setopt(job.handle.get(), CURLOPT_ERRORBUFFER, nullptr);
-  idle_.push_back(std::move(job.handle));
+  if (!job.slot) return;
+  CURL* handle = job.slot->handle.get();
+  curl_multi_remove_handle(multi_.get(), handle);
+  if (!job.post->url.empty()) curl_easy_setopt(handle, CURLOPT_URL, options_.url.c_str());
+  if (!job.post->headers.empty()) curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers_.get());
+  job.slot->headers.reset();
+  idle_.push_back(std::move(job.slot));
 }
 
-void HttpClient::Core::cancel(JobPtr job) {
-  retire(*job);
-  job->result.ending = HttpResult::Ending::cancelled;
-  call_back(std::move(job));
+void HttpClient::Core::set_deadline(Job& job, Clock::time_point deadline) {
+  job.sending.deadline = deadline;
+  if (deadline != Clock::time_point::max()) deadlines_.insert(deadline);
+}
+
+void HttpClient::Core::forget_deadline(const Job& job) {
+  const auto found = deadlines_.find(job.sending.deadline);
+  if (found != deadlines_.end()) deadlines_.erase(found);
 }
 
 void HttpClient::Core::cancel_all() {
@@ -454,7 +476,13 @@ void HttpClient::Core::cancel_all() {
   running_.clear();
   delayed_.clear();
   ready_.clear();
-  for (JobPtr& job : all) cancel(std::move(job));
+  for (JobPtr& job : all) finish(std::move(job));
+}
+
+void HttpClient::Core::finish(JobPtr job) {
+  forget_deadline(*job);
+  retire(*job);
+  call_back(std::move(job));
 }
 
 // The job, and with it its stop callback, dies here: always without a lock.
@@ -474,11 +502,13 @@ HttpClient::HttpClient(HttpOptions options) : core_(std::make_shared<Core>(std::
 
 HttpClient::~HttpClient() { close(); }
 
-void HttpClient::post(Body body, Done done, std::stop_token stop, Clock::time_point not_before) {
-  core_->post(std::make_unique<Job>(std::move(body), std::move(done), std::move(stop), not_before));
+void HttpClient::post(std::shared_ptr<const HttpPost> post, Done done, Sending sending) {
+  core_->post(std::make_unique<Job>(std::move(post), std::move(done), std::move(sending)));
 }
 
-void HttpClient::pause(Clock::time_point until) { core_->pause(until); }
+void HttpClient::pause(Clock::time_point until) { core_->rate().pause(until); }
+
+void HttpClient::correct_tokens(std::uint64_t number, std::int64_t tokens) { core_->rate().correct_tokens(number, tokens); }
 
 void HttpClient::close() { core_->close(); }
 

@@ -5,37 +5,59 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "lm/rate_limit.hpp"
+
 namespace tgd::lm::detail {
+
+using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpOptions {
   std::string url;
-  std::vector<std::pair<std::string, std::string>> headers;
+  HttpHeaders headers;
   std::chrono::milliseconds connect_timeout;
   std::chrono::milliseconds timeout;
+  /// x-ratelimit-* headers that name a later reset are ignored.
+  std::chrono::milliseconds longest_wait;
   std::size_t max_in_flight;
   std::size_t max_reply_bytes;
+  RateLimit::PerMinute per_minute;
+};
+
+/// What is sent. Shared with the client, so that a retry need not copy it.
+struct HttpPost {
+  std::string body = {};
+  std::string url = {};      ///< instead of the client's, when not empty
+  HttpHeaders headers = {};  ///< instead of the client's, when not empty
+  bool compressible = true;  ///< whether the answer may come compressed
+  std::int64_t tokens = 0;   ///< what it is estimated to cost
 };
 
 struct HttpResult {
   enum class Ending {
-    answered,  ///< a whole answer arrived, whatever its status
-    failed,    ///< none did; `error` says why
-    cancelled  ///< stopped by its stop token or by close()
+    answered,   ///< a whole answer arrived, whatever its status
+    failed,     ///< none did; `error` says why
+    cancelled,  ///< stopped by its stop token or by close()
+    expired     ///< its deadline passed
   };
 
   Ending ending = Ending::cancelled;
-  bool sent = false;  ///< whether an attempt was made at all; false for what was cancelled in the queue
+  bool sent = false;  ///< whether an attempt was made at all; false for what ended in the queue
+  RateLimit::TimePoint sent_at = {};
+  std::uint64_t number = 0;  ///< of the attempt, for correct_tokens()
   int status = 0;
-  std::vector<std::pair<std::string, std::string>> headers = {};  ///< names in lower case
-  std::string body = {};
-  bool delimited = false;  ///< the framing told where the body ends
+  HttpHeaders headers = {};  ///< names in lower case
+  std::string body = {};     ///< without what was given to a reader
+  bool delimited = false;    ///< the framing told where the body ends
   std::string error = {};
   bool retryable = false;  ///< of a failed attempt: whether another one could succeed
 
@@ -46,20 +68,38 @@ struct HttpResult {
 class HttpClient {
  public:
   using Clock = std::chrono::steady_clock;
-  using Body = std::shared_ptr<const std::string>;  // shared, so that a retry need not copy it
   /// Called exactly once, without any lock held, on the I/O thread (or within post() after close()).
   using Done = std::function<void(const HttpResult&)>;
+
+  enum class Reading {
+    more,    ///< go on
+    enough,  ///< the answer is complete: its connection may end in order, but nobody waits long for that
+    stop     ///< end the attempt now; it fails
+  };
+  /// Gets the body of a 2xx answer piece by piece, on the I/O thread. Must not throw.
+  using Reader = std::function<Reading(std::string_view)>;
+
+  struct Sending {
+    std::stop_token stop = {};
+    Clock::time_point not_before = {};
+    Clock::time_point deadline = Clock::time_point::max();
+    std::optional<std::chrono::milliseconds> timeout = {};  ///< instead of the client's
+    Reader reader = {};
+  };
 
   explicit HttpClient(HttpOptions options);
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
   ~HttpClient();
 
-  /// Sends `body` when `not_before` is over and a place is free: first come first served, retries first.
-  void post(Body body, Done done, std::stop_token stop = {}, Clock::time_point not_before = {});
+  /// Sends `post` when `not_before` is over, a place is free and the limits allow it: first come first served, retries first.
+  void post(std::shared_ptr<const HttpPost> post, Done done, Sending sending);
 
   /// Sends nothing before `until`. To be called from a callback.
   void pause(Clock::time_point until);
+
+  /// What an attempt really cost. To be called from a callback.
+  void correct_tokens(std::uint64_t number, std::int64_t tokens);
 
   /// Cancels everything and ends the I/O thread. Returns when all callbacks ran, unless one of them calls this: then the rest
   /// is cancelled as soon as that callback returns.

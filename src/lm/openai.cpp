@@ -2,27 +2,36 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cctype>
 #include <cstdlib>
+#include <exception>
 #include <optional>
 #include <random>
 #include <string_view>
+#include <variant>
 
+#include <nlohmann/json.hpp>
 #include <tgd/version.hpp>
 
 #include "core/text.hpp"
+#include "lm/chat_stream.hpp"
 #include "lm/endpoint.hpp"
 #include "lm/http.hpp"
+#include "lm/lenient_json.hpp"
 #include "lm/protocol.hpp"
+#include "lm/request_headers.hpp"
 #include "lm/retry.hpp"
 
 namespace tgd::lm {
 
 namespace {
 
+using detail::Headers;
 using detail::HttpClient;
+using detail::HttpPost;
 using detail::HttpResult;
-using Headers = std::vector<std::pair<std::string, std::string>>;
+using detail::set_header;
+using Clock = HttpClient::Clock;
+using Kind = LMError::Kind;
 
 constexpr const char* default_base_url = "https://api.openai.com/v1";
 
@@ -32,9 +41,9 @@ std::string first_of(const std::string& given, const char* variable, const char*
   return value != nullptr && *value != '\0' ? value : fallback;
 }
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
+std::vector<std::string> joined(std::vector<std::string> a, const std::vector<std::string>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
 }
 
 // ---- Options ---------------------------------------------------------------------------------------------------------
@@ -44,17 +53,22 @@ void require_positive(const char* name, Number value) {
   if (value <= Number(0)) throw ValueError(std::string(name) + " must be more than 0, but is " + std::to_string(value));
 }
 
+void require_not_negative(const char* name, std::int64_t value) {
+  if (value < 0) throw ValueError(std::string(name) + " must not be negative, but is " + std::to_string(value));
+}
+
 void check(const OpenAIOptions& options) {
   require_positive("connect_timeout (ms)", options.connect_timeout.count());
   require_positive("timeout (ms)", options.timeout.count());
   require_positive("retry_base (ms)", options.retry_base.count());
   require_positive("retry_cap (ms)", options.retry_cap.count());
   require_positive("max_retry_after (ms)", options.max_retry_after.count());
+  require_positive("max_retry_time (ms)", options.max_retry_time.count());
+  require_not_negative("requests_per_minute", options.requests_per_minute);
+  require_not_negative("tokens_per_minute", options.tokens_per_minute);
+  require_not_negative("max_retries", options.max_retries);
   require_positive("max_in_flight", options.max_in_flight);
   require_positive("max_reply_bytes", options.max_reply_bytes);
-  if (options.max_retries < 0) {
-    throw ValueError("max_retries must not be negative, but is " + std::to_string(options.max_retries));
-  }
 }
 
 // What comes from the user and the environment, with defaults filled in.
@@ -68,26 +82,6 @@ OpenAIOptions resolved(OpenAIOptions options) {
 
 // ---- Headers ---------------------------------------------------------------------------------------------------------
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
-// A line break in a header would let its value forge further headers. The value may be a secret and is not shown.
-void check_header(const std::string& name, const std::string& value) {
-  const auto ends_name = [](char c) { return is_control(c) || c == ':' || c == ' '; };
-  if (name.empty() || std::any_of(name.begin(), name.end(), ends_name)) {
-    throw ValueError("\"" + name + "\" is not the name of an HTTP header");
-  }
-  if (std::any_of(value.begin(), value.end(), is_control)) {
-    throw ValueError("the value of the header " + name + " contains a line break or another control character; remove it");
-  }
-}
-
-void set_header(Headers& headers, const std::string& name, const std::string& value) {
-  check_header(name, value);
-  const auto same = [&](const auto& header) { return lower(header.first) == lower(name); };
-  headers.erase(std::remove_if(headers.begin(), headers.end(), same), headers.end());
-  headers.emplace_back(name, value);
-}
-
 Headers make_headers(const OpenAIOptions& options) {
   Headers headers;
   set_header(headers, "Content-Type", "application/json");
@@ -100,156 +94,305 @@ Headers make_headers(const OpenAIOptions& options) {
   return headers;
 }
 
-bool may_hold_secret(const std::string& header) {
-  const std::string name = lower(header);
-  const auto holds = [&](const char* word) { return name.find(word) != std::string::npos; };
-  return holds("auth") || holds("key") || holds("token") || holds("secret") || holds("cookie");
-}
-
 // What must not appear in a message even when the endpoint quotes it.
 std::vector<std::string> secrets_of(const OpenAIOptions& options) {
-  std::vector<std::string> secrets = {options.api_key};
-  for (const auto& [name, value] : options.headers) {
-    if (!may_hold_secret(name)) continue;
-    secrets.push_back(value);
-    secrets.push_back(value.substr(value.rfind(' ') + 1));  // of "Bearer <secret>"
-  }
-  // What is shorter stands for "no key" ("none", "ollama"), and blanking it would garble the message.
-  const auto is_none = [](const std::string& secret) { return secret.size() < 8; };
-  secrets.erase(std::remove_if(secrets.begin(), secrets.end(), is_none), secrets.end());
+  std::vector<std::string> secrets = joined(detail::secrets_of(options.headers), detail::secrets_of(options.query));
+  detail::add_secret(secrets, options.api_key);
   return secrets;
 }
 
-std::string without(const std::vector<std::string>& secrets, std::string text) {
-  for (const std::string& secret : secrets) {
-    for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 3)) {
-      text.replace(at, secret.size(), "***");
-    }
-  }
-  return text;
-}
+// What a streamed call has besides.
+struct Stream {
+  ChatModel::OnText on_text;
+  detail::ChatStream reading = {};
+  bool gave_text = false;
+  std::exception_ptr thrown = {};  // by on_text
+};
 
 // One call on its way, with all its attempts.
 struct Call {
-  HttpClient::Body body;
+  std::shared_ptr<const HttpPost> post;
   std::string model;
+  std::vector<std::string> secrets;  // of its own options
   ChatModel::Done done;
-  std::stop_token stop;
+  HttpClient::Sending sending;  // its deadline is that of the whole call
+  std::optional<Stream> stream;
+  bool asks_for_usage = false;  // of a stream that tgd asked for figures
   detail::RetryHistory history;
+  std::optional<Clock::time_point> first_sent;
+  std::optional<LMError> last_error;
   Usage usage{.calls = 1};
 };
+using CallPtr = std::shared_ptr<Call>;
+
+void give(Stream& stream, const std::string& text) noexcept {
+  if (text.empty() || stream.thrown) return;
+  stream.gave_text = true;
+  try {
+    stream.on_text(text);
+  } catch (...) {
+    stream.thrown = std::current_exception();
+  }
+}
+
+HttpClient::Reading read_piece(Stream& stream, std::string_view bytes) {
+  using Reading = HttpClient::Reading;
+  give(stream, stream.reading.feed(bytes));
+  if (stream.thrown) return Reading::stop;
+  return stream.reading.complete() ? Reading::enough : Reading::more;
+}
+
+// Why an attempt brought no whole answer; nothing when it brought one.
+std::optional<LMError> interruption(const Call& call, const HttpResult& result) {
+  switch (result.ending) {
+    case HttpResult::Ending::answered:
+      return std::nullopt;
+    case HttpResult::Ending::failed:
+      return LMError(Kind::transport, result.error, result.status, result.retryable);
+    case HttpResult::Ending::cancelled:
+      return LMError(Kind::cancelled, "the call was cancelled");
+    case HttpResult::Ending::expired:
+      break;
+  }
+  if (call.sending.deadline <= Clock::now())
+    return LMError(Kind::cancelled, "the call's deadline passed before it was answered");
+  // Only further attempts end with the time for retries, so there is an error that came before.
+  return LMError(call.last_error->kind(), call.last_error->what(), call.last_error->status(), call.last_error->retryable());
+}
+
+LMError with_remark(const LMError& error, const std::string& remark) {
+  return {error.kind(), error.what() + ("; " + remark), error.status(), error.retryable(), error.retry_after()};
+}
+
+// The limit of the reply's length that the arguments name, for all its choices; nothing when they name none.
+std::optional<std::int64_t> named_limit(const nlohmann::json& args) {
+  for (const char* name : {"max_completion_tokens", "max_tokens"}) {
+    const std::int64_t limit = detail::count(detail::member(args, name));
+    if (limit > 0) return limit * std::max<std::int64_t>(1, detail::count(detail::member(args, "n")));
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
 struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
   explicit Impl(OpenAIOptions given)
       : options(resolved(std::move(given))),
-        endpoint(detail::chat_endpoint(options.base_url)),
+        endpoint(detail::chat_endpoint(options.base_url, options.query)),
+        headers(make_headers(options)),
         secrets(secrets_of(options)),
         retry{options.max_retries, options.retry_base, options.retry_cap, options.max_retry_after},
         http({.url = endpoint.url,
-              .headers = make_headers(options),
+              .headers = headers,
               .connect_timeout = options.connect_timeout,
               .timeout = options.timeout,
+              .longest_wait = options.max_retry_after,
               .max_in_flight = options.max_in_flight,
-              .max_reply_bytes = options.max_reply_bytes}) {}
+              .max_reply_bytes = options.max_reply_bytes,
+              .per_minute = {options.requests_per_minute, options.tokens_per_minute}}) {}
 
-  void start(Request request, Done done);
-  void send(const std::shared_ptr<Call>& call, HttpClient::Clock::time_point not_before);
-  void take(const std::shared_ptr<Call>& call, const HttpResult& result);
-  std::optional<Outcome> judge(const std::shared_ptr<Call>& call, const HttpResult& result);
+  void start(Request request, std::optional<Stream> stream, Done done);
+  CallPtr make_call(Request& request, std::optional<Stream> stream) const;
+  std::shared_ptr<const HttpPost> make_post(const Request& request, const Json& args, detail::Streaming streaming) const;
+  std::int64_t estimated_tokens(std::size_t body_size, const Json& args) const;
+
+  void send(const CallPtr& call, Clock::time_point not_before);
+  Clock::time_point deadline_of(const Call& call) const;
+  void take(const CallPtr& call, const HttpResult& result);
+  std::optional<Outcome> judge(const CallPtr& call, const HttpResult& result);
+  std::optional<Outcome> try_again(const CallPtr& call, const HttpResult& result, const LMError& error);
+  bool try_without_stream_options(const CallPtr& call, const HttpResult& result);
+  void count_attempt(Call& call, const HttpResult& result);
+  void count_tokens(Call& call, const HttpResult& result, Usage usage);
   std::variant<Reply, LMError> read(Call& call, const HttpResult& result);
-  LMError failure(const Call& call, const LMError& error) const;
+  Outcome failure(const Call& call, const LMError& error) const;
 
   const OpenAIOptions options;
   const detail::Endpoint endpoint;
+  const Headers headers;
   const std::vector<std::string> secrets;
   const detail::RetryPolicy retry;
   UsageMeter meter;
+  std::atomic<bool> takes_stream_options = true;   // until the endpoint says otherwise
   std::mt19937_64 random{std::random_device{}()};  // touched by the I/O thread only
   HttpClient http;
 };
 
-void OpenAI::Impl::start(Request request, Done done) {
+// ---- Out ---------------------------------------------------------------------------------------------------------------
+
+void OpenAI::Impl::start(Request request, std::optional<Stream> stream, Done done) {
   meter.add({.calls = 1});
+  CallPtr call;
   try {
-    auto call = std::make_shared<Call>();
-    const Json args = options.args.merged(request.args);
-    call->body = std::make_shared<const std::string>(detail::request_body(request.messages, args, options.model));
-    call->model = args.get_text("model", options.model);
-    call->stop = std::move(request.stop);
-    call->done = std::move(done);
-    send(call, {});
-  } catch (const ValueError& error) {
-    done(error);
+    call = make_call(request, std::move(stream));
+  } catch (...) {
+    return done(Outcome(std::current_exception(), {.calls = 1}));
   }
+  call->done = std::move(done);
+  send(call, {});
 }
 
-void OpenAI::Impl::send(const std::shared_ptr<Call>& call, HttpClient::Clock::time_point not_before) {
+CallPtr OpenAI::Impl::make_call(Request& request, std::optional<Stream> stream) const {
+  auto call = std::make_shared<Call>();
+  const Json args = options.args.merged(request.args);
+  using detail::Streaming;
+  call->asks_for_usage = stream && takes_stream_options && !args.contains("stream_options");
+  call->post = make_post(request, args,
+                         !stream                ? Streaming::none
+                         : call->asks_for_usage ? Streaming::with_usage
+                                                : Streaming::plain);
+  call->model = args.get_text("model", options.model);
+  call->secrets = joined(detail::secrets_of(request.options.headers), detail::secrets_of(request.options.query));
+  if (request.options.timeout) require_positive("CallOptions::timeout (ms)", request.options.timeout->count());
+  call->sending = {.stop = std::move(request.stop),
+                   .deadline = request.options.deadline.value_or(Clock::time_point::max()),
+                   .timeout = request.options.timeout.value_or(options.timeout)};
+  call->stream = std::move(stream);
+  return call;
+}
+
+std::shared_ptr<const HttpPost> OpenAI::Impl::make_post(const Request& request, const Json& args,
+                                                        detail::Streaming streaming) const {
+  auto post = std::make_shared<HttpPost>();
+  post->body = detail::request_body(request.messages, args, options.model, streaming);
+  post->tokens = estimated_tokens(post->body.size(), args);
+  const bool streams = streaming != detail::Streaming::none;
+  post->compressible = !streams;  // a compressor waits for more before it passes anything on
+  if (!request.options.query.empty()) post->url = detail::with_query(endpoint.url, request.options.query);
+  if (request.options.headers.empty() && !streams) return post;
+  post->headers = headers;
+  if (streams) set_header(post->headers, "Accept", "text/event-stream, application/json");
+  for (const auto& [name, value] : request.options.headers) set_header(post->headers, name, value);
+  return post;
+}
+
+std::int64_t OpenAI::Impl::estimated_tokens(std::size_t body_size, const Json& args) const {
+  const auto prompt = static_cast<std::int64_t>(body_size / 4);
+  if (const auto limit = named_limit(args.value())) return prompt + *limit;
+  const Usage used = meter.total();
+  return prompt + used.completion_tokens / std::max<std::int64_t>(1, used.reported);
+}
+
+void OpenAI::Impl::send(const CallPtr& call, Clock::time_point not_before) {
+  HttpClient::Sending sending = call->sending;
+  sending.not_before = not_before;
+  sending.deadline = deadline_of(*call);
+  sending.timeout = std::min(*sending.timeout, options.max_retry_time);
+  if (call->stream) {
+    call->stream->reading = {};
+    sending.reader = [call](std::string_view bytes) { return read_piece(*call->stream, bytes); };
+  }
   // The call holds this object: it may outlive the OpenAI that a callback destroys.
   auto on_result = [self = shared_from_this(), call](const HttpResult& result) { self->take(call, result); };
-  http.post(call->body, std::move(on_result), call->stop, not_before);
+  http.post(call->post, std::move(on_result), std::move(sending));
 }
 
-void OpenAI::Impl::take(const std::shared_ptr<Call>& call, const HttpResult& result) {
+// Of the next attempt: the call's own, and the end of the time for retries.
+Clock::time_point OpenAI::Impl::deadline_of(const Call& call) const {
+  if (!call.first_sent) return call.sending.deadline;
+  return std::min(call.sending.deadline, *call.first_sent + options.max_retry_time);
+}
+
+// ---- Back --------------------------------------------------------------------------------------------------------------
+
+void OpenAI::Impl::take(const CallPtr& call, const HttpResult& result) {
   std::optional<Outcome> outcome;
   try {
+    count_attempt(*call, result);
     outcome = judge(call, result);
   } catch (...) {
-    outcome = Outcome(std::current_exception());
+    outcome = Outcome(std::current_exception(), call->usage);
   }
   if (outcome) call->done(*std::move(outcome));
 }
 
+void OpenAI::Impl::count_attempt(Call& call, const HttpResult& result) {
+  if (!result.sent) return;
+  if (!call.first_sent) call.first_sent = result.sent_at;
+  ++call.usage.attempts;
+  meter.add({.attempts = 1});
+}
+
 // How the call ends; nothing when it was sent again.
-std::optional<Outcome> OpenAI::Impl::judge(const std::shared_ptr<Call>& call, const HttpResult& result) {
-  if (result.sent) {
-    ++call->usage.attempts;
-    meter.add({.attempts = 1});
-  }
-  if (result.ending == HttpResult::Ending::cancelled) {
-    return failure(*call, LMError(LMError::Kind::cancelled, "the call was cancelled"));
-  }
-  std::variant<Reply, LMError> read_result = read(*call, result);
-  if (auto* reply = std::get_if<Reply>(&read_result)) {
+std::optional<Outcome> OpenAI::Impl::judge(const CallPtr& call, const HttpResult& result) {
+  std::variant<Reply, LMError> answer = read(*call, result);
+  if (call->stream && call->stream->thrown) return Outcome(call->stream->thrown, call->usage);
+  if (auto* reply = std::get_if<Reply>(&answer)) {
     reply->usage = call->usage;
     return std::move(*reply);
   }
+  const auto& error = std::get<LMError>(answer);
+  if (error.kind() == Kind::cancelled) return failure(*call, error);
+  if (try_without_stream_options(call, result)) return std::nullopt;
+  return try_again(call, result, error);
+}
+
+std::variant<Reply, LMError> OpenAI::Impl::read(Call& call, const HttpResult& result) {
+  const std::optional<LMError> interrupted = interruption(call, result);
+  if (!interrupted && (result.status < 200 || result.status >= 300)) {
+    return detail::status_error(result.status, result.body, call.model, result.header("location"));
+  }
+  if (interrupted && !call.stream) return *interrupted;
+  detail::ParsedReply parsed;
+  if (call.stream) {
+    detail::ChatStream::Ending ending = call.stream->reading.finish(result.delimited, interrupted);
+    give(*call.stream, ending.rest);
+    parsed = std::move(ending.parsed);
+  } else {
+    parsed = detail::parse_reply(result.body, result.delimited);
+  }
+  count_tokens(call, result, parsed.usage);
+  const auto* error = std::get_if<LMError>(&parsed.result);
+  if (error != nullptr && error->kind() != Kind::transport) ++call.history.unusable;
+  return std::move(parsed.result);
+}
+
+void OpenAI::Impl::count_tokens(Call& call, const HttpResult& result, Usage usage) {
+  if (usage.reported > 0) http.correct_tokens(result.number, usage.prompt_tokens + usage.completion_tokens);
+  // A call counts once, even when two of its answers carried figures.
+  usage.reported = std::min(usage.reported, 1 - call.usage.reported);
+  call.usage += usage;
+  meter.add(usage);
+}
+
+// Not a retry: the endpoint is well and only older than the option.
+bool OpenAI::Impl::try_without_stream_options(const CallPtr& call, const HttpResult& result) {
+  if (!call->asks_for_usage || !detail::refuses_stream_options(result.status, result.body)) return false;
+  takes_stream_options = false;
+  call->asks_for_usage = false;
+  auto post = std::make_shared<HttpPost>(*call->post);
+  post->body = detail::without_stream_options(post->body);
+  call->post = std::move(post);
+  send(call, {});
+  return true;
+}
+
+std::optional<Outcome> OpenAI::Impl::try_again(const CallPtr& call, const HttpResult& result, const LMError& plain) {
   const auto wait =
       detail::requested_wait(result.header("retry-after"), result.header("retry-after-ms"), std::chrono::system_clock::now());
-  const auto& plain = std::get<LMError>(read_result);
   const LMError error(plain.kind(), plain.what(), plain.status(), plain.retryable(), wait);
   const double chance = std::uniform_real_distribution<double>(0, 1)(random);
   const auto delay = detail::next_delay(retry, error, call->history, chance);
-  const auto now = HttpClient::Clock::now();
+  const auto now = Clock::now();
   if (error.status() == 429 && wait && *wait <= retry.longest_wait) http.pause(now + *wait);
   if (!delay) return failure(*call, error);
+  if (call->stream && call->stream->gave_text) {
+    return failure(*call, with_remark(error, "not tried again, because part of the reply was given out already"));
+  }
+  if (call->first_sent && now + *delay >= *call->first_sent + options.max_retry_time) {
+    return failure(*call, with_remark(error, "no time is left for another attempt (max_retry_time)"));
+  }
+  call->last_error = error;
   ++call->history.retries;
   send(call, now + *delay);
   return std::nullopt;
 }
 
-std::variant<Reply, LMError> OpenAI::Impl::read(Call& call, const HttpResult& result) {
-  if (result.ending == HttpResult::Ending::failed) {
-    return LMError(LMError::Kind::transport, result.error, result.status, result.retryable);
-  }
-  if (result.status < 200 || result.status >= 300) {
-    return detail::status_error(result.status, result.body, call.model, result.header("location"));
-  }
-  detail::ParsedReply parsed = detail::parse_reply(result.body, result.delimited);
-  // A call counts once, even when two of its answers carried figures.
-  parsed.usage.reported = std::min(parsed.usage.reported, 1 - call.usage.reported);
-  call.usage += parsed.usage;
-  meter.add(parsed.usage);
-  const auto* error = std::get_if<LMError>(&parsed.result);
-  if (error != nullptr && error->kind() != LMError::Kind::transport) ++call.history.unusable;
-  return std::move(parsed.result);
-}
-
-LMError OpenAI::Impl::failure(const Call& call, const LMError& error) const {
+Outcome OpenAI::Impl::failure(const Call& call, const LMError& error) const {
   std::string message = "POST " + endpoint.display + ": " + error.what();
   if (call.usage.attempts > 1) message += " (after " + std::to_string(call.usage.attempts) + " attempts)";
-  return {error.kind(), without(secrets, message), error.status(), error.retryable(), error.retry_after()};
+  message = detail::without(call.secrets, detail::without(secrets, std::move(message)));
+  return {LMError(error.kind(), message, error.status(), error.retryable(), error.retry_after()), call.usage};
 }
 
 OpenAI::OpenAI(OpenAIOptions options) : impl_(std::make_shared<Impl>(std::move(options))) {}
@@ -257,7 +400,11 @@ OpenAI::OpenAI(OpenAIOptions options) : impl_(std::make_shared<Impl>(std::move(o
 // The calls on their way hold the implementation, and it holds them: closing the client unties the knot.
 OpenAI::~OpenAI() { impl_->http.close(); }
 
-void OpenAI::start(Request request, Done done) { impl_->start(std::move(request), std::move(done)); }
+void OpenAI::start(Request request, Done done) { impl_->start(std::move(request), std::nullopt, std::move(done)); }
+
+void OpenAI::start_stream(Request request, OnText on_text, Done done) {
+  impl_->start(std::move(request), Stream{.on_text = std::move(on_text)}, std::move(done));
+}
 
 std::string OpenAI::model_name() const { return impl_->options.args.get_text("model", impl_->options.model); }
 

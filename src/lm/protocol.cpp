@@ -1,93 +1,22 @@
 #include "lm/protocol.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <cstdint>
 #include <iterator>
-#include <limits>
 #include <optional>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "lm/excerpt.hpp"
+#include "lm/lenient_json.hpp"
 #include "lm/retry.hpp"
 
 namespace tgd::lm::detail {
 
 namespace {
 
-// Its parser takes any depth of nesting, but its writer recurses: what came from outside is never written back, quote the body.
 using Value = nlohmann::json;
 using Kind = LMError::Kind;
-
-// ---- Looking into JSON whose shape is not known ----------------------------------------------------------------------
-
-const Value& member(const Value& object, const char* key) {
-  static const Value absent;
-  if (!object.is_object()) return absent;
-  const auto found = object.find(key);
-  return found == object.end() ? absent : *found;
-}
-
-std::string text(const Value& value) { return value.is_string() ? value.get<std::string>() : std::string(); }
-
-std::int64_t count(const Value& value) {
-  constexpr auto most = std::numeric_limits<std::int64_t>::max();
-  if (value.is_number_unsigned()) {
-    return static_cast<std::int64_t>(std::min(value.get<std::uint64_t>(), static_cast<std::uint64_t>(most)));
-  }
-  if (value.is_number_integer()) return std::max<std::int64_t>(0, value.get<std::int64_t>());
-  if (!value.is_number_float()) return 0;
-  const double number = value.get<double>();
-  if (!(number > 0)) return 0;
-  return number < 9e18 ? std::llround(number) : most;
-}
-
-// ---- Reading JSON that is nearly right -------------------------------------------------------------------------------
-
-// The code unit of an escape "\uXXXX" that starts at `at`, or -1.
-int code_unit(std::string_view json, std::size_t at) {
-  if (at + 6 > json.size() || json[at] != '\\' || json[at + 1] != 'u') return -1;
-  int unit = 0;
-  for (const char c : json.substr(at + 2, 4)) {
-    const char* digits = "0123456789abcdef";
-    const char* digit = std::find(digits, digits + 16, c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c);
-    if (digit == digits + 16) return -1;
-    unit = unit * 16 + static_cast<int>(digit - digits);
-  }
-  return unit;
-}
-
-bool is_high_surrogate(int unit) { return unit >= 0xd800 && unit < 0xdc00; }
-bool is_low_surrogate(int unit) { return unit >= 0xdc00 && unit < 0xe000; }
-
-// A text that was cut between two halves of a character leaves half an escape, which is no JSON.
-std::string without_lone_surrogates(std::string_view json) {
-  std::string result;
-  result.reserve(json.size());
-  for (std::size_t at = 0; at < json.size();) {
-    const int unit = code_unit(json, at);
-    std::size_t length = unit >= 0 ? 6 : 1;
-    if (unit < 0 && json[at] == '\\') length = 2;
-    const bool pair = is_high_surrogate(unit) && is_low_surrogate(code_unit(json, at + 6));
-    if (pair) length = 12;
-    if (!pair && (is_high_surrogate(unit) || is_low_surrogate(unit))) {
-      result += "\\ufffd";
-    } else {
-      result += json.substr(at, length);
-    }
-    at += length;
-  }
-  return result;
-}
-
-std::optional<Value> parse_json(std::string_view body) {
-  Value json = Value::parse(body, nullptr, false);
-  if (json.is_discarded()) json = Value::parse(without_lone_surrogates(valid_utf8(body)), nullptr, false);
-  if (json.is_discarded()) return std::nullopt;
-  return json;
-}
 
 // ---- Replies ---------------------------------------------------------------------------------------------------------
 
@@ -105,7 +34,8 @@ Usage usage_of(const Value& json) {
   return result;
 }
 
-// Content is a string or a list of parts; nothing when there is none to read.
+}  // namespace
+
 std::optional<std::string> content_of(const Value& message) {
   const Value& content = member(message, "content");
   if (content.is_string()) return content.get<std::string>();
@@ -131,6 +61,8 @@ std::string refusal_of(const Value& message) {
 bool calls_tools(const Value& message) {
   return !member(message, "tool_calls").empty() || member(message, "function_call").is_object();
 }
+
+namespace {
 
 LMError no_content(const Value& message, const std::string& finish_reason) {
   if (const std::string refusal = refusal_of(message); !refusal.empty()) {
@@ -190,19 +122,31 @@ std::string_view error_message(const Value& json, std::string_view body) {
   return body;
 }
 
+// "server_error", "overloaded_error", "rate_limit_exceeded", …
+bool names_passing_trouble(std::string_view name) {
+  constexpr std::array words = {"server_error", "overloaded", "rate_limit", "timeout", "unavailable"};
+  return std::any_of(words.begin(), words.end(), [&](const char* word) { return name.find(word) != std::string_view::npos; });
+}
+
 // Money that ran out is reported like a rate limit, but waiting does not bring it back.
 bool is_out_of_quota(const Value& json) {
   const Value& error = member(json, "error");
   return text(member(error, "code")) == "insufficient_quota" || text(member(error, "type")) == "insufficient_quota";
 }
 
+}  // namespace
+
 // Some gateways answer 200 and put the error into the body.
 LMError error_in_reply(const Value& json, std::string_view body) {
-  const Value& code = member(member(json, "error"), "code");
+  const Value& error = member(json, "error");
+  const Value& code = member(error, "code");
   const int status = code.is_number_integer() ? static_cast<int>(std::min<std::int64_t>(count(code), 999)) : 0;
-  return {Kind::malformed, "the reply holds an error: " + in_quotes(error_message(json, body)), status,
-          is_worth_retrying(status)};
+  const bool retryable =
+      is_worth_retrying(status) || names_passing_trouble(text(code)) || names_passing_trouble(text(member(error, "type")));
+  return {Kind::malformed, "the reply holds an error: " + in_quotes(error_message(json, body)), status, retryable};
 }
+
+namespace {
 
 std::string hint(int status, std::string_view model, std::string_view location) {
   switch (status) {
@@ -224,19 +168,37 @@ std::string hint(int status, std::string_view model, std::string_view location) 
 
 }  // namespace
 
-std::string request_body(const std::vector<Message>& messages, const Json& args, std::string_view model) {
+std::string request_body(const std::vector<Message>& messages, const Json& args, std::string_view model, Streaming streaming) {
   if (messages.empty()) throw ValueError("a chat request needs at least one message, but has none");
   if (!args.value().is_object())
     throw ValueError("completion arguments must be a JSON object, but are " + excerpt(args.dump()));
   if (args.contains("messages")) throw ValueError("completion arguments hold \"messages\"; put them into Request::messages");
-  if (member(args.value(), "stream") == Value(true)) {
-    throw ValueError("completion arguments ask for \"stream\", which is not supported; remove it");
+  if (streaming == Streaming::none && member(args.value(), "stream") == Value(true)) {
+    throw ValueError("completion arguments ask for \"stream\"; remove it and call chat_stream or start_stream");
   }
   Value body = args.value();
   if (!body.contains("model") && !model.empty()) body["model"] = model;
   Value& list = body["messages"] = Value::array();
+  if (streaming != Streaming::none) body["stream"] = true;
+  if (streaming == Streaming::with_usage && !body.contains("stream_options")) {
+    body["stream_options"] = {{"include_usage", true}};
+  }
   for (const Message& message : messages) list.push_back({{"role", message.role}, {"content", message.content}});
   return body.dump(-1, ' ', false, Value::error_handler_t::replace);
+}
+
+std::string without_stream_options(std::string_view body) {
+  Value json = Value::parse(body);
+  json.erase("stream_options");
+  return json.dump();
+}
+
+bool refuses_stream_options(int status, std::string_view body) {
+  return (status == 400 || status == 422) && body.find("stream_options") != std::string_view::npos;
+}
+
+ParsedReply read_completion(const Value& completion, std::string_view body) {
+  return {reply_of(completion, body), usage_of(completion)};
 }
 
 ParsedReply parse_reply(std::string_view body, bool delimited) {
@@ -250,7 +212,7 @@ ParsedReply parse_reply(std::string_view body, bool delimited) {
     return {LMError(Kind::malformed, "the reply is not JSON: " + in_quotes(body), 0, true), {}};
   }
   const Usage usage = usage_of(*json);
-  if (member(*json, "choices").is_array()) return {reply_of(*json, body), usage};
+  if (member(*json, "choices").is_array()) return read_completion(*json, body);
   if (!member(*json, "error").is_null()) return {error_in_reply(*json, body), usage};
   return {LMError(Kind::malformed, "the reply is not a chat completion, it has no choices: " + in_quotes(body), 0, true),
           usage};

@@ -3,18 +3,30 @@
 // Lenient in what it reads, because compatible servers differ; errors quote a short excerpt of what came.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
 #include <tgd/lm/chat_model.hpp>
 
 namespace tgd::lm::detail {
 
-/// The JSON to post. `model` is used unless `args` names one. Invalid UTF-8 becomes U+FFFD.
+enum class Streaming { none, plain, with_usage };
+
+/// The JSON to post. `model` is used unless `args` names one. Invalid UTF-8 becomes U+FFFD. With usage: a stream that ends with
+/// figures, unless `args` hold stream_options of their own.
 /// Throws ValueError for no messages, and for arguments that would make the reply unreadable.
-std::string request_body(const std::vector<Message>& messages, const Json& args, std::string_view model);
+std::string request_body(const std::vector<Message>& messages, const Json& args, std::string_view model,
+                         Streaming streaming = Streaming::none);
+
+/// A body of request_body() without its stream_options.
+std::string without_stream_options(std::string_view body);
+
+/// Whether a status and its body say that the endpoint does not take stream_options.
+bool refuses_stream_options(int status, std::string_view body);
 
 struct ParsedReply {
   std::variant<Reply, LMError> result;
@@ -24,6 +36,17 @@ struct ParsedReply {
 /// Reads the body of a 2xx answer. `delimited` says whether the HTTP framing told where the body ends; without it, JSON that
 /// stops in the middle counts as a cut connection.
 ParsedReply parse_reply(std::string_view body, bool delimited);
+
+/// The same of the JSON of a completion with its choices; `body` to be quoted.
+ParsedReply read_completion(const nlohmann::json& completion, std::string_view body);
+
+/// Explains JSON that says that something went wrong, although the status was 2xx.
+LMError error_in_reply(const nlohmann::json& json, std::string_view body);
+
+/// Parts of a message, or of a chunk's delta. Content is a string or a list of parts; nothing when there is none to read.
+std::optional<std::string> content_of(const nlohmann::json& message);
+std::string refusal_of(const nlohmann::json& message);
+bool calls_tools(const nlohmann::json& message);
 
 /// Explains an answer with another status; `location` is the header of a redirect.
 LMError status_error(int status, std::string_view body, std::string_view model, std::string_view location = {});

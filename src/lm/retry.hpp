@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -31,6 +32,13 @@ bool is_worth_retrying(int status);
 /// stand for absent headers; nothing when none of them can be read.
 std::optional<milliseconds> requested_wait(std::string_view retry_after, std::string_view retry_after_ms,
                                            std::chrono::system_clock::time_point now);
+
+/// How long until a limit starts anew, as x-ratelimit-reset-* headers say it: "1s", "6m0s", "20ms", "1h2m3.5s", or a plain number
+/// of seconds. Rounded up; nothing for what cannot be read.
+std::optional<milliseconds> reset_time(std::string_view text);
+
+/// What x-ratelimit-remaining-* headers say; nothing for what is no count.
+std::optional<std::int64_t> remaining_count(std::string_view text);
 
 /// The delay before the next attempt, or nothing when the call has failed for good. `random` is from [0, 1).
 /// Backoff is exponential with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/);

@@ -13,6 +13,7 @@
 #include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
+#include "support/chat_calls.hpp"
 #include "support/chat_server.hpp"
 #include "support/http_server.hpp"
 
@@ -27,63 +28,22 @@ using tgd::lm::Reply;
 using tgd::lm::Request;
 using tgd::lm::Stub;
 using tgd::lm::Usage;
+using tgd::test::ask;
 using tgd::test::ChatServer;
 using tgd::test::completion_body;
+using tgd::test::echo;
 using tgd::test::error_body;
+using tgd::test::error_of;
 using tgd::test::HttpRequest;
 using tgd::test::HttpResponse;
 using tgd::test::HttpServer;
+using tgd::test::key;
+using tgd::test::numbered;
+using tgd::test::options_for;
+using tgd::test::replies;
+using tgd::test::says;
+using tgd::test::start;
 using Kind = LMError::Kind;
-
-namespace {
-
-const std::string key = "test-key";
-
-// Options for a server of the test: a key, and retries that do not hold the tests up.
-OpenAIOptions options_for(const std::string& url) {
-  return {.model = "m", .base_url = url, .api_key = key, .retry_base = 1ms, .retry_cap = 2ms};
-}
-
-Request ask(std::string text) { return Request{.messages = {{"user", std::move(text)}}}; }
-
-std::vector<Request> numbered(int count) {
-  std::vector<Request> requests;
-  requests.reserve(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) requests.push_back(ask(std::to_string(i)));
-  return requests;
-}
-
-HttpResponse says(const std::string& content) { return {.body = completion_body(content)}; }
-
-// Answers each request with the next of these, the last one for ever.
-HttpServer::Handler replies(std::vector<HttpResponse> list) {
-  return [list = std::move(list)](const HttpRequest& request) { return list[std::min(request.number, list.size() - 1)]; };
-}
-
-std::shared_ptr<Stub> echo() {
-  return Stub::answering([](const Request& request) { return "re: " + request.messages.back().content; });
-}
-
-// Without assertions, so that callbacks may use it on their own threads.
-LMError error_of(const Outcome& outcome) {
-  try {
-    Outcome(outcome).value();
-  } catch (const LMError& error) {
-    return error;
-  }
-  throw std::logic_error("the call succeeded");
-}
-
-LMError error_of(OpenAI& client) { return error_of(client.try_chat_all(numbered(1)).front()); }
-
-// The outcome of a call that was started, to be waited for.
-std::future<Outcome> start(OpenAI& client, Request request) {
-  auto promise = std::make_shared<std::promise<Outcome>>();
-  client.start(std::move(request), [promise](Outcome outcome) { promise->set_value(std::move(outcome)); });
-  return promise->get_future();
-}
-
-}  // namespace
 
 // ---- What goes over the wire -----------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 #include "lm/retry.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,7 +20,9 @@ using tgd::LMError;
 using tgd::lm::detail::ConcurrencyLimit;
 using tgd::lm::detail::is_worth_retrying;
 using tgd::lm::detail::next_delay;
+using tgd::lm::detail::remaining_count;
 using tgd::lm::detail::requested_wait;
+using tgd::lm::detail::reset_time;
 using tgd::lm::detail::RetryHistory;
 using tgd::lm::detail::RetryPolicy;
 using Kind = LMError::Kind;
@@ -69,6 +72,20 @@ TEST_CASE("Headers ask for waits", "[lm][retry]") {
       const std::string retry_after_ms = row.at("retry_after_ms");
       CHECK(requested_wait(retry_after, retry_after_ms, now) == optional_ms(row.at("wait")));
     }
+  }
+}
+
+TEST_CASE("Headers say when a limit starts anew and what is left of it", "[lm][retry]") {
+  const json table = tgd::test::table("lm/retries.json");
+  for (const json& row : table.at("resets")) {
+    CAPTURE(row);
+    CHECK(reset_time(row[0].get<std::string>()) == optional_ms(row[1]));
+  }
+  for (const json& row : table.at("remaining")) {
+    CAPTURE(row);
+    const auto left = remaining_count(row[0].get<std::string>());
+    CHECK(left.has_value() == !row[1].is_null());
+    if (left) CHECK(*left == row[1].get<std::int64_t>());
   }
 }
 

@@ -3,7 +3,7 @@
 //   test::ChatServer server(lm::Stub::scripted({"hello"}));
 //   lm::OpenAI client({.model = "any", .base_url = server.url()});
 //
-// Serves POST .../chat/completions. An LMError becomes its HTTP status (500 when it has none) with an error body.
+// Serves POST .../chat/completions, as a stream with a piece for each word when asked for one. An LMError becomes its HTTP status (500 when it has none) with an error body.
 // Thread-safety: every member may be called from any thread. One thread a connection, at most `max_connections`.
 #pragma once
 
@@ -40,6 +40,8 @@ class ChatServer {
 
 /// The body of a chat completion with this content, as an endpoint would send it.
 std::string completion_body(std::string_view content, std::string_view finish_reason = "stop");
+/// One event of a stream.
+std::string event(std::string_view data);
 /// The body of an error, as an endpoint would send it.
 std::string error_body(std::string_view message, std::string_view type = "invalid_request_error");
 /// The request in a body as a client would send it. Throws tgd::Error when it is none.

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <charconv>
 #include <condition_variable>
 #include <cstdlib>
+#include <iterator>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -175,12 +177,16 @@ std::string head_of(const HttpResponse& response) {
   return head + "\r\n";
 }
 
-std::string in_chunks(std::string_view body) {
-  constexpr std::size_t chunk_size = 7;
+std::string hex(std::size_t number) {
+  char digits[2 * sizeof number] = "";
+  return {digits, std::to_chars(std::begin(digits), std::end(digits), number, 16).ptr};
+}
+
+std::string in_chunks(std::string_view body, std::size_t chunk_size) {
   std::string chunks;
   for (; !body.empty(); body.remove_prefix(std::min(chunk_size, body.size()))) {
     const std::string_view chunk = body.substr(0, chunk_size);
-    chunks += std::to_string(chunk.size()) + "\r\n";
+    chunks += hex(chunk.size()) + "\r\n";
     chunks += chunk;
     chunks += "\r\n";
   }
@@ -193,11 +199,12 @@ bool send_response(const Socket& socket, const HttpResponse& response) {
     socket.send(response.raw);
     return false;
   }
-  const bool cut = response.cut_after < response.body.size();
-  const std::string_view body = std::string_view(response.body).substr(0, response.cut_after);
+  const std::size_t limit = std::min(response.cut_after, response.stall_after);
+  const bool cut = limit < response.body.size();
+  const std::string_view body = std::string_view(response.body).substr(0, limit);
   std::string message = head_of(response);
   if (response.framing == HttpResponse::Framing::chunked) {
-    message += in_chunks(body) + (cut ? "" : "0\r\n\r\n");
+    message += in_chunks(body, response.chunk_size) + (cut ? "" : "0\r\n\r\n");
   } else {
     message += body;
   }
@@ -306,7 +313,10 @@ void HttpServer::Impl::serve(const Socket& socket, std::size_t number) {
     while (std::optional<HttpRequest> request = read_request(socket, buffer)) {
       request->connection = number;
       const std::optional<HttpResponse> response = answer(*std::move(request));
-      if (!response || response->status == 0 || !send_response(socket, *response)) break;
+      if (!response || response->status == 0) break;
+      const bool goes_on = send_response(socket, *response);
+      if (response->stall_after < response->body.size()) wait(std::chrono::hours(24));
+      if (!goes_on) break;
     }
   } catch (const std::exception& error) {
     socket.send("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n" + std::string(error.what()));

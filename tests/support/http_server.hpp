@@ -33,7 +33,7 @@ struct HttpRequest {
 struct HttpResponse {
   enum class Framing {
     length,        ///< Content-Length
-    chunked,       ///< Transfer-Encoding: chunked, in small chunks
+    chunked,       ///< Transfer-Encoding: chunked, in chunks of `chunk_size`
     end_of_stream  ///< neither: the body ends where the connection does
   };
   static constexpr std::size_t everything = std::numeric_limits<std::size_t>::max();
@@ -42,10 +42,12 @@ struct HttpResponse {
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string body = {};
   Framing framing = Framing::length;
-  std::chrono::milliseconds delay{0};  ///< before the first byte; interrupted when the server ends
-  std::size_t cut_after = everything;  ///< bytes of the body after which the connection is cut
-  bool close = false;                  ///< end the connection after this reply
-  std::string raw = {};                ///< when not empty: sent instead of all of the above, then the connection ends
+  std::chrono::milliseconds delay{0};    ///< before the first byte; interrupted when the server ends
+  std::size_t cut_after = everything;    ///< bytes of the body after which the connection is cut
+  std::size_t stall_after = everything;  ///< bytes of the body after which nothing more comes until the server ends
+  std::size_t chunk_size = 7;
+  bool close = false;    ///< end the connection after this reply
+  std::string raw = {};  ///< when not empty: sent instead of all of the above, then the connection ends
 };
 
 /// A reply that never comes: the connection stays open and silent until the server ends.

@@ -4,15 +4,22 @@
 // One I/O thread drives one curl_multi with keep-alive connections. Requests beyond `max_in_flight` queue in order of arrival.
 // What can help is retried (connect failures, timeouts, cut connections, 408, 409, 429, 5xx; once an answer that cannot be
 // used) with jittered exponential backoff. Retry-After and retry-after-ms are obeyed; a 429 that carries one holds back all
-// requests of this object, and each 429 halves the number in flight until answers come in again.
+// requests of this object, and each 429 halves the number in flight until answers come in again. So do x-ratelimit-remaining-*
+// headers that say that nothing is left, until the time that x-ratelimit-reset-* names.
 // A reply that was cut off by a token limit is returned as it is, with finish_reason "length".
+// Of a stream what arrives together is given out together. It asks for usage at its end (stream_options), and no more once the endpoint has refused that. It is tried again only
+// while no text was given out. One that ends without "[DONE]" and without a finish_reason is an error, never a short reply.
 // Errors: LMError with kind, HTTP status and whether a retry could help. The API key never appears in one. Redirects are not
 // followed, because the key would go along.
+// Proxies are those of the environment (http_proxy, https_proxy, all_proxy, no_proxy), and so are the certificates of
+// authorities (CURL_CA_BUNDLE, else SSL_CERT_FILE and SSL_CERT_DIR, else libcurl's own). HTTP/2 is used where a TLS server offers
+// it. Replies may come compressed; limits of size are those of the reply itself.
 // Thread-safety: like every ChatModel. The destructor cancels what is queued or running and returns promptly.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -31,17 +38,24 @@ struct TGD_API OpenAIOptions {
   std::string organization = {};
   std::string project = {};
   std::chrono::milliseconds connect_timeout{10'000};
-  std::chrono::milliseconds timeout{600'000};  ///< of one attempt, queueing excluded
+  std::chrono::milliseconds timeout{600'000};  ///< of one attempt, queueing excluded; a request's own goes before
   int max_retries = 4;                         ///< further attempts after the first
   /// The backoff before retry k (from 0) is drawn from [0, min(retry_cap, retry_base * 2^k)].
   std::chrono::milliseconds retry_base{500};
   std::chrono::milliseconds retry_cap{30'000};
   /// An endpoint that asks for a longer wait ends the call with its error.
   std::chrono::milliseconds max_retry_after{120'000};
+  /// Of all attempts and the waits between them, from when the first is sent. Also cuts off the attempt that runs then.
+  std::chrono::milliseconds max_retry_time{1'200'000};
   std::size_t max_in_flight = 64;
+  std::int64_t requests_per_minute = 0;  ///< sent in any 60 seconds, retries included; 0: no limit
+  /// The same for tokens: estimated when a request is sent (a token for 4 bytes, and the reply's limit or else the mean of the
+  /// replies so far), corrected by what the reply reports. 0: no limit.
+  std::int64_t tokens_per_minute = 0;
   std::size_t max_reply_bytes = std::size_t{64} << 20;
   Json args = {};                                                 ///< default completion arguments
   std::vector<std::pair<std::string, std::string>> headers = {};  ///< sent with every request; override tgd's own
+  std::vector<std::pair<std::string, std::string>> query = {};    ///< added to the URL, unescaped
 };
 
 class TGD_API OpenAI : public ChatModel {
@@ -51,6 +65,7 @@ class TGD_API OpenAI : public ChatModel {
   ~OpenAI() override;
 
   void start(Request request, Done done) override;
+  void start_stream(Request request, OnText on_text, Done done) override;
   std::string provider() const override { return "openai"; }
   std::string class_type() const override { return "OpenAI"; }
   std::string model_name() const override;

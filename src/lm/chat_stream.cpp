@@ -1,0 +1,140 @@
+#include "lm/chat_stream.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/text.hpp"
+#include "lm/excerpt.hpp"
+#include "lm/lenient_json.hpp"
+
+namespace tgd::lm::detail {
+
+namespace {
+
+using Value = nlohmann::json;
+using Kind = LMError::Kind;
+
+constexpr std::size_t quotable = 1000;  // bytes of a body that an error may quote from
+
+}  // namespace
+
+std::string ChatStream::feed(std::string_view bytes) {
+  if (form_ == Form::unknown || form_ == Form::json) {
+    body_ += bytes;
+  } else if (body_.size() < quotable) {
+    body_ += bytes.substr(0, quotable);
+  }
+  if (form_ == Form::unknown) {
+    recognize(body_);
+    bytes = body_;  // nothing of it has been parsed yet
+  }
+  if (form_ == Form::events) parser_.feed(bytes, [this](const SseEvent& event) { take_event(event); });
+  return std::exchange(fresh_, {});
+}
+
+// A line of an event stream never begins with a brace.
+void ChatStream::recognize(std::string_view bytes) {
+  const std::size_t start = bytes.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
+  if (start == std::string_view::npos) return;
+  form_ = bytes[start] == '{' ? Form::json : Form::events;
+}
+
+void ChatStream::take_event(const SseEvent& event) {
+  ++events_;
+  const std::string_view data = tgd::detail::trim(event.data);
+  if (complete() || data.empty()) return;
+  if (data == "[DONE]") {
+    done_ = true;
+    return;
+  }
+  std::optional<Value> chunk = Value::parse(data, nullptr, false);
+  const bool hides_bytes = chunk->is_discarded();
+  if (hides_bytes) chunk = parse_json(hide_invalid_bytes(data));
+  if (!chunk) {
+    error_ = LMError(Kind::malformed, "an event of the stream is not JSON: " + in_quotes(data), 0, true);
+  } else if (event.name == "error" || !member(*chunk, "error").is_null()) {
+    error_ = error_in_reply(*chunk, data);
+  } else {
+    take_chunk(*chunk, hides_bytes);
+  }
+}
+
+void ChatStream::take_chunk(const Value& chunk, bool hides_bytes) {
+  if (member(chunk, "usage").is_object()) usage_ = member(chunk, "usage");
+  if (model_.empty()) model_ = text(member(chunk, "model"));
+  const Value& choices = member(chunk, "choices");
+  if (!choices.is_array()) return;
+  for (std::size_t i = 0; i < choices.size(); ++i) {
+    const Value& number = member(choices[i], "index");
+    const std::int64_t index = number.is_number_integer() ? count(number) : static_cast<std::int64_t>(i);
+    const std::string added = take_choice(choices_[index], choices[i], hides_bytes);
+    if (index == 0) fresh_ += added;
+  }
+}
+
+// Returns the text that it adds.
+std::string ChatStream::take_choice(Choice& choice, const Value& json, bool hides_bytes) {
+  // Some servers end the stream with the whole message.
+  const bool has_delta = member(json, "delta").is_object() || !choice.content.empty();
+  const Value& delta = member(json, has_delta ? "delta" : "message");
+  std::string added;
+  if (const std::optional<std::string> content = content_of(delta)) {
+    added = choice.joiner.take(hides_bytes ? show_invalid_bytes(*content) : *content);
+    choice.has_content = true;
+    choice.content += added;
+  }
+  choice.refusal += refusal_of(delta);
+  choice.calls_tools = choice.calls_tools || calls_tools(delta);
+  if (const std::string reason = text(member(json, "finish_reason")); !reason.empty()) choice.finish_reason = reason;
+  return added;
+}
+
+// "[DONE]" is the end, and a reason to finish is as good.
+bool ChatStream::is_whole() const {
+  const auto has_ended = [](const auto& choice) { return !choice.second.finish_reason.empty(); };
+  return done_ || (!choices_.empty() && std::all_of(choices_.begin(), choices_.end(), has_ended));
+}
+
+std::optional<LMError> ChatStream::problem(const std::optional<LMError>& broken) const {
+  if (error_) return error_;
+  if (is_whole()) return std::nullopt;
+  if (broken) return broken;
+  if (events_ == 0 && !tgd::detail::trim(body_).empty()) {
+    return LMError(Kind::malformed, "the reply is no event stream: " + in_quotes(body_), 0, true);
+  }
+  return LMError(Kind::transport, "the stream ended before the reply did, without \"[DONE]\" or a finish_reason", 0, true);
+}
+
+Value ChatStream::completion() const {
+  Value choices = Value::array();
+  for (const auto& [index, choice] : choices_) {
+    Value message = {{"content", nullptr}, {"refusal", choice.refusal}};
+    if (choice.has_content) message["content"] = choice.content;
+    if (choice.calls_tools) message["tool_calls"] = Value::array({true});
+    choices.push_back({{"message", std::move(message)}, {"finish_reason", choice.finish_reason}});
+  }
+  return {{"choices", std::move(choices)}, {"model", model_}, {"usage", usage_}};
+}
+
+ChatStream::Ending ChatStream::finish(bool delimited, const std::optional<LMError>& broken) {
+  if (form_ == Form::json) {
+    Ending ending{.parsed = broken ? ParsedReply{*broken, {}} : parse_reply(body_, delimited)};
+    if (const auto* reply = std::get_if<Reply>(&ending.parsed.result)) ending.rest = reply->content;
+    return ending;
+  }
+  // The last event of a connection that was cut is only its beginning.
+  if (!broken) parser_.finish([this](const SseEvent& event) { take_event(event); });
+  for (auto& [index, choice] : choices_) {
+    const std::string half = choice.joiner.finish();
+    choice.content += half;
+    if (index == 0) fresh_ += half;
+  }
+  Ending ending{.parsed = read_completion(completion(), body_)};
+  if (const auto error = problem(broken)) ending.parsed.result = *error;
+  const auto* reply = std::get_if<Reply>(&ending.parsed.result);
+  // Without a choice of number 0 nothing was returned yet.
+  if (reply != nullptr) ending.rest = choices_.contains(0) ? fresh_ : reply->content;
+  return ending;
+}
+
+}  // namespace tgd::lm::detail

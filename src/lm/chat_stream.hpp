@@ -1,0 +1,67 @@
+// ChatStream: a streamed chat completion, read as it arrives: events of chunks with a "delta" for each choice.
+// API: https://platform.openai.com/docs/api-reference/chat-streaming
+// Judges by what comes and not by its content type: an endpoint that answers with a plain JSON completion is understood too.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "lm/protocol.hpp"
+#include "lm/sse.hpp"
+#include "lm/utf8.hpp"
+
+namespace tgd::lm::detail {
+
+class ChatStream {
+ public:
+  /// Reads further bytes of the body. Returns what they add to the text of the first choice: whole characters.
+  std::string feed(std::string_view bytes);
+
+  /// Whether nothing more is to come: "[DONE]" or an error has arrived.
+  bool complete() const { return done_ || error_.has_value(); }
+
+  struct Ending {
+    std::string rest = {};  ///< text of the first choice that feed() has not returned yet; empty for an error
+    ParsedReply parsed;
+  };
+  /// At the end of the connection. `broken`: why it ended early, which does not matter to a reply that is complete.
+  Ending finish(bool delimited, const std::optional<LMError>& broken = std::nullopt);
+
+ private:
+  struct Choice {
+    std::string content = {};
+    bool has_content = false;
+    std::string refusal = {};
+    bool calls_tools = false;
+    std::string finish_reason = {};
+    Utf8Joiner joiner = {};
+  };
+  enum class Form { unknown, json, events };
+
+  void recognize(std::string_view bytes);
+  void take_event(const SseEvent& event);
+  void take_chunk(const nlohmann::json& chunk, bool hides_bytes);
+  static std::string take_choice(Choice& choice, const nlohmann::json& json, bool hides_bytes);
+  bool is_whole() const;
+  std::optional<LMError> problem(const std::optional<LMError>& broken) const;
+  nlohmann::json completion() const;
+
+  Form form_ = Form::unknown;
+  std::string body_;  // all of it as long as it may be JSON, else its beginning, to be quoted
+  SseParser parser_;
+  std::size_t events_ = 0;
+  bool done_ = false;
+  std::optional<LMError> error_;
+  std::map<std::int64_t, Choice> choices_;  // by "index"
+  std::string model_;
+  nlohmann::json usage_;
+  std::string fresh_;  // text of the first choice that was not returned yet
+};
+
+}  // namespace tgd::lm::detail

@@ -1,0 +1,45 @@
+// libcurl's handles as owners, and what is set on each of them once.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <curl/curl.h>
+
+#include "lm/http.hpp"
+
+namespace tgd::lm::detail {
+
+template <class T, auto release>
+struct Release {
+  void operator()(T* handle) const { release(handle); }
+};
+using Easy = std::unique_ptr<CURL, Release<CURL, curl_easy_cleanup>>;
+using Multi = std::unique_ptr<CURLM, Release<CURLM, curl_multi_cleanup>>;
+using HeaderList = std::unique_ptr<curl_slist, Release<curl_slist, curl_slist_free_all>>;
+
+/// A multi handle that keeps up to `connections` alive. Initializes libcurl. Throws std::runtime_error when that fails.
+Multi make_multi(std::size_t connections);
+
+/// Headers as libcurl takes them.
+HeaderList make_header_list(const HttpHeaders& headers);
+
+/// Where the certificates of authorities are, as curl's users say it in the environment: CURL_CA_BUNDLE, else SSL_CERT_DIR and
+/// SSL_CERT_FILE. Empty: libcurl's own place.
+struct Authorities {
+  std::string file = {};
+  std::string folder = {};
+
+  static Authorities from_environment();
+};
+
+/// A handle with everything that is the same for all requests. `headers` has to live as long.
+Easy make_easy(const HttpOptions& options, const HeaderList& headers, const Authorities& authorities);
+
+/// Whether another attempt could end better than this.
+bool can_help_to_retry(CURLcode code);
+
+/// As libcurl wants it, at least 1 because 0 stands for "no limit".
+long curl_milliseconds(std::chrono::milliseconds duration);
+
+}  // namespace tgd::lm::detail

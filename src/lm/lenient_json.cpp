@@ -1,0 +1,81 @@
+#include "lm/lenient_json.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "lm/excerpt.hpp"
+
+namespace tgd::lm::detail {
+
+using Value = nlohmann::json;
+
+const Value& member(const Value& object, const char* key) {
+  static const Value absent;
+  if (!object.is_object()) return absent;
+  const auto found = object.find(key);
+  return found == object.end() ? absent : *found;
+}
+
+std::string text(const Value& value) { return value.is_string() ? value.get<std::string>() : std::string(); }
+
+std::int64_t count(const Value& value) {
+  constexpr auto most = std::numeric_limits<std::int64_t>::max();
+  if (value.is_number_unsigned()) {
+    return static_cast<std::int64_t>(std::min(value.get<std::uint64_t>(), static_cast<std::uint64_t>(most)));
+  }
+  if (value.is_number_integer()) return std::max<std::int64_t>(0, value.get<std::int64_t>());
+  if (!value.is_number_float()) return 0;
+  const double number = value.get<double>();
+  if (!(number > 0)) return 0;
+  return number < 9e18 ? std::llround(number) : most;
+}
+
+namespace {
+
+// The code unit of an escape "\uXXXX" that starts at `at`, or -1.
+int code_unit(std::string_view json, std::size_t at) {
+  if (at + 6 > json.size() || json[at] != '\\' || json[at + 1] != 'u') return -1;
+  int unit = 0;
+  for (const char c : json.substr(at + 2, 4)) {
+    const char* digits = "0123456789abcdef";
+    const char* digit = std::find(digits, digits + 16, c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c);
+    if (digit == digits + 16) return -1;
+    unit = unit * 16 + static_cast<int>(digit - digits);
+  }
+  return unit;
+}
+
+bool is_high_surrogate(int unit) { return unit >= 0xd800 && unit < 0xdc00; }
+bool is_low_surrogate(int unit) { return unit >= 0xdc00 && unit < 0xe000; }
+
+// A text that was cut between two halves of a character leaves half an escape, which is no JSON.
+std::string without_lone_surrogates(std::string_view json) {
+  std::string result;
+  result.reserve(json.size());
+  for (std::size_t at = 0; at < json.size();) {
+    const int unit = code_unit(json, at);
+    std::size_t length = unit >= 0 ? 6 : 1;
+    if (unit < 0 && json[at] == '\\') length = 2;
+    const bool pair = is_high_surrogate(unit) && is_low_surrogate(code_unit(json, at + 6));
+    if (pair) length = 12;
+    if (!pair && (is_high_surrogate(unit) || is_low_surrogate(unit))) {
+      result += "\\ufffd";
+    } else {
+      result += json.substr(at, length);
+    }
+    at += length;
+  }
+  return result;
+}
+
+}  // namespace
+
+std::optional<Value> parse_json(std::string_view body) {
+  Value json = Value::parse(body, nullptr, false);
+  if (json.is_discarded()) json = Value::parse(without_lone_surrogates(valid_utf8(body)), nullptr, false);
+  if (json.is_discarded()) return std::nullopt;
+  return json;
+}
+
+}  // namespace tgd::lm::detail

@@ -1,0 +1,26 @@
+// Looking into JSON that others wrote: its shape is not known, and it may be only nearly right.
+// The parser takes any depth of nesting, but the writer recurses: what came from outside is never written back, quote the body.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace tgd::lm::detail {
+
+/// The member of an object; null where there is none or `object` is something else.
+const nlohmann::json& member(const nlohmann::json& object, const char* key);
+
+/// The text of a string; empty for anything else.
+std::string text(const nlohmann::json& value);
+
+/// A number as a count: rounded, not below 0; 0 for anything else.
+std::int64_t count(const nlohmann::json& value);
+
+/// Parses JSON. Invalid UTF-8 and halves of characters become U+FFFD; nothing for what is no JSON even so.
+std::optional<nlohmann::json> parse_json(std::string_view body);
+
+}  // namespace tgd::lm::detail

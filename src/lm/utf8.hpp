@@ -1,0 +1,30 @@
+// UTF-8 that arrives in pieces, and bytes that are none within texts that have to be.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace tgd::lm::detail {
+
+/// The length of the character that `text` begins with; 0 when it begins with none that is whole and valid.
+std::size_t character_length(std::string_view text);
+
+/// Joins characters that were cut between two pieces. What is no UTF-8 becomes U+FFFD.
+class Utf8Joiner {
+ public:
+  /// All characters that are whole with this piece.
+  std::string take(std::string_view piece);
+  /// What is left at the end: U+FFFD for half a character.
+  std::string finish();
+
+ private:
+  std::string rest_;  // the beginning of a character
+};
+
+/// Turns each byte that belongs to no character into one of 128 characters of a private plane, so that a parser lets it through.
+std::string hide_invalid_bytes(std::string_view text);
+/// Turns them back.
+std::string show_invalid_bytes(std::string_view text);
+
+}  // namespace tgd::lm::detail

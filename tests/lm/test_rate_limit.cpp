@@ -1,0 +1,117 @@
+// Limits per minute and what endpoints say of theirs, without a clock.
+#include "lm/rate_limit.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "catch.hpp"
+
+using namespace std::chrono_literals;
+using tgd::lm::detail::MinuteWindow;
+using tgd::lm::detail::RateLimit;
+using tgd::lm::detail::TimePoint;
+
+namespace {
+
+const TimePoint start = TimePoint() + 1h;
+
+// The seconds after start at which `count` requests are sent by one who always sends as soon as it may.
+std::vector<double> send_times(RateLimit& rate, int count, std::int64_t tokens) {
+  std::vector<double> times;
+  TimePoint now = start;
+  for (int i = 0; i < count; ++i) {
+    now = std::max(now, rate.earliest(now, tokens));
+    rate.note_sent(now, tokens);
+    times.push_back(std::chrono::duration<double>(now - start).count());
+  }
+  return times;
+}
+
+}  // namespace
+
+TEST_CASE("Without limits everything is sent at once", "[lm][rate]") {
+  RateLimit rate({});
+  CHECK(send_times(rate, 1000, 1'000'000) == std::vector<double>(1000, 0));
+}
+
+TEST_CASE("No minute sees more requests than allowed", "[lm][rate]") {
+  RateLimit rate({.requests = 2});
+  CHECK(send_times(rate, 6, 0) == std::vector<double>{0, 0, 60, 60, 120, 120});
+}
+
+TEST_CASE("No minute sees more tokens than allowed", "[lm][rate]") {
+  RateLimit rate({.tokens = 100});
+  CHECK(send_times(rate, 5, 40) == std::vector<double>{0, 0, 60, 60, 120});
+}
+
+TEST_CASE("A request over the whole limit is sent alone", "[lm][rate]") {
+  RateLimit rate({.tokens = 100});
+  CHECK(send_times(rate, 3, 1000) == std::vector<double>{0, 60, 120});
+}
+
+TEST_CASE("Both limits hold", "[lm][rate]") {
+  RateLimit rate({.requests = 3, .tokens = 100});
+  CHECK(send_times(rate, 4, 10) == std::vector<double>{0, 0, 0, 60});
+  RateLimit other({.requests = 3, .tokens = 100});
+  CHECK(send_times(other, 4, 60) == std::vector<double>{0, 60, 120, 180});
+}
+
+TEST_CASE("An estimate is corrected by what was reported", "[lm][rate]") {
+  RateLimit rate({.tokens = 100});
+  const auto number = rate.note_sent(start, 90);
+  CHECK(rate.earliest(start, 20) == start + 60s);
+  SECTION("to less, which makes room") {
+    rate.correct_tokens(number, 70);
+    CHECK(rate.earliest(start, 20) == start);
+  }
+  SECTION("to more, which takes it") {
+    rate.correct_tokens(number, 300);
+    CHECK(rate.earliest(start, 1) == start + 60s);
+  }
+  SECTION("too late to matter") {
+    CHECK(rate.earliest(start + 60s, 100) == start + 60s);
+    rate.correct_tokens(number, 300);
+    CHECK(rate.earliest(start + 60s, 100) == start + 60s);
+  }
+  SECTION("for the right one of several") {
+    CHECK(rate.earliest(start + 60s, 100) == start + 60s);
+    const auto second = rate.note_sent(start + 60s, 50);
+    rate.note_sent(start + 61s, 50);
+    rate.correct_tokens(second, 10);
+    CHECK(rate.earliest(start + 61s, 40) == start + 61s);
+    CHECK(rate.earliest(start + 61s, 41) == start + 120s);
+  }
+}
+
+TEST_CASE("A window forgets what is a minute old, entry by entry", "[lm][rate]") {
+  MinuteWindow window(10);
+  for (int i = 0; i < 5; ++i) window.add(start + std::chrono::seconds(i), 2);
+  CHECK(window.earliest(start + 5s, 2) == start + 60s);
+  CHECK(window.earliest(start + 5s, 4) == start + 61s);
+  CHECK(window.earliest(start + 61s, 4) == start + 61s);
+}
+
+TEST_CASE("What an endpoint says is left is not exceeded until its limit starts anew", "[lm][rate]") {
+  RateLimit rate({});
+  SECTION("requests") {
+    rate.note_requests_left(2, start + 10s);
+    CHECK(send_times(rate, 4, 5) == std::vector<double>{0, 0, 10, 10});
+  }
+  SECTION("tokens") {
+    rate.note_tokens_left(12, start + 10s);
+    CHECK(send_times(rate, 4, 5) == std::vector<double>{0, 0, 10, 10});
+  }
+  SECTION("and the latest word counts") {
+    rate.note_requests_left(0, start + 10s);
+    rate.note_requests_left(1, start + 20s);
+    CHECK(send_times(rate, 2, 5) == std::vector<double>{0, 20});
+  }
+}
+
+TEST_CASE("A pause holds everything back", "[lm][rate]") {
+  RateLimit rate({});
+  rate.pause(start + 3s);
+  rate.pause(start + 2s);
+  CHECK(send_times(rate, 2, 0) == std::vector<double>{3, 3});
+}
