@@ -7,8 +7,9 @@
 // requests of this object, and each 429 halves the number in flight until answers come in again. So do x-ratelimit-remaining-*
 // headers that say that nothing is left, until the time that x-ratelimit-reset-* names.
 // A reply that was cut off by a token limit is returned as it is, with finish_reason "length".
-// Of a stream what arrives together is given out together. It asks for usage at its end (stream_options), and no more once the endpoint has refused that. It is tried again only
-// while no text was given out. One that ends without "[DONE]" and without a finish_reason is an error, never a short reply.
+// A stream gives out together what arrives together. It asks for usage at its end (stream_options), unless the endpoint has
+// refused that before. It is tried again only while no text was given out. One that ends without "[DONE]" and without a
+// finish_reason is an error, never a short reply.
 // Errors: LMError with kind, HTTP status and whether a retry could help. The API key never appears in one. Redirects are not
 // followed, because the key would go along.
 // Proxies are those of the environment (http_proxy, https_proxy, all_proxy, no_proxy), and so are the certificates of
