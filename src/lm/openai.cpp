@@ -101,6 +101,13 @@ std::vector<std::string> secrets_of(const OpenAIOptions& options) {
   return secrets;
 }
 
+// What is no secret, as an object.
+Json shown(const Headers& named_values) {
+  Json object;
+  for (const auto& [name, value] : detail::without_secrets(named_values)) object = object.with(name, value);
+  return object;
+}
+
 // What a streamed call has besides.
 struct Stream {
   ChatModel::OnText on_text;
@@ -409,15 +416,13 @@ void OpenAI::start_stream(Request request, OnText on_text, Done done) {
 std::string OpenAI::model_name() const { return impl_->options.args.get_text("model", impl_->options.model); }
 
 Json OpenAI::identity() const {
-  Json headers;
-  for (const auto& [name, value] : impl_->options.headers) {
-    if (!may_hold_secret(name)) headers = headers.with(lower(name), value);
-  }
-  return {{"provider", provider()},
-          {"model", model_name()},
-          {"endpoint", impl_->endpoint.display},
-          {"args", impl_->options.args},
-          {"headers", headers}};
+  Json identity{{"provider", provider()},
+                {"model", model_name()},
+                {"endpoint", impl_->endpoint.display},
+                {"args", impl_->options.args},
+                {"headers", shown(impl_->options.headers)}};
+  if (!impl_->options.query.empty()) identity = identity.with("query", shown(impl_->options.query));
+  return identity;
 }
 
 Usage OpenAI::usage() const { return impl_->meter.total(); }

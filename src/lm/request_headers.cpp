@@ -52,6 +52,14 @@ std::vector<std::string> secrets_of(const Headers& named_values) {
   return secrets;
 }
 
+Headers without_secrets(const Headers& named_values) {
+  Headers shown;
+  for (const auto& [name, value] : named_values) {
+    if (!may_hold_secret(name)) shown.emplace_back(lower(name), value);
+  }
+  return shown;
+}
+
 void add_secret(std::vector<std::string>& secrets, const std::string& value) {
   if (value.size() >= 8) secrets.push_back(value);
 }

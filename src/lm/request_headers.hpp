@@ -17,7 +17,10 @@ void set_header(Headers& headers, const std::string& name, const std::string& va
 /// Values that must not appear in a message, as the names of what they belong to suggest. Works for headers and queries.
 std::vector<std::string> secrets_of(const Headers& named_values);
 
-/// The same for one value. What is too short to be a secret is left out: it stands for "no key", and hiding it would garble
+/// The others, with their names in lower case.
+Headers without_secrets(const Headers& named_values);
+
+/// Adds one value to the secrets. What is too short to be a secret is left out: it stands for "no key", and hiding it would garble
 /// messages.
 void add_secret(std::vector<std::string>& secrets, const std::string& value);
 
