@@ -69,18 +69,14 @@ struct Edge {
 /// The edges of one node. Most nodes have one or two; those live in the node itself.
 class TGD_API Edges {
  public:
-  void reserve(std::size_t count) {
-    if (count > few_.size()) many_.reserve(count);
-  }
-  void push_back(Edge edge);
-  std::span<const Edge> view() const noexcept { return many_.empty() ? std::span(few_.data(), count_) : std::span<const Edge>(many_); }
-  /// Moves all edges into `target`.
-  void move_to(std::vector<Edge>& target);
+  explicit Edges(std::size_t count) : count_(count), many_(count > few_.size() ? new Edge[count] : nullptr) {}
+  std::span<Edge> view() noexcept { return {many_ ? many_.get() : few_.data(), count_}; }
+  std::span<const Edge> view() const noexcept { return {many_ ? many_.get() : few_.data(), count_}; }
 
  private:
   std::array<Edge, 2> few_;
-  std::vector<Edge> many_;
-  std::uint32_t count_ = 0;
+  std::size_t count_;
+  std::unique_ptr<Edge[]> many_;
 };
 
 /// What a node works on in a backward pass.
@@ -98,7 +94,7 @@ struct Answer {
   std::vector<lm::Request> requests = {};
 };
 
-class TGD_API Node : public std::enable_shared_from_this<Node> {
+class TGD_API Node {
  public:
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -144,7 +140,7 @@ class TGD_API Node : public std::enable_shared_from_this<Node> {
   /// Edges to the producers of `inputs`, for those that require grad.
   explicit Node(std::span<const Variable> inputs);
   /// For leaves' nodes.
-  explicit Node(std::uint64_t sequence_nr) : sequence_nr_(sequence_nr) {}
+  explicit Node(std::uint64_t sequence_nr) : edges_(0), sequence_nr_(sequence_nr) {}
 
   virtual void release_saved() {}
 

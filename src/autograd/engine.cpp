@@ -1,5 +1,6 @@
 // The backward pass: one coordinator, any number of calls in flight, results committed in a fixed order.
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -21,15 +22,21 @@ namespace tgd::autograd {
 
 namespace {
 
-constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
+using Index = std::uint32_t;  // of a task, an edge or a gradient: graphs have millions of them
+constexpr Index none = std::numeric_limits<Index>::max();
 
-/// From node to task, for graphs of millions of nodes: open addressing, no allocation per entry.
+Index index_of(std::size_t position) {
+  if (position >= none) throw GraphError("the graph is too large for one backward pass: it has more than 4 billion edges");
+  return static_cast<Index>(position);
+}
+
+/// From node to task: open addressing, no allocation per entry. Nodes that were made one after the other lie side by side.
 class TaskMap {
  public:
   TaskMap() : slots_(64) {}
 
   /// The node's task, and whether the node was new and got `task`.
-  std::pair<std::size_t, bool> insert(const Node* node, std::size_t task) {
+  std::pair<Index, bool> insert(const Node* node, Index task) {
     if (2 * (count_ + 1) > slots_.size()) grow();
     Slot& slot = find(node);
     if (slot.node != nullptr) return {slot.task, false};
@@ -38,18 +45,19 @@ class TaskMap {
     return {task, true};
   }
 
-  std::size_t at(const Node* node) { return find(node).task; }
+  Index at(const Node* node) { return find(node).task; }
 
  private:
   struct Slot {
     const Node* node = nullptr;
-    std::size_t task = none;
+    Index task = none;
   };
 
   Slot& find(const Node* node) {
     const std::size_t mask = slots_.size() - 1;
-    const auto address = reinterpret_cast<std::uintptr_t>(node);
-    std::size_t i = ((address * 0x9E3779B97F4A7C15U) >> 32U) & mask;
+    const std::uint64_t number = node->sequence_nr();
+    const std::uint64_t block = ((number >> 3U) * 0x9E3779B97F4A7C15U) >> 32U;
+    std::size_t i = (block << 3U | (number & 7U)) & mask;
     while (slots_[i].node != nullptr && slots_[i].node != node) i = (i + 1) & mask;
     return slots_[i];
   }
@@ -70,23 +78,23 @@ class TaskMap {
 struct Incoming {
   Variable gradient;
   std::uint64_t consumer;  // its place in the order of creation
-  std::size_t edge;
-  std::size_t output_nr;
-  std::size_t next;
+  Index edge;
+  Index output_nr;
+  Index next;
 };
 
 struct Task {
   Node* node = nullptr;
-  std::size_t first_edge = 0;  // where the tasks of its edges stand in edge_tasks_
-  std::size_t consumers = 0;   // that have not answered yet
-  std::size_t first_incoming = none;
+  Index first_edge = 0;  // where the tasks of its edges stand in edge_tasks_
+  Index consumers = 0;   // that have not answered yet
+  Index first_incoming = none;
   bool wanted = true;
   bool starts_itself = false;  // a root without a gradient
 };
 
 /// A node's two halves, with the calls between them.
 struct Exchange {
-  std::size_t task = none;
+  Index task = none;
   std::vector<Gradient> grad_outputs;
   std::vector<char> wanted;
   std::vector<lm::Reply> replies;
@@ -101,6 +109,13 @@ struct Staged {
   Variable gradient;
   std::uint64_t consumer;
   std::size_t edge;
+};
+
+/// What a leaf received last: feedback that was forwarded to it on many paths is put into words once.
+struct Received {
+  const detail::VariableImpl* receiver = nullptr;
+  Gradient given;
+  Gradient received;
 };
 
 /// Which reply of which exchange a call is for.
@@ -164,13 +179,13 @@ class Pass {
  private:
   void note_receivers(const std::vector<Variable>& receivers);
   void discover(const std::vector<Root>& roots);
-  std::size_t enter(Node& node);
+  Index enter(Node& node);
   void mark_wanted();
   void seed(const std::vector<Root>& roots);
   void sort_and_hook();
   bool is_wanted(const Edge& edge);
   void work();
-  void begin(std::size_t task);
+  void begin(Index task);
   void merge(const Task& task, std::vector<Gradient>& merged);
   Variable deliver(Node& node, std::size_t output_nr, Variable gradient);
   void send(const std::shared_ptr<Exchange>& exchange, std::vector<lm::Request> requests);
@@ -180,6 +195,7 @@ class Pass {
   void push_incoming(Task& task, Variable gradient, std::uint64_t consumer, std::size_t edge, std::size_t output_nr);
   void distribute(const Task& task, std::vector<Gradient> gradients);
   void stage(const Variable& leaf, const Variable& gradient, std::uint64_t consumer, std::size_t edge);
+  Variable receive(const Variable& leaf, const Variable& gradient);
   lm::ChatModel& model();
 
   const BackwardOptions& options_;
@@ -189,11 +205,12 @@ class Pass {
   std::map<std::pair<const Node*, std::size_t>, std::shared_ptr<detail::VariableImpl>> results_;  // receivers that are results
   TaskMap task_of_;
   std::vector<Task> tasks_;
-  std::vector<std::size_t> edge_tasks_;
+  std::vector<Index> edge_tasks_;
   std::vector<Incoming> incoming_;
-  std::vector<std::size_t> free_incoming_;  // places in it that can be used again
-  std::priority_queue<std::pair<std::uint64_t, std::size_t>> ready_;  // the latest node first
+  std::vector<Index> free_incoming_;  // places in it that can be used again
+  std::priority_queue<std::pair<std::uint64_t, Index>> ready_;  // the latest node first
   std::vector<Staged> staged_;
+  std::array<Received, 16> received_;  // by the receiver's address
   Exchange local_;  // for nodes without calls, reused
   lm::detail::CallsInFlight<CallKey> calls_;
 };
@@ -220,8 +237,8 @@ void Pass::note_receivers(const std::vector<Variable>& receivers) {
   }
 }
 
-std::size_t Pass::enter(Node& node) {
-  const auto [task, inserted] = task_of_.insert(&node, tasks_.size());
+Index Pass::enter(Node& node) {
+  const auto [task, inserted] = task_of_.insert(&node, index_of(tasks_.size()));
   if (inserted) tasks_.push_back({&node});
   ++tasks_[task].consumers;
   return task;
@@ -231,6 +248,7 @@ void Pass::discover(const std::vector<Root>& roots) {
   for (const Root& root : roots) {
     if (!ends_here(*root.edge.function)) enter(*root.edge.function);
   }
+  std::size_t paths = 0;  // that end at a leaf
   for (std::size_t next = 0; next < tasks_.size(); ++next) {
     const Node& node = *tasks_[next].node;
     if (node.released()) {
@@ -238,11 +256,14 @@ void Pass::discover(const std::vector<Root>& roots) {
                                    "every pass but the last, or run the forward operations again",
                                    describe(node)));
     }
-    tasks_[next].first_edge = edge_tasks_.size();
+    tasks_[next].first_edge = index_of(edge_tasks_.size());
     for (const Edge& edge : node.next_edges()) {
-      edge_tasks_.push_back(edge && !ends_here(*edge.function) ? enter(*edge.function) : none);
+      const bool is_leaf = edge && ends_here(*edge.function);
+      if (is_leaf) ++paths;
+      edge_tasks_.push_back(edge && !is_leaf ? enter(*edge.function) : none);
     }
   }
+  if (all_receive_) staged_.reserve(paths);
 }
 
 bool Pass::is_wanted(const Edge& edge) {
@@ -274,7 +295,7 @@ void Pass::seed(const std::vector<Root>& roots) {
       if (gradient && is_wanted(edge)) stage(*leaf, *gradient, before_all, i);
       continue;
     }
-    const std::size_t index = task_of_.at(edge.function.get());
+    const Index index = task_of_.at(edge.function.get());
     Task& task = tasks_[index];
     task.starts_itself = task.starts_itself || !gradient;
     if (gradient) push_incoming(task, *gradient, before_all, i, edge.input_nr);
@@ -283,9 +304,9 @@ void Pass::seed(const std::vector<Root>& roots) {
 }
 
 void Pass::push_incoming(Task& task, Variable gradient, std::uint64_t consumer, std::size_t edge, std::size_t output_nr) {
-  Incoming incoming{std::move(gradient), consumer, edge, output_nr, task.first_incoming};
+  Incoming incoming{std::move(gradient), consumer, index_of(edge), index_of(output_nr), task.first_incoming};
   if (free_incoming_.empty()) {
-    task.first_incoming = incoming_.size();
+    task.first_incoming = index_of(incoming_.size());
     incoming_.push_back(std::move(incoming));
   } else {
     task.first_incoming = free_incoming_.back();
@@ -297,7 +318,7 @@ void Pass::push_incoming(Task& task, Variable gradient, std::uint64_t consumer, 
 void Pass::work() {
   while (!ready_.empty() || calls_.any()) {
     while (!ready_.empty()) {
-      const std::size_t task = ready_.top().second;
+      const Index task = ready_.top().second;
       ready_.pop();
       begin(task);
     }
@@ -307,7 +328,7 @@ void Pass::work() {
   }
 }
 
-void Pass::begin(std::size_t index) {
+void Pass::begin(Index index) {
   const Task& task = tasks_[index];
   Node& node = *task.node;
   try {
@@ -338,7 +359,7 @@ void Pass::merge(const Task& task, std::vector<Gradient>& merged) {
     return;
   }
   std::vector<const Incoming*> arrived;
-  for (std::size_t i = task.first_incoming; i != none; i = incoming_[i].next) arrived.push_back(&incoming_[i]);
+  for (Index i = task.first_incoming; i != none; i = incoming_[i].next) arrived.push_back(&incoming_[i]);
   std::sort(arrived.begin(), arrived.end(), [](const Incoming* a, const Incoming* b) {
     return std::tie(a->output_nr, a->consumer, a->edge) < std::tie(b->output_nr, b->consumer, b->edge);
   });
@@ -418,14 +439,15 @@ std::vector<lm::Request> Pass::conclude(Exchange& exchange) {
 void Pass::distribute(const Task& task, std::vector<Gradient> gradients) {
   const std::uint64_t consumer = task.node->sequence_nr();
   const std::span<const Edge> edges = task.node->next_edges();
-  for (std::size_t i = 0; i < edges.size(); ++i) {
+  // Backwards, as the nodes go: what is staged is then in the reverse of its final order, unless calls were waited for.
+  for (std::size_t i = edges.size(); i-- > 0;) {
     if (!is_wanted(edges[i])) continue;
     Node& producer = *edges[i].function;
     if (ends_here(producer)) {
       if (gradients[i]) stage(*leaf_of(producer), *gradients[i], consumer, i);
       continue;
     }
-    const std::size_t index = edge_tasks_[task.first_edge + i];
+    const Index index = edge_tasks_[task.first_edge + i];
     Task& next = tasks_[index];
     if (gradients[i]) push_incoming(next, std::move(*gradients[i]), consumer, i, edges[i].input_nr);
     if (--next.consumers == 0) ready_.push({producer.sequence_nr(), index});
@@ -434,13 +456,22 @@ void Pass::distribute(const Task& task, std::vector<Gradient> gradients) {
 
 void Pass::stage(const Variable& leaf, const Variable& gradient, std::uint64_t consumer, std::size_t edge) {
   check_shape(leaf, gradient);
-  staged_.push_back({leaf.impl(), detail::receive_gradient(gradient, leaf.impl()->role), consumer, edge});
+  staged_.push_back({leaf.impl(), receive(leaf, gradient), consumer, edge});
+}
+
+Variable Pass::receive(const Variable& leaf, const Variable& gradient) {
+  const detail::VariableImpl* receiver = leaf.impl().get();
+  Received& last = received_[reinterpret_cast<std::uintptr_t>(receiver) / sizeof(detail::VariableImpl) % received_.size()];
+  if (last.receiver != receiver || !is_same(*last.given, gradient)) {
+    last = {receiver, gradient, detail::receive_gradient(gradient, receiver->role)};
+  }
+  return last.received->detach();
 }
 
 void Pass::sort_and_hook() {
-  std::stable_sort(staged_.begin(), staged_.end(), [](const Staged& a, const Staged& b) {
-    return std::tie(a.consumer, a.edge) < std::tie(b.consumer, b.edge);
-  });
+  const auto before = [](const Staged& a, const Staged& b) { return std::tie(a.consumer, a.edge) < std::tie(b.consumer, b.edge); };
+  std::reverse(staged_.begin(), staged_.end());
+  if (!std::is_sorted(staged_.begin(), staged_.end(), before)) std::stable_sort(staged_.begin(), staged_.end(), before);
   for (Staged& staged : staged_) {
     if (staged.receiver->grad_fn) continue;  // the hooks of results have run already
     for (const auto& hook : hooks_of(*staged.receiver)) {

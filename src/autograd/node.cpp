@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <atomic>
-#include <iterator>
 #include <limits>
 #include <mutex>
 #include <utility>
@@ -8,57 +7,27 @@
 #include <tgd/autograd.hpp>
 
 #include "autograd/graph.hpp"
+#include "core/doomed.hpp"
 
 namespace tgd::autograd {
 
 namespace {
 
 std::uint64_t next_sequence_nr() {
-  static std::atomic<std::uint64_t> next{0};
+  static std::atomic<std::uint64_t> next{1};  // 0 is before all
   return next.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace
 
-void Edges::push_back(Edge edge) {
-  if (many_.empty() && count_ < few_.size()) {
-    few_[count_++] = std::move(edge);
-    return;
-  }
-  if (many_.empty()) std::move(few_.begin(), few_.end(), std::back_inserter(many_));
-  many_.push_back(std::move(edge));
+Node::Node(std::span<const Variable> inputs) : edges_(inputs.size()), sequence_nr_(next_sequence_nr()) {
+  std::transform(inputs.begin(), inputs.end(), edges_.view().begin(), detail::gradient_edge);
 }
 
-void Edges::move_to(std::vector<Edge>& target) {
-  for (Edge& edge : few_) {
-    if (edge) target.push_back(std::move(edge));
-  }
-  std::move(many_.begin(), many_.end(), std::back_inserter(target));
-  many_.clear();
-  count_ = 0;
-}
-
-Node::Node(std::span<const Variable> inputs) : sequence_nr_(next_sequence_nr()) {
-  edges_.reserve(inputs.size());
-  for (const Variable& input : inputs) edges_.push_back(detail::gradient_edge(input));
-}
-
-// The outermost destructor on a thread lets go of the edges of all nodes that end because of it. No reference count is looked
-// at: another thread may let go of the same node at the same time.
 Node::~Node() {
-  thread_local std::vector<Edge>* outermost = nullptr;
-  if (outermost != nullptr) {
-    edges_.move_to(*outermost);
-    return;
-  }
-  std::vector<Edge> doomed;
-  edges_.move_to(doomed);
-  outermost = &doomed;
-  while (!doomed.empty()) {
-    const Edge edge = std::move(doomed.back());
-    doomed.pop_back();
-  }
-  outermost = nullptr;
+  detail::Doomed<std::shared_ptr<Node>>::let_go([this](auto& doomed) {
+    for (Edge& edge : edges_.view()) doomed.push(std::move(edge.function));
+  });
 }
 
 std::vector<lm::Request> Node::ask(const Feedback&) const { return {}; }

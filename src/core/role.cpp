@@ -3,51 +3,44 @@
 #include <utility>
 #include <vector>
 
+#include "core/doomed.hpp"
+
 namespace tgd::detail {
 
-// Chains of roles can be as long as the graph: they are read and destroyed without recursion.
-Role::Part::~Part() {
-  if (!left && !right) return;
-  thread_local std::vector<std::shared_ptr<const Part>>* outermost = nullptr;
-  if (outermost != nullptr) {
-    if (left) outermost->push_back(std::move(left));
-    if (right) outermost->push_back(std::move(right));
-    return;
+// Small, because there is one for most operations.
+struct Role::Part {
+  std::unique_ptr<const std::string> text;
+  std::shared_ptr<const Part> left;
+  std::shared_ptr<const Part> right;  // with left: both, joined by " and "
+
+  Part(std::unique_ptr<const std::string> own, std::shared_ptr<const Part> first, std::shared_ptr<const Part> second)
+      : text(std::move(own)), left(std::move(first)), right(std::move(second)) {}
+  Part(const Part&) = delete;
+  Part& operator=(const Part&) = delete;
+  // Chains of roles can be as long as the graph.
+  ~Part() {
+    if (!left && !right) return;
+    Doomed<std::shared_ptr<const Part>>::let_go([this](auto& doomed) {
+      doomed.push(std::move(left));
+      doomed.push(std::move(right));
+    });
   }
-  std::vector<std::shared_ptr<const Part>> parts{std::move(left), std::move(right)};
-  outermost = &parts;
-  while (!parts.empty()) {
-    const std::shared_ptr<const Part> part = std::move(parts.back());
-    parts.pop_back();
-  }
-  outermost = nullptr;
-}
+};
+
+Role::Role(std::shared_ptr<const Part> part) : part_(std::move(part)) {}
 
 Role::Role(std::string text) {
-  if (text.empty()) return;
-  auto part = std::make_shared<Part>();
-  part->text = std::move(text);
-  part_ = std::move(part);
+  if (!text.empty()) part_ = std::make_shared<Part>(std::make_unique<const std::string>(std::move(text)), nullptr, nullptr);
 }
 
 Role Role::prefixed(std::string prefix, Role role) {
-  auto part = std::make_shared<Part>();
-  part->text = std::move(prefix);
-  part->left = std::move(role.part_);
-  Role result;
-  result.part_ = std::move(part);
-  return result;
+  return Role(std::make_shared<Part>(std::make_unique<const std::string>(std::move(prefix)), std::move(role.part_), nullptr));
 }
 
 Role Role::both(Role left, Role right) {
   if (left.empty()) return right;
   if (right.empty()) return left;
-  auto part = std::make_shared<Part>();
-  part->left = std::move(left.part_);
-  part->right = std::move(right.part_);
-  Role result;
-  result.part_ = std::move(part);
-  return result;
+  return Role(std::make_shared<Part>(nullptr, std::move(left.part_), std::move(right.part_)));
 }
 
 std::string Role::text() const {
@@ -62,7 +55,7 @@ std::string Role::text() const {
       text += " and ";
       continue;
     }
-    text += part->text;
+    if (part->text) text += *part->text;
     if (part->right) {
       stack.push_back(part->right.get());
       stack.push_back(conjunction);

@@ -21,12 +21,9 @@ class Role {
   bool empty() const { return !part_; }
 
  private:
-  struct Part {
-    std::string text;
-    std::shared_ptr<const Part> left;
-    std::shared_ptr<const Part> right;  // with left: both, joined by " and "
-    ~Part();
-  };
+  struct Part;
+  explicit Role(std::shared_ptr<const Part> part);
+
   std::shared_ptr<const Part> part_;
 };
 
