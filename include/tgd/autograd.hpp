@@ -25,6 +25,7 @@
 
 #include <tgd/export.hpp>
 #include <tgd/lm/chat_model.hpp>
+#include <tgd/place.hpp>
 #include <tgd/variable.hpp>
 
 namespace tgd {
@@ -136,6 +137,9 @@ class TGD_API Node {
   void add_watch(Watch watch);
   std::span<const Watch> watches() const noexcept;
 
+  /// Where the operation was called, if that was under an AnomalyGuard.
+  Place place() const noexcept;
+
  protected:
   /// Edges to the producers of `inputs`, for those that require grad.
   explicit Node(std::span<const Variable> inputs);
@@ -145,9 +149,16 @@ class TGD_API Node {
   virtual void release_saved() {}
 
  private:
+  /// What few nodes have.
+  struct Extras {
+    std::vector<Watch> watches;
+    Place place;
+  };
+  Extras& make_extras();
+
   Edges edges_;
   std::uint64_t sequence_nr_;
-  std::unique_ptr<std::vector<Watch>> watches_;
+  std::unique_ptr<Extras> extras_;
   bool released_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,12 +23,15 @@ class TGD_API Data {
 
   /// The empty text.
   Data() = default;
+  // A whole number above the range of 64 bits with sign becomes real.
   Data(std::string text) : value_(std::move(text)) {}           // NOLINT(google-explicit-constructor)
   Data(std::string_view text) : value_(std::string(text)) {}    // NOLINT(google-explicit-constructor)
   Data(const char* text) : value_(std::string(text)) {}         // NOLINT(google-explicit-constructor)
   template <std::integral I>
     requires(!std::same_as<I, bool> && !std::same_as<I, char>)
-  Data(I number) : value_(static_cast<std::int64_t>(number)) {}  // NOLINT(google-explicit-constructor)
+  Data(I number) : value_(static_cast<std::int64_t>(number)) {  // NOLINT(google-explicit-constructor)
+    if (std::cmp_greater(number, std::numeric_limits<std::int64_t>::max())) value_ = static_cast<double>(number);
+  }
   template <std::floating_point F>
   Data(F number) : value_(static_cast<double>(number)) {}  // NOLINT(google-explicit-constructor)
   Data(bool) = delete;                                      // neither text nor a number: say 0 or 1
@@ -44,6 +48,7 @@ class TGD_API Data {
   static Data list(std::vector<Data> items);
   /// From a JSON text, number or array of these. Throws TypeError for anything else.
   static Data from_json(const Json& json);
+  /// Throws ValueError for a number that JSON cannot hold (infinite or not a number).
   Json to_json() const;
 
   Kind kind() const noexcept { return static_cast<Kind>(value_.index() % 3); }

@@ -5,6 +5,7 @@
 // items at once: what they capture has to stay alive until the result has arrived, and has to be safe to use from any thread.
 // Errors: those of the data (TypeError, ValueError) at the call where all data is there, else where the result is read; what a
 // user's function throws is always thrown where the result is read.
+// `place` is for AnomalyGuard; nobody has to give it.
 // Thread-safety: see Variable.
 #pragma once
 
@@ -24,27 +25,34 @@ namespace tgd {
 
 /// Numbers add, texts concatenate, lists elementwise (equal length). Role: "<a> and <b>".
 /// Feedback goes to both, wrapped in one sentence for its final receiver. Throws TypeError for text + number.
-TGD_API Variable add(const Variable& a, const Variable& b);
+TGD_API Variable add(const Variable& a, const Variable& b, Place place = Place::here());
 TGD_API Variable operator+(const Variable& a, const Variable& b);
 TGD_API Variable& operator+=(Variable& a, const Variable& b);
 
 /// Numbers add; texts become <ITEM>a</ITEM><ITEM>b</ITEM>; lists by position. Roles joined by " and ". Feedback as for add().
 /// Throws ValueError for no inputs.
-TGD_API Variable sum(const std::vector<Variable>& inputs);
+TGD_API Variable sum(const std::vector<Variable>& inputs, Place place = Place::here());
 
 /// The parts between separators, with the role "split part <i> of <role>"; without a separator between runs of white space. At most
 /// `maxsplit` cuts unless it is negative. A batch splits each item; short rows are padded with "". Waits for the data, because the
 /// number of parts depends on it. Backward combines one <ITEM>…</ITEM> per part, in order. Throws ValueError for an empty separator.
-TGD_API std::vector<Variable> split(const Variable& text, const std::optional<std::string>& separator = std::nullopt, int maxsplit = -1);
+TGD_API std::vector<Variable> split(const Variable& text, const std::optional<std::string>& separator = std::nullopt,
+                                    int maxsplit = -1, Place place = Place::here());
 
 /// `fn` applied to each item (or to the scalar): parse a reply, lower-case it. Feedback passes through as it is. The role stays
 /// unless one is given.
-TGD_API Variable map(const Variable& variable, std::function<Data(const Data&)> fn, std::string role = {});
+TGD_API Variable map(const Variable& variable, std::function<Data(const Data&)> fn, std::string role = {},
+                     Place place = Place::here());
 
 /// Elementwise cast to std::string, std::int64_t or double; feedback passes through.
 template <class T>
-Variable to(const Variable& variable) {
-  return map(variable, [](const Data& item) { return item.to<T>(); });
+Variable to(const Variable& variable, Place place = Place::here()) {
+  return map(variable, [](const Data& item) { return item.to<T>(); }, {}, place);
+}
+
+template <class T>
+Variable Variable::to() const {
+  return tgd::to<T>(*this, {});
 }
 
 namespace autograd {
@@ -60,7 +68,7 @@ struct ItemFunction {
   std::string role = {};  ///< of the result; by default the roles of the inputs joined by " and "
 };
 
-TGD_API Variable apply(const ItemFunction& function, const std::vector<Variable>& inputs);
+TGD_API Variable apply(const ItemFunction& function, const std::vector<Variable>& inputs, Place place = Place::here());
 
 /// A differentiable function on Variables, to derive from. One object serves one call of apply().
 class TGD_API Function {
@@ -85,7 +93,8 @@ class TGD_API Function {
   std::vector<Variable> saved_;
 };
 
-TGD_API std::vector<Variable> apply(std::shared_ptr<Function> function, const std::vector<Variable>& inputs);
+TGD_API std::vector<Variable> apply(std::shared_ptr<Function> function, const std::vector<Variable>& inputs,
+                                    Place place = Place::here());
 
 }  // namespace autograd
 }  // namespace tgd

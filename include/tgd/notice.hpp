@@ -14,14 +14,20 @@ struct Notice {
     skipped_item,     ///< the call for an item failed and OnError::skip was asked for
     trimmed_context,  ///< a conversation did not fit a request and was cut
     repeated_call,    ///< an unreadable reply was asked for again
-    anomaly,          ///< odd feedback, seen under AnomalyGuard
-    storage           ///< a cache, cassette or ledger cannot be read or written, and the run goes on without it
+    storage,          ///< a cache, cassette or ledger cannot be read or written, and the run goes on without it
+    repaired_text,    ///< a text was not valid UTF-8 and was made so in a request
+    // Seen under an AnomalyGuard:
+    empty_feedback,
+    echoed_feedback,
+    oversized_feedback,
+    unparsable_feedback
   };
   Kind kind;
   std::string operation;  ///< the node or function, such as "chat_completion"
   std::string role;       ///< of the Variable concerned; may be empty
   std::optional<std::size_t> item;
-  std::string text;  ///< one sentence
+  std::string text;        ///< one sentence
+  std::string place = {};  ///< "<file>:<line>" of the operation, where an AnomalyGuard has recorded it
 };
 
 using OnNotice = std::function<void(const Notice&)>;

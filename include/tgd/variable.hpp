@@ -97,6 +97,10 @@ class TGD_API Variable {
   /// Takes data, role and requires_grad: a scalar from a scalar, a list from a list of equal length, else ValueError.
   void copy_(const Variable& source);
 
+  /// Elementwise cast to std::string, std::int64_t or double, as an operation of the graph: see to() in functions.hpp.
+  template <class T>
+  Variable to() const;
+
   /// Whether this is a list; known before the data is there. size() is 1 for a scalar.
   bool is_batch() const;
   std::size_t size() const;

@@ -5,6 +5,7 @@
 
 #include <tgd/functions.hpp>
 
+#include "autograd/anomaly.hpp"
 #include "autograd/graph.hpp"
 #include "core/rethrow.hpp"
 #include "core/text.hpp"
@@ -74,7 +75,8 @@ class ItemFunctionNode final : public Node {
 
 }  // namespace
 
-Variable apply(const ItemFunction& function, const std::vector<Variable>& inputs) {
+Variable apply(const ItemFunction& function, const std::vector<Variable>& inputs, Place place) {
+  const tgd::detail::CalledFrom called(place);
   if (!function.forward || !function.backward) {
     throw ValueError(fmt::format("the function \"{}\" needs both a forward and a backward half", function.name));
   }
@@ -116,7 +118,8 @@ class FunctionNode final : public Node {
   std::vector<Role> roles_;
 };
 
-std::vector<Variable> apply(std::shared_ptr<Function> function, const std::vector<Variable>& inputs) {
+std::vector<Variable> apply(std::shared_ptr<Function> function, const std::vector<Variable>& inputs, Place place) {
+  const tgd::detail::CalledFrom called(place);
   if (!function) throw ValueError("apply was given no Function");
   std::vector<Variable> outputs;
   {

@@ -12,6 +12,7 @@
 
 #include <tgd/autograd.hpp>
 
+#include "autograd/anomaly.hpp"
 #include "autograd/feedback.hpp"
 #include "autograd/graph.hpp"
 #include "core/rethrow.hpp"
@@ -98,6 +99,7 @@ struct Exchange {
   std::vector<Gradient> grad_outputs;
   std::vector<char> wanted;
   std::vector<lm::Reply> replies;
+  std::vector<std::string> asked;  // the requests' texts, in anomaly mode
   std::size_t missing = 0;
 
   Feedback feedback() const { return {grad_outputs, wanted}; }
@@ -125,7 +127,15 @@ struct CallKey {
 };
 
 std::string describe(const Node& node) {
-  return fmt::format("{} of \"{}\"", node.name(), detail::excerpt(node.output_role(0), 80));
+  std::string text = fmt::format("{} of \"{}\"", node.name(), detail::excerpt(node.output_role(0), 80));
+  if (node.place().file != nullptr) text += ", called at " + node.place().text();
+  return text;
+}
+
+std::string text_of(const lm::Request& request) {
+  std::string text;
+  for (const lm::Message& message : request.messages) text.append(message.content).push_back('\n');
+  return text;
 }
 
 const Variable* leaf_of(const Node& node) {
@@ -212,6 +222,7 @@ class Pass {
   std::vector<Staged> staged_;
   std::array<Received, 16> received_;  // by the receiver's address
   Exchange local_;  // for nodes without calls, reused
+  std::shared_ptr<const detail::AnomalyMode> anomalies_ = detail::anomaly_mode();
   lm::detail::CallsInFlight<CallKey> calls_;
 };
 
@@ -329,6 +340,7 @@ void Pass::work() {
 }
 
 void Pass::begin(Index index) {
+  if (options_.stop.stop_requested()) throw LMError(LMError::Kind::cancelled, "the backward pass was stopped on request");
   const Task& task = tasks_[index];
   Node& node = *task.node;
   try {
@@ -403,6 +415,7 @@ void Pass::send(const std::shared_ptr<Exchange>& exchange, std::vector<lm::Reque
   exchange->missing = requests.size();
   for (std::size_t i = 0; i < requests.size(); ++i) {
     lm::Request& request = requests[i];
+    if (anomalies_) exchange->asked.push_back(text_of(request));
     request.args = request.args.merged(options_.args);
     if (request.info.purpose.empty()) request.info.purpose = "backward";
     request.info.node = node.name();
@@ -431,6 +444,9 @@ std::vector<lm::Request> Pass::conclude(Exchange& exchange) {
     throw GraphError(fmt::format("the node returned {} gradients for its {} inputs: there has to be one for each, nullopt where "
                                  "none is wanted",
                                  answer.gradients.size(), task.node->next_edges().size()));
+  }
+  if (anomalies_) {
+    detail::check_feedback(*anomalies_, *task.node, exchange.feedback(), exchange.asked, exchange.replies, answer.gradients);
   }
   distribute(task, std::move(answer.gradients));
   return {};

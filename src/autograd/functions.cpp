@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "autograd/anomaly.hpp"
 #include "autograd/graph.hpp"
 #include "core/text.hpp"
 
@@ -24,13 +25,6 @@ class ForwardingNode : public autograd::Node {
 
   std::string output_role(std::size_t) const override { return role_.text(); }
   bool forwards_feedback() const override { return true; }
-
-  Answer answer(const Feedback& feedback, std::span<const lm::Reply>) const override {
-    return {std::vector<Gradient>(next_edges().size(), pass_on(*feedback.grad_outputs[0]))};
-  }
-
- protected:
-  virtual Variable pass_on(const Variable& feedback) const { return feedback; }
 
  private:
   Role role_;
@@ -53,6 +47,16 @@ Variable joined(const Variable& feedback) {
   return detail::make_gradient(texts.empty() ? std::string() : detail::join_items(texts), true);
 }
 
+/// The feedback to each input, of which some may be lists: a scalar beside them gets one text.
+template <class Lists>
+std::vector<Gradient> shared_out(const Feedback& feedback, const Lists& lists) {
+  const Variable forwarded = as_forwarded(*feedback.grad_outputs[0]);
+  std::vector<Gradient> gradients;
+  gradients.reserve(lists.size());
+  for (const bool is_list : lists) gradients.emplace_back(forwarded.is_batch() && !is_list ? joined(forwarded) : forwarded);
+  return gradients;
+}
+
 class AddBackward final : public ForwardingNode {
  public:
   AddBackward(std::span<const Variable> inputs, Role role)
@@ -61,13 +65,7 @@ class AddBackward final : public ForwardingNode {
   std::string name() const override { return "AddBackward"; }
 
   Answer answer(const Feedback& feedback, std::span<const lm::Reply>) const override {
-    const Variable forwarded = as_forwarded(*feedback.grad_outputs[0]);
-    Answer answer;
-    answer.gradients.reserve(lists_.size());
-    for (const bool is_list : lists_) {
-      answer.gradients.emplace_back(forwarded.is_batch() && !is_list ? joined(forwarded) : forwarded);
-    }
-    return answer;
+    return {shared_out(feedback, lists_)};
   }
 
  private:
@@ -76,23 +74,29 @@ class AddBackward final : public ForwardingNode {
 
 class SumBackward final : public ForwardingNode {
  public:
-  using ForwardingNode::ForwardingNode;
+  SumBackward(std::span<const Variable> inputs, Role role) : ForwardingNode(inputs, std::move(role)) {
+    for (const Variable& input : inputs) lists_.push_back(input.is_batch());
+  }
+
   std::string name() const override { return "SumBackward"; }
 
- protected:
-  Variable pass_on(const Variable& feedback) const override { return as_forwarded(feedback); }
+  Answer answer(const Feedback& feedback, std::span<const lm::Reply>) const override { return {shared_out(feedback, lists_)}; }
+
+ private:
+  std::vector<bool> lists_;
 };
 
 class MapBackward final : public ForwardingNode {
  public:
   using ForwardingNode::ForwardingNode;
   std::string name() const override { return "MapBackward"; }
+  Answer answer(const Feedback& feedback, std::span<const lm::Reply>) const override { return {std::vector<Gradient>{feedback.grad_outputs[0]}}; }
 };
 
 void check_same_kind(const char* operation, const Data& a, const Data& b) {
   if (a.is_text() == b.is_text()) return;
-  throw TypeError(fmt::format("{}: {} and {} cannot be added; convert one of them first, for example with to<std::string>(variable) or "
-                              "to<double>(variable)",
+  throw TypeError(fmt::format("{}: {} and {} cannot be added; convert one of them first, for example with variable.to<std::string>() or "
+                              "variable.to<double>()",
                               operation, a.description(), b.description()));
 }
 
@@ -133,7 +137,8 @@ Data sum_items(std::span<const Data> items) {
 
 }  // namespace
 
-Variable add(const Variable& a, const Variable& b) {
+Variable add(const Variable& a, const Variable& b, Place place) {
+  const detail::CalledFrom called(place);
   const std::array<Variable, 2> inputs{a, b};
   auto data = add_data(inputs);
   Role role = Role::both(a.impl()->role, b.impl()->role);
@@ -141,11 +146,12 @@ Variable add(const Variable& a, const Variable& b) {
   return detail::make_result(std::move(data), std::move(role), std::move(node));
 }
 
-Variable operator+(const Variable& a, const Variable& b) { return add(a, b); }
+Variable operator+(const Variable& a, const Variable& b) { return add(a, b, {}); }
 
-Variable& operator+=(Variable& a, const Variable& b) { return a = add(a, b); }
+Variable& operator+=(Variable& a, const Variable& b) { return a = add(a, b, {}); }
 
-Variable sum(const std::vector<Variable>& inputs) {
+Variable sum(const std::vector<Variable>& inputs, Place place) {
+  const detail::CalledFrom called(place);
   if (inputs.empty()) throw ValueError("sum needs at least one Variable; it was given none");
   auto data = detail::compute_items("sum", inputs, [](std::size_t, std::span<const Data> items) { return sum_items(items); });
   Role role = detail::joined_role(inputs);
@@ -153,7 +159,8 @@ Variable sum(const std::vector<Variable>& inputs) {
   return detail::make_result(std::move(data), std::move(role), std::move(node));
 }
 
-Variable map(const Variable& variable, std::function<Data(const Data&)> fn, std::string role) {
+Variable map(const Variable& variable, std::function<Data(const Data&)> fn, std::string role, Place place) {
+  const detail::CalledFrom called(place);
   if (!fn) throw ValueError("map needs a function; it was given none");
   const std::array<Variable, 1> inputs{variable};
   auto data = detail::compute_items_elsewhere("map", inputs, [fn = std::move(fn)](std::size_t, std::span<const Data> items) {

@@ -6,6 +6,7 @@
 
 #include <tgd/autograd.hpp>
 
+#include "autograd/anomaly.hpp"
 #include "autograd/graph.hpp"
 #include "core/doomed.hpp"
 
@@ -22,6 +23,7 @@ std::uint64_t next_sequence_nr() {
 
 Node::Node(std::span<const Variable> inputs) : edges_(inputs.size()), sequence_nr_(next_sequence_nr()) {
   std::transform(inputs.begin(), inputs.end(), edges_.view().begin(), detail::gradient_edge);
+  if (const Place called = detail::called_place(); called.file != nullptr) make_extras().place = called;
 }
 
 Node::~Node() {
@@ -37,14 +39,18 @@ void Node::release() {
   release_saved();
 }
 
-void Node::add_watch(Watch watch) {
-  if (!watches_) watches_ = std::make_unique<std::vector<Watch>>();
-  watches_->push_back(std::move(watch));
+Node::Extras& Node::make_extras() {
+  if (!extras_) extras_ = std::make_unique<Extras>();
+  return *extras_;
 }
 
+void Node::add_watch(Watch watch) { make_extras().watches.push_back(std::move(watch)); }
+
 std::span<const Node::Watch> Node::watches() const noexcept {
-  return watches_ ? std::span<const Watch>(*watches_) : std::span<const Watch>();
+  return extras_ ? std::span<const Watch>(extras_->watches) : std::span<const Watch>();
 }
+
+Place Node::place() const noexcept { return extras_ ? extras_->place : Place(); }
 
 AccumulateGrad::AccumulateGrad(Variable leaf) : Node(std::numeric_limits<std::uint64_t>::max()), leaf_(std::move(leaf)) {}
 

@@ -5,6 +5,7 @@
 
 #include <tgd/functions.hpp>
 
+#include "autograd/anomaly.hpp"
 #include "autograd/graph.hpp"
 
 namespace tgd {
@@ -91,7 +92,8 @@ Data column(const std::vector<std::vector<std::string>>& rows, std::size_t part,
 
 }  // namespace
 
-std::vector<Variable> split(const Variable& text, const std::optional<std::string>& separator, int maxsplit) {
+std::vector<Variable> split(const Variable& text, const std::optional<std::string>& separator, int maxsplit, Place place) {
+  const detail::CalledFrom called(place);
   if (separator && separator->empty()) throw ValueError("split: the separator is empty; leave it out to split at white space");
   const Data& data = text.data();
   if (!data.is_text()) throw TypeError(fmt::format("split takes texts; \"{}\" is {}", text.role(), data.description()));

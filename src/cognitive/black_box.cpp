@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "autograd/anomaly.hpp"
 #include "autograd/graph.hpp"
 #include "cognitive/critique.hpp"
 
@@ -60,7 +61,8 @@ class BlackBoxBackward final : public detail::CritiqueNode {
 }  // namespace
 
 Variable black_box(std::function<Data(std::span<const Data>)> function, std::string description, const std::vector<Variable>& inputs,
-                   const BlackBoxOptions& options) {
+                   const BlackBoxOptions& options, Place place) {
+  const detail::CalledFrom called(place);
   if (!function) throw ValueError("black_box needs a function; it was given none");
   if (inputs.empty()) throw ValueError("black_box needs at least one input");
   if (description.empty()) {

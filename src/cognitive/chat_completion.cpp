@@ -4,12 +4,14 @@
 
 #include <fmt/format.h>
 
+#include "autograd/anomaly.hpp"
 #include "autograd/graph.hpp"
 #include "cognitive/chat.hpp"
 #include "cognitive/conversation.hpp"
 #include "core/executor.hpp"
 #include "core/rethrow.hpp"
 #include "core/text.hpp"
+#include "core/utf8.hpp"
 
 namespace tgd {
 
@@ -82,6 +84,7 @@ class Calls {
       request.messages.insert(request.messages.end(), follow_up.begin(), follow_up.end());
       request.info = {calls->purpose_, "ChatCompletion", {}, std::nullopt};
       if (calls->conversation_->is_batch()) request.info.item = item;
+      for (lm::Message& message : request.messages) calls->make_valid(message.content, item);
       // Replied to at once, the last item lets go of the model while start() still runs.
       const lm::ChatModelPtr model = calls->model_;
       model->start(std::move(request), [calls, item, follow_up = std::move(follow_up)](lm::Outcome outcome) mutable {
@@ -118,13 +121,30 @@ class Calls {
       throw LMError(LMError::Kind::malformed, fmt::format("no usable reply in {} requests; the last one: {} \"{}\"",
                                                           check_.max_reasks + 1, problem, detail::excerpt(content)));
     }
-    if (options_.on_notice) {
-      options_.on_notice({Notice::Kind::repeated_call, "chat_completion", options_.role,
-                          conversation_->is_batch() ? std::optional(item) : std::nullopt, problem});
+    notify(Notice::Kind::repeated_call, item, problem);
+    if (anomalies_) {
+      anomalies_->report({Notice::Kind::unparsable_feedback, "chat_completion", options_.role,
+                          conversation_->is_batch() ? std::optional(item) : std::nullopt, problem, place_of_call()});
     }
-    messages.push_back({"assistant", content});
+    messages.push_back({"assistant", detail::cut_middle(content, options_.context_budget / 4)});
     messages.push_back({"user", options_.prompts.render(check_.reask_prompt, {{"reason", problem}})});
   }
+
+  /// The wire is UTF-8; the data stays as it is.
+  void make_valid(std::string& text, std::size_t item) const {
+    if (detail::is_utf8(text)) return;
+    text = detail::valid_utf8(text);
+    notify(Notice::Kind::repaired_text, item,
+           fmt::format("the request held bytes that are not UTF-8; U+FFFD was sent in their place: \"{}\"", detail::excerpt(text)));
+  }
+
+  void notify(Notice::Kind kind, std::size_t item, std::string text) const {
+    if (!options_.on_notice) return;
+    const auto index = conversation_->is_batch() ? std::optional(item) : std::nullopt;
+    options_.on_notice({kind, "chat_completion", options_.role, index, std::move(text), place_of_call()});
+  }
+
+  std::string place_of_call() const { return place_.file != nullptr ? place_.text() : std::string(); }
 
   std::string where(std::size_t item) const {
     if (!conversation_->is_batch()) return "chat_completion: ";
@@ -157,7 +177,7 @@ class Calls {
 
   void skip(std::size_t item, const LMError& error) {
     try {
-      if (options_.on_notice) options_.on_notice({Notice::Kind::skipped_item, "chat_completion", options_.role, item, error.what()});
+      notify(Notice::Kind::skipped_item, item, error.what());
     } catch (...) {
       return reply_->fail_item(item, std::current_exception());
     }
@@ -178,6 +198,8 @@ class Calls {
   ChatOptions options_;
   ReplyCheck check_;
   std::string purpose_;
+  std::shared_ptr<const detail::AnomalyMode> anomalies_ = detail::anomaly_mode();
+  Place place_ = detail::called_place();
   std::atomic<std::size_t> unfinished_;
 };
 
@@ -202,7 +224,9 @@ Variable detail::start_chat(const lm::ChatModelPtr& model, const Messages& messa
   return result;
 }
 
-Variable chat_completion(const lm::ChatModelPtr& model, const Messages& messages, const Inputs& inputs, ChatOptions options) {
+Variable chat_completion(const lm::ChatModelPtr& model, const Messages& messages, const Inputs& inputs, ChatOptions options,
+                         Place place) {
+  const detail::CalledFrom called(place);
   return detail::start_chat(model, messages, inputs, std::move(options), {}, "forward");
 }
 

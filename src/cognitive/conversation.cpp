@@ -48,8 +48,15 @@ void Conversation::add_input(const std::string& name, const Input& input) {
 void Conversation::add_use(const Variable& variable, Part part, std::size_t item) {
   std::string role = variable.role();
   if (part == Part::itemwise) set_batch_size(variable.size(), role);
+  const auto is_known = [&](std::size_t first) { return uses_[first].part == part && uses_[first].item == item; };
+  std::size_t number = 0;
+  while (number < variables_.size() && !(is_same(variables_[number], variable) && is_known(first_uses_[number]))) ++number;
+  if (number == variables_.size()) {
+    variables_.push_back(variable);
+    first_uses_.push_back(uses_.size());
+  }
+  variable_of_use_.push_back(number);
   uses_.push_back({part, item, std::move(role), variable.impl()->storage});
-  variables_.push_back(variable);
 }
 
 void Conversation::set_batch_size(std::size_t size, const std::string& role) {
@@ -81,7 +88,7 @@ void Conversation::check_inputs_are_used() const {
 void Conversation::note_placeholders() const {
   for (const MessagePlan& message : messages_) {
     for (std::size_t use = message.first; use < message.first + message.count; ++use) {
-      const Variable& variable = variables_[use];
+      const Variable& variable = variables_[variable_of_use_[use]];
       if (!variable.is_leaf() || !variable.requires_grad() || variable.is_batch() || !variable.data().is_text()) continue;
       const std::lock_guard lock(mutex_of(*variable.impl()));
       for (const NamedInput& input : inputs_) {
@@ -108,7 +115,7 @@ std::vector<std::shared_ptr<Storage>> Conversation::storages(std::size_t item) c
 std::vector<lm::Message> Conversation::messages(std::size_t item) const { return fill(item, std::nullopt); }
 
 std::string Conversation::text(std::size_t use, std::size_t item, const std::optional<Substitution>& substitution) const {
-  if (substitution && substitution->use == use) return std::string(substitution->text);
+  if (substitution && substitution->variable == variable_of_use_[use]) return std::string(substitution->text);
   return uses_[use].data->item(item).item_text();
 }
 
@@ -127,7 +134,7 @@ std::vector<lm::Message> Conversation::fill(std::size_t item, const std::optiona
     std::string content;
     for (std::size_t use = message.first; use < message.first + message.count; ++use) {
       if (use != message.first) content += '\n';
-      const bool criticised = substitution && substitution->use == use;
+      const bool criticised = substitution && substitution->variable == variable_of_use_[use];
       content += criticised ? criticised_text(use, item, substitution->text, inputs)
                             : fill_template(text(use, item, substitution), inputs, &used);
     }

@@ -22,13 +22,13 @@ class Conversation {
   /// Throws ValueError for unequal batches and for inputs that no message uses, where the messages' data is there already.
   Conversation(const Messages& messages, const Inputs& inputs);
 
-  /// The Variables of messages and inputs in order: what the operation is differentiable in.
+  /// The Variables of messages and inputs in order, each once: what the operation is differentiable in.
   const std::vector<Variable>& variables() const noexcept { return variables_; }
   bool is_batch() const noexcept { return batch_.has_value(); }
   /// Number of requests: 1 for a scalar call.
   std::size_t size() const noexcept { return batch_.value_or(1); }
 
-  const Use& use(std::size_t variable) const { return uses_[variable]; }
+  const Use& use(std::size_t variable) const { return uses_[first_uses_[variable]]; }
 
   /// What item i waits for.
   std::vector<std::shared_ptr<Storage>> storages(std::size_t item) const;
@@ -53,7 +53,7 @@ class Conversation {
     std::size_t count;
   };
   struct Substitution {
-    std::size_t use;
+    std::size_t variable;
     std::string_view text;
   };
 
@@ -72,7 +72,9 @@ class Conversation {
   std::vector<MessagePlan> messages_;
   std::vector<NamedInput> inputs_;
   std::vector<Use> uses_;
+  std::vector<std::size_t> variable_of_use_;
   std::vector<Variable> variables_;
+  std::vector<std::size_t> first_uses_;  // of each variable
   std::optional<std::size_t> batch_;
   std::string batch_role_;
 };

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "autograd/anomaly.hpp"
 #include "autograd/graph.hpp"
 #include "cognitive/judgement.hpp"
 
@@ -38,7 +39,8 @@ Data exact_match(const Data& prediction, const Data& target) {
 
 }  // namespace
 
-Evaluation exact_match_evaluator(const Variable& prediction, const Input& target, EvaluatorOptions options) {
+Evaluation exact_match_evaluator(const Variable& prediction, const Input& target, EvaluatorOptions options, Place place) {
+  const detail::CalledFrom called(place);
   Judgement plan;
   plan.operation = "exact_match_evaluator";
   plan.prompt = "exact_match_feedback";
@@ -53,7 +55,8 @@ Evaluation exact_match_evaluator(const Variable& prediction, const Input& target
 
 Evaluation deterministic_evaluator(const Variable& prediction, const Input& target,
                                    std::function<double(const Data& prediction, const Data& target)> fn, std::string purpose,
-                                   EvaluatorOptions options) {
+                                   EvaluatorOptions options, Place place) {
+  const detail::CalledFrom called(place);
   if (!fn) throw ValueError("deterministic_evaluator needs a function that scores a prediction against its target");
   Judgement plan;
   plan.operation = "deterministic_evaluator";

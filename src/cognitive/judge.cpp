@@ -4,6 +4,7 @@
 
 #include <tgd/cognitive/evaluator.hpp>
 
+#include "autograd/anomaly.hpp"
 #include "autograd/graph.hpp"
 #include "cognitive/chat.hpp"
 #include "cognitive/judge_reply.hpp"
@@ -84,7 +85,8 @@ std::shared_ptr<Storage> read_from(const Variable& replies, Get get) {
 }  // namespace
 
 Evaluation lm_judge_evaluator(const lm::ChatModelPtr& model, const Messages& messages, const Variable& prediction,
-                              const std::optional<Input>& target, const Inputs& inputs, JudgeOptions options) {
+                              const std::optional<Input>& target, const Inputs& inputs, JudgeOptions options, Place place) {
+  const detail::CalledFrom called(place);
   std::vector<Variable> judged{prediction};
   if (target) {
     judged.push_back(detail::target_variable(*target));

@@ -124,6 +124,11 @@ Data Data::from_json(const Json& json) {
 }
 
 Json Data::to_json() const {
+  if (kind() == Kind::real) {
+    for (const double number : as_reals()) {
+      if (!std::isfinite(number)) throw ValueError(fmt::format("{} cannot be written as JSON, which has no such number", number));
+    }
+  }
   return std::visit([](const auto& value) { return Json(nlohmann::json(value)); }, value_);
 }
 

@@ -8,7 +8,7 @@
 #include <tgd/error.hpp>
 
 #include "core/text.hpp"
-#include "data/utf8.hpp"
+#include "core/utf8.hpp"
 
 namespace tgd::data {
 
@@ -72,7 +72,7 @@ CsvReader::End CsvReader::read_field(std::string& field) {
   } else {
     read_plain(field);
   }
-  if (!detail::is_utf8(field)) fail("this field is not UTF-8 text; save the file as UTF-8", line, column);
+  if (!tgd::detail::is_utf8(field)) fail("this field is not UTF-8 text; save the file as UTF-8", line, column);
   if (peek() == end_of_file || take_line_break()) return End::record;
   if (take() != static_cast<unsigned char>(delimiter_)) {
     fail(fmt::format("text behind the closing quote of a field; expected \"{}\" or the end of the line, and quotes inside of "

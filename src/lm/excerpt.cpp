@@ -1,7 +1,5 @@
 #include "lm/excerpt.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "core/text.hpp"
 
 namespace tgd::lm::detail {
@@ -26,12 +24,6 @@ std::string on_one_line(std::string_view text) {
 }
 
 }  // namespace
-
-std::string valid_utf8(std::string_view text) {
-  using Value = nlohmann::json;
-  // The JSON writer is the one place that replaces invalid UTF-8, so go through it.
-  return Value::parse(Value(text).dump(-1, ' ', false, Value::error_handler_t::replace)).get<std::string>();
-}
 
 std::string excerpt(std::string_view text, std::size_t limit) {
   // Look at no more than could be shown; a reply may be megabytes of white space.

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/utf8.hpp"
+
 namespace tgd::lm::detail {
 
 /// At most `limit` bytes of `text` on one line, cut at a UTF-8 boundary and marked with "..." when something is missing.
@@ -14,7 +16,6 @@ std::string excerpt(std::string_view text, std::size_t limit = 200);
 /// An excerpt in double quotes.
 std::string in_quotes(std::string_view text);
 
-/// `text` with everything that is not UTF-8 replaced by U+FFFD.
-std::string valid_utf8(std::string_view text);
+using tgd::detail::valid_utf8;
 
 }  // namespace tgd::lm::detail

@@ -57,6 +57,29 @@ TEST_CASE("Feedback to a sum reaches every input that requires grad, wrapped onc
   CHECK(b.grad().empty());
 }
 
+TEST_CASE("sum of lists and a scalar gives the scalar one feedback for all items") {
+  const Variable list(Data(std::vector<std::string>{"a", "b", "c"}), "a list", true);
+  const Variable scalar("z", "a scalar", true);
+  const Variable total = sum({scalar, list});
+  CHECK(total.texts()[1] == "<ITEM>z</ITEM><ITEM>b</ITEM>");
+  total.backward(Variable(Data(std::vector<std::string>{"first", "", "third"})));
+  REQUIRE(scalar.grad().size() == 1);
+  CHECK_FALSE(scalar.grad()[0].is_batch());
+  CHECK_THAT(scalar.grad()[0].text(), ContainsSubstring("<ITEM>first</ITEM><ITEM>third</ITEM>"));
+  REQUIRE(list.grad().size() == 1);
+  CHECK(list.grad()[0].size() == 3);
+  CHECK(list.grad()[0].texts()[1].empty());
+}
+
+TEST_CASE("A value that is used on several paths gets gradients of its own for each") {
+  const Variable word("a", "a word", true);
+  (word + word).backward("more");
+  REQUIRE(word.grad().size() == 2);
+  CHECK(word.grad()[0].text() == word.grad()[1].text());
+  word.grad()[0].set_data("changed");
+  CHECK(word.grad()[1].text() != "changed");
+}
+
 TEST_CASE("split cuts as Python's str.split does") {
   const auto parts = [](const char* text, std::optional<std::string> separator, int maxsplit) {
     return texts_of(split(Variable(text), separator, maxsplit));
@@ -102,9 +125,9 @@ TEST_CASE("split of a batch pads short rows and transposes") {
 }
 
 TEST_CASE("to casts item by item") {
-  CHECK(to<double>(Variable("2.5")).data() == Data(2.5));
+  CHECK(Variable("2.5").to<double>().data() == Data(2.5));
   CHECK(to<std::string>(Variable(std::vector<int>{1, 2})).texts() == std::vector<std::string>{"1", "2"});
-  CHECK_THROWS_AS(to<std::int64_t>(Variable("two")).data(), ValueError);
+  CHECK_THROWS_AS(Variable("two").to<std::int64_t>().data(), ValueError);
 }
 
 TEST_CASE("A pair of functions becomes a node of the graph") {

@@ -491,3 +491,34 @@ TEST_CASE("A parameter remembers the placeholders it is used with", "[cognitive]
   chat_completion(echoing(), {{"user", {prompt, "{other}"}}}, {{"question", "q"}, {"topic", "t"}, {"other", "o"}}).wait();
   CHECK(prompt.impl()->extras->placeholders == std::set<std::string, std::less<>>{"question", "topic"});
 }
+
+TEST_CASE("Bytes that are no UTF-8 stay in memory, are made valid in the request, and are reported", "[cognitive][chat]") {
+  const auto stub = Stub::answering([](const Request&) { return "fine"; });
+  const Variable mails(Texts{"good", "b\xff" "d"}, "mails");
+  std::vector<Notice> notices;
+  const ChatOptions options{.on_notice = [&](const Notice& notice) { notices.push_back(notice); }};
+  chat_completion(stub, {{"user", {"{x}"}}}, {{"x", mails}}, options).wait();
+  CHECK(mails.texts()[1] == "b\xff" "d");
+  CHECK(stub->requests()[1].messages[0].content == "b\xEF\xBF\xBD" "d");
+  REQUIRE(notices.size() == 1);
+  CHECK(notices[0].kind == Notice::Kind::repaired_text);
+  CHECK(notices[0].item == 1);
+}
+
+TEST_CASE("A Variable that is used twice in one conversation gets one gradient", "[cognitive][chat]") {
+  const auto stub = Stub::answering([](const Request&) { return "a reply"; });
+  const Variable tone("Be brief.", "tone", true);
+  const Variable reply = chat_completion(stub, {{"system", {tone, "You help."}}, {"user", {"{x}", tone}}}, {{"x", "a mail"}});
+  REQUIRE(reply.grad_fn()->next_edges().size() == 4);
+  const auto critical = critic();
+  reply.backward("no", {.model = critical});
+  CHECK(tone.grad().size() == 1);
+  REQUIRE(critical->calls() == 1);
+  // Both of its places are marked, and neither shows the value a second time.
+  const std::string asked = user_message(critical->requests()[0]);
+  const std::string mark(tgd::Prompts().get("backward_placeholder"));
+  const std::size_t first = asked.find(mark);
+  REQUIRE(first != std::string::npos);
+  CHECK(asked.find(mark, first + 1) != std::string::npos);
+  CHECK(asked.find("Be brief.") == asked.rfind("Be brief."));
+}

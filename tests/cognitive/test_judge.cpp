@@ -1,5 +1,6 @@
 #include <fstream>
 
+#include <tgd/anomaly.hpp>
 #include <tgd/cognitive/evaluator.hpp>
 #include <tgd/lm/stub.hpp>
 
@@ -141,4 +142,26 @@ TEST_CASE("Feedback can be worded by the backward model") {
   exact_match_evaluator(prediction, "good", options).score.backward({.model = critic});
   CHECK(prediction.grad().at(0).texts() == std::vector<std::string>{"", "be good", ""});
   CHECK(critic->calls() == 1);
+}
+
+TEST_CASE("Anomaly mode reports a verdict that cannot be read, with the place of the call") {
+  const auto judge = lm::Stub::scripted({"It is good.", verdict(1, "fits")});
+  std::vector<Notice> notices;
+  const AnomalyGuard guard([&](const Notice& notice) { notices.push_back(notice); });
+  const int line = __LINE__ + 1;
+  const auto [score, explanation] = lm_judge_evaluator(judge, judge_messages, Variable("good", "summary", true), "the facts");
+  CHECK(score.data() == Data(1.0));
+  REQUIRE(notices.size() == 1);
+  CHECK(notices[0].kind == Notice::Kind::unparsable_feedback);
+  CHECK(notices[0].place == "test_judge.cpp:" + std::to_string(line));
+}
+
+TEST_CASE("A long unreadable verdict is shortened before it is sent back") {
+  const std::string prose(100'000, 'x');
+  const auto judge = lm::Stub::scripted({prose, verdict(1, "fits")});
+  JudgeOptions options;
+  options.context_budget = 8'000;
+  CHECK(lm_judge_evaluator(judge, judge_messages, Variable("good"), "the facts", {}, options).score.data() == Data(1.0));
+  CHECK(judge->requests()[1].messages[2].content.size() <= 2'000);
+  CHECK_THAT(judge->requests()[1].messages[2].content, ContainsSubstring("left out here"));
 }

@@ -172,3 +172,15 @@ TEST_CASE("Data of different kinds or shapes is not equal", "[core][data]") {
   CHECK_FALSE(Data("1") == Data(1));
   CHECK_FALSE(Data("a") == Data(Texts{"a"}));
 }
+
+TEST_CASE("A whole number above the range of integers becomes real") {
+  CHECK(Data(std::uint64_t{1} << 62U).kind() == Data::Kind::integer);
+  const Data big(~std::uint64_t{0});
+  CHECK(big.kind() == Data::Kind::real);
+  CHECK(big.real() == 18446744073709551615.0);
+}
+
+TEST_CASE("Numbers that JSON cannot hold are refused, not lost") {
+  CHECK_THROWS_AS(Data(std::nan("")).to_json(), tgd::ValueError);
+  CHECK_THROWS_AS(Data(std::vector<double>{1, INFINITY}).to_json(), tgd::ValueError);
+}

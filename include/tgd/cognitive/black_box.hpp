@@ -13,6 +13,7 @@
 
 #include <tgd/export.hpp>
 #include <tgd/notice.hpp>
+#include <tgd/place.hpp>
 #include <tgd/prompts.hpp>
 #include <tgd/variable.hpp>
 
@@ -30,6 +31,7 @@ struct BlackBoxOptions {
 
 /// `description` says what the function does, for the language model. Throws ValueError when it is empty.
 TGD_API Variable black_box(std::function<Data(std::span<const Data> inputs)> function, std::string description,
-                           const std::vector<Variable>& inputs, const BlackBoxOptions& options = {});
+                           const std::vector<Variable>& inputs, const BlackBoxOptions& options = {},
+                           Place place = Place::here());
 
 }  // namespace tgd

@@ -69,6 +69,6 @@ struct ChatOptions {
 
 /// One request per item. A reply that was cut off (finish_reason "length") is an error unless args limit its length.
 TGD_API Variable chat_completion(const lm::ChatModelPtr& model, const Messages& messages, const Inputs& inputs = {},
-                                 ChatOptions options = {});
+                                 ChatOptions options = {}, Place place = Place::here());
 
 }  // namespace tgd

@@ -43,12 +43,13 @@ struct EvaluatorOptions {
 };
 
 /// 1 for an item that equals its target, else 0. The feedback says what was expected and what came; no call is made for it.
-TGD_API Evaluation exact_match_evaluator(const Variable& prediction, const Input& target, EvaluatorOptions options = {});
+TGD_API Evaluation exact_match_evaluator(const Variable& prediction, const Input& target, EvaluatorOptions options = {},
+                                          Place place = Place::here());
 
 /// fn(prediction item, target item) returns the score. `purpose` says in a few words what it measures ("the overlap of words").
 TGD_API Evaluation deterministic_evaluator(const Variable& prediction, const Input& target,
                                            std::function<double(const Data& prediction, const Data& target)> fn,
-                                           std::string purpose, EvaluatorOptions options = {});
+                                           std::string purpose, EvaluatorOptions options = {}, Place place = Place::here());
 
 struct JudgeOptions {
   EvaluatorOptions evaluator = {};
@@ -67,6 +68,6 @@ struct JudgeOptions {
 /// stand for the items, other placeholders for `inputs`. Throws, where the result is read, an LMError when no reply can be read.
 TGD_API Evaluation lm_judge_evaluator(const lm::ChatModelPtr& model, const Messages& messages, const Variable& prediction,
                                       const std::optional<Input>& target = std::nullopt, const Inputs& inputs = {},
-                                      JudgeOptions options = {});
+                                      JudgeOptions options = {}, Place place = Place::here());
 
 }  // namespace tgd

@@ -1,8 +1,8 @@
-#include "data/utf8.hpp"
+#include "core/utf8.hpp"
 
 #include <cstddef>
 
-namespace tgd::data::detail {
+namespace tgd::detail {
 
 namespace {
 
@@ -38,4 +38,15 @@ bool is_utf8(std::string_view text) noexcept {
   return true;
 }
 
-}  // namespace tgd::data::detail
+std::string valid_utf8(std::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t size = character_size(text);
+    valid += size == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(0, size);
+    text.remove_prefix(size == 0 ? 1 : size);
+  }
+  return valid;
+}
+
+}  // namespace tgd::detail

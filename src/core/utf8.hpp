@@ -1,0 +1,17 @@
+// Whether bytes are UTF-8, and how to make them so.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <tgd/export.hpp>
+
+namespace tgd::detail {
+
+/// Well-formed as in table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF.
+TGD_API bool is_utf8(std::string_view text) noexcept;
+
+/// The text with U+FFFD for each byte that belongs to no character.
+TGD_API std::string valid_utf8(std::string_view text);
+
+}  // namespace tgd::detail
