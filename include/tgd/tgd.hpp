@@ -1,6 +1,7 @@
 // Everything that tgd offers, in one header.
 #pragma once
 
+#include <tgd/anomaly.hpp>
 #include <tgd/autograd.hpp>
 #include <tgd/cognitive/black_box.hpp>
 #include <tgd/cognitive/chat_completion.hpp>
@@ -28,6 +29,7 @@
 #include <tgd/lm/tokens.hpp>
 #include <tgd/notice.hpp>
 #include <tgd/optim.hpp>
+#include <tgd/place.hpp>
 #include <tgd/prompts.hpp>
 #include <tgd/random.hpp>
 #include <tgd/template.hpp>

@@ -182,5 +182,5 @@ TEST_CASE("A whole number above the range of integers becomes real") {
 
 TEST_CASE("Numbers that JSON cannot hold are refused, not lost") {
   CHECK_THROWS_AS(Data(std::nan("")).to_json(), tgd::ValueError);
-  CHECK_THROWS_AS(Data(std::vector<double>{1, INFINITY}).to_json(), tgd::ValueError);
+  CHECK_THROWS_AS(Data(std::vector<double>{1, std::numeric_limits<double>::infinity()}).to_json(), tgd::ValueError);
 }
