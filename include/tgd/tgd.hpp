@@ -18,6 +18,7 @@
 #include <tgd/functions.hpp>
 #include <tgd/json.hpp>
 #include <tgd/lm/budgeted.hpp>
+#include <tgd/lm/cached.hpp>
 #include <tgd/lm/chat_model.hpp>
 #include <tgd/lm/cost_meter.hpp>
 #include <tgd/lm/decorator.hpp>

@@ -3,6 +3,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "lm/one_piece.hpp"
+
 namespace tgd::lm {
 
 namespace {
@@ -55,8 +57,8 @@ std::string Outcome::error_message() const {
   }
 }
 
-void ChatModel::start_stream(Request request, OnText on_text, Done done) {
-  start(std::move(request), [on_text = std::move(on_text), done = std::move(done)](Outcome outcome) {
+ChatModel::Done detail::in_one_piece(ChatModel::OnText on_text, ChatModel::Done done) {
+  return [on_text = std::move(on_text), done = std::move(done)](Outcome outcome) {
     if (outcome.ok()) {
       try {
         on_text(outcome.value().content);
@@ -65,7 +67,11 @@ void ChatModel::start_stream(Request request, OnText on_text, Done done) {
       }
     }
     done(std::move(outcome));
-  });
+  };
+}
+
+void ChatModel::start_stream(Request request, OnText on_text, Done done) {
+  start(std::move(request), detail::in_one_piece(std::move(on_text), std::move(done)));
 }
 
 Json ChatModel::identity() const { return {{"provider", provider()}, {"class_type", class_type()}, {"model", model_name()}}; }

@@ -1,0 +1,293 @@
+#include <tgd/lm/cached.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "lm/flights.hpp"
+#include "lm/one_piece.hpp"
+#include "lm/reply_json.hpp"
+#include "lm/reply_store.hpp"
+#include "lm/request_key.hpp"
+
+namespace tgd::lm {
+
+namespace {
+
+using detail::Flights;
+using detail::ReplyStore;
+using Ordered = nlohmann::ordered_json;
+
+/// The digest's bytes instead of its digits: half the size in the file.
+std::string packed(const std::string& hexadecimal) {
+  const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+  std::string bytes;
+  bytes.reserve(hexadecimal.size() / 2);
+  for (std::size_t i = 0; i + 1 < hexadecimal.size(); i += 2) {
+    bytes.push_back(static_cast<char>(digit(hexadecimal[i]) * 16 + digit(hexadecimal[i + 1])));
+  }
+  return bytes;
+}
+
+/// What is kept of an outcome; nothing for errors and for replies that were cut off.
+std::optional<std::string> storable(const Outcome& outcome) {
+  if (!outcome.ok() || outcome.value().finish_reason == "length") return std::nullopt;
+  Reply reply = outcome.value();
+  if (reply.cached_usage) reply.usage = *reply.cached_usage;
+  try {
+    return detail::reply_to_json(reply).dump();
+  } catch (const Ordered::exception&) {
+    return std::nullopt;  // not UTF-8: it could not be given again as it was
+  }
+}
+
+Outcome cancelled() {
+  return {std::make_exception_ptr(LMError(LMError::Kind::cancelled, "the call was cancelled")), {.calls = 1}};
+}
+
+}  // namespace
+
+struct Cache::Core {
+  explicit Core(CacheOptions given);
+
+  /// A hit, or the error of a lookup that stops the call; nothing when the endpoint has to be asked.
+  std::optional<Outcome> answer(const std::string& key);
+  Reply read(const std::string& stored) const;
+  /// Calls `then` with the outcome when it is in the file or need not be.
+  void store(std::string key, Outcome outcome, std::function<void(Outcome)> then);
+  void run();
+  void write(std::vector<ReplyStore::Entry> entries, std::string& fault);
+  void close();
+  /// Whether calls end because of the fault; it is reported otherwise.
+  bool stops(const std::string& fault);
+
+  template <class Result>
+  Result with_store(Result without, const std::function<Result(ReplyStore&)>& work) {
+    const std::lock_guard lock(reading);
+    return reader ? work(*reader) : without;
+  }
+
+  struct Job {
+    ReplyStore::Entry entry;
+    Outcome outcome;
+    std::function<void(Outcome)> then;
+  };
+
+  const CacheOptions options;
+  std::atomic<std::int64_t> hits{0};
+  std::atomic<std::int64_t> misses{0};
+  std::atomic<bool> fault_reported{false};
+  bool writes = false;
+  Flights flights;
+
+  std::mutex reading;
+  std::unique_ptr<ReplyStore> reader;  // null when the file cannot be used and the run goes on
+
+  std::unique_ptr<ReplyStore> writer;  // used by the thread only
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<Job> jobs;
+  bool closing = false;
+  std::thread thread;
+};
+
+Cache::Core::Core(CacheOptions given) : options(std::move(given)) {
+  try {
+    if (options.path.empty()) throw ValueError("a cache needs the path of its file, and CacheOptions::path is empty");
+    reader = std::make_unique<ReplyStore>(options.path, options.busy_timeout);
+    writer = std::make_unique<ReplyStore>(options.path, options.busy_timeout);
+    writes = !writer->is_read_only();
+    if (!writes) throw ValueError("the cache " + options.path.string() + " is read-only; nothing can be stored in it");
+  } catch (const ValueError& error) {
+    if (stops(error.what())) throw;
+    if (!writer) reader.reset();
+  }
+}
+
+bool Cache::Core::stops(const std::string& fault) {
+  if (options.on_fault == OnFault::stop) return true;
+  if (!fault_reported.exchange(true) && options.on_notice) {
+    options.on_notice({.kind = Notice::Kind::storage,
+                       .operation = "Cache",
+                       .role = {},
+                       .item = {},
+                       .text = fault + "; the run goes on, and what the cache lacks is asked again"});
+  }
+  return false;
+}
+
+std::optional<Outcome> Cache::Core::answer(const std::string& key) {
+  try {
+    const auto look_up = [&key](ReplyStore& store) { return store.find(key); };
+    const auto stored = with_store<std::optional<std::string>>(std::nullopt, look_up);
+    if (!stored) return std::nullopt;
+    Outcome hit = read(*stored);
+    ++hits;
+    return hit;
+  } catch (const Error& error) {
+    if (!stops(error.what())) return std::nullopt;
+    return Outcome(StateError(std::string("the call was not sent, because ") + error.what()), Usage{.calls = 1});
+  }
+}
+
+Reply Cache::Core::read(const std::string& stored) const {
+  try {
+    Reply reply = detail::reply_from_json(Ordered::parse(stored));
+    reply.cached_usage = std::exchange(reply.usage, Usage{.calls = 1});
+    return reply;
+  } catch (const std::exception& error) {
+    throw ParseError("the cache " + options.path.string() + " holds a damaged reply: " + error.what());
+  }
+}
+
+void Cache::Core::store(std::string key, Outcome outcome, std::function<void(Outcome)> then) {
+  std::optional<std::string> text = writes ? storable(outcome) : std::nullopt;
+  if (!text) return then(std::move(outcome));
+  const std::lock_guard lock(mutex);
+  jobs.push_back({{std::move(key), *std::move(text)}, std::move(outcome), std::move(then)});
+  changed.notify_one();
+}
+
+void Cache::Core::run() {
+  std::unique_lock lock(mutex);
+  while (true) {
+    changed.wait(lock, [this] { return closing || !jobs.empty(); });
+    if (jobs.empty()) return;
+    std::vector<Job> batch = std::exchange(jobs, {});
+    lock.unlock();
+    std::vector<ReplyStore::Entry> entries;
+    entries.reserve(batch.size());
+    for (Job& job : batch) entries.push_back(std::move(job.entry));
+    std::string fault;
+    write(std::move(entries), fault);
+    for (Job& job : batch) {
+      job.then(fault.empty() ? std::move(job.outcome)
+                             : Outcome(StateError("the reply came, but " + fault), job.outcome.usage()));
+    }
+    batch.clear();  // may destroy the last owner of the cache
+    lock.lock();
+  }
+}
+
+/// `fault`: why the calls have to end with an error; empty when they need not.
+void Cache::Core::write(std::vector<ReplyStore::Entry> entries, std::string& fault) {
+  try {
+    writer->put(entries);
+  } catch (const Error& error) {
+    if (stops(error.what())) fault = error.what();
+  }
+}
+
+void Cache::Core::close() {
+  std::thread ended;
+  {
+    const std::lock_guard lock(mutex);
+    closing = true;
+    ended = std::move(thread);
+    changed.notify_one();
+  }
+  if (!ended.joinable()) return;
+  if (ended.get_id() == std::this_thread::get_id()) {
+    ended.detach();
+  } else {
+    ended.join();
+  }
+}
+
+Cache::Cache(CacheOptions options) : core_(std::make_shared<Core>(std::move(options))) {
+  if (core_->writes) core_->thread = std::thread([core = core_] { core->run(); });
+}
+
+// The thread holds the core, and the core holds the thread: closing it unties the knot.
+Cache::~Cache() { core_->close(); }
+
+std::int64_t Cache::hits() const { return core_->hits; }
+std::int64_t Cache::misses() const { return core_->misses; }
+
+std::int64_t Cache::size() const {
+  return core_->with_store<std::int64_t>(0, [](ReplyStore& store) { return store.size(); });
+}
+
+std::int64_t Cache::bytes() const {
+  return core_->with_store<std::int64_t>(0, [](ReplyStore& store) { return store.bytes(); });
+}
+
+std::int64_t Cache::prune(std::int64_t max_entries) {
+  if (max_entries < 0) throw ValueError("a cache cannot be pruned to " + std::to_string(max_entries) + " entries");
+  return core_->with_store<std::int64_t>(0, [max_entries](ReplyStore& store) { return store.keep_newest(max_entries); });
+}
+
+std::int64_t Cache::prune(std::chrono::system_clock::time_point older_than) {
+  return core_->with_store<std::int64_t>(0, [older_than](ReplyStore& store) { return store.remove_older_than(older_than); });
+}
+
+void Cache::clear() { prune(0); }
+
+struct Cached::Keys : detail::RequestKeys {
+  using RequestKeys::RequestKeys;
+};
+
+Cached::Cached(ChatModelPtr model, std::shared_ptr<Cache> cache)
+    : Decorator(std::move(model)), cache_(std::move(cache)), hits_(std::make_shared<UsageMeter>()) {
+  if (!cache_) throw ValueError("Cached needs a cache, but it was given none");
+  keys_ = std::make_unique<const Keys>(inner().identity());
+}
+
+Cached::~Cached() = default;
+
+Usage Cached::usage() const {
+  Usage usage = inner().usage();
+  usage += hits_->total();
+  return usage;
+}
+
+/// Whether the cache had the answer, which `done` has got then.
+bool Cached::answered(const std::string& key, const Done& done) const {
+  std::optional<Outcome> known = cache_->core_->answer(key);
+  if (!known) return false;
+  if (known->ok()) hits_->add({.calls = 1});
+  done(*std::move(known));
+  return true;
+}
+
+void Cached::start(Request request, Done done) {
+  if (request.stop.stop_requested()) return done(cancelled());
+  const std::string key = packed(keys_->key(request));
+  if (answered(key, done)) return;
+
+  const auto landed = [cache = cache_, hits = hits_, done = std::move(done)](Outcome outcome, bool is_first) {
+    if (!is_first && outcome.ok()) {
+      hits->add({.calls = 1});
+      ++cache->core_->hits;
+    }
+    done(std::move(outcome));
+  };
+  const Flights::Ticket ticket = cache_->core_->flights.join(key, request.options, landed, request.stop);
+  if (!ticket.is_first) return;
+  // An equal flight may have landed since the file was looked at.
+  if (answered(key, [&ticket](Outcome known) { Flights::finish(ticket.flight, std::move(known)); })) return;
+
+  ++cache_->core_->misses;
+  request.stop = Flights::stop_of(ticket.flight);
+  inner().start(std::move(request), [cache = cache_, key, flight = ticket.flight](Outcome outcome) {
+    cache->core_->store(key, std::move(outcome),
+                        [cache, flight](Outcome stored) { Flights::finish(flight, std::move(stored)); });
+  });
+}
+
+void Cached::start_stream(Request request, OnText on_text, Done done) {
+  if (request.stop.stop_requested()) return done(cancelled());
+  const std::string key = packed(keys_->key(request));
+  if (answered(key, detail::in_one_piece(on_text, done))) return;
+  ++cache_->core_->misses;
+  inner().start_stream(std::move(request), std::move(on_text), [cache = cache_, key, done = std::move(done)](Outcome outcome) {
+    cache->core_->store(key, std::move(outcome), [cache, done](Outcome stored) { done(std::move(stored)); });
+  });
+}
+
+}  // namespace tgd::lm

@@ -1,0 +1,22 @@
+// Replies as JSON, for files.
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+#include <tgd/lm/chat_model.hpp>
+
+namespace tgd::lm::detail {
+
+/// Without what is empty or 0. How long it took and who asked is no part of a reply.
+nlohmann::ordered_json reply_to_json(const Reply& reply);
+nlohmann::ordered_json usage_to_json(const Usage& usage);
+
+/// Throws ParseError that names the member which is not as expected. Unknown members are passed over.
+Reply reply_from_json(const nlohmann::ordered_json& json);
+Usage usage_from_json(const nlohmann::ordered_json& json);
+
+/// A member that has to be a text; `otherwise` where it is absent.
+std::string text_member(const nlohmann::ordered_json& object, const char* name, const std::string& otherwise = {});
+
+}  // namespace tgd::lm::detail
