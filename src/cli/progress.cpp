@@ -6,27 +6,13 @@ namespace tgd::cli {
 
 namespace {
 
-const char* name_of(optim::ParameterUpdate::Outcome outcome) {
-  using Outcome = optim::ParameterUpdate::Outcome;
-  switch (outcome) {
-    case Outcome::updated:
-      return "updated";
-    case Outcome::unchanged:
-      return "unchanged";
-    case Outcome::kept:
-      return "kept";
-    case Outcome::no_feedback:
-      return "no_feedback";
-  }
-  return "";
-}
-
 OrderedJson updates_json(const TaskAgent& agent) {
   OrderedJson json = OrderedJson::object();
   const auto values = agent.values();
   const auto& updates = agent.last_updates();
   for (std::size_t i = 0; i < updates.size(); ++i) {
-    OrderedJson update{{"outcome", name_of(updates[i].outcome)}, {"requests", updates[i].requests}};
+    OrderedJson update{{"outcome", optim::to_string(updates[i].outcome)}, {"requests", updates[i].requests}};
+    if (updates[i].outcome == optim::ParameterUpdate::Outcome::updated) update["edit_distance"] = updates[i].edit_distance;
     if (!updates[i].reason.empty()) update["reason"] = updates[i].reason;
     json[values[i].first] = std::move(update);
   }
@@ -43,7 +29,7 @@ std::string updates_text(const TaskAgent& agent) {
     if (updates[i].outcome == Outcome::no_feedback) continue;
     const bool is_kept = updates[i].outcome == Outcome::kept;
     text += fmt::format("{}{} {}{}", text.empty() ? "" : ", ", values[i].first,
-                        updates[i].outcome == Outcome::updated ? "rewritten" : name_of(updates[i].outcome),
+                        updates[i].outcome == Outcome::updated ? "rewritten" : optim::to_string(updates[i].outcome),
                         is_kept ? " (" + updates[i].reason + ")" : "");
   }
   return text;

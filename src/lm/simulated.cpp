@@ -28,7 +28,8 @@ std::string text_of(const Request& request) {
 std::string requested_tag(std::string_view request) {
   constexpr std::size_t longest_name = 60;
   std::string instructions(request);
-  for (const std::string_view tag : {"VALUE", "FEEDBACK", "EARLIER_VERSIONS", "CONSTRAINTS", "SAMPLE"}) {
+  for (const std::string_view tag : {"VALUE", "FEEDBACK", "EARLIER_VERSIONS", "REJECTED_PROPOSALS", "OTHER_VALUES", "EXAMPLES",
+                                     "INSTRUCTIONS", "CONSTRAINTS", "SAMPLE"}) {
     instructions = detail::without_elements(instructions, tag);
   }
   const std::string_view text = instructions;
@@ -38,6 +39,20 @@ std::string requested_tag(std::string_view request) {
     if (name.size() < after.size() && !name.empty() && text.substr(0, at).ends_with("<" + name)) return name;
   }
   return {};
+}
+
+// Several values in one request: each is rewritten by itself, from its own block and what stands around the blocks.
+std::string rewrite_each(const std::vector<Message>& messages, const std::vector<std::string>& blocks) {
+  std::string replies;
+  for (const std::string& block : blocks) {
+    std::vector<Message> own = messages;
+    for (Message& message : own) {
+      if (detail::elements(message.content, "PARAMETER").empty()) continue;
+      message.content = block + "\n" + detail::without_elements(message.content, "PARAMETER");
+    }
+    replies += detail::rewrite(own, requested_tag(block)) + "\n";
+  }
+  return replies;
 }
 
 Usage estimated_usage(const std::string& question, const std::string& answer) {
@@ -103,8 +118,11 @@ std::string Simulated::reply_to(const Request& request) const {
   const std::string text = text_of(request);
   const bool shows_value = !detail::elements(text, "VALUE").empty();
   if (shows_value) {
-    if (const std::string tag = requested_tag(text); !tag.empty())
-      return detail::valid_utf8(detail::rewrite(request.messages, tag));
+    if (const std::string tag = requested_tag(text); !tag.empty()) {
+      const std::vector<std::string> blocks = detail::elements(text, "PARAMETER");
+      return detail::valid_utf8(blocks.empty() ? detail::rewrite(request.messages, tag)
+                                               : rewrite_each(request.messages, blocks));
+    }
     if (!detail::elements(text, "CONVERSATION").empty()) return detail::valid_utf8(detail::criticise(text));
   }
   return detail::valid_utf8(detail::perform(request.messages, state_->options.slip_rate, state_->dice.with(text)));

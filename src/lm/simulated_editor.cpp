@@ -19,6 +19,9 @@ constexpr std::string_view section_header = "Rules for choosing the label:";
 
 // One remark about a cue may be an accident; two are evidence.
 constexpr int enough_votes = 2;
+// Who is asked to be careful wants more of it, who is asked to be free takes the first remark.
+constexpr int enough_votes_for_the_careful = 3;
+constexpr int enough_votes_for_the_bold = 1;
 // What the value says about two labels takes more than one remark to be turned round.
 constexpr int weight_of_written_order = 1;
 constexpr std::size_t max_cues_per_label = 40;
@@ -149,17 +152,48 @@ std::string text_of(const Section& section) {
   return text;
 }
 
-// ---- Revision --------------------------------------------------------------------------------------------------------
-
 bool contains_cue(const std::vector<std::string>& cues, const std::string& cue) {
   const std::string key = phrase_key(cue);
   return std::any_of(cues.begin(), cues.end(), [&](const std::string& other) { return phrase_key(other) == key; });
 }
 
+// ---- Experience: what came of earlier proposals, and how bold an edit may be ----------------------------------------------
+
+struct Experience {
+  int enough_votes = detail::enough_votes;
+  Ballot rejected_cues;
+  std::map<Rules::Preference, int> rejected_preferences;
+
+  // Whatever a rejected value has beyond the present one may be why it was rejected.
+  void add_rejected(std::string_view rejected, const Rules& present, const std::vector<std::string>& labels) {
+    const Rules rules = read_rules(rejected, labels);
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      for (const std::string& cue : rules.labels[i].cues) {
+        if (!contains_cue(present.labels[i].cues, cue)) rejected_cues.add(cue, i);
+      }
+    }
+    for (std::size_t winner = 0; winner < labels.size(); ++winner) {
+      const std::vector<bool> had = present.beaten_by(winner);
+      const std::vector<bool> has = rules.beaten_by(winner);
+      for (std::size_t loser = 0; loser < labels.size(); ++loser) {
+        if (has[loser] && !had[loser] && loser != winner) ++rejected_preferences[{winner, loser}];
+      }
+    }
+  }
+
+  void add_boldness(std::string_view instructions) {
+    if (instructions.find("as little as possible") != std::string_view::npos) enough_votes = enough_votes_for_the_careful;
+    if (instructions.find("Rewrite freely") != std::string_view::npos) enough_votes = enough_votes_for_the_bold;
+  }
+};
+
+// ---- Revision --------------------------------------------------------------------------------------------------------
+
 class Revision {
  public:
-  Revision(const Value& value, const Evidence& evidence)
+  Revision(const Value& value, const Evidence& evidence, const Experience& experience)
       : evidence_(evidence),
+        experience_(experience),
         own_(read_rules(value.before + value.after, evidence.labels)),
         written_(read_rules(value.section, evidence.labels)) {
     section_.rules.labels.resize(evidence.labels.size());
@@ -181,6 +215,11 @@ class Revision {
     const Rules listed = read_rules(own_text);
     section_.lists_labels = std::any_of(evidence_.labels.begin(), evidence_.labels.end(),
                                         [&](const std::string& label) { return !listed.find(label).has_value(); });
+  }
+
+  // What rejected proposals had said already wants new evidence each time.
+  int votes_wanted(const std::string& cue, std::size_t label) const {
+    return experience_.enough_votes + experience_.rejected_cues.count(cue, label);
   }
 
   // Misleading in more conversations than those in which it was found to help.
@@ -215,7 +254,7 @@ class Revision {
         most = count;
       }
     }
-    if (most < enough_votes || most < 2 * others || is_misleading(votes.cue, label)) return;
+    if (most < votes_wanted(votes.cue, label) || most < 2 * others || is_misleading(votes.cue, label)) return;
     for (std::size_t i = 0; i < section_.rules.labels.size(); ++i) {
       if (contains_cue(section_.rules.labels[i].cues, votes.cue) || contains_cue(own_.labels[i].cues, votes.cue)) return;
     }
@@ -240,6 +279,7 @@ class Revision {
       }
     }
     for (const auto& [preference, votes] : evidence_.preferences) count(preference.first, preference.second, votes);
+    for (const auto& [preference, votes] : experience_.rejected_preferences) count(preference.first, preference.second, -votes);
 
     std::map<std::size_t, int> wins;
     for (const auto& [pair, votes] : balance) wins[pair.first] += votes > 0 ? 1 : votes < 0 ? -1 : 0;
@@ -260,6 +300,7 @@ class Revision {
   }
 
   const Evidence& evidence_;
+  const Experience& experience_;
   Rules own_;
   Rules written_;
   Section section_;
@@ -368,7 +409,10 @@ std::string rewrite(const std::vector<Message>& messages, std::string_view tag) 
 
   Evidence evidence;
   for (const LabelRule& label : read_rules(original).labels) evidence.labels.push_back(label.name);
-  const std::string present = without_elements(without_elements(order.request, "VALUE"), "EARLIER_VERSIONS");
+  std::string present = order.request;
+  for (const std::string_view other : {"VALUE", "EARLIER_VERSIONS", "REJECTED_PROPOSALS", "OTHER_VALUES", "EXAMPLES"}) {
+    present = without_elements(present, other);
+  }
   const std::vector<std::string> feedback = elements(present, "FEEDBACK");
   for (const std::string& item : feedback) evidence.add(item);
   if (!feedback.empty() && evidence.says_nothing()) note(value, feedback.front());
@@ -376,7 +420,14 @@ std::string rewrite(const std::vector<Message>& messages, std::string_view tag) 
   if (!feedback.empty()) {
     for (const std::string& item : elements(order.request, "PAST_FEEDBACK")) evidence.add(item);
   }
-  const std::string improved = fitted(value, Revision(value, evidence).section(), order.constraints);
+
+  Experience experience;
+  experience.add_boldness(without_elements(present, "FEEDBACK"));
+  const Rules rules = read_rules(original, evidence.labels);
+  for (const std::string& rejected : elements(order.request, "REJECTED_VALUE")) {
+    experience.add_rejected(rejected, rules, evidence.labels);
+  }
+  const std::string improved = fitted(value, Revision(value, evidence, experience).section(), order.constraints);
   return "<" + std::string(tag) + ">\n" + improved + "\n</" + std::string(tag) + ">";
 }
 

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <tgd/optim.hpp>
+#include <tgd/optim/constraint.hpp>
+#include <tgd/prompts.hpp>
 
 #include "core/text.hpp"
 
@@ -11,10 +12,15 @@ namespace tgd::optim {
 
 namespace {
 
-std::string quoted_list(const std::vector<std::string>& words) {
-  std::vector<std::string> quoted;
-  for (const std::string& word : words) quoted.push_back("{" + word + "}");
-  return tgd::detail::join(quoted, ", ");
+using Texts = std::initializer_list<TemplateInput>;
+
+std::string rule(std::string_view name, Texts texts) { return Prompts().render(fmt::format("tgd_constraint_{}", name), texts); }
+std::string problem(std::string_view name, Texts texts) { return Prompts().render(fmt::format("tgd_problem_{}", name), texts); }
+
+std::string in_braces(const std::vector<std::string>& names) {
+  std::vector<std::string> placeholders;
+  for (const std::string& name : names) placeholders.push_back("{" + name + "}");
+  return tgd::detail::join(placeholders, ", ");
 }
 
 }  // namespace
@@ -25,10 +31,10 @@ std::optional<std::string> Constraint::violation(const std::string& value) const
 
 Constraint Constraint::keeps_placeholders(std::vector<std::string> names) {
   if (names.empty()) throw ValueError("Constraint::keeps_placeholders needs at least one name");
-  std::string text = fmt::format("Keep each of these placeholders, braces included, exactly as it is: {}", quoted_list(names));
-  return {std::move(text), [names = std::move(names)](const std::string& value) -> std::optional<std::string> {
+  return {rule("keeps_placeholders", {{"names", in_braces(names)}}),
+          [names = std::move(names)](const std::string& value) -> std::optional<std::string> {
             for (const std::string& name : names) {
-              if (!has_placeholder(value, name)) return fmt::format("The placeholder {{{}}} is missing from the value.", name);
+              if (!has_placeholder(value, name)) return problem("lost_placeholder", {{"name", name}});
             }
             return std::nullopt;
           }};
@@ -36,10 +42,10 @@ Constraint Constraint::keeps_placeholders(std::vector<std::string> names) {
 
 Constraint Constraint::forbids(std::string text) {
   if (text.empty()) throw ValueError("Constraint::forbids needs a text; every value contains the empty one");
-  std::string rule = fmt::format("The value must not contain this text: {}", text);
-  return {std::move(rule), [text = std::move(text)](const std::string& value) -> std::optional<std::string> {
+  std::string words = rule("forbids", {{"text", text}});
+  return {std::move(words), [text = std::move(text)](const std::string& value) -> std::optional<std::string> {
             if (value.find(text) == std::string::npos) return std::nullopt;
-            return fmt::format("The value contains the forbidden text \"{}\".", text);
+            return problem("forbidden_text", {{"text", text}});
           }};
 }
 
@@ -50,27 +56,27 @@ Constraint Constraint::forbids_pattern(const std::string& pattern) {
   } catch (const std::regex_error& error) {
     throw ValueError(fmt::format("\"{}\" is not a regular expression in ECMAScript syntax: {}", pattern, error.what()));
   }
-  return {fmt::format("The value must not match this regular expression anywhere: {}", pattern),
+  return {rule("forbids_pattern", {{"pattern", pattern}}),
           [pattern, regex = std::move(regex)](const std::string& value) -> std::optional<std::string> {
             if (!std::regex_search(value, regex)) return std::nullopt;
-            return fmt::format("The value matches the forbidden pattern \"{}\".", pattern);
+            return problem("forbidden_pattern", {{"pattern", pattern}});
           }};
 }
 
 Constraint Constraint::max_length(std::size_t characters) {
   if (characters == 0) throw ValueError("Constraint::max_length is 0; no value could keep that");
-  return {fmt::format("The value must be at most {} characters long.", characters),
+  return {rule("max_length", {{"limit", fmt::format("{}", characters)}}),
           [characters](const std::string& value) -> std::optional<std::string> {
             const std::size_t length = tgd::detail::count_characters(value);
             if (length <= characters) return std::nullopt;
-            return fmt::format("The value is {} characters long; at most {} are allowed.", length, characters);
+            return problem("too_long", {{"length", fmt::format("{}", length)}, {"limit", fmt::format("{}", characters)}});
           }};
 }
 
 Constraint Constraint::valid_json() {
-  return {"The value must be valid JSON.", [](const std::string& value) -> std::optional<std::string> {
+  return {rule("valid_json", {}), [](const std::string& value) -> std::optional<std::string> {
             if (nlohmann::json::accept(value)) return std::nullopt;
-            return "The value is not valid JSON.";
+            return problem("invalid_json", {});
           }};
 }
 

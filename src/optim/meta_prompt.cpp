@@ -1,14 +1,15 @@
 #include "optim/meta_prompt.hpp"
 
 #include <algorithm>
-#include <limits>
-#include <mutex>
+#include <array>
 #include <set>
 
 #include <fmt/format.h>
 
 #include "core/text.hpp"
 #include "core/variable_impl.hpp"
+#include "optim/checks.hpp"
+#include "optim/reply.hpp"
 
 namespace tgd::optim::detail {
 
@@ -16,9 +17,15 @@ namespace {
 
 using tgd::detail::join;
 
+constexpr std::array<std::string_view, 14> own_placeholders = {
+    "role",     "value",    "open_tag", "close_tag", "feedback",     "constraints", "momentum",
+    "rejected", "siblings", "examples", "objective", "instructions", "boldness",    "parameters"};
+
 Messages messages_of(const TGDOptions& options) {
   if (!options.messages.empty()) return options.messages;
-  return {{"system", {std::string(options.prompts.get("tgd_system"))}}, {"user", {std::string(options.prompts.get("tgd_user"))}}};
+  const Prompts& prompts = options.prompts;
+  return {{"system", {std::string(prompts.get(options.joint ? "tgd_joint_system" : "tgd_system"))}},
+          {"user", {std::string(prompts.get(options.joint ? "tgd_joint_user" : "tgd_user"))}}};
 }
 
 std::string content_of(const Message& message) {
@@ -27,89 +34,38 @@ std::string content_of(const Message& message) {
   return join(parts, "\n");
 }
 
-/// How much is shown of what may be left out.
-struct Extent {
-  std::size_t conversations = 0;
-  std::size_t versions = 0;
-  std::size_t feedback_size = std::numeric_limits<std::size_t>::max();  // of each text
-};
+/// Whether a request may use other answer tags than those of the options: it has to say which.
+bool names_tags(const TGDOptions& options) {
+  if (options.joint) return true;
+  std::string text;
+  for (const Message& message : messages_of(options)) text += content_of(message) + "\n";
+  return has_placeholder(text, "open_tag") && has_placeholder(text, "close_tag");
+}
 
-std::size_t conversation_count(std::span<const Variable> gradients) {
-  std::size_t count = 0;
-  for (const Variable& gradient : gradients) {
-    if (const auto& extras = gradient.impl()->extras) count += extras->contexts.size();
+bool is_name(std::string_view tag) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  const auto is_other = [](char c) { return (c >= '0' && c <= '9') || c == '-'; };
+  return !tag.empty() && tag.size() <= 40 && is_letter(tag.front()) &&
+         std::all_of(tag.begin(), tag.end(), [&](char c) { return is_letter(c) || is_other(c); });
+}
+
+void check_answer_tag(const TGDOptions& options) {
+  const std::string& tag = options.answer_tag;
+  if (!is_name(tag)) {
+    throw ValueError(
+        fmt::format("TGDOptions::answer_tag is \"{}\"; it has to be a name of at most 40 letters, digits, '_' and '-', without "
+                    "angle brackets, such as IMPROVED_VALUE",
+                    tag));
   }
-  return count;
-}
-
-std::string left_out(std::size_t count, std::string_view what) {
-  return fmt::format("[{} {} left out here, to keep this request within its size]", count, what);
-}
-
-/// The conversations behind a gradient, as many as `quota` still allows.
-std::string context_text(const Variable& gradient, std::size_t& quota) {
-  const auto& extras = gradient.impl()->extras;
-  if (!extras || extras->contexts.empty()) return {};
-  const std::size_t shown = std::min(quota, extras->contexts.size());
-  quota -= shown;
-  std::vector<std::string> texts(extras->contexts.begin(), extras->contexts.begin() + static_cast<std::ptrdiff_t>(shown));
-  if (shown < extras->contexts.size()) texts.push_back(left_out(extras->contexts.size() - shown, "conversations are"));
-  return join(texts, "\n\n");
-}
-
-std::string feedback_section(std::span<const Variable> gradients, const Extent& extent, const TGDOptions& options) {
-  std::vector<std::string> items;
-  std::size_t quota = extent.conversations;
-  for (const Variable& gradient : gradients) {
-    const std::string feedback = tgd::detail::cut_middle(feedback_text(gradient), extent.feedback_size);
-    const std::string context = options.show_context ? context_text(gradient, quota) : std::string();
-    items.push_back(context.empty() ? options.prompts.render("tgd_feedback_item", {{"feedback", feedback}})
-                                    : options.prompts.render("tgd_feedback_item_with_context", {{"feedback", feedback}, {"context", context}}));
+  for (const std::string_view name : Prompts::names()) {
+    if (!name.starts_with("tgd_") || !tag_names(options.prompts.get(name)).contains(tag)) continue;
+    throw ValueError(fmt::format(
+        "TGDOptions::answer_tag is \"{}\", which the prompt {} uses for something else; choose another name", tag, name));
   }
-  return items.empty() ? std::string() : options.prompts.render("tgd_feedback", {{"items", join(items, "\n\n")}});
 }
 
-std::string constraints_section(std::span<const Constraint> constraints, const TGDOptions& options) {
-  std::vector<std::string> items;
-  for (const Constraint& constraint : constraints) {
-    items.push_back(fmt::format("{}. {}", items.size() + 1, constraint.variable().data().text()));
-  }
-  return items.empty() ? std::string() : options.prompts.render("tgd_constraints", {{"items", join(items, "\n")}});
-}
-
-std::string momentum_section(const MomentumBuffer& momentum, const Extent& extent, const TGDOptions& options) {
-  std::vector<std::string> items;
-  const std::size_t hidden = momentum.size() - extent.versions;
-  for (std::size_t i = hidden; i < momentum.size(); ++i) {
-    std::vector<std::string> feedback;
-    for (const Variable& gradient : momentum[i].gradients) {
-      std::string text = tgd::detail::cut_middle(feedback_text(gradient), extent.feedback_size);
-      if (!text.empty()) feedback.push_back(std::move(text));
-    }
-    items.push_back(options.prompts.render("tgd_momentum_item", {{"number", fmt::format("{}", i + 1)},
-                                                                 {"value", momentum[i].value.data().text()},
-                                                                 {"feedback", join(feedback, "\n\n")}}));
-  }
-  if (items.empty()) return {};
-  if (hidden > 0) items.insert(items.begin(), left_out(hidden, "older versions are"));
-  return options.prompts.render("tgd_momentum", {{"items", join(items, "\n")}});
-}
-
-}  // namespace
-
-void check_meta_prompt(const TGDOptions& options) {
-  const Messages messages = messages_of(options);
-  const auto used = [&](std::string_view name) {
-    return std::any_of(messages.begin(), messages.end(),
-                       [&](const Message& message) { return has_placeholder(content_of(message), name); });
-  };
-  for (const std::string_view needed : {"value", "feedback"}) {
-    if (!used(needed)) {
-      throw ValueError(fmt::format("TGDOptions::messages have no {{{}}}: without it the language model would never see the {}", needed,
-                                   needed == "value" ? "value it is to improve" : "feedback"));
-    }
-  }
-  std::set<std::string_view> taken{"role", "value", "feedback", "constraints", "momentum"};
+void check_inputs(const TGDOptions& options, const std::string& text) {
+  std::set<std::string_view> taken(own_placeholders.begin(), own_placeholders.end());
   for (const auto& [name, input] : options.inputs) {
     if (!taken.insert(name).second) {
       throw ValueError(fmt::format("TGDOptions::inputs: the name \"{}\" is taken already; give the input another one", name));
@@ -117,36 +73,146 @@ void check_meta_prompt(const TGDOptions& options) {
     if (input.is_list() || input.variable().is_batch()) {
       throw ValueError(fmt::format("TGDOptions::inputs: \"{}\" is a list; the meta-prompt takes texts and numbers", name));
     }
-    if (!used(name)) {
-      throw ValueError(fmt::format("TGDOptions::inputs: \"{0}\" is used by no message: put {{{0}}} into TGDOptions::messages", name));
+    if (!has_placeholder(text, name)) {
+      throw ValueError(
+          fmt::format("TGDOptions::inputs: \"{0}\" is used by no message: put {{{0}}} into TGDOptions::messages", name));
     }
   }
 }
 
-std::string feedback_text(const Variable& gradient) {
-  const Data& data = gradient.data();
-  if (!data.is_batch()) return data.item_text();
-  std::vector<std::string> texts;
-  for (std::size_t i = 0; i < data.size(); ++i) {
-    if (std::string text = data.item_text(i); !text.empty()) texts.push_back(std::move(text));
-  }
-  return texts.empty() ? std::string() : tgd::detail::join_items(texts);
-}
+}  // namespace
 
-std::vector<Constraint> constraints_of(const Variable& parameter, const TGDOptions& options) {
-  std::vector<Constraint> constraints = options.constraints;
-  std::vector<std::string> placeholders;
-  {
-    const std::lock_guard lock(tgd::detail::mutex_of(*parameter.impl()));
-    if (const auto& extras = parameter.impl()->extras) placeholders.assign(extras->placeholders.begin(), extras->placeholders.end());
+void check_meta_prompt(const TGDOptions& options) {
+  std::string text;
+  for (const Message& message : messages_of(options)) text += content_of(message) + "\n";
+  const std::vector<std::string_view> needed =
+      options.joint ? std::vector<std::string_view>{"parameters"} : std::vector<std::string_view>{"value", "feedback"};
+  for (const std::string_view name : needed) {
+    if (has_placeholder(text, name)) continue;
+    throw ValueError(fmt::format("TGDOptions::messages have no {{{}}}: without it the language model would never see the {}",
+                                 name, name == "feedback" ? "feedback" : "value it is to improve"));
   }
-  // What the value does not hold any more, because the program has set another, need not be kept.
-  std::erase_if(placeholders, [&](const std::string& name) { return !has_placeholder(parameter.data().text(), name); });
-  if (!placeholders.empty()) constraints.push_back(Constraint::keeps_placeholders(std::move(placeholders)));
-  return constraints;
+  check_inputs(options, text);
+  check_answer_tag(options);
 }
 
 namespace {
+
+/// The texts of one subject, in the order of the placeholders.
+struct SubjectTexts {
+  std::string role;
+  std::string value;
+  std::string feedback;
+  std::string constraints;
+  std::string instructions;
+  std::string momentum;
+  std::string rejected;
+};
+
+SubjectTexts texts_of(const Subject& subject, Sections& sections) {
+  const std::string role = subject.state->parameter.role();
+  return {role.empty() ? sections.render("tgd_role_unknown", {}) : role,
+          subject.state->parameter.data().text(),
+          sections.feedback(subject),
+          sections.constraints(subject),
+          sections.instructions(subject),
+          sections.momentum(subject),
+          sections.rejected(subject)};
+}
+
+/// The texts of a request that all subjects share.
+struct SharedTexts {
+  std::string objective;
+  std::string siblings;
+  std::string examples;
+  std::string boldness;
+  std::vector<std::pair<std::string, std::string>> inputs;
+};
+
+SharedTexts shared_texts(const MetaPrompt& about, Sections& sections) {
+  SharedTexts texts{
+      sections.objective(about.subjects), sections.siblings(about.siblings), sections.examples(), sections.boldness(), {}};
+  for (const auto& [name, input] : about.options.inputs) texts.inputs.emplace_back(name, input.variable().data().item_text());
+  return texts;
+}
+
+/// A name that no shown text has in a tag, so that nobody's text can be taken for the answer's beginning or end.
+std::string free_tag(const std::string& wanted, const std::vector<SubjectTexts>& subjects, const SharedTexts& shared) {
+  const auto has = [](const std::string& text, const std::string& tag) {
+    return text.find("<" + tag) != std::string::npos || text.find("</" + tag) != std::string::npos;
+  };
+  const auto is_taken = [&](const std::string& tag) {
+    for (const SubjectTexts& s : subjects) {
+      for (const std::string* text :
+           {&s.role, &s.value, &s.feedback, &s.constraints, &s.instructions, &s.momentum, &s.rejected}) {
+        if (has(*text, tag)) return true;
+      }
+    }
+    return has(shared.siblings, tag) || has(shared.examples, tag) ||
+           std::any_of(shared.inputs.begin(), shared.inputs.end(), [&](const auto& input) { return has(input.second, tag); });
+  };
+  std::string tag = wanted;
+  for (std::size_t number = 2; is_taken(tag); ++number) tag = fmt::format("{}_{}", wanted, number);
+  return tag;
+}
+
+struct Filled {
+  std::vector<lm::Message> messages;
+  std::vector<std::string> tags;
+  std::set<std::string, std::less<>> used_prompts;
+};
+
+std::string joint_parameters(const std::vector<SubjectTexts>& subjects, const std::vector<std::string>& tags,
+                             Sections& sections) {
+  std::vector<std::string> items;
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    const SubjectTexts& texts = subjects[i];
+    items.push_back(sections.render("tgd_joint_parameter", {{"number", fmt::format("{}", i + 1)},
+                                                            {"role", texts.role},
+                                                            {"value", texts.value},
+                                                            {"feedback", texts.feedback},
+                                                            {"constraints", texts.constraints},
+                                                            {"instructions", texts.instructions},
+                                                            {"momentum", texts.momentum},
+                                                            {"rejected", texts.rejected},
+                                                            {"open_tag", open_tag(tags[i])},
+                                                            {"close_tag", close_tag(tags[i])}}));
+  }
+  return join(items, "\n\n");
+}
+
+std::vector<lm::Message> fill_messages(const TGDOptions& options, const SubjectTexts& texts, const SharedTexts& shared,
+                                       std::string_view tag, std::string_view parameters) {
+  const std::string open = open_tag(tag);
+  const std::string close = close_tag(tag);
+  std::vector<TemplateInput> inputs{
+      {"role", texts.role},          {"value", texts.value},          {"open_tag", open},
+      {"close_tag", close},          {"feedback", texts.feedback},    {"constraints", texts.constraints},
+      {"momentum", texts.momentum},  {"rejected", texts.rejected},    {"siblings", shared.siblings},
+      {"examples", shared.examples}, {"objective", shared.objective}, {"instructions", texts.instructions},
+      {"boldness", shared.boldness}, {"parameters", parameters}};
+  for (const auto& [name, text] : shared.inputs) inputs.push_back({name, text});
+  std::vector<lm::Message> filled;
+  for (const Message& message : messages_of(options))
+    filled.push_back({message.role, fill_sections(content_of(message), inputs)});
+  return filled;
+}
+
+Filled fill(const MetaPrompt& about, const Extent& extent) {
+  const TGDOptions& options = about.options;
+  Sections sections(options, extent);
+  std::vector<SubjectTexts> subjects;
+  for (const Subject& subject : about.subjects) subjects.push_back(texts_of(subject, sections));
+  const SharedTexts shared = shared_texts(about, sections);
+  const std::string tag = names_tags(options) ? free_tag(options.answer_tag, subjects, shared) : options.answer_tag;
+  Filled filled;
+  for (std::size_t i = 0; i < subjects.size(); ++i)
+    filled.tags.push_back(options.joint ? fmt::format("{}_{}", tag, i + 1) : tag);
+  const std::string parameters = options.joint ? joint_parameters(subjects, filled.tags, sections) : std::string();
+  filled.messages = fill_messages(options, options.joint ? SubjectTexts{} : subjects.front(), shared, tag, parameters);
+  filled.used_prompts = sections.used_prompts();
+  return filled;
+}
 
 std::size_t size_of(const std::vector<lm::Message>& messages) {
   std::size_t size = 0;
@@ -154,42 +220,53 @@ std::size_t size_of(const std::vector<lm::Message>& messages) {
   return size;
 }
 
-std::vector<lm::Message> fill(const MetaPrompt& about, const Extent& extent) {
-  const TGDOptions& options = *about.options;
-  std::string role = about.parameter.role();
-  if (role.empty()) role = "a text of the program";
-  const std::string feedback = feedback_section(about.gradients, extent, options);
-  const std::string rules = constraints_section(about.constraints, options);
-  const std::string earlier = momentum_section(*about.momentum, extent, options);
-  std::vector<std::string> texts;
-  texts.reserve(options.inputs.size());
-  std::vector<TemplateInput> inputs{{"role", role},
-                                    {"value", about.parameter.data().text()},
-                                    {"feedback", feedback},
-                                    {"constraints", rules},
-                                    {"momentum", earlier}};
-  for (const auto& [name, input] : options.inputs) {
-    texts.push_back(input.variable().data().item_text());
-    inputs.push_back({name, texts.back()});
+std::size_t conversation_count(std::span<const Subject> subjects) {
+  std::size_t count = 0;
+  for (const Subject& subject : subjects) {
+    for (const Variable& gradient : subject.gradients) {
+      if (const auto& extras = gradient.impl()->extras) count += extras->contexts.size();
+    }
   }
-  std::vector<lm::Message> filled;
-  for (const Message& message : messages_of(options)) filled.push_back({message.role, fill_sections(content_of(message), inputs)});
-  return filled;
+  return count;
+}
+
+Extent whole_extent(const MetaPrompt& about) {
+  Extent whole;
+  whole.siblings = std::min(about.siblings.size(), about.options.siblings);
+  whole.conversations = conversation_count(about.subjects);
+  for (const Subject& subject : about.subjects) {
+    whole.versions = std::max(whole.versions, subject.state->momentum.size());
+    whole.rejected = std::max(whole.rejected, subject.state->rejected.size());
+  }
+  return whole;
+}
+
+std::string roles_of(std::span<const Subject> subjects) {
+  std::vector<std::string> roles;
+  for (const Subject& subject : subjects) roles.push_back(subject.state->parameter.role());
+  return join(roles, " and ");
 }
 
 void report(const MetaPrompt& about, const Extent& whole, const Extent& shown) {
-  if (!about.options->on_notice) return;
-  about.options->on_notice({Notice::Kind::trimmed_context, "TGD", about.parameter.role(), std::nullopt,
-                            fmt::format("{} of {} conversations and {} of {} earlier versions were left out of the request for a new "
-                                        "value{}, to keep it within the budget of {}",
-                                        whole.conversations - shown.conversations, whole.conversations, whole.versions - shown.versions,
-                                        whole.versions, shown.feedback_size < whole.feedback_size ? ", and long feedback was cut" : "",
-                                        about.options->context_budget)});
+  if (!about.options.on_notice) return;
+  const std::string optional_parts =
+      fmt::format("{}{}{}", shown.siblings < whole.siblings ? ", some values of other parameters" : "",
+                  shown.rejected < whole.rejected
+                      ? fmt::format(", {} of {} rejected proposals", whole.rejected - shown.rejected, whole.rejected)
+                      : "",
+                  shown.feedback_size < whole.feedback_size ? ", and the middle of long feedback" : "");
+  about.options.on_notice(
+      {Notice::Kind::trimmed_context, "TGD", roles_of(about.subjects), std::nullopt,
+       fmt::format("{} of {} conversations and {} of {} earlier versions{} were left out of the request for a new "
+                   "value, to keep it within the budget of {}",
+                   whole.conversations - shown.conversations, whole.conversations, whole.versions - shown.versions,
+                   whole.versions, optional_parts, about.options.context_budget)});
 }
 
 /// Sets `count` to the largest number, up to its own, with which the request fits. False, and 0, when even 0 is too many.
 template <class Fits>
 bool shrink(std::size_t& count, Fits fits) {
+  if (count == 0) return false;
   std::size_t too_many = count;
   std::size_t enough = count = 0;
   if (!fits()) return false;
@@ -209,28 +286,61 @@ bool shrink_feedback(std::size_t& size, Fits fits) {
   return false;
 }
 
-}  // namespace
-
-std::vector<lm::Message> meta_prompt(const MetaPrompt& about) {
-  const Extent whole{conversation_count(about.gradients), about.momentum->size()};
-  Extent shown = whole;
-  std::vector<lm::Message> messages;
-  const auto fits = [&] {
-    messages = fill(about, shown);
-    return size_of(messages) <= about.options->context_budget;
-  };
-  if (fits()) return messages;
-  if (!shrink(shown.conversations, fits) && !shrink(shown.versions, fits) && !shrink_feedback(shown.feedback_size, fits)) {
-    throw ValueError(fmt::format("the request for a new value of \"{}\" has {} characters without any conversation or earlier version, "
-                                 "but TGDOptions::context_budget is {}: raise it",
-                                 about.parameter.role(), size_of(messages), about.options->context_budget));
+Instructions instructions_of(const MetaPrompt& about, const Filled& filled) {
+  const TGDOptions& options = about.options;
+  Instructions instructions;
+  for (const Message& message : messages_of(options)) instructions.add(content_of(message));
+  for (const std::string& name : filled.used_prompts) instructions.add(options.prompts.get(name));
+  instructions.add(options.prompts.get(options.joint ? "tgd_joint_reask" : "tgd_reask"));
+  for (const std::string& tag : filled.tags) instructions.add_tag(tag);
+  for (const Subject& subject : about.subjects) {
+    instructions.allow(subject.state->parameter.data().text());
+    for (const std::string& constraint : subject.constraints) instructions.allow(constraint);
+    if (const ParameterRules* rules = rules_for(subject.state->parameter, options)) instructions.allow(rules->instructions);
   }
-  report(about, whole, shown);
-  return messages;
+  for (const std::string& example : options.examples) instructions.allow(example);
+  for (const auto& [name, input] : options.inputs) instructions.allow(input.variable().data().item_text());
+  return instructions;
 }
 
-std::vector<lm::Message> reask(const std::string& reply, const std::string& reason, const TGDOptions& options) {
-  return {{"assistant", reply}, {"user", options.prompts.render("tgd_reask", {{"reason", reason}})}};
+}  // namespace
+
+SentPrompt meta_prompt(const MetaPrompt& about) {
+  const Extent whole = whole_extent(about);
+  Extent shown = whole;
+  Filled filled;
+  const auto fits = [&] {
+    filled = fill(about, shown);
+    return size_of(filled.messages) <= about.options.context_budget;
+  };
+  if (!fits()) {
+    const bool enough = shrink(shown.siblings, fits) || shrink(shown.conversations, fits) || shrink(shown.versions, fits) ||
+                        shrink(shown.rejected, fits) || shrink_feedback(shown.feedback_size, fits);
+    if (!enough) {
+      throw ValueError(
+          fmt::format("the request for a new value of \"{}\" has {} characters without anything that may be left out, but "
+                      "TGDOptions::context_budget is {}: raise it",
+                      roles_of(about.subjects), size_of(filled.messages), about.options.context_budget));
+    }
+    report(about, whole, shown);
+  }
+  Instructions instructions = instructions_of(about, filled);
+  return {std::move(filled.messages), std::move(filled.tags), std::move(instructions)};
+}
+
+std::vector<lm::Message> reask(const std::string& reply, std::span<const Complaint> complaints, const SentPrompt& sent,
+                               const TGDOptions& options) {
+  const auto render = [&](std::string_view prompt, const Complaint& complaint) {
+    const std::string& tag = sent.tags[complaint.subject];
+    return options.prompts.render(prompt, {{"reason", complaint.reason},
+                                           {"number", fmt::format("{}", complaint.subject + 1)},
+                                           {"open_tag", open_tag(tag)},
+                                           {"close_tag", close_tag(tag)}});
+  };
+  if (!options.joint) return {{"assistant", reply}, {"user", render("tgd_reask", complaints.front())}};
+  std::vector<std::string> items;
+  for (const Complaint& complaint : complaints) items.push_back(render("tgd_joint_reask_item", complaint));
+  return {{"assistant", reply}, {"user", options.prompts.render("tgd_joint_reask", {{"items", join(items, "\n")}})}};
 }
 
 }  // namespace tgd::optim::detail

@@ -1,35 +1,43 @@
-// The messages that ask a language model for a new value. Private to the library.
+// The messages that ask a language model for new values. Private to the library.
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
-#include <tgd/optim.hpp>
+#include <tgd/optim/tgd.hpp>
+
+#include "optim/instructions.hpp"
+#include "optim/sections.hpp"
 
 namespace tgd::optim::detail {
 
-/// Throws ValueError when messages or inputs of the options cannot work: a message without {value} and {feedback}, an input that
-/// no message uses or that is a batch.
+/// Throws ValueError when messages, inputs or the answer tag of the options cannot work: a message without {value} and {feedback}
+/// (or {parameters}), an input that no message uses or that is a batch, a tag that is no name or has another meaning.
 void check_meta_prompt(const TGDOptions& options);
 
-/// A gradient as one text: the items of a list that are not empty, joined.
-std::string feedback_text(const Variable& gradient);
-
-/// The rules for one parameter: those of the options, and that it keeps the placeholders it is used with as a template.
-std::vector<Constraint> constraints_of(const Variable& parameter, const TGDOptions& options);
-
 struct MetaPrompt {
-  Variable parameter;
-  std::span<const Variable> gradients;
-  std::span<const Constraint> constraints;
-  const MomentumBuffer* momentum;
-  const TGDOptions* options;
+  std::span<const Subject> subjects;   // one, or all of a joint request
+  std::span<const Variable> siblings;  // the nearest first
+  const TGDOptions& options;
 };
 
-/// Within options->context_budget; see there what is left out first. Throws ValueError when that is not enough.
-std::vector<lm::Message> meta_prompt(const MetaPrompt& about);
+struct SentPrompt {
+  std::vector<lm::Message> messages;
+  std::vector<std::string> tags;  // the names of the answer tags, one for each subject
+  Instructions instructions;
+};
 
-/// What follows an unusable reply: that reply, and why it cannot be used.
-std::vector<lm::Message> reask(const std::string& reply, const std::string& reason, const TGDOptions& options);
+/// Within options.context_budget; see there what is left out first. Throws ValueError when that is not enough.
+SentPrompt meta_prompt(const MetaPrompt& about);
+
+/// What is wrong with the reply's value for one subject.
+struct Complaint {
+  std::size_t subject;
+  std::string reason;
+};
+/// What follows an unusable reply: that reply, and why it cannot be used. One complaint unless the request was a joint one.
+std::vector<lm::Message> reask(const std::string& reply, std::span<const Complaint> complaints, const SentPrompt& sent,
+                               const TGDOptions& options);
 
 }  // namespace tgd::optim::detail

@@ -1,21 +1,37 @@
 // Reading the optimizer model's reply. Private to the library.
 #pragma once
 
+#include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
 
 #include <tgd/lm/chat_model.hpp>
+#include <tgd/optim/tgd.hpp>
+
+#include "optim/instructions.hpp"
 
 namespace tgd::optim::detail {
 
-/// Why a reply cannot be used, as a sentence for the language model.
-struct Unusable {
-  std::string reason;
+std::string open_tag(std::string_view name);
+std::string close_tag(std::string_view name);
+
+/// What was asked for.
+struct Question {
+  std::string_view tag;                     // its name
+  std::span<const std::string> other_tags;  // of other values in the same reply
+  std::string_view old_value;
+  const Instructions& instructions;
+  const Prompts& prompts;
 };
 
-/// The new value between the answer tags. A tag of the meta-prompt in it is taken for leaked instructions, unless the old value
-/// had it, too.
-std::variant<std::string, Unusable> read_value(const lm::Reply& reply, std::string_view old_value);
+/// The new value between the answer tags: whole, a text, and none of it meant for somebody else.
+/// A code fence around all of it goes where the old value has none.
+std::variant<std::string, UnusableReply> read_value(const lm::Reply& reply, const Question& question);
+
+/// With the reason as a sentence, which is the prompt tgd_problem_<name of the problem>.
+UnusableReply unusable(UnusableReply::Problem problem, const Prompts& prompts,
+                       std::initializer_list<TemplateInput> inputs = {});
 
 }  // namespace tgd::optim::detail

@@ -1,11 +1,13 @@
 #include "optim/state.hpp"
 
 #include <algorithm>
-#include <set>
+#include <array>
+#include <stdexcept>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "optim/checks.hpp"
 #include "optim/step.hpp"
 
 namespace tgd::optim::detail {
@@ -13,6 +15,8 @@ namespace tgd::optim::detail {
 namespace {
 
 using nlohmann::json;
+
+constexpr int state_version = 2;
 
 json save(const Variable& variable) {
   return {{"data", variable.data().to_json().value()}, {"role", variable.role()}, {"requires_grad", variable.requires_grad()}};
@@ -45,6 +49,21 @@ MomentumBuffer load_buffer(const json& pairs) {
     buffer.push_back(std::move(loaded));
   }
   return buffer;
+}
+
+json save_scores(const MomentumBuffer& buffer) {
+  json scores = json::array();
+  for (const MomentumPair& pair : buffer) scores.push_back(pair.score ? json(*pair.score) : json());
+  return scores;
+}
+
+void load_scores(const json& saved, MomentumBuffer& buffer) {
+  if (!saved.is_array() || saved.size() != buffer.size()) {
+    throw ValueError(fmt::format("the saved state has {} scores for {} values", saved.size(), buffer.size()));
+  }
+  for (std::size_t i = 0; i < buffer.size(); ++i) {
+    if (!saved[i].is_null()) buffer[i].score = saved[i].get<double>();
+  }
 }
 
 json save(const Messages& messages) {
@@ -96,9 +115,10 @@ std::vector<Constraint> load_constraints(const json& saved, const std::vector<Co
     if (same != present.end()) {
       constraints.push_back(*same);
     } else if (entry.at("checked").get<bool>()) {
-      throw ValueError(fmt::format("the saved state has a constraint with a check, \"{}\"; a check is code and cannot be saved, so give "
-                                   "the optimizer the same constraint before loading",
-                                   text.data().text()));
+      throw ValueError(
+          fmt::format("the saved state has a constraint with a check, \"{}\"; a check is code and cannot be saved, so give "
+                      "the optimizer the same constraint before loading",
+                      text.data().text()));
     } else {
       constraints.emplace_back(std::move(text));
     }
@@ -106,7 +126,56 @@ std::vector<Constraint> load_constraints(const json& saved, const std::vector<Co
   return constraints;
 }
 
-json save(const TGDOptions& options) {
+constexpr std::array directions = {std::pair{Direction::maximize, "maximize"}, std::pair{Direction::minimize, "minimize"}};
+constexpr std::array boldnesses = {std::pair{Boldness::conservative, "conservative"}, std::pair{Boldness::moderate, "moderate"},
+                                   std::pair{Boldness::bold, "bold"}};
+using Status = HistoryEntry::Status;
+constexpr std::array statuses = {std::pair{Status::set, "set"}, std::pair{Status::accepted, "accepted"},
+                                 std::pair{Status::rejected, "rejected"}, std::pair{Status::undone, "undone"}};
+
+template <class Names, class Enum>
+const char* name_of(const Names& names, Enum wanted) {
+  return std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == wanted; })->second;
+}
+
+template <class Names>
+auto named(const Names& names, const json& saved) {
+  const auto text = saved.get<std::string>();
+  const auto found = std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.second == text; });
+  if (found == names.end()) throw ValueError(fmt::format("the saved state has the unknown word \"{}\"", text));
+  return found->first;
+}
+
+template <class Value>
+json save(const std::optional<Value>& value) {
+  return value ? json(*value) : json();
+}
+
+template <class Value>
+std::optional<Value> load_optional(const json& saved) {
+  return saved.is_null() ? std::nullopt : std::optional(saved.get<Value>());
+}
+
+json save_rules(const GroupState& group) {
+  json saved = json::array();
+  for (std::size_t i = 0; i < group.parameters.size(); ++i) {
+    const ParameterRules* rules = rules_for(group.parameters[i].parameter, group.options);
+    if (rules != nullptr) saved.push_back({{"param", i}, {"instructions", rules->instructions}, {"frozen", rules->frozen}});
+  }
+  return saved;
+}
+
+std::vector<ParameterRules> load_rules(const json& saved, const GroupState& group) {
+  std::vector<ParameterRules> rules;
+  for (const json& entry : saved) {
+    const ParameterState& parameter = group.parameters.at(load_count(entry.at("param")));
+    rules.push_back({parameter.parameter, entry.at("instructions"), entry.at("frozen").get<std::vector<std::string>>()});
+  }
+  return rules;
+}
+
+json save(const GroupState& group) {
+  const TGDOptions& options = group.options;
   return {{"model",
            {{"class_type", options.model->class_type()},
             {"provider", options.model->provider()},
@@ -118,7 +187,91 @@ json save(const TGDOptions& options) {
           {"completion_args", options.completion_args.value()},
           {"max_reasks", options.max_reasks},
           {"context_budget", options.context_budget},
-          {"show_context", options.show_context}};
+          {"show_context", options.show_context},
+          {"joint", options.joint},
+          {"direction", options.direction ? json(name_of(directions, *options.direction)) : json()},
+          {"boldness", options.boldness ? json(name_of(boldnesses, *options.boldness)) : json()},
+          {"examples", options.examples},
+          {"rules", save_rules(group)},
+          {"rejected", options.rejected},
+          {"siblings", options.siblings},
+          {"history", options.history},
+          {"max_length_ratio", save(options.max_length_ratio)},
+          {"copied_words", options.copied_words},
+          {"answer_tag", options.answer_tag},
+          {"frozen_marks", options.frozen_marks}};
+}
+
+/// The options that the first versions did not have: a state without them leaves those of the optimizer.
+void load_newer_options(GroupState& group, const json& saved) {
+  TGDOptions& options = group.options;
+  const auto load = [&saved](const char* key, const auto& take) {
+    if (const auto found = saved.find(key); found != saved.end()) take(*found);
+  };
+  load("joint", [&](const json& value) { options.joint = value.get<bool>(); });
+  load("direction", [&](const json& value) {
+    options.direction = value.is_null() ? std::nullopt : std::optional(named(directions, value));
+  });
+  load("boldness",
+       [&](const json& value) { options.boldness = value.is_null() ? std::nullopt : std::optional(named(boldnesses, value)); });
+  load("examples", [&](const json& value) { options.examples = value.get<std::vector<std::string>>(); });
+  load("rules", [&](const json& value) { options.rules = load_rules(value, group); });
+  load("rejected", [&](const json& value) { options.rejected = load_count(value); });
+  load("siblings", [&](const json& value) { options.siblings = load_count(value); });
+  load("history", [&](const json& value) { options.history = load_count(value); });
+  load("max_length_ratio", [&](const json& value) { options.max_length_ratio = load_optional<double>(value); });
+  load("copied_words", [&](const json& value) { options.copied_words = load_count(value); });
+  load("answer_tag", [&](const json& value) { options.answer_tag = value.get<std::string>(); });
+  load("frozen_marks", [&](const json& value) { options.frozen_marks = value.get<std::pair<std::string, std::string>>(); });
+}
+
+json save(const Record& record) {
+  const HistoryEntry& entry = record.entry;
+  return {{"value", entry.value},
+          {"status", name_of(statuses, entry.status)},
+          {"step", entry.step},
+          {"feedback", entry.feedback},
+          {"score", save(entry.score)},
+          {"reason", entry.reason},
+          {"has_pair", record.has_pair},
+          {"dropped", save(record.dropped)},
+          {"dropped_scores", save_scores(record.dropped)}};
+}
+
+Record load_record(const json& saved) {
+  Record record{.entry = {.value = saved.at("value"), .status = named(statuses, saved.at("status"))}};
+  record.entry.step = load_count(saved.at("step"));
+  record.entry.feedback = saved.at("feedback").get<std::vector<std::string>>();
+  record.entry.score = load_optional<double>(saved.at("score"));
+  record.entry.reason = saved.at("reason").get<std::string>();
+  record.has_pair = saved.at("has_pair").get<bool>();
+  record.dropped = load_buffer(saved.at("dropped"));
+  load_scores(saved.at("dropped_scores"), record.dropped);
+  return record;
+}
+
+/// What is kept of a parameter beside its momentum.
+json save_record(const ParameterState& state) {
+  json rejected = json::array();
+  for (const RejectedProposal& proposal : state.rejected) {
+    rejected.push_back({{"value", proposal.value}, {"reason", proposal.reason}, {"score", save(proposal.score)}});
+  }
+  json history = json::array();
+  for (const Record& record : state.history) history.push_back(save(record));
+  return {{"first_value", state.first_value}, {"momentum_scores", save_scores(state.momentum)},
+          {"rejected", std::move(rejected)},  {"history", std::move(history)},
+          {"score", save(state.score)},       {"scored_value", state.scored_value}};
+}
+
+void load_record(ParameterState& state, const json& saved) {
+  state.first_value = saved.at("first_value").get<std::string>();
+  load_scores(saved.at("momentum_scores"), state.momentum);
+  for (const json& proposal : saved.at("rejected")) {
+    state.rejected.push_back({proposal.at("value"), proposal.at("reason"), load_optional<double>(proposal.at("score"))});
+  }
+  for (const json& record : saved.at("history")) state.history.push_back(load_record(record));
+  state.score = load_optional<double>(saved.at("score"));
+  state.scored_value = saved.at("scored_value").get<std::string>();
 }
 
 lm::ChatModelPtr load_model(std::size_t group, const json& saved, const lm::ChatModelPtr& present,
@@ -129,19 +282,19 @@ lm::ChatModelPtr load_model(std::size_t group, const json& saved, const lm::Chat
   const auto class_type = saved.at("class_type").get<std::string>();
   const auto provider = saved.at("provider").get<std::string>();
   if (!model || model->class_type() != class_type || model->provider() != provider) {
-    throw ValueError(fmt::format("the saved state of group {} was made with a model of type {} (provider \"{}\"){}: pass one to "
-                                 "load_state_dict(state, {{{{\"{}\", model}}}})",
-                                 key, class_type, provider,
-                                 model ? fmt::format("; the one given is a {} (provider \"{}\")", model->class_type(), model->provider())
-                                       : "",
-                                 key));
+    throw ValueError(fmt::format(
+        "the saved state of group {} was made with a model of type {} (provider \"{}\"){}: pass one to "
+        "load_state_dict(state, {{{{\"{}\", model}}}})",
+        key, class_type, provider,
+        model ? fmt::format("; the one given is a {} (provider \"{}\")", model->class_type(), model->provider()) : "", key));
   }
   return model;
 }
 
 void check_shape(const std::vector<GroupState>& groups, const json& saved_groups) {
   if (saved_groups.size() != groups.size()) {
-    throw ValueError(fmt::format("the saved state has {} parameter groups, this optimizer {}", saved_groups.size(), groups.size()));
+    throw ValueError(
+        fmt::format("the saved state has {} parameter groups, this optimizer {}", saved_groups.size(), groups.size()));
   }
   for (std::size_t i = 0; i < groups.size(); ++i) {
     const std::size_t saved_size = saved_groups[i].at("params").size();
@@ -152,7 +305,7 @@ void check_shape(const std::vector<GroupState>& groups, const json& saved_groups
   }
 }
 
-GroupState load_group(std::size_t index, const GroupState& present, const json& saved, const json& state,
+GroupState load_group(std::size_t index, const GroupState& present, const json& saved, const json& state, const json& records,
                       const std::map<std::string, lm::ChatModelPtr>& models) {
   GroupState loaded = present;
   loaded.options.model = load_model(index, saved.at("model"), present.options.model, models);
@@ -164,9 +317,13 @@ GroupState load_group(std::size_t index, const GroupState& present, const json& 
   loaded.options.max_reasks = load_count(saved.at("max_reasks"));
   loaded.options.context_budget = load_count(saved.at("context_budget"));
   loaded.options.show_context = saved.at("show_context").get<bool>();
+  load_newer_options(loaded, saved);
   for (std::size_t i = 0; i < loaded.parameters.size(); ++i) {
     const std::string key = fmt::format("{}", load_count(saved.at("params").at(i)));
-    loaded.parameters[i].momentum = state.contains(key) ? load_buffer(state.at(key).at("momentum_buffer")) : MomentumBuffer{};
+    const ParameterState& own = present.parameters[i];
+    loaded.parameters[i] = {.parameter = own.parameter, .first_value = own.first_value};
+    if (state.contains(key)) loaded.parameters[i].momentum = load_buffer(state.at(key).at("momentum_buffer"));
+    if (records.contains(key)) load_record(loaded.parameters[i], records.at(key));
   }
   check_options(loaded.options);
   return loaded;
@@ -174,41 +331,61 @@ GroupState load_group(std::size_t index, const GroupState& present, const json& 
 
 }  // namespace
 
-Json save_state(const std::vector<GroupState>& groups) {
-  json state = json::object();
+std::optional<double> ParameterState::present_score() const {
+  return scored_value == parameter.data().text() ? score : std::nullopt;
+}
+
+Json save_state(const OptimizerState& state) {
+  json buffers = json::object();
+  json records = json::object();
   json param_groups = json::array();
   std::size_t index = 0;
-  for (const GroupState& group : groups) {
-    json saved = save(group.options);
+  for (const GroupState& group : state.groups) {
+    json saved = save(group);
     saved["params"] = json::array();
     for (const ParameterState& parameter : group.parameters) {
-      saved["params"].push_back(index);
-      if (!parameter.momentum.empty()) state[fmt::format("{}", index)] = {{"momentum_buffer", save(parameter.momentum)}};
-      ++index;
+      const std::string key = fmt::format("{}", index);
+      saved["params"].push_back(index++);
+      if (!parameter.momentum.empty()) buffers[key] = {{"momentum_buffer", save(parameter.momentum)}};
+      records[key] = save_record(parameter);
     }
     param_groups.push_back(std::move(saved));
   }
-  return json{{"state", std::move(state)}, {"param_groups", std::move(param_groups)}};
+  return json{{"version", state_version},
+              {"state", std::move(buffers)},
+              {"param_groups", std::move(param_groups)},
+              {"steps", state.steps},
+              {"records", std::move(records)}};
 }
 
-void load_state(std::vector<GroupState>& groups, const Json& state, const std::map<std::string, lm::ChatModelPtr>& models) {
-  std::vector<GroupState> loaded;
+void load_state(OptimizerState& state, const Json& saved, const std::map<std::string, lm::ChatModelPtr>& models) {
+  OptimizerState loaded;
   std::map<lm::ChatModelPtr, lm::Usage> usage;  // groups may share a model, whose usage counts once
   try {
-    const json& saved_groups = state.value().at("param_groups");
-    const json& buffers = state.value().at("state");
+    const json& root = saved.value();
+    const json& saved_groups = root.at("param_groups");
+    const json& buffers = root.at("state");
     if (!buffers.is_object()) throw ValueError("the saved state's \"state\" is no object");
-    check_shape(groups, saved_groups);
-    for (std::size_t i = 0; i < groups.size(); ++i) {
-      loaded.push_back(load_group(i, groups[i], saved_groups[i], buffers, models));
-      usage[loaded.back().options.model] = lm::Usage::from_json(saved_groups[i].at("model").at("usage"));
+    const json records = root.value("records", json::object());
+    if (const auto version = root.value("version", state_version); version > state_version) {
+      throw ValueError(fmt::format("the saved state is of version {}, and this tgd reads versions up to {}: use a newer one",
+                                   version, state_version));
+    }
+    loaded.steps = load_count(root.value("steps", json(std::size_t{0})));
+    check_shape(state.groups, saved_groups);
+    for (std::size_t i = 0; i < state.groups.size(); ++i) {
+      loaded.groups.push_back(load_group(i, state.groups[i], saved_groups[i], buffers, records, models));
+      usage[loaded.groups.back().options.model] = lm::Usage::from_json(saved_groups[i].at("model").at("usage"));
     }
   } catch (const json::exception& error) {
     throw ValueError(fmt::format("this is not the state of a TGD optimizer: {}", error.what()));
   } catch (const TypeError& error) {
     throw ValueError(fmt::format("this is not the state of a TGD optimizer: {}", error.what()));
+  } catch (const std::out_of_range& error) {
+    throw ValueError(
+        fmt::format("this is not the state of a TGD optimizer: a parameter's index is too large ({})", error.what()));
   }
-  groups = std::move(loaded);
+  state = std::move(loaded);
   for (const auto& [model, used] : usage) model->add_usage(used);
 }
 

@@ -2,16 +2,39 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include <tgd/optim.hpp>
+#include <tgd/optim/tgd.hpp>
 
 namespace tgd::optim::detail {
 
+/// A proposal that was rejected, as the language model is shown it.
+struct RejectedProposal {
+  std::string value;
+  std::string reason;
+  std::optional<double> score;
+};
+
+/// An entry of the history with what undoing it takes.
+struct Record {
+  HistoryEntry entry;
+  bool has_pair = false;        // it put a pair into the momentum buffer
+  MomentumBuffer dropped = {};  // the pairs that left the buffer for it
+};
+
 struct ParameterState {
   Variable parameter;
-  MomentumBuffer momentum;
+  std::string first_value = parameter.data().text();
+  MomentumBuffer momentum = {};
+  std::vector<RejectedProposal> rejected = {};  // oldest first
+  std::vector<Record> history = {};             // oldest first
+  std::optional<double> score = {};             // of `scored_value`
+  std::string scored_value = {};
+
+  /// The score of the present value, where one was reported.
+  std::optional<double> present_score() const;
 };
 
 struct GroupState {
@@ -19,8 +42,13 @@ struct GroupState {
   std::vector<ParameterState> parameters;
 };
 
-Json save_state(const std::vector<GroupState>& groups);
+struct OptimizerState {
+  std::vector<GroupState> groups;
+  std::size_t steps = 0;
+};
+
+Json save_state(const OptimizerState& state);
 /// All or nothing; see TGD::load_state_dict.
-void load_state(std::vector<GroupState>& groups, const Json& state, const std::map<std::string, lm::ChatModelPtr>& models);
+void load_state(OptimizerState& state, const Json& saved, const std::map<std::string, lm::ChatModelPtr>& models);
 
 }  // namespace tgd::optim::detail

@@ -1,13 +1,14 @@
 #include "optim/step.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <memory>
 
 #include <fmt/format.h>
 
 #include "core/rethrow.hpp"
 #include "lm/calls_in_flight.hpp"
-#include "optim/meta_prompt.hpp"
-#include "optim/reply.hpp"
+#include "optim/checks.hpp"
 
 namespace tgd::optim::detail {
 
@@ -15,120 +16,123 @@ namespace {
 
 using Outcome = ParameterUpdate::Outcome;
 
-/// The rewriting of one parameter: the conversation about it and what came of it.
-class Rewrite {
- public:
-  Rewrite(const StepItem& item) : item_(item), update_{item.parameter, Outcome::no_feedback, item.parameter.data().text(), {}} {
-    update_.new_value = update_.old_value;
-    std::copy_if(item.gradients.begin(), item.gradients.end(), std::back_inserter(gradients_),
-                 [](const Variable& gradient) { return !feedback_text(gradient).empty(); });
-    if (gradients_.empty()) return;
-    constraints_ = constraints_of(item.parameter, *item.options);
-    messages_ = meta_prompt({item.parameter, gradients_, constraints_, item.momentum, item.options});
-    asking_ = true;
-  }
-
-  bool asking() const noexcept { return asking_; }
-  lm::ChatModel& model() const { return *item_.options->model; }
-
-  lm::Request next_request() {
-    ++update_.requests;
-    lm::Request request{messages_, item_.options->completion_args};
-    request.info = {"optimize", "TGD", update_.parameter.role(), std::nullopt};
-    return request;
-  }
-
-  void accept(const lm::Reply& reply) {
-    const auto read = read_value(reply, update_.old_value);
-    std::string reason;
-    if (const auto* value = std::get_if<std::string>(&read)) {
-      const std::optional<std::string> problem = violation(*value);
-      if (!problem) return take(*value);
-      reason = problem->empty() ? "The value violates a constraint." : *problem;
-    } else {
-      reason = std::get<Unusable>(read).reason;
-    }
-    if (update_.requests > item_.options->max_reasks) return keep(std::move(reason));
-    for (lm::Message& message : reask(reply.content, reason, *item_.options)) messages_.push_back(std::move(message));
-  }
-
-  ParameterUpdate& update() noexcept { return update_; }
-
-  void commit() {
-    if (update_.outcome != Outcome::updated) return;
-    MomentumBuffer& momentum = *item_.momentum;
-    if (item_.options->momentum > 0) momentum.push_back({item_.parameter.detach(), gradients_});
-    while (momentum.size() > item_.options->momentum) momentum.erase(momentum.begin());
-    update_.parameter.set_data(update_.new_value);
-  }
-
- private:
-  std::optional<std::string> violation(const std::string& value) const {
-    for (const Constraint& constraint : constraints_) {
-      if (auto problem = constraint.violation(value)) return problem;
-    }
-    return std::nullopt;
-  }
-
-  void take(const std::string& value) {
-    asking_ = false;
-    update_.new_value = value;
-    update_.outcome = value == update_.old_value ? Outcome::unchanged : Outcome::updated;
-  }
-
-  void keep(std::string reason) {
-    asking_ = false;
-    update_.outcome = Outcome::kept;
-    update_.reason = fmt::format("no usable reply in {} requests; the last one: {}", update_.requests, reason);
-  }
-
-  const StepItem& item_;
-  ParameterUpdate update_;
-  std::vector<Variable> gradients_;
-  std::vector<Constraint> constraints_;
-  std::vector<lm::Message> messages_;
-  bool asking_ = false;
+/// A request for new values, for which candidate it is and of which items.
+struct Job {
+  std::size_t candidate;
+  std::vector<std::size_t> items;
+  std::unique_ptr<Rewrite> rewrite;
 };
 
-void ask_all(std::vector<Rewrite>& rewrites) {
+/// The other parameters of the step, the nearest first.
+std::vector<Variable> siblings_of(std::size_t index, const std::vector<StepItem>& items) {
+  std::vector<Variable> siblings;
+  if (items[index].options->siblings == 0) return siblings;
+  for (std::size_t distance = 1; distance < items.size(); ++distance) {
+    if (distance <= index) siblings.push_back(items[index - distance].state->parameter);
+    if (index + distance < items.size()) siblings.push_back(items[index + distance].state->parameter);
+  }
+  return siblings;
+}
+
+/// The items that share a request: those of a joint group, else each alone. Items without feedback are in none.
+std::vector<std::vector<std::size_t>> requests_for(const std::vector<StepItem>& items) {
+  std::vector<std::vector<std::size_t>> requests;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (feedback_of(items[i]).empty()) continue;
+    const bool joins =
+        items[i].options->joint && !requests.empty() && items[requests.back().front()].options == items[i].options;
+    if (!joins) requests.emplace_back();
+    requests.back().push_back(i);
+  }
+  return requests;
+}
+
+std::vector<Job> jobs_for(const std::vector<StepItem>& items, std::size_t count) {
+  std::vector<Job> jobs;
+  const auto requests = requests_for(items);
+  for (std::size_t candidate = 0; candidate < count; ++candidate) {
+    for (const std::vector<std::size_t>& indices : requests) {
+      std::vector<const StepItem*> subjects;
+      for (const std::size_t i : indices) subjects.push_back(&items[i]);
+      std::vector<Variable> siblings =
+          subjects.front()->options->joint ? std::vector<Variable>{} : siblings_of(indices.front(), items);
+      jobs.push_back({candidate, indices, std::make_unique<Rewrite>(subjects, std::move(siblings), candidate)});
+    }
+  }
+  return jobs;
+}
+
+/// An endpoint that found no text in a reply is no reason to fail: the model is asked again.
+lm::Reply reply_of(const lm::Outcome& outcome) {
+  try {
+    return outcome.value();
+  } catch (const LMError& error) {
+    if (error.kind() == LMError::Kind::empty) return {};
+    if (error.kind() == LMError::Kind::truncated) return {.finish_reason = "length"};
+    throw;
+  }
+}
+
+void ask_all(std::vector<Job>& jobs) {
   lm::detail::CallsInFlight<Rewrite*> calls;
   const auto ask = [&calls](Rewrite& rewrite) { calls.start(rewrite.model(), rewrite.next_request(), &rewrite); };
-  for (Rewrite& rewrite : rewrites) {
-    if (rewrite.asking()) ask(rewrite);
-  }
+  for (Job& job : jobs) ask(*job.rewrite);
   while (calls.any()) {
     const auto [rewrite, outcome] = calls.next();
     try {
-      rewrite->accept(outcome.value());
+      rewrite->accept(reply_of(outcome));
       if (rewrite->asking()) ask(*rewrite);
     } catch (...) {
-      tgd::detail::rethrow_with_prefix(fmt::format("TGD step, parameter \"{}\" (nothing was changed): ", rewrite->update().parameter.role()));
+      tgd::detail::rethrow_with_prefix(fmt::format("TGD step, parameter \"{}\" (nothing was changed): ", rewrite->roles()));
     }
   }
 }
 
 }  // namespace
 
+std::vector<Candidate> propose(const std::vector<StepItem>& items, std::size_t count) {
+  Candidate nothing;
+  for (const StepItem& item : items) {
+    const std::string& value = item.state->parameter.data().text();
+    nothing.updates.push_back(
+        {.parameter = item.state->parameter, .outcome = Outcome::no_feedback, .old_value = value, .new_value = value});
+  }
+  std::vector<Candidate> candidates(count, nothing);
+  std::vector<Job> jobs = jobs_for(items, count);
+  ask_all(jobs);
+  for (const Job& job : jobs) {
+    std::vector<ParameterUpdate> updates = job.rewrite->updates();
+    for (std::size_t i = 0; i < updates.size(); ++i) candidates[job.candidate].updates[job.items[i]] = std::move(updates[i]);
+  }
+  return candidates;
+}
+
 void check_options(const TGDOptions& options) {
   if (!options.model) throw ValueError("TGDOptions::model is not set: TGD needs a language model to rewrite parameters with");
+  if (options.max_length_ratio && !(std::isfinite(*options.max_length_ratio) && *options.max_length_ratio > 0)) {
+    throw ValueError(
+        fmt::format("TGDOptions::max_length_ratio is {}; it has to be a positive number, such as 2 for at most twice the "
+                    "length of the first value",
+                    *options.max_length_ratio));
+  }
+  if (options.frozen_marks.first.empty() != options.frozen_marks.second.empty() ||
+      (!options.frozen_marks.first.empty() && options.frozen_marks.first == options.frozen_marks.second)) {
+    throw ValueError("TGDOptions::frozen_marks need two different texts, or two empty ones for no marks");
+  }
+  for (auto rules = options.rules.begin(); rules != options.rules.end(); ++rules) {
+    if (rules_for(rules->parameter, options) != &*rules) {
+      throw ValueError(fmt::format("TGDOptions::rules name the parameter \"{}\" twice", rules->parameter.role()));
+    }
+  }
   check_meta_prompt(options);
 }
 
-void check_parameter(const Variable& parameter) {
+void check_parameter(const Variable& parameter, const TGDOptions& options) {
   if (parameter.is_batch() || !parameter.data().is_text()) {
-    throw TypeError(fmt::format("TGD rewrites texts; the parameter \"{}\" is {}", parameter.role(), parameter.data().description()));
+    throw TypeError(
+        fmt::format("TGD rewrites texts; the parameter \"{}\" is {}", parameter.role(), parameter.data().description()));
   }
-}
-
-std::vector<ParameterUpdate> run_step(const std::vector<StepItem>& items) {
-  std::vector<Rewrite> rewrites;
-  rewrites.reserve(items.size());
-  for (const StepItem& item : items) rewrites.emplace_back(item);
-  ask_all(rewrites);
-  std::vector<ParameterUpdate> updates;
-  for (Rewrite& rewrite : rewrites) rewrite.commit();
-  for (Rewrite& rewrite : rewrites) updates.push_back(std::move(rewrite.update()));
-  return updates;
+  frozen_parts(parameter, options);
 }
 
 }  // namespace tgd::optim::detail

@@ -1,26 +1,23 @@
-// One optimizer step over any number of parameters: asks for all new values at once, changes nothing before all are there.
-// Private to the library.
+// One optimizer step over any number of parameters: asks for all new values at once and changes nothing; what it found is taken
+// by commit(). Private to the library.
 #pragma once
 
+#include <string>
 #include <vector>
 
-#include <tgd/optim.hpp>
+#include <tgd/optim/tgd.hpp>
+
+#include "optim/rewrite.hpp"
+#include "optim/state.hpp"
 
 namespace tgd::optim::detail {
 
-struct StepItem {
-  Variable parameter;
-  std::vector<Variable> gradients;
-  MomentumBuffer* momentum;
-  const TGDOptions* options;
-};
-
-/// Throws the first failed call's error with the parameter's role in front.
-std::vector<ParameterUpdate> run_step(const std::vector<StepItem>& items);
+/// `count` candidates. Throws the first failed call's error with the parameter's role in front.
+std::vector<Candidate> propose(const std::vector<StepItem>& items, std::size_t count);
 
 /// Throws ValueError for options that cannot work.
 void check_options(const TGDOptions& options);
-/// Throws TypeError for a parameter that is no scalar text.
-void check_parameter(const Variable& parameter);
+/// Throws TypeError for a parameter that is no scalar text, and ValueError for frozen parts that it does not have.
+void check_parameter(const Variable& parameter, const TGDOptions& options);
 
 }  // namespace tgd::optim::detail

@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
-#include <tgd/optim.hpp>
+#include <tgd/optim/tgd.hpp>
 
+#include "optim/history.hpp"
 #include "optim/state.hpp"
 #include "optim/step.hpp"
 
@@ -15,18 +17,95 @@ void Optimizer::clear_grad() {
   for (Variable& parameter : parameters()) parameter.clear_grad();
 }
 
-struct TGD::Impl {
-  TGDOptions defaults;
-  std::vector<detail::GroupState> groups;
-  std::vector<ParameterUpdate> last_updates;
+void Optimizer::report_score(double) {}
 
-  detail::ParameterState* find(const Variable& parameter) {
-    for (detail::GroupState& group : groups) {
-      for (detail::ParameterState& state : group.parameters) {
-        if (is_same(state.parameter, parameter)) return &state;
-      }
+void Optimizer::reject(const std::string&, std::optional<double>) {
+  throw StateError("this optimizer cannot take a step back: it has no reject() of its own");
+}
+
+namespace {
+
+using detail::ParameterState;
+using Outcome = ParameterUpdate::Outcome;
+
+void check_score(const std::optional<double>& score) {
+  if (score && !std::isfinite(*score))
+    throw ValueError(fmt::format("a score has to be a finite number; this one is {}", *score));
+}
+
+/// Throws StateError where a parameter has no longer the value that the candidate was made from.
+void check_is_current(const Candidate& candidate) {
+  for (const ParameterUpdate& update : candidate.updates) {
+    if (update.parameter.data().text() == update.old_value) continue;
+    throw StateError(
+        fmt::format("the candidate is out of date: the value of \"{}\" has changed since it was proposed; propose again",
+                    update.parameter.role()));
+  }
+}
+
+}  // namespace
+
+struct TGD::Impl {
+  struct Place {
+    ParameterState* state;
+    const TGDOptions* options;
+  };
+  /// A parameter that the last step has changed, and what was before.
+  struct Change {
+    std::size_t index;  // in the order of parameters()
+    ParameterState before;
+  };
+
+  TGDOptions defaults;
+  detail::OptimizerState state;
+  std::vector<ParameterUpdate> last_updates;
+  std::vector<Change> last_changes;
+
+  /// All parameters in their order.
+  std::vector<Place> places() {
+    std::vector<Place> places;
+    for (detail::GroupState& group : state.groups) {
+      for (ParameterState& parameter : group.parameters) places.push_back({&parameter, &group.options});
     }
-    return nullptr;
+    return places;
+  }
+
+  Place* find(std::vector<Place>& places, const Variable& parameter) const {
+    const auto found = std::find_if(places.begin(), places.end(),
+                                    [&](const Place& place) { return is_same(place.state->parameter, parameter); });
+    return found == places.end() ? nullptr : &*found;
+  }
+
+  Place place_of(const Variable& parameter) {
+    std::vector<Place> all = places();
+    const Place* place = find(all, parameter);
+    if (place == nullptr) throw ValueError(fmt::format("\"{}\" is no parameter of this optimizer", parameter.role()));
+    return *place;
+  }
+
+  /// Takes back some of the last changes: all of them, or none.
+  void take_back(const std::vector<const Change*>& changes, const std::string& reason, std::optional<double> score) {
+    check_score(score);
+    std::vector<Place> all = places();
+    for (const Change* change : changes) {
+      const ParameterUpdate& update = last_updates[change->index];
+      if (update.parameter.data().text() == update.new_value) continue;
+      throw StateError(
+          fmt::format("the step cannot be taken back: the value of \"{}\" has been changed since", update.parameter.role()));
+    }
+    for (const Change* change : changes) {
+      ParameterUpdate& update = last_updates[change->index];
+      update.parameter.set_data(update.old_value);
+      update.outcome = Outcome::rejected;
+      update.reason = reason;
+      *all[change->index].state = change->before;
+      detail::remember_rejected(*all[change->index].state, update, {reason, score, state.steps}, *all[change->index].options);
+    }
+  }
+
+  void forget_last_step() {
+    last_updates.clear();
+    last_changes.clear();
   }
 };
 
@@ -44,69 +123,198 @@ void TGD::add_param_group(Group group) {
   if (group.params.empty()) throw ValueError("a parameter group is empty: TGD needs at least one parameter in each");
   detail::GroupState added{group.options.value_or(impl_->defaults), {}};
   detail::check_options(added.options);
+  std::vector<Impl::Place> present = impl_->places();
   for (auto parameter = group.params.begin(); parameter != group.params.end(); ++parameter) {
-    const bool twice = impl_->find(*parameter) != nullptr ||
-                       std::any_of(group.params.begin(), parameter, [&](const Variable& other) { return is_same(other, *parameter); });
+    const bool twice =
+        impl_->find(present, *parameter) != nullptr ||
+        std::any_of(group.params.begin(), parameter, [&](const Variable& other) { return is_same(other, *parameter); });
     if (twice) throw ValueError(fmt::format("the parameter \"{}\" was given to the optimizer twice", parameter->role()));
     if (!parameter->requires_grad()) continue;
-    detail::check_parameter(*parameter);
-    added.parameters.push_back({*parameter, {}});
+    detail::check_parameter(*parameter, added.options);
+    added.parameters.push_back({.parameter = *parameter});
   }
-  impl_->groups.push_back(std::move(added));
+  impl_->state.groups.push_back(std::move(added));
+  impl_->forget_last_step();
 }
 
 std::optional<Evaluation> TGD::step(const Closure& closure) {
   std::optional<Evaluation> result;
   if (closure) result = closure();
-  std::vector<detail::StepItem> items;
-  for (detail::GroupState& group : impl_->groups) {
-    for (detail::ParameterState& state : group.parameters) {
-      items.push_back({state.parameter, state.parameter.grad(), &state.momentum, &group.options});
-    }
-  }
-  impl_->last_updates = detail::run_step(items);
+  commit(propose(1).front());
   return result;
+}
+
+std::vector<Candidate> TGD::propose(std::size_t count) {
+  std::vector<detail::StepItem> items;
+  for (const Impl::Place& place : impl_->places()) items.push_back({place.state, place.state->parameter.grad(), place.options});
+  return detail::propose(items, count);
+}
+
+void TGD::commit(const Candidate& candidate) {
+  const std::vector<Impl::Place> places = impl_->places();
+  const bool fits =
+      candidate.updates.size() == places.size() &&
+      std::equal(places.begin(), places.end(), candidate.updates.begin(),
+                 [](const auto& place, const auto& update) { return is_same(place.state->parameter, update.parameter); });
+  if (!fits) throw StateError("the candidate is not for the parameters that this optimizer has now; propose again");
+  check_is_current(candidate);
+
+  std::vector<Impl::Change> changes;
+  std::vector<ParameterState> next;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (candidate.updates[i].outcome != Outcome::updated) continue;
+    changes.push_back({i, *places[i].state});
+    next.push_back(detail::committed(*places[i].state, candidate.updates[i], *places[i].options, impl_->state.steps + 1));
+  }
+  std::vector<ParameterUpdate> updates = candidate.updates;
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const std::size_t index = changes[i].index;
+    updates[index].parameter.set_data(updates[index].new_value);
+    *places[index].state = std::move(next[i]);
+  }
+  if (!changes.empty()) ++impl_->state.steps;
+  impl_->last_updates = std::move(updates);
+  impl_->last_changes = std::move(changes);
+}
+
+TGD::Trial::Trial(const Candidate& candidate) {
+  for (const ParameterUpdate& update : candidate.updates) {
+    if (update.outcome != Outcome::updated) continue;
+    own_.emplace_back(update.parameter, update.parameter.data());
+    own_.back().first.set_data(update.new_value);
+  }
+}
+
+TGD::Trial::~Trial() {
+  for (auto& [parameter, value] : own_) parameter.set_data(std::move(value));
+}
+
+TGD::Trial TGD::try_out(const Candidate& candidate) const {
+  check_is_current(candidate);
+  return Trial(candidate);
+}
+
+void TGD::report_score(double score) {
+  check_score(score);
+  for (const Impl::Place& place : impl_->places()) detail::note_score(*place.state, score);
+}
+
+void TGD::report_score(const Variable& parameter, double score) {
+  check_score(score);
+  detail::note_score(*impl_->place_of(parameter).state, score);
+}
+
+void TGD::reject(const std::string& reason, std::optional<double> score) {
+  if (impl_->last_changes.empty())
+    throw StateError("there is nothing to reject: the last step changed no parameter, or was taken back");
+  std::vector<const Impl::Change*> changes;
+  for (const Impl::Change& change : impl_->last_changes) changes.push_back(&change);
+  --impl_->state.steps;
+  try {
+    impl_->take_back(changes, reason, score);
+  } catch (...) {
+    ++impl_->state.steps;
+    throw;
+  }
+  impl_->last_changes.clear();
+}
+
+void TGD::reject(const Variable& parameter, const std::string& reason, std::optional<double> score) {
+  impl_->place_of(parameter);
+  const auto change = std::find_if(impl_->last_changes.begin(), impl_->last_changes.end(),
+                                   [&](const Impl::Change& other) { return is_same(other.before.parameter, parameter); });
+  if (change == impl_->last_changes.end()) {
+    throw StateError(
+        fmt::format("there is nothing to reject: the last step did not change \"{}\", or was taken back", parameter.role()));
+  }
+  if (impl_->last_changes.size() == 1) return reject(reason, score);
+  impl_->take_back({&*change}, reason, score);
+  impl_->last_changes.erase(change);
+}
+
+void TGD::reject(const Candidate& candidate, const std::string& reason, std::optional<double> score) {
+  check_score(score);
+  std::vector<Impl::Place> places;
+  for (const ParameterUpdate& update : candidate.updates) places.push_back(impl_->place_of(update.parameter));
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (candidate.updates[i].outcome != Outcome::updated) continue;
+    detail::remember_rejected(*places[i].state, candidate.updates[i], {reason, score, impl_->state.steps}, *places[i].options);
+  }
+}
+
+std::vector<HistoryEntry> TGD::history(const Variable& parameter) const {
+  std::vector<HistoryEntry> entries;
+  for (const detail::Record& record : impl_->place_of(parameter).state->history) entries.push_back(record.entry);
+  return entries;
+}
+
+void TGD::undo(const Variable& parameter) {
+  const Impl::Place place = impl_->place_of(parameter);
+  detail::put_back(*place.state, detail::before_last(*place.state));
+  impl_->forget_last_step();
+}
+
+void TGD::undo() {
+  std::size_t latest = 0;
+  for (const Impl::Place& place : impl_->places()) latest = std::max(latest, detail::step_of_present_value(*place.state));
+  if (latest == 0) throw StateError("there is nothing to undo: no parameter has a value that a step has given it");
+  std::vector<std::pair<ParameterState*, detail::Earlier>> earlier;
+  for (const Impl::Place& place : impl_->places()) {
+    if (detail::step_of_present_value(*place.state) == latest)
+      earlier.emplace_back(place.state, detail::before_last(*place.state));
+  }
+  for (auto& [state, before] : earlier) detail::put_back(*state, std::move(before));
+  impl_->forget_last_step();
 }
 
 std::vector<Variable> TGD::parameters() const {
   std::vector<Variable> parameters;
-  for (const detail::GroupState& group : impl_->groups) {
-    for (const detail::ParameterState& state : group.parameters) parameters.push_back(state.parameter);
-  }
+  for (const Impl::Place& place : impl_->places()) parameters.push_back(place.state->parameter);
   return parameters;
 }
 
 const std::vector<ParameterUpdate>& TGD::last_updates() const noexcept { return impl_->last_updates; }
 
 const MomentumBuffer& TGD::momentum_buffer(const Variable& parameter) const {
-  const detail::ParameterState* state = impl_->find(parameter);
-  if (state == nullptr) throw ValueError(fmt::format("\"{}\" is no parameter of this optimizer", parameter.role()));
-  return state->momentum;
+  return impl_->place_of(parameter).state->momentum;
 }
 
-Json TGD::state_dict() const { return detail::save_state(impl_->groups); }
+Json TGD::state_dict() const { return detail::save_state(impl_->state); }
 
 void TGD::load_state_dict(const Json& state, const std::map<std::string, lm::ChatModelPtr>& models) {
-  detail::load_state(impl_->groups, state, models);
+  detail::load_state(impl_->state, state, models);
+  impl_->forget_last_step();
 }
 
 std::vector<ParameterUpdate> tgd(const std::vector<Variable>& params, const std::vector<std::vector<Variable>>& gradients,
                                  std::vector<MomentumBuffer>& momentum_buffers, const TGDOptions& options) {
   if (gradients.size() != params.size() || momentum_buffers.size() != params.size()) {
-    throw ValueError(fmt::format("tgd: {} parameters, {} lists of gradients and {} momentum buffers; there has to be one of each per "
-                                 "parameter",
-                                 params.size(), gradients.size(), momentum_buffers.size()));
+    throw ValueError(
+        fmt::format("tgd: {} parameters, {} lists of gradients and {} momentum buffers; there has to be one of each per "
+                    "parameter",
+                    params.size(), gradients.size(), momentum_buffers.size()));
   }
   detail::check_options(options);
-  std::vector<detail::StepItem> items;
+  std::vector<ParameterState> states;
   for (std::size_t i = 0; i < params.size(); ++i) {
-    detail::check_parameter(params[i]);
-    if (std::any_of(items.begin(), items.end(), [&](const detail::StepItem& other) { return is_same(other.parameter, params[i]); })) {
+    detail::check_parameter(params[i], options);
+    if (std::any_of(states.begin(), states.end(),
+                    [&](const ParameterState& other) { return is_same(other.parameter, params[i]); })) {
       throw ValueError(fmt::format("tgd: the parameter \"{}\" was given twice", params[i].role()));
     }
-    items.push_back({params[i], gradients[i], &momentum_buffers[i], &options});
+    states.push_back({.parameter = params[i], .momentum = momentum_buffers[i]});
   }
-  return detail::run_step(items);
+  std::vector<detail::StepItem> items;
+  for (std::size_t i = 0; i < params.size(); ++i) items.push_back({&states[i], gradients[i], &options});
+  std::vector<ParameterUpdate> updates = detail::propose(items, 1).front().updates;
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    if (updates[i].outcome == Outcome::updated) states[i] = detail::committed(states[i], updates[i], options, 1);
+  }
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    if (updates[i].outcome == Outcome::updated) updates[i].parameter.set_data(updates[i].new_value);
+    momentum_buffers[i] = std::move(states[i].momentum);
+  }
+  return updates;
 }
 
 }  // namespace tgd::optim

@@ -147,7 +147,7 @@ TEST_CASE("a run that fails half way keeps the best prompt so far and says where
   std::atomic<int> rewrites = 0;
   const test::HttpServer server([&](const test::HttpRequest& request) -> test::HttpResponse {
     const lm::Request asked = test::parse_chat_request(request.body);
-    if (asked.messages[0].content.find("IMPROVED_VALUE") != std::string::npos && ++rewrites > 3) {
+    if (asked.messages.back().content.find("IMPROVED_VALUE") != std::string::npos && ++rewrites > 3) {
       return {.status = 403, .body = test::error_body("Your account has been closed")};
     }
     return {.headers = {{"Content-Type", "application/json"}}, .body = test::completion_body(simulated.reply_to(asked))};

@@ -62,7 +62,7 @@ lm::Request critique_request(const std::string& value, const std::vector<std::st
 }
 
 lm::Request rewrite_request(const Rewrite& rewrite) {
-  std::vector<std::string> feedback, constraints, earlier;
+  std::vector<std::string> feedback, constraints, earlier, rejected;
   for (const std::string& text : rewrite.feedback) {
     feedback.push_back(prompts().render("tgd_feedback_item", {{"feedback", text}}));
   }
@@ -71,18 +71,33 @@ lm::Request rewrite_request(const Rewrite& rewrite) {
   }
   for (const Rewrite::Version& version : rewrite.earlier) {
     const std::string number = std::to_string(earlier.size() + 1);
-    earlier.push_back(
-        prompts().render("tgd_momentum_item", {{"number", number}, {"value", version.value}, {"feedback", version.feedback}}));
+    earlier.push_back(prompts().render(
+        "tgd_momentum_item", {{"number", number}, {"value", version.value}, {"feedback", version.feedback}, {"score", ""}}));
+  }
+  for (const std::string& value : rewrite.rejected) {
+    const std::string number = std::to_string(rejected.size() + 1);
+    rejected.push_back(prompts().render("tgd_rejected_item",
+                                        {{"number", number}, {"value", value}, {"reason", "It scored less."}, {"score", ""}}));
   }
   const auto section = [](std::string_view name, const std::vector<std::string>& items, const std::string& separator) {
     return items.empty() ? std::string() : prompts().render(name, {{"items", joined(items, separator)}});
   };
+  const TemplateInput open_tag{"open_tag", "<IMPROVED_VALUE>"};
+  const TemplateInput close_tag{"close_tag", "</IMPROVED_VALUE>"};
   const std::string user = prompts().render("tgd_user", {{"role", "system prompt"},
                                                          {"value", rewrite.value},
                                                          {"feedback", section("tgd_feedback", feedback, "\n\n")},
                                                          {"constraints", section("tgd_constraints", constraints, "\n")},
-                                                         {"momentum", section("tgd_momentum", earlier, "\n")}});
-  return {.messages = {{"system", std::string(prompts().get("tgd_system"))}, {"user", user}}, .args = {}};
+                                                         {"momentum", section("tgd_momentum", earlier, "\n")},
+                                                         {"rejected", section("tgd_rejected", rejected, "\n")},
+                                                         {"objective", ""},
+                                                         {"instructions", ""},
+                                                         {"siblings", ""},
+                                                         {"examples", ""},
+                                                         {"boldness", rewrite.boldness},
+                                                         open_tag,
+                                                         close_tag});
+  return {.messages = {{"system", prompts().render("tgd_system", {open_tag, close_tag})}, {"user", user}}, .args = {}};
 }
 
 std::string improved_value(const std::string& reply) {

@@ -31,6 +31,8 @@ struct Rewrite {
     std::string feedback;
   };
   std::vector<Version> earlier = {};
+  std::vector<std::string> rejected = {};  // values
+  std::string boldness = {};               // the sentence
 };
 lm::Request rewrite_request(const Rewrite& rewrite);
 /// What stands between the tags of a reply; empty when they are missing.

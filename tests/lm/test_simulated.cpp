@@ -229,7 +229,9 @@ TEST_CASE("The editor heeds the reason when it is asked again", "[lm][simulated]
   const auto again = [&](const std::string& reason) {
     lm::Request next = request;
     next.messages.push_back({"assistant", first});
-    next.messages.push_back({"user", Prompts().render("tgd_reask", {{"reason", reason}})});
+    next.messages.push_back(
+        {"user", Prompts().render("tgd_reask",
+                                  {{"reason", reason}, {"open_tag", "<IMPROVED_VALUE>"}, {"close_tag", "</IMPROVED_VALUE>"}})});
     return improved_value(reply(next));
   };
   CHECK(again("The value is 170 characters long; at most 120 are allowed.").size() <= 120);

@@ -29,7 +29,8 @@ TEST_CASE("A request for a new value stays within its budget, and says what it l
   const auto give_feedback = [&](std::size_t conversations) {
     std::vector<std::string> mails;
     for (std::size_t i = 0; i < conversations; ++i) mails.push_back("mail " + std::to_string(i) + std::string(500, '.'));
-    chat_completion(student, {{"system", {prompt}}, {"user", {"{mail}"}}}, {{"mail", mails}}).backward("wrong", {.model = critic});
+    chat_completion(student, {{"system", {prompt}}, {"user", {"{mail}"}}}, {{"mail", mails}})
+        .backward("wrong", {.model = critic});
   };
   const auto last_request = [&] {
     const lm::Request request = teacher->requests().back();
@@ -67,7 +68,8 @@ TEST_CASE("A request for a new value stays within its budget, and says what it l
       optimizer.step();
       CHECK(size_of(last_request()) <= 6000);
     }
-    CHECK_THAT(last_request().messages[1].content, ContainsSubstring("version 2 ") && ContainsSubstring("older versions are left out"));
+    CHECK_THAT(last_request().messages[1].content,
+               ContainsSubstring("version 2 ") && ContainsSubstring("older versions are left out"));
     CHECK_THAT(last_request().messages[1].content, !ContainsSubstring("version 0 "));
     prompt.clear_grad();
     prompt.append_grad(Variable("BEGIN" + std::string(50'000, 'f') + "END"));

@@ -1,0 +1,167 @@
+#include "optim/rewrite.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "core/text.hpp"
+#include "optim/reply.hpp"
+
+namespace tgd::optim {
+
+std::string_view to_string(ParameterUpdate::Outcome outcome) {
+  using Outcome = ParameterUpdate::Outcome;
+  switch (outcome) {
+    case Outcome::updated:
+      return "updated";
+    case Outcome::unchanged:
+      return "unchanged";
+    case Outcome::kept:
+      return "kept";
+    case Outcome::no_feedback:
+      return "no_feedback";
+    case Outcome::rejected:
+      return "rejected";
+  }
+  return "";
+}
+
+namespace detail {
+
+using Problem = UnusableReply::Problem;
+using Outcome = ParameterUpdate::Outcome;
+
+std::vector<Variable> feedback_of(const StepItem& item) {
+  std::vector<Variable> gradients;
+  std::copy_if(item.gradients.begin(), item.gradients.end(), std::back_inserter(gradients),
+               [](const Variable& gradient) { return !feedback_text(gradient).empty(); });
+  return gradients;
+}
+
+Rewrite::Rewrite(const std::vector<const StepItem*>& items, std::vector<Variable> siblings, std::uint64_t sample)
+    : options_(*items.front()->options), siblings_(std::move(siblings)), sample_(sample) {
+  std::vector<Subject> subjects;
+  for (const StepItem* item : items) {
+    const std::string& value = item->state->parameter.data().text();
+    ParameterUpdate update{
+        .parameter = item->state->parameter, .outcome = Outcome::unchanged, .old_value = value, .new_value = value};
+    update.gradients = feedback_of(*item);
+    slots_.push_back({.item = item, .checks = Checks(*item->state, options_), .update = std::move(update)});
+  }
+  for (const Slot& slot : slots_) subjects.push_back({slot.item->state, slot.update.gradients, slot.checks.texts()});
+  sent_ = meta_prompt({subjects, siblings_, options_});
+}
+
+std::string Rewrite::roles() const {
+  std::vector<std::string> roles;
+  for (const Slot& slot : slots_) roles.push_back(slot.item->state->parameter.role());
+  return tgd::detail::join(roles, "\" and \"");
+}
+
+lm::Request Rewrite::next_request() {
+  ++requests_;
+  lm::Request request{sent_.messages, options_.completion_args};
+  request.info = {"optimize", "TGD", slots_.size() == 1 ? slots_.front().item->state->parameter.role() : roles(), std::nullopt};
+  request.sample = sample_;
+  return request;
+}
+
+void Rewrite::accept(const lm::Reply& reply) {
+  std::vector<Complaint> complaints = complaints_about(reply);
+  if (complaints.empty() && changes_nothing() && !has_asked_for_change_ && requests_ <= options_.max_reasks) {
+    complaints = complaints_about_no_change();
+  }
+  asking_ = !complaints.empty() && requests_ <= options_.max_reasks;
+  if (asking_) {
+    for (lm::Message& message : reask(reply.content, complaints, sent_, options_)) sent_.messages.push_back(std::move(message));
+  } else if (!complaints.empty()) {
+    keep_old_values(complaints.back());
+  }
+}
+
+std::vector<ParameterUpdate> Rewrite::updates() const {
+  std::vector<ParameterUpdate> updates;
+  for (const Slot& slot : slots_) {
+    updates.push_back(slot.update);
+    updates.back().requests = requests_;
+  }
+  return updates;
+}
+
+/// Takes the value of one slot, or says why it cannot be taken.
+std::optional<UnusableReply> Rewrite::read(std::size_t index, const lm::Reply& reply) {
+  Slot& slot = slots_[index];
+  std::vector<std::string> other_tags = sent_.tags;
+  other_tags.erase(other_tags.begin() + static_cast<std::ptrdiff_t>(index));
+  const auto value =
+      read_value(reply, {sent_.tags[index], other_tags, slot.update.old_value, sent_.instructions, options_.prompts});
+  if (const auto* problem = std::get_if<UnusableReply>(&value)) return *problem;
+  const std::string& text = std::get<std::string>(value);
+  if (auto problem = slot.checks.problem(text)) return problem;
+  if (auto problem = copied_words(slot, text)) return problem;
+  slot.is_open = false;
+  slot.update.new_value = text;
+  slot.update.outcome = text == slot.update.old_value ? Outcome::unchanged : Outcome::updated;
+  slot.update.edit_distance = word_edit_distance(slot.update.old_value, text);
+  return std::nullopt;
+}
+
+std::optional<UnusableReply> Rewrite::copied_words(Slot& slot, const std::string& value) const {
+  if (options_.copied_words == 0) return std::nullopt;
+  if (!slot.conversations) {
+    WordRuns& words = slot.conversations.emplace(conversation_words(slot.update.gradients, options_.copied_words));
+    words.allow(slot.update.old_value);
+    for (const std::string& constraint : slot.checks.texts()) words.allow(constraint);
+    for (const std::string& example : options_.examples) words.allow(example);
+    for (const auto& [name, input] : options_.inputs) words.allow(input.variable().data().item_text());
+    for (const Variable& sibling : siblings_) words.allow(sibling.data().text());
+    if (const ParameterRules* rules = rules_for(slot.update.parameter, options_)) words.allow(rules->instructions);
+  }
+  const auto copied = slot.conversations->find(value);
+  if (!copied) return std::nullopt;
+  return unusable(Problem::copied, options_.prompts, {{"text", tgd::detail::excerpt(*copied, 160)}});
+}
+
+std::vector<Complaint> Rewrite::complaints_about(const lm::Reply& reply) {
+  std::vector<Complaint> complaints;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].is_open) continue;
+    auto problem = read(i, reply);
+    if (!problem) continue;
+    complaints.push_back({i, problem->reason});
+    slots_[i].update.problems.push_back(*std::move(problem));
+  }
+  return complaints;
+}
+
+std::vector<Complaint> Rewrite::complaints_about_no_change() {
+  has_asked_for_change_ = true;
+  std::vector<Complaint> complaints;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    UnusableReply problem = unusable(Problem::unchanged, options_.prompts);
+    complaints.push_back({i, problem.reason});
+    slots_[i].update.problems.push_back(std::move(problem));
+    slots_[i].is_open = true;
+  }
+  return complaints;
+}
+
+bool Rewrite::changes_nothing() const {
+  return std::all_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.update.outcome == Outcome::unchanged; });
+}
+
+void Rewrite::keep_old_values(const Complaint& last) {
+  const std::string reason = fmt::format("no usable reply in {} requests; the last one: {}", requests_, last.reason);
+  const std::string role = slots_[last.subject].item->state->parameter.role();
+  for (Slot& slot : slots_) {
+    slot.update.outcome = Outcome::kept;
+    slot.update.new_value = slot.update.old_value;
+    slot.update.edit_distance = 0;
+    slot.update.reason = slot.is_open ? reason : fmt::format("the value of \"{}\" in the same joint request: {}", role, reason);
+  }
+}
+
+}  // namespace detail
+
+}  // namespace tgd::optim

@@ -1,0 +1,67 @@
+// One request for new values and what follows from it: re-asks, until every value can be taken or the old ones stay.
+// Private to the library.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tgd/optim/tgd.hpp>
+
+#include "optim/checks.hpp"
+#include "optim/meta_prompt.hpp"
+#include "optim/state.hpp"
+
+namespace tgd::optim::detail {
+
+/// A parameter in a step.
+struct StepItem {
+  const ParameterState* state;
+  std::vector<Variable> gradients;
+  const TGDOptions* options;  // the same object for all items of a group
+};
+
+/// The gradients that say something.
+std::vector<Variable> feedback_of(const StepItem& item);
+
+class Rewrite {
+ public:
+  /// One item, or those of a joint request; each has feedback, and outlives the object. Throws as meta_prompt and Checks do.
+  Rewrite(const std::vector<const StepItem*>& items, std::vector<Variable> siblings, std::uint64_t sample);
+
+  lm::ChatModel& model() const { return *options_.model; }
+  std::string roles() const;
+  bool asking() const noexcept { return asking_; }
+  lm::Request next_request();
+  void accept(const lm::Reply& reply);
+
+  /// One for each item, in their order.
+  std::vector<ParameterUpdate> updates() const;
+
+ private:
+  struct Slot {
+    const StepItem* item;
+    Checks checks;
+    ParameterUpdate update;
+    bool is_open = true;
+    std::optional<WordRuns> conversations = {};
+  };
+
+  std::optional<UnusableReply> read(std::size_t index, const lm::Reply& reply);
+  std::optional<UnusableReply> copied_words(Slot& slot, const std::string& value) const;
+  std::vector<Complaint> complaints_about(const lm::Reply& reply);
+  std::vector<Complaint> complaints_about_no_change();
+  bool changes_nothing() const;
+  void keep_old_values(const Complaint& last);
+
+  const TGDOptions& options_;
+  std::vector<Variable> siblings_;
+  std::uint64_t sample_;
+  std::vector<Slot> slots_;
+  SentPrompt sent_;
+  std::size_t requests_ = 0;
+  bool asking_ = true;
+  bool has_asked_for_change_ = false;
+};
+
+}  // namespace tgd::optim::detail

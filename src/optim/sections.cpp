@@ -1,0 +1,187 @@
+#include "optim/sections.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "core/text.hpp"
+#include "core/variable_impl.hpp"
+#include "optim/checks.hpp"
+#include "optim/instructions.hpp"
+
+namespace tgd::optim::detail {
+
+namespace {
+
+using tgd::detail::cut_middle;
+using tgd::detail::join;
+
+constexpr std::size_t longest_sibling = 600;  // bytes of its value
+
+std::string number(std::size_t count) { return fmt::format("{}", count); }
+std::string number(double score) { return fmt::format("{:.6g}", score); }
+
+/// The tags of every prompt that a request for new values can be made of.
+std::set<std::string, std::less<>> tags_of_prompts(const Prompts& prompts) {
+  std::set<std::string, std::less<>> tags;
+  for (const std::string_view name : Prompts::names()) {
+    if (name.starts_with("tgd_")) tags.merge(tag_names(prompts.get(name)));
+  }
+  return tags;
+}
+
+}  // namespace
+
+std::string feedback_text(const Variable& gradient) {
+  const Data& data = gradient.data();
+  if (!data.is_batch()) return data.item_text();
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    if (std::string text = data.item_text(i); !text.empty()) texts.push_back(std::move(text));
+  }
+  return texts.empty() ? std::string() : tgd::detail::join_items(texts);
+}
+
+Sections::Sections(const TGDOptions& options, const Extent& extent)
+    : options_(options), extent_(extent), tags_(tags_of_prompts(options.prompts)), sample_tags_(tags_) {
+  for (const std::string& own : tag_names(options.prompts.get("backward_sample"))) sample_tags_.erase(own);
+}
+
+std::string Sections::render(std::string_view name, std::initializer_list<TemplateInput> inputs) {
+  used_.emplace(name);
+  return options_.prompts.render(name, inputs);
+}
+
+std::string Sections::left_out(std::size_t count, std::string_view what) {
+  return render(fmt::format("tgd_left_out_{}", what), {{"count", number(count)}});
+}
+
+std::string Sections::score_line(const std::optional<double>& score) {
+  return score ? render("tgd_score", {{"score", number(*score)}}) : std::string();
+}
+
+std::string Sections::feedback_of(const Variable& gradient, std::string_view value) const {
+  return cut_middle(with_bracketed_tags(feedback_text(gradient), tags_, value), extent_.feedback_size);
+}
+
+/// The conversations behind a gradient, as many as may still be shown.
+std::string Sections::contexts(const Variable& gradient, std::string_view value) {
+  const auto& extras = gradient.impl()->extras;
+  if (!options_.show_context || !extras || extras->contexts.empty()) return {};
+  const std::size_t shown = std::min(extent_.conversations, extras->contexts.size());
+  extent_.conversations -= shown;
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < shown; ++i) texts.push_back(with_bracketed_tags(extras->contexts[i], sample_tags_, value));
+  if (shown < extras->contexts.size()) texts.push_back(left_out(extras->contexts.size() - shown, "conversations"));
+  return join(texts, "\n\n");
+}
+
+std::string Sections::feedback(const Subject& subject) {
+  const std::string& value = subject.state->parameter.data().text();
+  std::vector<std::string> items;
+  for (const Variable& gradient : subject.gradients) {
+    const std::string feedback = feedback_of(gradient, value);
+    const std::string context = contexts(gradient, value);
+    items.push_back(context.empty() ? render("tgd_feedback_item", {{"feedback", feedback}})
+                                    : render("tgd_feedback_item_with_context", {{"feedback", feedback}, {"context", context}}));
+  }
+  return items.empty() ? std::string() : render("tgd_feedback", {{"items", join(items, "\n\n")}});
+}
+
+std::string Sections::constraints(const Subject& subject) {
+  std::vector<std::string> items;
+  for (const std::string& constraint : subject.constraints)
+    items.push_back(fmt::format("{}. {}", items.size() + 1, constraint));
+  return items.empty() ? std::string() : render("tgd_constraints", {{"items", join(items, "\n")}});
+}
+
+std::string Sections::instructions(const Subject& subject) {
+  const ParameterRules* rules = rules_for(subject.state->parameter, options_);
+  if (rules == nullptr || rules->instructions.empty()) return {};
+  return render("tgd_instructions", {{"instructions", rules->instructions}});
+}
+
+std::string Sections::momentum(const Subject& subject) {
+  const MomentumBuffer& versions = subject.state->momentum;
+  const std::size_t hidden = versions.size() - std::min(extent_.versions, versions.size());
+  std::vector<std::string> items;
+  if (hidden > 0 && hidden < versions.size()) items.push_back(left_out(hidden, "versions"));
+  for (std::size_t i = hidden; i < versions.size(); ++i) {
+    const std::string& value = versions[i].value.data().text();
+    std::vector<std::string> feedback;
+    for (const Variable& gradient : versions[i].gradients) {
+      if (std::string text = feedback_of(gradient, value); !text.empty()) feedback.push_back(std::move(text));
+    }
+    items.push_back(render("tgd_momentum_item", {{"number", number(i + 1)},
+                                                 {"value", value},
+                                                 {"feedback", join(feedback, "\n\n")},
+                                                 {"score", score_line(versions[i].score)}}));
+  }
+  return items.empty() ? std::string() : render("tgd_momentum", {{"items", join(items, "\n")}});
+}
+
+std::string Sections::rejected(const Subject& subject) {
+  const std::vector<RejectedProposal>& proposals = subject.state->rejected;
+  const std::size_t hidden = proposals.size() - std::min(extent_.rejected, proposals.size());
+  std::vector<std::string> items;
+  if (hidden > 0 && hidden < proposals.size()) items.push_back(left_out(hidden, "rejected"));
+  for (std::size_t i = hidden; i < proposals.size(); ++i) {
+    const std::string reason = cut_middle(with_bracketed_tags(proposals[i].reason, tags_, {}), extent_.feedback_size);
+    items.push_back(render("tgd_rejected_item", {{"number", number(i + 1)},
+                                                 {"value", proposals[i].value},
+                                                 {"reason", reason},
+                                                 {"score", score_line(proposals[i].score)}}));
+  }
+  return items.empty() ? std::string() : render("tgd_rejected", {{"items", join(items, "\n")}});
+}
+
+std::string Sections::objective(std::span<const Subject> subjects) {
+  bool shows_score = false;
+  std::optional<double> present = subjects.front().state->present_score();
+  for (const Subject& subject : subjects) {
+    const ParameterState& state = *subject.state;
+    if (state.present_score() != present) present.reset();
+    const auto has_score = [](const auto& shown) { return shown.score.has_value(); };
+    shows_score = shows_score || std::any_of(state.momentum.begin(), state.momentum.end(), has_score) ||
+                  std::any_of(state.rejected.begin(), state.rejected.end(), has_score);
+  }
+  if (!options_.direction && !present && !shows_score) return {};
+  const bool minimizes = options_.direction == Direction::minimize;
+  return render(minimizes ? "tgd_objective_minimize" : "tgd_objective_maximize",
+                {{"score", present ? render("tgd_objective_score", {{"score", number(*present)}}) : std::string()}});
+}
+
+std::string Sections::siblings(std::span<const Variable> siblings) {
+  const std::size_t shown = std::min(extent_.siblings, siblings.size());
+  if (shown == 0) return {};
+  std::vector<std::string> items;
+  for (const Variable& sibling : siblings.first(shown)) {
+    items.push_back(
+        render("tgd_siblings_item", {{"role", sibling.role()}, {"value", cut_middle(sibling.data().text(), longest_sibling)}}));
+  }
+  if (shown < siblings.size()) items.push_back(left_out(siblings.size() - shown, "siblings"));
+  return render("tgd_siblings", {{"items", join(items, "\n")}});
+}
+
+std::string Sections::examples() {
+  std::vector<std::string> items;
+  for (const std::string& example : options_.examples) {
+    items.push_back(render("tgd_examples_item", {{"number", number(items.size() + 1)}, {"example", example}}));
+  }
+  return items.empty() ? std::string() : render("tgd_examples", {{"items", join(items, "\n")}});
+}
+
+std::string Sections::boldness() {
+  if (!options_.boldness) return {};
+  switch (*options_.boldness) {
+    case Boldness::conservative:
+      return render("tgd_boldness_conservative", {});
+    case Boldness::moderate:
+      return render("tgd_boldness_moderate", {});
+    case Boldness::bold:
+      return render("tgd_boldness_bold", {});
+  }
+  return {};
+}
+
+}  // namespace tgd::optim::detail

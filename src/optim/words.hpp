@@ -1,0 +1,56 @@
+// Words of texts: how many of them an edit changed, and which runs of them texts share. Private to the library.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace tgd::optim::detail {
+
+struct Word {
+  std::uint64_t hash;  ///< equal for words that differ in ASCII case only
+  std::size_t begin;   ///< position in bytes
+  std::size_t end;
+};
+
+/// Runs of letters and digits. Bytes above ASCII count as letters; Chinese and Japanese characters are words of their own.
+std::vector<Word> words_of(std::string_view text);
+
+/// How many words, separated by white space, have to be inserted, deleted or replaced to make one text of the other.
+std::size_t word_edit_distance(std::string_view before, std::string_view after);
+
+/// Runs of a fixed number of words.
+class WordRuns {
+ public:
+  /// `length` is not 0.
+  explicit WordRuns(std::size_t length) : length_(length) {}
+
+  /// A text whose runs are looked for.
+  void add(std::string_view text);
+  /// A text whose runs do not count, wherever else they are.
+  void allow(std::string_view text);
+  /// Lets runs that more than half of the added texts have, and at least three of them, not count either.
+  void allow_common();
+
+  /// The first run of `text` that was added and not allowed, as `text` spells it and as long as it goes on.
+  std::optional<std::string_view> find(std::string_view text) const;
+
+ private:
+  struct Seen {
+    std::size_t last_text = 0;
+    std::size_t texts = 0;
+  };
+  std::vector<std::uint64_t> runs_of(const std::vector<Word>& words) const;
+
+  std::size_t length_;
+  std::size_t texts_ = 0;
+  std::unordered_map<std::uint64_t, Seen> added_;
+  std::unordered_set<std::uint64_t> allowed_;
+};
+
+}  // namespace tgd::optim::detail
