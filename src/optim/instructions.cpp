@@ -1,6 +1,10 @@
 #include "optim/instructions.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+
+#include "core/text.hpp"
 
 namespace tgd::optim::detail {
 
@@ -65,6 +69,16 @@ void Instructions::add(std::string_view prompt) {
     const std::size_t gap = std::min(prompt.find('{', begin), prompt.size());
     runs_.add(prompt.substr(begin, gap - begin));
     begin = gap == prompt.size() ? gap : std::min(prompt.find('}', gap), prompt.size() - 1) + 1;
+  }
+}
+
+void Instructions::add_mentions(std::string_view message, std::string_view tag) {
+  const std::string open = fmt::format("<{}>", tag);
+  const std::string close = fmt::format("</{}>", tag);
+  for (std::size_t at = message.find(open); at != std::string_view::npos; at = message.find(open, at)) {
+    at += open.size();
+    const std::size_t end = message.find(close, at);
+    if (end != std::string_view::npos) mentions_.emplace(tgd::detail::trim(message.substr(at, end - at)));
   }
 }
 

@@ -25,10 +25,12 @@ class Instructions {
   /// A prompt that was filled in to make the request; its {placeholders} are gaps.
   void add(std::string_view prompt);
   void add_tag(std::string name) { tags_.insert(std::move(name)); }
+  /// What a message that is sent has between two answer tags of this name: no reply's value.
+  void add_mentions(std::string_view message, std::string_view tag);
   /// A text of the user whose words and tags may be in the value.
   void allow(std::string_view text);
 
-  const std::set<std::string, std::less<>>& tags() const noexcept { return tags_; }
+  bool is_mention(std::string_view text) const { return mentions_.contains(text); }
   std::optional<std::string_view> leaked_tag(std::string_view value) const;
   /// The words that repeat the instructions, as the value spells them.
   std::optional<std::string_view> echo(std::string_view value) const { return runs_.find(value); }
@@ -36,6 +38,7 @@ class Instructions {
  private:
   WordRuns runs_{echoed_words};
   std::set<std::string, std::less<>> tags_;
+  std::set<std::string, std::less<>> mentions_;  // trimmed
   std::string allowed_;
 };
 

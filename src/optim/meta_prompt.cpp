@@ -292,7 +292,10 @@ Instructions instructions_of(const MetaPrompt& about, const Filled& filled) {
   for (const Message& message : messages_of(options)) instructions.add(content_of(message));
   for (const std::string& name : filled.used_prompts) instructions.add(options.prompts.get(name));
   instructions.add(options.prompts.get(options.joint ? "tgd_joint_reask" : "tgd_reask"));
-  for (const std::string& tag : filled.tags) instructions.add_tag(tag);
+  for (const std::string& tag : filled.tags) {
+    instructions.add_tag(tag);
+    for (const lm::Message& message : filled.messages) instructions.add_mentions(message.content, tag);
+  }
   for (const Subject& subject : about.subjects) {
     instructions.allow(subject.state->parameter.data().text());
     for (const std::string& constraint : subject.constraints) instructions.allow(constraint);

@@ -65,6 +65,7 @@ constexpr std::string_view fence = "```";
 struct Block {
   std::string_view content;
   std::size_t end;
+  bool is_second = false;  // of an unbalanced text: a whole block comes before
 };
 
 /// The outermost blocks, when every opening tag has its closing one; else nothing.
@@ -103,34 +104,48 @@ std::string without_blocks(std::string_view text, std::span<const std::string> t
   return rest;
 }
 
-/// The one block of an unbalanced text: a model may mention a tag before it uses both.
+/// The last block of an unbalanced text: a model may mention a tag before it uses both.
 std::variant<Block, Problem> unbalanced_block(std::string_view text, std::string_view open, std::string_view close) {
   const std::size_t end = text.rfind(close);
   const std::size_t begin = text.substr(0, end).rfind(open);
   if (begin == std::string_view::npos) return end == std::string_view::npos ? Problem::no_value : Problem::no_opening_tag;
   if (end == std::string_view::npos) return Problem::no_closing_tag;
-  return Block{text.substr(begin + open.size(), end - begin - open.size()), end + close.size()};
+  const std::string_view before = text.substr(0, begin);
+  const std::size_t earlier = before.find(open);
+  const bool is_second = earlier != std::string_view::npos && before.find(close, earlier) != std::string_view::npos;
+  return Block{text.substr(begin + open.size(), end - begin - open.size()), end + close.size(), is_second};
 }
 
-/// Whether there is a whole value before `end`.
-bool has_value_before(std::string_view text, std::size_t end, std::string_view open, std::string_view close) {
-  const std::string_view before = text.substr(0, end);
-  const std::size_t begin = before.find(open);
-  return begin != std::string_view::npos && before.find(close, begin) != std::string_view::npos;
+/// Whether the block only mentions the tags, as in "between <A> and </A>": what the request has between them, or one word in a line
+/// of text.
+bool is_mention(const Block& block, std::string_view text, std::string_view open, const Instructions& instructions) {
+  const std::string_view inside = block.content;
+  if (instructions.is_mention(tgd::detail::trim(inside))) return true;
+  const bool is_word = inside.size() > 2 && inside.front() == ' ' && inside.back() == ' ' &&
+                       inside.find('\n') == std::string_view::npos && words_of(inside).size() <= 1;
+  const auto begin = static_cast<std::size_t>(inside.data() - text.data()) - open.size();
+  const std::size_t line = text.substr(0, begin).rfind('\n') + 1;
+  return is_word && !tgd::detail::trim(text.substr(line, begin - line)).empty();
 }
 
 std::variant<std::string_view, Problem> value_between(std::string_view text, const Question& question) {
   const std::string open = open_tag(question.tag);
   const std::string close = close_tag(question.tag);
-  const std::vector<Block> blocks = balanced_blocks(text, open, close);
-  const auto found = blocks.empty() ? unbalanced_block(text, open, close) : std::variant<Block, Problem>(blocks.back());
-  if (const Problem* problem = std::get_if<Problem>(&found)) return *problem;
-  const Block& block = std::get<Block>(found);
-  // Of several values the last one counts, but only where it ends the reply: remarks after it may be about the tags.
-  const auto begin = static_cast<std::size_t>(block.content.data() - text.data()) - open.size();
-  const std::string behind = without_blocks(text.substr(block.end), question.other_tags);
-  if (has_value_before(text, begin, open, close) && !tgd::detail::trim(behind).empty()) return Problem::several_values;
-  return tgd::detail::trim(block.content);
+  std::vector<Block> blocks = balanced_blocks(text, open, close);
+  const bool is_balanced = !blocks.empty();
+  if (!is_balanced) {
+    const auto block = unbalanced_block(text, open, close);
+    if (const Problem* problem = std::get_if<Problem>(&block)) return *problem;
+    blocks.push_back(std::get<Block>(block));
+  }
+  std::erase_if(blocks, [&](const Block& block) { return is_mention(block, text, open, question.instructions); });
+  if (blocks.empty()) return Problem::no_value;
+  // Of several values the last one counts, but only where it ends the reply: what is said behind it may be about the values.
+  const std::string behind = without_blocks(text.substr(blocks.back().end), question.other_tags);
+  if (!is_balanced && behind.find(open) != std::string::npos) return Problem::no_closing_tag;
+  const bool has_earlier = blocks.size() > 1 || (!is_balanced && blocks.back().is_second);
+  if (has_earlier && !tgd::detail::trim(behind).empty()) return Problem::several_values;
+  return tgd::detail::trim(blocks.back().content);
 }
 
 /// The text inside a code fence that is around all of it.

@@ -22,6 +22,7 @@ Instructions whole_prompt(const std::string& old_value) {
     if (name.starts_with("tgd_")) instructions.add(Prompts().get(name));
   }
   instructions.add_tag("IMPROVED_VALUE");
+  instructions.add_mentions("Reply with <IMPROVED_VALUE> your text here </IMPROVED_VALUE>.", "IMPROVED_VALUE");
   instructions.allow(old_value);
   return instructions;
 }
@@ -71,7 +72,8 @@ TEST_CASE("Of several values in one reply each is read from its own tags", "[opt
   CHECK(read(1, all) == "two");
   CHECK(read(2, all) == "three");
   CHECK(read(0, "<A_1>a</A_1><A_1>b</A_1><A_2>two</A_2>") == "b");
-  CHECK(read(0, "<A_1>a</A_1> goes between <A_1> and </A_1> <A_2>two</A_2>\nDone.") == "several_values");
+  CHECK(read(0, "<A_1>a</A_1> goes between <A_1> and </A_1> <A_2>two</A_2>\nDone.") == "a");
+  CHECK(read(0, "<A_1>a</A_1><A_1>b</A_1><A_2>two</A_2>\nDone.") == "several_values");
   CHECK(read(0, "<A_1>a <A_2>two</A_2></A_1>") == "leaked_tag");
   CHECK(read(0, "<A_1>one</A_1><A_2>tw", "length") == "one");
   CHECK(read(1, "<A_1>one</A_1><A_2>tw", "length") == "cut_off");

@@ -1,0 +1,104 @@
+#include "optim/words.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <tgd/random.hpp>
+
+#include "catch.hpp"
+
+using tgd::optim::detail::word_edit_distance;
+using tgd::optim::detail::WordRuns;
+using tgd::optim::detail::words_of;
+
+namespace {
+
+/// The table of the textbook.
+std::size_t plain_distance(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0]++;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += word + " ";
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("The edit distance counts words that are inserted, deleted or replaced", "[optim][words]") {
+  CHECK(word_edit_distance("", "") == 0);
+  CHECK(word_edit_distance("", "a b  c\n") == 3);
+  CHECK(word_edit_distance("a b c", "") == 3);
+  CHECK(word_edit_distance(" a\tb ", "a b") == 0);
+  CHECK(word_edit_distance("a b c", "a x c") == 1);
+  CHECK(word_edit_distance("a b c", "b c d") == 2);
+  CHECK(word_edit_distance("Be kind.", "Be kind!") == 1);
+  CHECK(word_edit_distance("a b a b", "b a b a") == 2);
+}
+
+TEST_CASE("The edit distance is that of the textbook for texts of every length", "[optim][words]") {
+  tgd::Random random(11);
+  for (const std::size_t vocabulary : {2U, 7U, 200U}) {
+    for (int i = 0; i < 60; ++i) {
+      const auto text = [&] {
+        std::vector<std::string> words(random.randbelow(200));
+        for (std::string& word : words) word = "w" + std::to_string(random.randbelow(vocabulary));
+        return words;
+      };
+      const auto a = text();
+      const auto b = text();
+      REQUIRE(word_edit_distance(joined(a), joined(b)) == plain_distance(a, b));
+    }
+  }
+}
+
+TEST_CASE("Words are runs of letters and digits, and ideographs", "[optim][words]") {
+  const auto words = [](const std::string& text) {
+    std::vector<std::string> found;
+    for (const auto& word : words_of(text)) found.push_back(text.substr(word.begin, word.end - word.begin));
+    return found;
+  };
+  using Texts = std::vector<std::string>;
+  CHECK(words("") == Texts{});
+  CHECK(words(" -- ") == Texts{});
+  CHECK(words("It's 5 o'clock, Größe") == Texts{"It", "s", "5", "o", "clock", "Größe"});
+  CHECK(words("返品したい abc") == Texts{"返", "品", "し", "た", "い", "abc"});
+  CHECK(words_of("Word")[0].hash == words_of("wORD")[0].hash);
+  CHECK(words_of("word")[0].hash != words_of("ward")[0].hash);
+}
+
+TEST_CASE("Shared runs of words are found, whatever stands between the words", "[optim][words]") {
+  WordRuns runs(3);
+  runs.add("My parcel never arrived, and nobody answers.");
+  CHECK_FALSE(runs.find("My parcel"));
+  CHECK_FALSE(runs.find("My own parcel never came"));
+  CHECK(runs.find("x: \"MY PARCEL -- never\" y") == "MY PARCEL -- never");
+  CHECK(runs.find("If nobody answers, say: never arrived and nobody answers. Good.") == "never arrived and nobody answers");
+  runs.allow("A parcel never arrived.");
+  CHECK(runs.find("parcel never arrived") == std::nullopt);
+  CHECK(runs.find("parcel never arrived and") == "never arrived and");
+}
+
+TEST_CASE("Runs that most texts have can be told from those of one text", "[optim][words]") {
+  WordRuns runs(3);
+  for (const char* mail :
+       {"Mail of today: the bill is wrong", "Mail of today: it crashes at night", "Mail of today: where is it now"}) {
+    runs.add(mail);
+  }
+  CHECK(runs.find("Read the mail of today"));
+  runs.allow_common();
+  CHECK_FALSE(runs.find("Read the mail of today"));
+  CHECK(runs.find("say that the bill is wrong") == "the bill is wrong");
+}
