@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "core/text.hpp"
-#include "data/utf8.hpp"
+#include "core/utf8.hpp"
 
 namespace tgd::optim {
 
@@ -159,7 +159,7 @@ std::string_view without_fence(std::string_view value) {
 
 bool is_text(std::string_view value) {
   const auto is_control = [](char c) { return (c >= 0 && c < ' ' && c != '\n' && c != '\t' && c != '\r') || c == '\x7F'; };
-  return data::detail::is_utf8(value) && std::none_of(value.begin(), value.end(), is_control);
+  return tgd::detail::is_utf8(value) && std::none_of(value.begin(), value.end(), is_control);
 }
 
 /// Whether a line says that something was left out: dots alone, or a remark in brackets or dots such as "[rest as before]".
