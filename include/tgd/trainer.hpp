@@ -1,36 +1,60 @@
-// Trainer: epochs of clear_grad, step, backward and optimizer step over the batches of a DataLoader, with validation between
-// them and the best parameters kept.
+// Trainer: the training loop with validation, limits, early stopping, the best parameters kept, and checkpoints from which a
+// killed run goes on.
 //
 //   struct Agent : Module {
 //     std::optional<StepResult> training_step(Batch& batch);    // the forward pass and an evaluator; nullopt skips the batch
 //     std::optional<StepResult> validation_step(Batch& batch);  // optional: else training_step
 //     std::optional<StepResult> test_step(Batch& batch);        // optional: else the validation's
-//     std::shared_ptr<optim::Optimizer> configure_optimizers();
+//     Prediction predict_step(Batch& batch);                    // optional, for predict()
+//     std::shared_ptr<optim::Optimizer> configure_optimizers();  // or a std::vector of them
+//     bool automatic_optimization = false;                      // optional: training_step calls backward and step itself
 //   };
-//   Trainer trainer({.max_epochs = 4, .backward = {.model = critic}});
+//   Trainer trainer({.max_epochs = 4, .run_folder = "runs/tickets"});
+//   Agent agent(trainer.track(student));
+//   trainer.options().backward.model = trainer.track(critic, "critic");
 //   FitResult result = trainer.fit(agent, train_loader, validation_loader);
 //
 // Validation and test run without gradients and in eval mode where the agent has one. They start every batch before they read
 // the first result, so that all samples are on their way at the same time.
-// Errors: what a step, a backward pass or the optimizer throws, with the epoch and step in front. The parameters are then the
-// best ones so far.
+//
+// With a run folder, which needs an agent that is a Module, fit() leaves there:
+//   checkpoint.json   the whole state of the run after the last step or validation: one JSON document, written whole or not at all
+//   journal.jsonl     the replies of tracked models since then
+//   metrics.jsonl     a line for each step and each validation
+//   <parameter>.txt   the best values so far
+// A run that was killed goes on with fit(agent, train, validation, {.resume = true}): with the same replies it ends with the
+// same parameters, buffers, metrics and costs as one that was never interrupted, and no reply in the journal is paid again. Not
+// restored is what the agent keeps outside of its parameters, buffers and optimizers.
+//
+// Errors: what a step, a backward pass or the optimizer throws, with the epoch and step in front; the parameters are then the
+// best ones so far. ValueError for a checkpoint of another agent, and when the run folder cannot be written; the last
+// checkpoint is whole in any case.
 // Thread-safety: one thread at a time for each object; callbacks run on the thread that calls.
 // Model: lightning.Trainer.
 #pragma once
 
+#include <chrono>
+#include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <tgd/autograd.hpp>
 #include <tgd/cognitive/evaluator.hpp>
+#include <tgd/cognitive/module.hpp>
 #include <tgd/export.hpp>
+#include <tgd/lm/cost_meter.hpp>
+#include <tgd/lm/prices.hpp>
 #include <tgd/optim.hpp>
 #include <tgd/variable.hpp>
 
@@ -79,6 +103,12 @@ class TGD_API TrainerCallback {
   virtual void on_validation(const ValidationReport&) {}
 };
 
+/// Ends a run when validation has got no better for a while.
+struct EarlyStopping {
+  std::size_t patience = 0;  ///< so many validations in a row without a new best; 0: never
+  double min_delta = 0;      ///< what a score has to be better by
+};
+
 struct TrainerOptions {
   std::size_t max_epochs = 1;
   /// Validate after every so many steps; 0: after each epoch. The end of the last epoch is always validated.
@@ -86,13 +116,39 @@ struct TrainerOptions {
   bool higher_is_better = true;
   autograd::BackwardOptions backward = {};
   std::vector<std::shared_ptr<TrainerCallback>> callbacks = {};
+
+  // Limits: looked at between steps, with everything saved. 0: none. Those of calls, tokens and cost count tracked models,
+  // over all the sessions of a run; max_cost needs prices for all of them.
+  std::size_t max_steps = 0;
+  std::chrono::duration<double> max_time{0};
+  std::int64_t max_calls = 0;
+  std::int64_t max_tokens = 0;  ///< prompt and completion
+  double max_cost = 0;          ///< USD
+  EarlyStopping early_stopping = {};
+  std::stop_token stop = {};  ///< ends the run after the step under way, as a limit does
+
+  std::filesystem::path run_folder = {};  ///< empty: nothing is written
+  /// Besides the last one, so many checkpoints of earlier steps are kept, as checkpoint-<step>.json.
+  std::size_t keep_checkpoints = 0;
+  lm::PriceTable prices = {};
 };
+
+struct FitOptions {
+  /// Go on from the checkpoint in the run folder; where there is none yet, begin.
+  bool resume = false;
+};
+
+/// Why fit() returned.
+enum class Ending { epochs, steps, time, calls, tokens, cost, early_stopping, stopped };
+TGD_API std::string to_string(Ending ending);
 
 struct FitResult {
   std::size_t steps = 0;
   /// Validations before the first step and of the parameters that were kept; without validation data nullopt.
   std::optional<ValidationReport> first = {};
   std::optional<ValidationReport> best = {};
+  Ending ending = Ending::epochs;
+  lm::CostReport usage = {};  ///< of the tracked models, over all the sessions of the run
 };
 
 namespace detail {
@@ -103,16 +159,22 @@ struct BatchStep {
   std::function<std::optional<StepResult>()> run;
 };
 
-/// One epoch of a loader: calls `visit` for each batch.
+/// One epoch of a loader.
 struct Pass {
   std::size_t batches = 0;
-  std::function<void(const std::function<void(const BatchStep&)>& visit)> each;
+  /// Calls `visit` for each batch from number `first` on, until it returns false.
+  std::function<void(std::size_t first, const std::function<bool(const BatchStep&)>& visit)> each;
+  /// What the order of the epochs to come depends on, and back.
+  std::function<Json()> state = {};
+  std::function<void(const Json&)> load_state = {};
 };
 
 /// An agent whose type is forgotten.
 struct Trainee {
-  std::shared_ptr<optim::Optimizer> optimizer;
+  Module* module = nullptr;  // null: the agent is no Module
+  std::vector<std::shared_ptr<optim::Optimizer>> optimizers;
   std::function<void(bool training)> set_mode;
+  bool automatic = true;  // the trainer calls backward and step
 };
 
 inline std::size_t sample_count(const Variable& batch) { return batch.size(); }
@@ -144,11 +206,29 @@ std::optional<StepResult> test_step(Agent& agent, Batch& batch) {
 
 template <class Loader, class Step>
 Pass pass_over(const Loader& loader, Step step) {
-  return {loader.size(), [&loader, step](const std::function<void(const BatchStep&)>& visit) {
-            for (auto& batch : loader) {
-              visit({sample_count(batch), [&batch, &step]() -> std::optional<StepResult> { return step(batch); }});
-            }
-          }};
+  Pass pass;
+  pass.batches = loader.size();
+  pass.each = [&loader, step](std::size_t first, const std::function<bool(const BatchStep&)>& visit) {
+    const auto run = [&](auto&& batches, std::size_t skipped) {
+      for (auto& batch : batches) {
+        if (skipped > 0) {
+          --skipped;
+          continue;
+        }
+        if (!visit({sample_count(batch), [&batch, &step]() -> std::optional<StepResult> { return step(batch); }})) return;
+      }
+    };
+    if constexpr (requires { loader.from(first); }) {
+      run(loader.from(first), 0);
+    } else {
+      run(loader, first);
+    }
+  };
+  if constexpr (requires { loader.state_dict(); }) pass.state = [&loader] { return loader.state_dict(); };
+  if constexpr (requires(const Json& saved) { loader.load_state_dict(saved); }) {
+    pass.load_state = [&loader](const Json& saved) { loader.load_state_dict(saved); };
+  }
+  return pass;
 }
 
 template <class Agent>
@@ -160,21 +240,48 @@ std::function<void(bool)> mode_of(Agent& agent) {
   }
 }
 
+/// The one or the several optimizers of an agent.
+inline std::vector<std::shared_ptr<optim::Optimizer>> optimizers_of(std::shared_ptr<optim::Optimizer> one) { return {std::move(one)}; }
+template <class T>
+std::vector<std::shared_ptr<optim::Optimizer>> optimizers_of(const std::vector<std::shared_ptr<T>>& several) {
+  return {several.begin(), several.end()};
+}
+
+template <class Agent>
+Trainee trainee_of(Agent& agent) {
+  Trainee trainee{.optimizers = optimizers_of(agent.configure_optimizers()), .set_mode = mode_of(agent)};
+  if constexpr (std::derived_from<Agent, Module>) trainee.module = &agent;
+  if constexpr (requires { static_cast<bool>(agent.automatic_optimization); }) trainee.automatic = agent.automatic_optimization;
+  return trainee;
+}
+
 }  // namespace detail
 
 class TGD_API Trainer {
  public:
-  explicit Trainer(TrainerOptions options = {}) : options_(std::move(options)) {}
+  explicit Trainer(TrainerOptions options = {});
+  ~Trainer();
+  Trainer(Trainer&&) noexcept;
+  Trainer& operator=(Trainer&&) noexcept;
 
-  /// Trains for max_epochs. With validation data it validates before the first step, too, and at the end, and after an error,
-  /// the parameters are those of the best validation.
+  /// The same model, for the agent and its optimizers to use: its calls, tokens and cost count for the limits and the result,
+  /// and with a run folder its replies go into the journal. `name` tells models apart in checkpoints; by default it is the
+  /// model's. Throws ValueError for no model and a name that is taken, StateError while fit() runs.
+  lm::ChatModelPtr track(lm::ChatModelPtr model, std::string name = {});
+  /// For what is known only after track(), such as backward.model. Not to be changed while fit() runs.
+  TrainerOptions& options() noexcept;
+  /// What the tracked models have used.
+  lm::CostReport usage() const;
+
+  /// Trains until max_epochs or a limit. With validation data it validates before the first step, too, and at the end, and
+  /// after an error, the parameters are those of the best validation.
   template <class Agent, class Train, class Validation>
-  FitResult fit(Agent& agent, const Train& train, const Validation& validation) {
-    return run(trainee(agent), training_pass(agent, train), validation_pass(agent, validation));
+  FitResult fit(Agent& agent, const Train& train, const Validation& validation, const FitOptions& options = {}) {
+    return run(detail::trainee_of(agent), training_pass(agent, train), validation_pass(agent, validation), options);
   }
   template <class Agent, class Train>
-  FitResult fit(Agent& agent, const Train& train) {
-    return run(trainee(agent), training_pass(agent, train), std::nullopt);
+  requires(!std::same_as<Train, FitOptions>) FitResult fit(Agent& agent, const Train& train, const FitOptions& options = {}) {
+    return run(detail::trainee_of(agent), training_pass(agent, train), std::nullopt, options);
   }
 
   template <class Agent, class Loader>
@@ -187,11 +294,19 @@ class TGD_API Trainer {
                    detail::pass_over(loader, [&agent](auto& batch) { return detail::test_step(agent, batch); }));
   }
 
- private:
-  template <class Agent>
-  static detail::Trainee trainee(Agent& agent) {
-    return {agent.configure_optimizers(), detail::mode_of(agent)};
+  /// What predict_step() returns for each batch, in order. All batches are started before anything is read.
+  template <class Agent, class Loader>
+  auto predict(Agent& agent, const Loader& loader) {
+    const NoGradGuard no_grad;
+    detail::mode_of(agent)(false);
+    std::vector<std::remove_cvref_t<decltype(agent.predict_step(*loader.begin()))>> predictions;
+    for (auto& batch : loader) predictions.push_back(agent.predict_step(batch));
+    return predictions;
   }
+
+ private:
+  struct Impl;
+
   template <class Agent, class Loader>
   static detail::Pass training_pass(Agent& agent, const Loader& loader) {
     return detail::pass_over(loader, [&agent](auto& batch) { return agent.training_step(batch); });
@@ -201,10 +316,11 @@ class TGD_API Trainer {
     return detail::pass_over(loader, [&agent](auto& batch) { return detail::validation_step(agent, batch); });
   }
 
-  FitResult run(const detail::Trainee& trainee, const detail::Pass& train, const std::optional<detail::Pass>& validation);
+  FitResult run(const detail::Trainee& trainee, const detail::Pass& train, const std::optional<detail::Pass>& validation,
+                const FitOptions& options);
   static Metrics measure(const std::function<void(bool)>& set_mode, const detail::Pass& pass);
 
-  TrainerOptions options_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace tgd

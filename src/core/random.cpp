@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -165,25 +166,28 @@ std::vector<std::size_t> Random::choices(std::span<const double> weights, std::s
   return result;
 }
 
-Json Random::state() const { return nlohmann::json{{"generator", "mt19937"}, {"index", index_}, {"words", state_}}; }
+// The words are one text, so that a checkpoint stays readable.
+Json Random::state() const {
+  std::string text;
+  text.reserve(8 * words);
+  for (const std::uint32_t word : state_) text += fmt::format("{:08x}", word);
+  return nlohmann::json{{"generator", "mt19937"}, {"index", index_}, {"words", text}};
+}
 
 void Random::set_state(const Json& state) {
   const nlohmann::json& value = state.value();
-  const auto whole = [](const nlohmann::json& number, std::uint64_t limit) {
-    return number.is_number_integer() && number >= 0 && number <= limit;
-  };
+  const std::string text = state.get_text("words");
   const bool usable = value.is_object() && state.get_text("generator") == "mt19937" && value.contains("index") &&
-                      whole(value["index"], words) && value.contains("words") && value["words"].is_array() &&
-                      value["words"].size() == words && std::ranges::all_of(value["words"], [&](const auto& word) {
-                        return whole(word, std::numeric_limits<std::uint32_t>::max());
-                      });
+                      value["index"].is_number_unsigned() && value["index"] <= words && text.size() == 8 * words &&
+                      text.find_first_not_of("0123456789abcdef") == std::string::npos;
   if (!usable) {
     throw ValueError(
-        "this is not the state of a random generator; expected what Random::state() returned: the generator mt19937, "
-        "an "
-        "index of at most 624 and 624 words of 32 bits");
+        "this is not the state of a random generator; expected what Random::state() returned: the generator mt19937, an "
+        "index of at most 624 and 624 words of 32 bits as hexadecimal digits");
   }
-  value["words"].get_to(state_);
+  for (std::size_t i = 0; i < words; ++i) {
+    std::from_chars(text.data() + 8 * i, text.data() + 8 * (i + 1), state_[i], 16);
+  }
   value["index"].get_to(index_);
 }
 

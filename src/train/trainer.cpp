@@ -1,16 +1,24 @@
 #include <tgd/trainer.hpp>
 
+#include <chrono>
 #include <numeric>
+#include <system_error>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "core/file.hpp"
 #include "core/rethrow.hpp"
+#include "train/checkpoint.hpp"
+#include "train/journal.hpp"
+#include "train/line_file.hpp"
 
 namespace tgd {
 
 namespace {
 
 using detail::BatchStep;
+using detail::Checkpoint;
 using detail::Pass;
 using detail::Trainee;
 
@@ -53,107 +61,391 @@ auto in_place(const Place& place, const Work& work) {
   }
 }
 
-/// The state of one fit().
+/// The files of a run. Without a folder nothing is written.
+class RunFiles {
+ public:
+  RunFiles(const TrainerOptions& options, Module* module, detail::Journal& journal)
+      : folder_(options.run_folder), kept_(options.keep_checkpoints), module_(module), journal_(journal) {
+    if (folder_.empty()) return;
+    if (module_ == nullptr)
+      throw ValueError("TrainerOptions::run_folder needs an agent that is a tgd::Module: its state is what is saved");
+    std::error_code error;
+    std::filesystem::create_directories(folder_, error);
+    if (error) throw ValueError(fmt::format("cannot make the run folder {}: {}", folder_.string(), error.message()));
+  }
+
+  /// The checkpoint to go on from, if there is one and going on is wanted.
+  std::optional<Checkpoint> start(bool resume) {
+    if (folder_.empty()) {
+      if (resume) throw ValueError("FitOptions::resume needs TrainerOptions::run_folder, where the checkpoint is");
+      return std::nullopt;
+    }
+    const bool is_there = std::filesystem::exists(checkpoint_path());
+    if (is_there && !resume) {
+      throw ValueError(fmt::format(
+          "the run folder {} holds a run already: go on with it (FitOptions::resume), or name a new folder", folder_.string()));
+    }
+    std::optional<Checkpoint> checkpoint;
+    if (is_there) checkpoint = detail::read_checkpoint(checkpoint_path());
+    interval_ = checkpoint ? checkpoint->interval : 0;
+    metrics_ = detail::LineFile(folder_ / "metrics.jsonl", checkpoint ? checkpoint->metrics_bytes : 0);
+    std::error_code error;
+    if (!resume) std::filesystem::remove(folder_ / "journal.jsonl", error);  // of a run that got to no checkpoint
+    journal_.open(folder_ / "journal.jsonl", interval_);
+    return checkpoint;
+  }
+
+  bool is_used() const { return !folder_.empty(); }
+
+  template <class Report>
+  void add_metrics(const Report& report) {
+    if (is_used()) metrics_.add(detail::metrics_line(report));
+  }
+
+  // The journal is emptied last: what is in it when the process dies in between belongs to an interval that is over.
+  void save(Checkpoint checkpoint) {
+    journal_.check();
+    checkpoint.interval = interval_ + 1;
+    checkpoint.metrics_bytes = metrics_.size();
+    const std::string text = detail::to_text(checkpoint);
+    detail::write_file(checkpoint_path(), text);
+    if (kept_ > 0) keep(checkpoint.run.step, text);
+    journal_.begin_interval(++interval_);
+  }
+
+  void write_parameters() {
+    if (!is_used()) return;
+    for (const auto& [name, parameter] : module_->named_parameters()) {
+      detail::write_file(folder_ / (name + ".txt"), parameter.data().item_text() + "\n");
+    }
+  }
+
+ private:
+  std::filesystem::path checkpoint_path() const { return folder_ / "checkpoint.json"; }
+  std::filesystem::path checkpoint_path(std::size_t step) const { return folder_ / fmt::format("checkpoint-{}.json", step); }
+
+  void keep(std::size_t step, const std::string& text) const {
+    detail::write_file(checkpoint_path(step), text);
+    std::error_code error;  // what cannot be removed stays
+    if (step >= kept_) std::filesystem::remove(checkpoint_path(step - kept_), error);
+  }
+
+  std::filesystem::path folder_;
+  std::size_t kept_;
+  Module* module_;
+  detail::Journal& journal_;
+  detail::LineFile metrics_;
+  std::uint64_t interval_ = 0;
+};
+
+using Models = std::vector<std::shared_ptr<detail::Tracked>>;
+
+/// One fit().
 class Run {
  public:
-  Run(const TrainerOptions& options, const Trainee& trainee, std::function<Metrics()> validate)
-      : options_(options), trainee_(trainee), validate_(std::move(validate)) {}
+  Run(const TrainerOptions& options, const Trainee& trainee, const Pass& train, std::function<Metrics()> validate,
+      Models models, detail::Journal& journal)
+      : options_(options),
+        trainee_(trainee),
+        train_(train),
+        validate_(std::move(validate)),
+        models_(std::move(models)),
+        journal_(journal),
+        files_(options, trainee.module, journal) {}
 
-  FitResult fit(const Pass& train) {
+  FitResult fit(bool resume) {
+    begin(files_.start(resume));
     try {
-      validate();
-      for (epoch_ = 1; epoch_ <= options_.max_epochs; ++epoch_) run_epoch(train);
+      if (!state_.validated_step) validate();
+      while (!run_epoch() && state_.epoch < options_.max_epochs) next_epoch();
     } catch (...) {
       restore_best();
       throw;
     }
     restore_best();
-    return std::move(result_);
+    return {state_.step, state_.first, state_.best, ending_.value_or(Ending::epochs), journal_.usage()};
   }
 
  private:
-  void run_epoch(const Pass& train) {
-    std::size_t step_in_epoch = 0;
+  void begin(const std::optional<Checkpoint>& checkpoint) {
+    if (checkpoint) load(*checkpoint);
+    if (train_.state) loader_ = train_.state();
+    started_ = Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(state_.seconds));
+  }
+
+  void next_epoch() {
+    ++state_.epoch;
+    state_.step_in_epoch = 0;
+    if (train_.state) loader_ = train_.state();
+  }
+
+  /// Goes on with the epoch. Returns whether the run is over.
+  bool run_epoch() {
+    if (options_.max_epochs == 0) return true;
     trainee_.set_mode(true);
-    train.each([&](const BatchStep& batch) {
-      ++step_in_epoch;
-      StepReport report{epoch_, options_.max_epochs, ++result_.steps, step_in_epoch, train.batches};
-      report.metrics = in_place([&] { return fmt::format("epoch {}, step {} of {}: ", epoch_, step_in_epoch, train.batches); },
-                                [&] { return run_step(batch); });
-      for (const auto& callback : options_.callbacks) callback->on_step(report);
-      if (options_.validate_every != 0 && result_.steps % options_.validate_every == 0) validate();
+    validate_if_due();  // the run may have been killed before it could
+    train_.each(state_.step_in_epoch, [&](const BatchStep& batch) {
+      ending_ = reached_limit();
+      if (ending_) return false;
+      take_step(batch);
+      validate_if_due();
+      return true;
     });
-    const bool is_last = epoch_ == options_.max_epochs;
-    if ((options_.validate_every == 0 || is_last) && validated_step_ != result_.steps) validate();
+    const bool is_last = state_.epoch == options_.max_epochs || ending_ == Ending::steps;
+    const bool is_whole = !ending_ || ending_ == Ending::steps;
+    if (is_whole && (options_.validate_every == 0 || is_last) && !is_validated()) validate();
+    if (!ending_ && has_stopped_improving()) ending_ = Ending::early_stopping;
+    return ending_.has_value();
+  }
+
+  void take_step(const BatchStep& batch) {
+    StepReport report{state_.epoch, options_.max_epochs, state_.step + 1, state_.step_in_epoch + 1, train_.batches};
+    report.metrics = in_place(
+        [&] { return fmt::format("epoch {}, step {} of {}: ", report.epoch, report.step_in_epoch, report.steps_in_epoch); },
+        [&] { return run_step(batch); });
+    state_.step = report.step;
+    state_.step_in_epoch = report.step_in_epoch;
+    for (const auto& callback : options_.callbacks) callback->on_step(report);
+    files_.add_metrics(report);
+    save();
   }
 
   Metrics run_step(const BatchStep& batch) const {
-    trainee_.optimizer->clear_grad();
+    if (trainee_.automatic) {
+      for (const auto& optimizer : trainee_.optimizers) optimizer->clear_grad();
+    }
     Tally tally;
     const std::optional<StepResult> result = batch.run();
     if (!result) return tally.means();
     tally.add(batch.samples, *result);
+    if (!trainee_.automatic) return tally.means();
     result->evaluation.score.backward(options_.backward);
-    trainee_.optimizer->step();
+    for (const auto& optimizer : trainee_.optimizers) optimizer->step();
     return tally.means();
+  }
+
+  // ---- Validation ----
+
+  bool is_validated() const { return state_.validated_step == state_.step; }
+
+  void validate_if_due() {
+    if (options_.validate_every != 0 && state_.step % options_.validate_every == 0 && !is_validated()) validate();
   }
 
   void validate() {
     if (!validate_) return;
-    ValidationReport report{epoch_, result_.steps};
+    ValidationReport report{state_.step == 0 ? 0 : state_.epoch, state_.step};
     report.metrics = in_place(
         [&] {
-          return epoch_ == 0 ? "first validation: "
-                             : fmt::format("validation after epoch {}, step {}: ", epoch_, result_.steps);
+          return state_.step == 0 ? "first validation: "
+                                  : fmt::format("validation after epoch {}, step {}: ", state_.epoch, state_.step);
         },
         validate_);
     trainee_.set_mode(true);
-    validated_step_ = result_.steps;
-    report.is_best = !result_.best || is_better(report.metrics.score, result_.best->metrics.score);
+    state_.validated_step = state_.step;
+    report.is_best = !state_.best || is_better(report.metrics.score, state_.best->metrics.score);
+    state_.since_best = report.is_best ? 0 : state_.since_best + 1;
+    if (!state_.first) state_.first = report;
     if (report.is_best) keep(report);
     for (const auto& callback : options_.callbacks) callback->on_validation(report);
+    files_.add_metrics(report);
+    save();
   }
 
-  bool is_better(double score, double than) const { return options_.higher_is_better ? score > than : score < than; }
+  bool is_better(double score, double than) const {
+    const double gain = options_.higher_is_better ? score - than : than - score;
+    return gain > 0 && gain >= options_.early_stopping.min_delta;
+  }
 
   void keep(const ValidationReport& report) {
-    if (!result_.first) result_.first = report;
-    result_.best = report;
-    best_values_.clear();
-    for (const Variable& parameter : trainee_.optimizer->parameters()) best_values_.push_back(parameter.data());
+    state_.best = report;
+    state_.best_values.clear();
+    for (const Variable& parameter : parameters()) state_.best_values.push_back(parameter.data());
+    files_.write_parameters();
   }
 
   void restore_best() const {
-    if (!result_.best) return;
-    std::vector<Variable> parameters = trainee_.optimizer->parameters();
-    for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i].set_data(best_values_[i]);
+    if (!state_.best) return;
+    std::vector<Variable> all = parameters();
+    for (std::size_t i = 0; i < all.size(); ++i) all[i].set_data(state_.best_values[i]);
   }
+
+  std::vector<Variable> parameters() const {
+    std::vector<Variable> all;
+    for (const auto& optimizer : trainee_.optimizers) {
+      const std::vector<Variable> some = optimizer->parameters();
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    return all;
+  }
+
+  // ---- Limits ----
+
+  bool has_stopped_improving() const {
+    return options_.early_stopping.patience > 0 && state_.since_best >= options_.early_stopping.patience;
+  }
+
+  std::optional<Ending> reached_limit() const {
+    if (options_.stop.stop_requested()) return Ending::stopped;
+    if (has_stopped_improving()) return Ending::early_stopping;
+    if (options_.max_steps > 0 && state_.step >= options_.max_steps) return Ending::steps;
+    if (options_.max_time.count() > 0 && seconds() >= options_.max_time.count()) return Ending::time;
+    const lm::CostReport report = journal_.usage();
+    const lm::Usage usage = report.total().usage;
+    if (options_.max_calls > 0 && usage.calls >= options_.max_calls) return Ending::calls;
+    if (options_.max_tokens > 0 && usage.prompt_tokens + usage.completion_tokens >= options_.max_tokens) return Ending::tokens;
+    if (options_.max_cost > 0 && cost_of(report) >= lm::Cost::from_usd(options_.max_cost)) return Ending::cost;
+    return std::nullopt;
+  }
+
+  static lm::Cost cost_of(const lm::CostReport& report) {
+    if (const auto cost = report.cost()) return *cost;
+    throw ValueError(
+        fmt::format("max_cost cannot be kept, because the price of {} is not known: add it to TrainerOptions::prices",
+                    fmt::join(report.unknown_models(), ", ")));
+  }
+
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - started_).count(); }
+
+  // ---- Checkpoints ----
+
+  void save() {
+    if (!files_.is_used()) return;
+    state_.seconds = seconds();
+    files_.save(snapshot());
+  }
+
+  Checkpoint snapshot() const {
+    Checkpoint checkpoint;
+    checkpoint.run = state_;
+    checkpoint.agent = trainee_.module->type_name();
+    checkpoint.agent_state = trainee_.module->state_dict();
+    for (const auto& optimizer : trainee_.optimizers) checkpoint.optimizers.push_back(optimizer->state_dict());
+    checkpoint.loader = loader_;
+    for (const auto& model : models_) checkpoint.usage[model->name()] = model->usage();
+    checkpoint.cost = journal_.usage();
+    return checkpoint;
+  }
+
+  void load(const Checkpoint& checkpoint) {
+    const Checkpoint before = snapshot();
+    try {
+      if (checkpoint.agent != trainee_.module->type_name()) {
+        throw ValueError(fmt::format("it is of an agent of the class {}, and this one is a {}", checkpoint.agent,
+                                     trainee_.module->type_name()));
+      }
+      take_over(checkpoint);
+    } catch (...) {
+      take_over(before);
+      detail::rethrow_with_prefix(fmt::format("the checkpoint in {} belongs to another run: ", options_.run_folder.string()));
+    }
+  }
+
+  void take_over(const Checkpoint& checkpoint) {
+    if (checkpoint.optimizers.size() != trainee_.optimizers.size()) {
+      throw ValueError(
+          fmt::format("it has {} optimizers, and this agent {}", checkpoint.optimizers.size(), trainee_.optimizers.size()));
+    }
+    trainee_.module->load_state_dict(checkpoint.agent_state);
+    for (std::size_t i = 0; i < trainee_.optimizers.size(); ++i)
+      trainee_.optimizers[i]->load_state_dict(checkpoint.optimizers[i]);
+    if (train_.load_state && !checkpoint.loader.empty()) train_.load_state(checkpoint.loader);
+    // After the optimizers, which add what their models had used.
+    for (const auto& model : models_) {
+      const auto used = checkpoint.usage.find(model->name());
+      model->set_usage(used != checkpoint.usage.end() ? used->second : lm::Usage{});
+    }
+    journal_.set_usage(checkpoint.cost);
+    state_ = checkpoint.run;
+  }
+
+  using Clock = std::chrono::steady_clock;
 
   const TrainerOptions& options_;
   const Trainee& trainee_;
+  const Pass& train_;
   std::function<Metrics()> validate_;
-  FitResult result_;
-  std::size_t epoch_ = 0;
-  std::optional<std::size_t> validated_step_;
-  std::vector<Data> best_values_;
+  Models models_;
+  detail::Journal& journal_;
+  RunFiles files_;
+  detail::RunState state_;
+  Json loader_;  // the state at the beginning of the epoch
+  Clock::time_point started_;
+  std::optional<Ending> ending_;
 };
 
 }  // namespace
 
 TrainerCallback::~TrainerCallback() = default;
 
-FitResult Trainer::run(const Trainee& trainee, const Pass& train, const std::optional<Pass>& validation) {
+std::string to_string(Ending ending) {
+  switch (ending) {
+    case Ending::epochs:
+      return "all epochs are done";
+    case Ending::steps:
+      return "max_steps is reached";
+    case Ending::time:
+      return "max_time is over";
+    case Ending::calls:
+      return "max_calls is reached";
+    case Ending::tokens:
+      return "max_tokens is reached";
+    case Ending::cost:
+      return "max_cost is reached";
+    case Ending::early_stopping:
+      return "validation has stopped getting better";
+    case Ending::stopped:
+      return "stopped on request";
+  }
+  return {};
+}
+
+struct Trainer::Impl {
+  explicit Impl(TrainerOptions given) : options(std::move(given)), journal(std::make_shared<detail::Journal>(options.prices)) {}
+
+  TrainerOptions options;
+  std::shared_ptr<detail::Journal> journal;  // shared with the tracked models
+  Models models;
+  bool is_running = false;
+};
+
+Trainer::Trainer(TrainerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Trainer::~Trainer() = default;
+Trainer::Trainer(Trainer&&) noexcept = default;
+Trainer& Trainer::operator=(Trainer&&) noexcept = default;
+
+lm::ChatModelPtr Trainer::track(lm::ChatModelPtr model, std::string name) {
+  if (!model) throw ValueError("Trainer::track needs a model; it was given none");
+  if (impl_->is_running) throw StateError("Trainer::track: the run has begun; track models before fit()");
+  if (name.empty()) name = model->model_name().empty() ? model->provider() : model->model_name();
+  for (const auto& other : impl_->models) {
+    if (other->name() == name)
+      throw ValueError(fmt::format("a model of the name \"{}\" is tracked already; give this one another name", name));
+  }
+  impl_->models.push_back(std::make_shared<detail::Tracked>(std::move(model), std::move(name), impl_->journal));
+  return impl_->models.back();
+}
+
+TrainerOptions& Trainer::options() noexcept { return impl_->options; }
+
+lm::CostReport Trainer::usage() const { return impl_->journal->usage(); }
+
+FitResult Trainer::run(const Trainee& trainee, const Pass& train, const std::optional<Pass>& validation,
+                       const FitOptions& options) {
   std::function<Metrics()> validate;
   if (validation) validate = [&] { return measure(trainee.set_mode, *validation); };
-  return Run(options_, trainee, std::move(validate)).fit(train);
+  impl_->is_running = true;
+  const std::shared_ptr<void> ended(nullptr, [this](void*) { impl_->is_running = false; });
+  return Run(impl_->options, trainee, train, std::move(validate), impl_->models, *impl_->journal).fit(options.resume);
 }
 
 Metrics Trainer::measure(const std::function<void(bool)>& set_mode, const Pass& pass) {
   const NoGradGuard no_grad;
   set_mode(false);
   std::vector<std::pair<std::size_t, StepResult>> results;
-  pass.each([&](const BatchStep& batch) {
+  pass.each(0, [&](const BatchStep& batch) {
     if (auto result = batch.run()) results.emplace_back(batch.samples, *std::move(result));
+    return true;
   });
   Tally tally;
   for (const auto& [samples, result] : results) tally.add(samples, result);

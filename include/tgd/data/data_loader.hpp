@@ -189,7 +189,7 @@ class DataLoader {
 
   /// What the epochs to come depend on. Taken before an epoch and loaded again, it makes that epoch come again.
   Json state_dict() const { return batch_sampler_->sampler().state_dict(); }
-  void load_state_dict(const Json& state) { batch_sampler_->sampler().load_state_dict(state); }
+  void load_state_dict(const Json& state) const { batch_sampler_->sampler().load_state_dict(state); }
 
  private:
   struct Source {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <tgd/cognitive/evaluator.hpp>
 #include <tgd/export.hpp>
 #include <tgd/json.hpp>
+#include <tgd/lm/chat_model.hpp>
 #include <tgd/variable.hpp>
 
 namespace tgd::optim {
@@ -38,6 +40,9 @@ class TGD_API Optimizer {
   virtual void reject(const std::string& reason, std::optional<double> score = {});
 
   virtual Json state_dict() const = 0;
+  /// `models`: those that the state names, by the group's number, where they are not the ones in use.
+  virtual void load_state_dict(const Json& state, const std::map<std::string, lm::ChatModelPtr>& models) = 0;
+  void load_state_dict(const Json& state) { load_state_dict(state, {}); }
 
  protected:
   Optimizer() = default;

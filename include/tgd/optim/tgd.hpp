@@ -248,7 +248,8 @@ class TGD_API TGD : public Optimizer {
   /// `models` has one model per key, "0" for the first group and so on; the models in use serve groups that it does not name.
   /// States of earlier versions load, too; what they lack is as in a new optimizer.
   /// Throws ValueError, and changes nothing, when groups differ in number or size, or a model is missing or of another type.
-  void load_state_dict(const Json& state, const std::map<std::string, lm::ChatModelPtr>& models = {});
+  void load_state_dict(const Json& state, const std::map<std::string, lm::ChatModelPtr>& models) override;
+  using Optimizer::load_state_dict;
 
  private:
   struct Impl;

@@ -1,0 +1,142 @@
+#include "train/checkpoint.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <tgd/error.hpp>
+#include <tgd/version.hpp>
+
+#include "core/file.hpp"
+#include "core/rethrow.hpp"
+
+namespace tgd::detail {
+
+namespace {
+
+using Value = nlohmann::json;
+using Line = nlohmann::ordered_json;
+
+constexpr int format_version = 1;
+
+template <class Object = Value>
+Object to_value(const Metrics& metrics) {
+  return {{"score", metrics.score}, {"samples", metrics.samples}, {"failed", metrics.failed}, {"metrics", metrics.named}};
+}
+
+Metrics metrics_of(const Value& value) {
+  return {value.at("score"), value.at("samples"), value.at("failed"), value.at("metrics").get<std::map<std::string, double>>()};
+}
+
+Value to_value(const std::optional<ValidationReport>& report) {
+  if (!report) return nullptr;
+  Value value = to_value(report->metrics);
+  value.update({{"epoch", report->epoch}, {"step", report->step}, {"is_best", report->is_best}});
+  return value;
+}
+
+std::optional<ValidationReport> report_of(const Value& value) {
+  if (value.is_null()) return std::nullopt;
+  return ValidationReport{value.at("epoch"), value.at("step"), metrics_of(value), value.at("is_best")};
+}
+
+// Money in whole pico-USD: what is read is exactly what was written.
+Value to_value(const lm::ModelCost& cost) {
+  return {{"usage", cost.usage.to_json().value()},
+          {"failed", cost.failed},
+          {"cost_pico_usd", cost.cost.pico_usd()},
+          {"unknown_calls", cost.unknown_calls},
+          {"has_price", cost.has_price}};
+}
+
+lm::ModelCost cost_of(const Value& value) {
+  return {lm::Usage::from_json(Json(value.at("usage"))), value.at("failed"), lm::Cost::from_pico_usd(value.at("cost_pico_usd")),
+          value.at("unknown_calls"), value.at("has_price")};
+}
+
+Value to_value(const RunState& run) {
+  Value values = Value::array();
+  for (const Data& data : run.best_values) values.push_back(data.to_json().value());
+  return {{"epoch", run.epoch},
+          {"step", run.step},
+          {"step_in_epoch", run.step_in_epoch},
+          {"validated_step", run.validated_step ? Value(*run.validated_step) : Value(nullptr)},
+          {"since_best", run.since_best},
+          {"seconds", run.seconds},
+          {"first", to_value(run.first)},
+          {"best", to_value(run.best)},
+          {"best_values", std::move(values)}};
+}
+
+RunState run_of(const Value& value) {
+  RunState run;
+  run.epoch = value.at("epoch");
+  run.step = value.at("step");
+  run.step_in_epoch = value.at("step_in_epoch");
+  if (!value.at("validated_step").is_null()) run.validated_step = value.at("validated_step").get<std::size_t>();
+  run.since_best = value.at("since_best");
+  run.seconds = value.at("seconds");
+  run.first = report_of(value.at("first"));
+  run.best = report_of(value.at("best"));
+  for (const Value& data : value.at("best_values")) run.best_values.push_back(Data::from_json(Json(data)));
+  return run;
+}
+
+void check_version(const Value& value) {
+  if (!value.is_object() || !value.contains("tgd_checkpoint")) throw ValueError("it is no checkpoint of a tgd run");
+  const Value& version = value["tgd_checkpoint"];
+  if (version.is_number_integer() && version.get<std::int64_t>() >= 1 && version.get<std::int64_t>() <= format_version) return;
+  throw ValueError(fmt::format("its format is {}, and this tgd ({}) reads up to {}: use the tgd that wrote it, or a newer one",
+                               version.dump(), tgd::version(), format_version));
+}
+
+}  // namespace
+
+std::string to_text(const Checkpoint& checkpoint) {
+  Value usage = Value::object();
+  for (const auto& [name, used] : checkpoint.usage) usage[name] = used.to_json().value();
+  Value cost = Value::object();
+  for (const auto& [name, model] : checkpoint.cost.models) cost[name] = to_value(model);
+  Value optimizers = Value::array();
+  for (const Json& optimizer : checkpoint.optimizers) optimizers.push_back(optimizer.value());
+  const Value value{
+      {"tgd_checkpoint", format_version},    {"agent", checkpoint.agent},       {"run", to_value(checkpoint.run)},
+      {"usage", std::move(usage)},           {"cost", std::move(cost)},         {"state", checkpoint.agent_state.value()},
+      {"optimizers", std::move(optimizers)}, {"interval", checkpoint.interval}, {"metrics_bytes", checkpoint.metrics_bytes},
+      {"loader", checkpoint.loader.value()}};
+  return value.dump(2, ' ', false, Value::error_handler_t::replace) + "\n";
+}
+
+Checkpoint read_checkpoint(const std::filesystem::path& path) {
+  try {
+    const Value value = Value::parse(read_file(path));
+    check_version(value);
+    Checkpoint checkpoint;
+    checkpoint.agent = value.at("agent");
+    checkpoint.run = run_of(value.at("run"));
+    checkpoint.interval = value.at("interval");
+    checkpoint.metrics_bytes = value.at("metrics_bytes");
+    checkpoint.agent_state = Json(value.at("state"));
+    for (const Value& optimizer : value.at("optimizers")) checkpoint.optimizers.push_back(Json(optimizer));
+    checkpoint.loader = Json(value.at("loader"));
+    for (const auto& [name, used] : value.at("usage").items()) checkpoint.usage[name] = lm::Usage::from_json(Json(used));
+    for (const auto& [name, model] : value.at("cost").items()) checkpoint.cost.models[name] = cost_of(model);
+    return checkpoint;
+  } catch (...) {
+    rethrow_with_prefix(fmt::format("the checkpoint {} cannot be used: ", path.string()));
+  }
+}
+
+std::string metrics_line(const StepReport& report) {
+  Line line{{"kind", "step"}, {"epoch", report.epoch}, {"step", report.step}};
+  line.update(to_value<Line>(report.metrics));
+  return line.dump();
+}
+
+std::string metrics_line(const ValidationReport& report) {
+  Line line{{"kind", "validation"}, {"epoch", report.epoch}, {"step", report.step}};
+  line.update(to_value<Line>(report.metrics));
+  line["is_best"] = report.is_best;
+  return line.dump();
+}
+
+}  // namespace tgd::detail

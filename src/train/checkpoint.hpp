@@ -1,0 +1,51 @@
+// The state of a run as one JSON document, and the values in it.
+// Errors: ValueError or ParseError that names the file and what is wrong with it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tgd/data.hpp>
+#include <tgd/json.hpp>
+#include <tgd/lm/cost_meter.hpp>
+#include <tgd/trainer.hpp>
+
+namespace tgd::detail {
+
+/// Where a run stands: everything that the steps to come depend on, besides the agent's, the optimizers' and the sampler's state.
+struct RunState {
+  std::size_t epoch = 1;
+  std::size_t step = 0;
+  std::size_t step_in_epoch = 0;
+  std::optional<std::size_t> validated_step = {};
+  std::optional<ValidationReport> first = {};
+  std::optional<ValidationReport> best = {};
+  std::vector<Data> best_values = {};
+  std::size_t since_best = 0;  // validations in a row
+  double seconds = 0;
+};
+
+struct Checkpoint {
+  RunState run = {};
+  std::uint64_t interval = 0;       // of the journal that goes on from here
+  std::uint64_t metrics_bytes = 0;  // of metrics.jsonl
+  std::string agent = {};
+  Json agent_state = {};
+  std::vector<Json> optimizers = {};
+  Json loader = {};  // at the beginning of the epoch
+  std::map<std::string, lm::Usage> usage = {};
+  lm::CostReport cost = {};
+};
+
+std::string to_text(const Checkpoint& checkpoint);
+Checkpoint read_checkpoint(const std::filesystem::path& path);
+
+/// A line of metrics.jsonl, without its newline.
+std::string metrics_line(const StepReport& report);
+std::string metrics_line(const ValidationReport& report);
+
+}  // namespace tgd::detail

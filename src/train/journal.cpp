@@ -1,0 +1,170 @@
+#include "train/journal.hpp"
+
+#include <fstream>
+#include <limits>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "core/sha256.hpp"
+
+namespace tgd::detail {
+
+namespace {
+
+nlohmann::json reply_json(const lm::Reply& reply) {
+  return {{"content", reply.content},
+          {"finish_reason", reply.finish_reason},
+          {"model", reply.model},
+          {"usage", reply.usage.to_json().value()},
+          {"alternatives", reply.alternatives}};
+}
+
+lm::Reply reply_of(const nlohmann::json& json) {
+  return {.content = json.at("content"),
+          .finish_reason = json.at("finish_reason"),
+          .model = json.at("model"),
+          .usage = lm::Usage::from_json(json.at("usage")),
+          .alternatives = json.at("alternatives")};
+}
+
+lm::Usage minus(const lm::Usage& a, const lm::Usage& b) {
+  return {a.calls - b.calls,
+          a.attempts - b.attempts,
+          a.reported - b.reported,
+          a.prompt_tokens - b.prompt_tokens,
+          a.cached_prompt_tokens - b.cached_prompt_tokens,
+          a.completion_tokens - b.completion_tokens,
+          a.reasoning_tokens - b.reasoning_tokens};
+}
+
+lm::ModelCost minus(const lm::ModelCost& a, const lm::ModelCost& b) {
+  return {minus(a.usage, b.usage), a.failed - b.failed, a.cost - b.cost, a.unknown_calls - b.unknown_calls, a.has_price};
+}
+
+}  // namespace
+
+void Journal::open(const std::filesystem::path& path, std::uint64_t interval) {
+  const std::lock_guard lock(mutex_);
+  fault_.clear();
+  numbers_.clear();
+  replies_.clear();
+  interval_ = interval;
+  load(path);
+  file_ = LineFile(path, std::numeric_limits<std::uint64_t>::max());
+}
+
+// A line that a crash cut off is none, and neither are those of an interval that a checkpoint holds.
+void Journal::load(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  for (std::string line; std::getline(file, line);) {
+    try {
+      const nlohmann::json json = nlohmann::json::parse(line);
+      if (json.at("interval") != interval_) continue;
+      replies_.insert_or_assign({json.at("call"), json.at("number")}, reply_of(json.at("reply")));
+    } catch (const std::exception&) {
+      continue;
+    }
+  }
+}
+
+void Journal::begin_interval(std::uint64_t interval) {
+  const std::lock_guard lock(mutex_);
+  interval_ = interval;
+  numbers_.clear();
+  replies_.clear();
+  if (file_.is_open()) file_.clear();
+}
+
+void Journal::check() const {
+  const std::lock_guard lock(mutex_);
+  if (!fault_.empty()) throw ValueError(fault_);
+}
+
+Journal::Ticket Journal::enter(std::string call) {
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t number = numbers_[call]++;
+  return {std::move(call), interval_, number};
+}
+
+std::optional<lm::Reply> Journal::recall(const Ticket& ticket) {
+  const std::lock_guard lock(mutex_);
+  if (ticket.interval != interval_) return std::nullopt;
+  const auto found = replies_.find({ticket.call, ticket.number});
+  return found != replies_.end() ? std::optional(found->second) : std::nullopt;
+}
+
+// What cannot be written must not keep the caller from its reply; the run ends at its next border instead.
+void Journal::keep(const Ticket& ticket, const lm::Reply& reply) {
+  const nlohmann::json line{
+      {"interval", ticket.interval}, {"call", ticket.call}, {"number", ticket.number}, {"reply", reply_json(reply)}};
+  const std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::lock_guard lock(mutex_);
+  if (!file_.is_open() || !fault_.empty() || ticket.interval != interval_) return;
+  try {
+    file_.add(text);
+  } catch (const std::exception& error) {
+    fault_ = error.what();
+  }
+}
+
+lm::CostReport Journal::usage() const {
+  lm::CostReport report = meter_.report();
+  const std::lock_guard lock(mutex_);
+  for (const auto& [model, cost] : earlier_.models) report.models[model] += cost;
+  return report;
+}
+
+void Journal::set_usage(const lm::CostReport& usage) {
+  lm::CostReport earlier = usage;
+  for (const auto& [model, cost] : meter_.report().models) earlier.models[model] = minus(earlier.models[model], cost);
+  const std::lock_guard lock(mutex_);
+  earlier_ = std::move(earlier);
+}
+
+Tracked::Tracked(lm::ChatModelPtr model, std::string name, std::shared_ptr<Journal> journal)
+    : Decorator(std::move(model)), name_(std::move(name)), journal_(std::move(journal)), keys_(identity()) {}
+
+// Who asks is part of the call: equal requests for two items get their own replies whatever arrives first.
+Journal::Ticket Tracked::ticket(const lm::Request& request) const {
+  const lm::CallInfo& info = request.info;
+  const std::string item = info.item ? std::to_string(*info.item) : std::string();
+  return journal_->enter(
+      sha256(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", name_, keys_.key(request), info.purpose, info.node, info.parameter, item)));
+}
+
+lm::ChatModel::Done Tracked::noting(std::optional<Journal::Ticket> ticket, const lm::Request& request, Done done) const {
+  return [journal = journal_, meter = meter_, ticket = std::move(ticket), model = lm::detail::requested_model(inner(), request),
+          done = std::move(done)](lm::Outcome outcome) {
+    if (ticket && outcome.ok()) journal->keep(*ticket, outcome.value());
+    journal->count(model, outcome);
+    meter->add(outcome.usage());
+    done(std::move(outcome));
+  };
+}
+
+void Tracked::start(lm::Request request, Done done) {
+  const Journal::Ticket ticket = this->ticket(request);
+  std::optional<lm::Reply> reply = journal_->recall(ticket);
+  if (reply) return noting(std::nullopt, request, std::move(done))(*std::move(reply));
+  Done note = noting(ticket, request, std::move(done));
+  inner().start(std::move(request), std::move(note));
+}
+
+void Tracked::start_stream(lm::Request request, OnText on_text, Done done) {
+  const Journal::Ticket ticket = this->ticket(request);
+  std::optional<lm::Reply> reply = journal_->recall(ticket);
+  Done note = noting(reply ? std::nullopt : std::optional(ticket), request, std::move(done));
+  if (!reply) return inner().start_stream(std::move(request), std::move(on_text), std::move(note));
+  try {
+    on_text(reply->content);
+  } catch (...) {
+    return note(lm::Outcome(std::current_exception(), reply->usage));
+  }
+  note(*std::move(reply));
+}
+
+void Tracked::set_usage(const lm::Usage& usage) { meter_->add(minus(usage, meter_->total())); }
+
+}  // namespace tgd::detail

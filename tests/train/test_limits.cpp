@@ -1,0 +1,194 @@
+#include <tgd/trainer.hpp>
+
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <tgd/cognitive/module.hpp>
+#include <tgd/data/data_loader.hpp>
+#include <tgd/lm/stub.hpp>
+
+#include "catch.hpp"
+#include "support/temporary_folder.hpp"
+
+using namespace tgd;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+using Samples = std::vector<std::pair<std::string, std::string>>;
+using Batch = std::tuple<Variable, Variable>;
+
+/// Never right: each step costs a forward, a backward and an optimizer's call of 10 + 5 tokens each, for one sample.
+struct Agent : Module {
+  explicit Agent(lm::ChatModelPtr tracked, std::size_t optimizers = 1) : model(std::move(tracked)) {
+    for (std::size_t i = 0; i < optimizers; ++i) {
+      const Variable& parameter = i == 0 ? static_cast<const Variable&>(prompt) : tone;
+      all.push_back(std::make_shared<optim::TGD>(std::vector<Variable>{parameter}, optim::TGDOptions{.model = model}));
+    }
+  }
+
+  std::optional<StepResult> training_step(Batch& batch) {
+    const auto& [question, answer] = batch;
+    return exact_match_evaluator(reply(question), answer);
+  }
+  Variable predict_step(Batch& batch) { return reply(std::get<0>(batch)); }
+  std::vector<std::shared_ptr<optim::TGD>> configure_optimizers() { return all; }
+
+  Variable reply(const Variable& question) {
+    return chat_completion(model, {{"system", {prompt, tone}}, {"user", {"{question}"}}}, {{"question", question}});
+  }
+
+  lm::ChatModelPtr model;
+  Parameter prompt = register_parameter("prompt", {"start", "the answer"});
+  Parameter tone = register_parameter("tone", {"kind", "the tone"});
+  std::vector<std::shared_ptr<optim::TGD>> all;
+};
+
+std::shared_ptr<lm::Stub> stub() {
+  return lm::Stub::answering_in_full([](const lm::Request& request) -> lm::Reply {
+    static int number = 0;
+    const std::string text = request.info.purpose == "optimize"
+                                 ? "<IMPROVED_VALUE>version " + std::to_string(++number) + "</IMPROVED_VALUE>"
+                                 : "reply to " + request.messages.back().content.substr(0, 1);
+    return {.content = text,
+            .finish_reason = "stop",
+            .model = "stub-1",
+            .usage = {.calls = 1, .attempts = 1, .reported = 1, .prompt_tokens = 10, .completion_tokens = 5}};
+  });
+}
+
+data::DataLoader<Samples> ten_questions() {
+  Samples samples;
+  for (int i = 0; i < 10; ++i) samples.emplace_back(std::to_string(i), "right");
+  return data::DataLoader<Samples>(samples);
+}
+
+FitResult fit(TrainerOptions options, bool validates = false) {
+  Trainer trainer(std::move(options));
+  const lm::ChatModelPtr model = trainer.track(stub(), "student");
+  trainer.options().backward.model = model;
+  Agent agent(model);
+  return validates ? trainer.fit(agent, ten_questions(), ten_questions()) : trainer.fit(agent, ten_questions());
+}
+
+}  // namespace
+
+TEST_CASE("limits end a run between steps and say which one did", "[train]") {
+  // A step makes three calls of 15 tokens, but two parameters share the critique: forward 1, backward 2, optimizer 1.
+  SECTION("none") {
+    const FitResult result = fit({});
+    CHECK(result.ending == Ending::epochs);
+    CHECK(result.steps == 10);
+    CHECK(result.usage.total().usage.calls == 40);
+  }
+  SECTION("steps") {
+    const FitResult result = fit({.max_steps = 3}, true);
+    CHECK(result.ending == Ending::steps);
+    CHECK(result.steps == 3);
+    CHECK(result.best.has_value());
+  }
+  SECTION("calls") {
+    const FitResult result = fit({.max_calls = 10});
+    CHECK(result.ending == Ending::calls);
+    CHECK(result.steps == 3);
+    CHECK(result.usage.total().usage.calls == 12);
+  }
+  SECTION("tokens") {
+    const FitResult result = fit({.max_tokens = 100});
+    CHECK(result.ending == Ending::tokens);
+    CHECK(result.steps == 2);
+  }
+  SECTION("time") {
+    const FitResult result = fit({.max_time = std::chrono::nanoseconds(1)});
+    CHECK(result.ending == Ending::time);
+    CHECK(result.steps == 0);
+  }
+  SECTION("a stop that was asked for") {
+    std::stop_source stop;
+    struct StopAfterTwo : TrainerCallback {
+      explicit StopAfterTwo(std::stop_source& to_stop) : source(to_stop) {}
+      void on_step(const StepReport& report) override {
+        if (report.step == 2) source.request_stop();
+      }
+      std::stop_source& source;
+    };
+    const FitResult result = fit({.callbacks = {std::make_shared<StopAfterTwo>(stop)}, .stop = stop.get_token()});
+    CHECK(result.ending == Ending::stopped);
+    CHECK(result.steps == 2);
+  }
+  SECTION("early stopping") {
+    const FitResult result = fit({.validate_every = 1, .early_stopping = {.patience = 2}}, true);
+    CHECK(result.ending == Ending::early_stopping);
+    CHECK(result.steps == 2);
+    CHECK(to_string(result.ending) == "validation has stopped getting better");
+  }
+}
+
+TEST_CASE("a limit on cost needs prices", "[train]") {
+  const auto with_prices = [](lm::PriceTable table) {
+    TrainerOptions options{.max_cost = 0.05, .prices = std::move(table)};
+    return fit(std::move(options));
+  };
+  CHECK_THROWS_WITH(with_prices(lm::PriceTable::empty()),
+                    ContainsSubstring("max_cost") && ContainsSubstring("TrainerOptions::prices"));
+  lm::PriceTable table;
+  table.set("*", {.input = 1'000, .output = 2'000});  // a call costs 2 cents, a step 8
+  const FitResult result = with_prices(table);
+  CHECK(result.ending == Ending::cost);
+  CHECK(result.steps == 1);
+  CHECK(result.usage.cost()->usd() == Approx(0.08));
+}
+
+TEST_CASE("predict gives what predict_step returns for each batch, in order and without history", "[train]") {
+  Agent agent(stub());
+  const std::vector<Variable> predictions = Trainer().predict(agent, ten_questions());
+  REQUIRE(predictions.size() == 10);
+  CHECK(predictions[7].texts() == std::vector<std::string>{"reply to 7"});
+  CHECK_FALSE(predictions[7].requires_grad());
+}
+
+TEST_CASE("several optimizers step one after the other", "[train]") {
+  Trainer trainer({.max_steps = 1});
+  const lm::ChatModelPtr model = trainer.track(stub());
+  trainer.options().backward.model = model;
+  Agent agent(model, 2);
+  trainer.fit(agent, ten_questions());
+  CHECK(agent.prompt.text() != "start");
+  CHECK(agent.tone.text() != "kind");
+}
+
+TEST_CASE("an agent may optimize by hand", "[train]") {
+  struct ByHand : Agent {
+    using Agent::Agent;
+    bool automatic_optimization = false;
+    std::optional<StepResult> training_step(Batch& batch) {
+      ++steps;
+      return Agent::training_step(batch);
+    }
+    int steps = 0;
+  };
+  const auto calls = stub();
+  ByHand agent(calls);
+  Trainer().fit(agent, ten_questions());
+  CHECK(agent.steps == 10);
+  CHECK(calls->calls() == 10);
+  CHECK(agent.prompt.text() == "start");
+}
+
+TEST_CASE("tracked models have names of their own", "[train]") {
+  Trainer trainer;
+  trainer.track(stub());
+  CHECK_THROWS_AS(trainer.track(stub()), ValueError);
+  trainer.track(stub(), "teacher");
+  CHECK_THROWS_AS(trainer.track(nullptr), ValueError);
+}
+
+TEST_CASE("earlier checkpoints are kept where that is asked for", "[train]") {
+  const test::TemporaryFolder folder;
+  fit({.max_steps = 5, .run_folder = folder.path(), .keep_checkpoints = 2});
+  CHECK_FALSE(std::filesystem::exists(folder.path() / "checkpoint-3.json"));
+  CHECK(std::filesystem::exists(folder.path() / "checkpoint-4.json"));
+  CHECK(std::filesystem::exists(folder.path() / "checkpoint-5.json"));
+}

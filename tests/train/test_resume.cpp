@@ -1,0 +1,263 @@
+#include <tgd/trainer.hpp>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <random>
+#include <set>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "catch.hpp"
+#include "core/file.hpp"
+#include "support/temporary_folder.hpp"
+#include "train/resumable_run.hpp"
+
+extern char** environ;
+
+using namespace tgd;
+using Catch::Matchers::ContainsSubstring;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string content(const fs::path& path) { return detail::read_file(path); }
+
+/// Everything that a run leaves, less the time that it took.
+std::string outcome_of(const fs::path& folder) {
+  nlohmann::json checkpoint = nlohmann::json::parse(content(folder / "checkpoint.json"));
+  checkpoint["run"].erase("seconds");
+  return checkpoint.dump(1) + content(folder / "metrics.jsonl") + content(folder / "prompt.txt");
+}
+
+/// Throws after the step of that number, as a program that fails does.
+struct FailAfter : TrainerCallback {
+  explicit FailAfter(std::size_t last) : step(last) {}
+  void on_step(const StepReport& report) override {
+    if (report.step == step) throw std::runtime_error("the test ends this session");
+  }
+  std::size_t step;
+};
+
+/// Runs this test program's victim and kills it.
+class Victim {
+ public:
+  Victim(const fs::path& folder, bool resume) : began_(folder.string() + ".began") {
+    fs::remove(began_);
+    setenv("TGD_TEST_RUN_FOLDER", folder.c_str(), 1);
+    setenv("TGD_TEST_RESUME", resume ? "1" : "", 1);
+    std::vector<char*> arguments;
+    for (std::string& argument : arguments_) arguments.push_back(argument.data());
+    arguments.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    REQUIRE(posix_spawn(&process_, "/proc/self/exe", &actions, nullptr, arguments.data(), environ) == 0);
+    posix_spawn_file_actions_destroy(&actions);
+  }
+  ~Victim() {
+    if (process_ > 0) kill(process_, SIGKILL);
+  }
+  Victim(const Victim&) = delete;
+  Victim& operator=(const Victim&) = delete;
+
+  /// Kills it so long after it has begun its work. Returns whether it was still at it.
+  bool kill_after(std::chrono::microseconds time) {
+    while (!fs::exists(began_)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(time);
+    kill(process_, SIGKILL);
+    return wait() != 0;
+  }
+  int wait() {
+    int status = 0;
+    REQUIRE(waitpid(process_, &status, 0) == process_);
+    process_ = -1;
+    return status;
+  }
+
+ private:
+  fs::path began_;
+  std::vector<std::string> arguments_{"tgd_test_train", "[victim]"};
+  pid_t process_ = -1;
+};
+
+/// The names of the replies that the journal gives again.
+std::set<std::string> journaled(const fs::path& folder) {
+  std::uint64_t interval = 0;
+  if (fs::exists(folder / "checkpoint.json"))
+    interval = nlohmann::json::parse(content(folder / "checkpoint.json")).at("interval");
+  std::set<std::string> calls;
+  std::ifstream file(folder / "journal.jsonl");
+  for (std::string line; std::getline(file, line);) {
+    const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+    if (json.is_object() && json.at("interval") == interval) calls.insert(json.at("reply").at("model").get<std::string>());
+  }
+  calls.erase("backward");
+  calls.erase("optimize");
+  return calls;
+}
+
+std::multiset<std::string> lines(const fs::path& path) {
+  std::multiset<std::string> lines;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) lines.insert(line);
+  return lines;
+}
+
+}  // namespace
+
+TEST_CASE("the run that the test of killed runs kills", "[.][victim]") {
+  const char* folder = std::getenv("TGD_TEST_RUN_FOLDER");
+  REQUIRE(folder != nullptr);
+  const int log = open((std::string(folder) + ".paid").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0666);
+  std::ofstream(std::string(folder) + ".began") << "yes";
+  test::run({.folder = folder,
+             .resume = *std::getenv("TGD_TEST_RESUME") != '\0',
+             .latency = std::chrono::microseconds(500),
+             .on_paid = [log](const std::string& call) {
+               const std::string line = call + "\n";
+               REQUIRE(write(log, line.data(), line.size()) == static_cast<ssize_t>(line.size()));
+             }});
+  close(log);
+}
+
+TEST_CASE("a run that fails after any step goes on as if nothing had happened", "[train][resume]") {
+  const test::TemporaryFolder folder;
+  const FitResult whole = test::run({.folder = folder.path() / "whole"});
+  REQUIRE(whole.steps == 12);
+  REQUIRE(whole.best->metrics.score > whole.first->metrics.score);
+  const std::size_t step = GENERATE(1, 2, 3, 4, 5, 8, 11, 12);
+  CAPTURE(step);
+  const fs::path resumed = folder.path() / "resumed";
+  CHECK_THROWS_WITH(test::run({.folder = resumed, .callbacks = {std::make_shared<FailAfter>(step)}}),
+                    ContainsSubstring("the test ends this session"));
+  const FitResult result = test::run({.folder = resumed, .resume = true});
+  CHECK(result.steps == whole.steps);
+  CHECK(result.best->metrics.score == whole.best->metrics.score);
+  CHECK(result.usage.to_json() == whole.usage.to_json());
+  CHECK(outcome_of(resumed) == outcome_of(folder.path() / "whole"));
+}
+
+TEST_CASE("a run that is killed at random moments goes on to the same end and pays for no reply twice",
+          "[train][resume][slow]") {
+  const test::TemporaryFolder folder;
+  test::run({.folder = folder.path() / "whole"});
+  std::mt19937 random(20);
+  std::uniform_int_distribution<int> moment(0, 60'000);
+  int kills = 0;
+  for (int number = 0; kills < 50; ++number) {
+    const fs::path killed = folder.path() / ("killed-" + std::to_string(number));
+    std::set<std::string> kept;  // replies that were in the journal at a kill
+    std::multiset<std::string> paid_before;
+    bool alive = true;
+    for (bool resume = false; alive && kills < 50; resume = true) {
+      alive = Victim(killed, resume).kill_after(std::chrono::microseconds(moment(random)));
+      if (!alive) break;
+      ++kills;
+      const std::multiset<std::string> paid = lines(killed.string() + ".paid");
+      for (const std::string& call : kept) REQUIRE(paid.count(call) == paid_before.count(call));
+      kept = journaled(killed);
+      paid_before = paid;
+    }
+    if (alive) REQUIRE(Victim(killed, true).wait() == 0);
+    CHECK(outcome_of(killed) == outcome_of(folder.path() / "whole"));
+  }
+}
+
+TEST_CASE("how many calls are in flight changes nothing", "[train][resume]") {
+  const test::TemporaryFolder folder;
+  test::run({.folder = folder.path() / "many", .latency = std::chrono::microseconds(300)});
+  test::run({.folder = folder.path() / "one", .one_at_a_time = true});
+  CHECK(outcome_of(folder.path() / "one") == outcome_of(folder.path() / "many"));
+}
+
+TEST_CASE("a run folder is not used twice by mistake, and not by another agent", "[train][resume]") {
+  const test::TemporaryFolder folder;
+  const fs::path path = folder.path() / "run";
+  test::run({.folder = path, .max_epochs = 1});
+  const std::string before = outcome_of(path);
+
+  SECTION("without resume") { CHECK_THROWS_WITH(test::run({.folder = path}), ContainsSubstring("holds a run already")); }
+  SECTION("a finished run has nothing left to do") {
+    int paid = 0;
+    const FitResult result =
+        test::run({.folder = path, .resume = true, .max_epochs = 1, .on_paid = [&](const std::string&) { ++paid; }});
+    CHECK(paid == 0);
+    CHECK(result.steps == 4);
+  }
+  SECTION("more epochs go on where it ended") {
+    test::run({.folder = folder.path() / "whole"});
+    test::run({.folder = path, .resume = true});
+    CHECK(outcome_of(path) == outcome_of(folder.path() / "whole"));
+    return;
+  }
+  SECTION("another agent's checkpoint") {
+    nlohmann::json checkpoint = nlohmann::json::parse(content(path / "checkpoint.json"));
+    SECTION("of another class") {
+      checkpoint["agent"] = "Translator";
+      std::ofstream(path / "checkpoint.json") << checkpoint;
+      CHECK_THROWS_WITH(test::run({.folder = path, .resume = true}),
+                        ContainsSubstring("class Translator") && ContainsSubstring("ResumableAgent"));
+    }
+    SECTION("with other parameters") {
+      checkpoint["state"]["tone"] = checkpoint["state"]["prompt"];
+      std::ofstream(path / "checkpoint.json") << checkpoint;
+      CHECK_THROWS_WITH(test::run({.folder = path, .resume = true}), ContainsSubstring("tone"));
+    }
+    SECTION("of a newer format") {
+      checkpoint["tgd_checkpoint"] = 99;
+      std::ofstream(path / "checkpoint.json") << checkpoint;
+      CHECK_THROWS_WITH(test::run({.folder = path, .resume = true}), ContainsSubstring("format is 99"));
+    }
+    SECTION("that is none") {
+      std::ofstream(path / "checkpoint.json") << "{";
+      CHECK_THROWS_WITH(test::run({.folder = path, .resume = true}), ContainsSubstring("checkpoint.json cannot be used"));
+    }
+    return;
+  }
+  CHECK(outcome_of(path) == before);
+}
+
+TEST_CASE("half a checkpoint beside the whole one, and half a line in the journal, do no harm", "[train][resume]") {
+  const test::TemporaryFolder folder;
+  test::run({.folder = folder.path() / "whole"});
+  const fs::path path = folder.path() / "run";
+  CHECK_THROWS(test::run({.folder = path, .callbacks = {std::make_shared<FailAfter>(5)}}));
+  std::ofstream(path / "checkpoint.json.tmp") << "{\"tgd_check";
+  std::ofstream(path / "journal.jsonl", std::ios::app) << "{\"interval\": 9, \"ca";
+  std::ofstream(path / "metrics.jsonl", std::ios::app) << "{\"kind\": \"st";
+  test::run({.folder = path, .resume = true});
+  CHECK(outcome_of(path) == outcome_of(folder.path() / "whole"));
+}
+
+TEST_CASE("a run folder that cannot be written ends the run and says so; the last checkpoint is whole", "[train][resume]") {
+  const test::TemporaryFolder folder;
+  SECTION("from the beginning") {
+    std::ofstream(folder.path() / "file") << "in the way";
+    CHECK_THROWS_WITH(test::run({.folder = folder.path() / "file" / "run"}), ContainsSubstring("cannot make the run folder"));
+  }
+  SECTION("later on") {
+    // The next checkpoint's temporary file cannot be made.
+    struct Block : TrainerCallback {
+      explicit Block(fs::path folder_of_run) : path(std::move(folder_of_run)) {}
+      void on_step(const StepReport& report) override {
+        if (report.step == 3) fs::create_directories(path / "checkpoint.json.tmp");
+      }
+      fs::path path;
+    };
+    const fs::path path = folder.path() / "run";
+    CHECK_THROWS_WITH(test::run({.folder = path, .callbacks = {std::make_shared<Block>(path)}}),
+                      ContainsSubstring("checkpoint.json"));
+    CHECK(nlohmann::json::parse(content(path / "checkpoint.json")).at("run").at("step") == 2);
+    fs::remove(path / "checkpoint.json.tmp");
+    test::run({.folder = folder.path() / "whole"});
+    test::run({.folder = path, .resume = true});
+    CHECK(outcome_of(path) == outcome_of(folder.path() / "whole"));
+  }
+}
