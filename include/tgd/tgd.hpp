@@ -25,6 +25,7 @@
 #include <tgd/lm/observed.hpp>
 #include <tgd/lm/openai.hpp>
 #include <tgd/lm/prices.hpp>
+#include <tgd/lm/recorded.hpp>
 #include <tgd/lm/simulated.hpp>
 #include <tgd/lm/stub.hpp>
 #include <tgd/lm/tokens.hpp>

@@ -38,12 +38,15 @@ std::string read_at(int descriptor, off_t begin, off_t size) {
 
 /// Where the last whole record ends; 0 when there is none.
 off_t end_of_records(int descriptor, const std::string& end) {
-  for (off_t stop = size_of(descriptor); stop > 0;) {
+  const off_t size = size_of(descriptor);
+  const auto length = static_cast<off_t>(end.size());
+  if (size >= length && read_at(descriptor, size - length, length) == end) return size;
+  for (off_t stop = size; stop > 0;) {
     const off_t start = std::max<off_t>(0, stop - window);
     const std::size_t at = read_at(descriptor, start, stop - start).rfind(end);
     if (at != std::string::npos) return start + static_cast<off_t>(at + end.size());
     if (start == 0) return 0;
-    stop = start + static_cast<off_t>(end.size()) - 1;  // the end of a record may lie across two windows
+    stop = start + length - 1;  // the end of a record may lie across two windows
   }
   return 0;
 }

@@ -38,7 +38,7 @@ std::string packed(const std::string& hexadecimal) {
 std::optional<std::string> storable(const Outcome& outcome) {
   if (!outcome.ok() || outcome.value().finish_reason == "length") return std::nullopt;
   Reply reply = outcome.value();
-  if (reply.cached_usage) reply.usage = *reply.cached_usage;
+  if (reply.cached_usage) reply.usage = *std::exchange(reply.cached_usage, std::nullopt);
   try {
     return detail::reply_to_json(reply).dump();
   } catch (const Ordered::exception&) {

@@ -47,6 +47,7 @@ Ordered reply_to_json(const Reply& reply) {
   if (!reply.finish_reason.empty()) json["finish_reason"] = reply.finish_reason;
   if (!reply.model.empty()) json["model"] = reply.model;
   if (reply.usage != Usage{}) json["usage"] = usage_to_json(reply.usage);
+  if (reply.cached_usage) json["cached_usage"] = usage_to_json(*reply.cached_usage);
   return json;
 }
 
@@ -57,6 +58,7 @@ Reply reply_from_json(const Ordered& json) {
               .finish_reason = text_member(json, "finish_reason"),
               .model = text_member(json, "model")};
   if (const auto usage = json.find("usage"); usage != json.end()) reply.usage = usage_from_json(*usage);
+  if (const auto cached = json.find("cached_usage"); cached != json.end()) reply.cached_usage = usage_from_json(*cached);
   if (const auto alternatives = json.find("alternatives"); alternatives != json.end()) {
     if (!alternatives->is_array()) refuse("alternatives", "a list of texts", *alternatives);
     for (const Ordered& text : *alternatives) {

@@ -1,0 +1,325 @@
+#include "lm/cassette.hpp"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+#include <tgd/error.hpp>
+
+#include "core/rethrow.hpp"
+#include "core/sha256.hpp"
+#include "lm/reply_json.hpp"
+#include "lm/request_key.hpp"
+
+namespace tgd::lm::detail {
+
+namespace {
+
+using Ordered = nlohmann::ordered_json;
+
+constexpr std::int64_t version = 1;
+constexpr int deepest = 64;
+
+// ---- Texts as lists of lines -----------------------------------------------------------------------------------------
+
+Ordered as_lines(const std::string& text) {
+  if (text.find('\n') == std::string::npos) return text;
+  Ordered lines = Ordered::array();
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
+/// Puts lists of lines together in place.
+void join_lines(Ordered& text) {
+  if (!text.is_array()) return;
+  std::string joined;
+  for (const Ordered& line : text) {
+    if (!line.is_string()) throw ParseError("a text must be a string or a list of strings");
+    if (&line != &text.front()) joined += '\n';
+    joined += line.get_ref<const std::string&>();
+  }
+  text = std::move(joined);
+}
+
+// ---- Errors ----------------------------------------------------------------------------------------------------------
+
+struct KindName {
+  LMError::Kind kind;
+  const char* name;
+};
+
+constexpr std::array kinds = {KindName{LMError::Kind::transport, "transport"}, KindName{LMError::Kind::status, "status"},
+                              KindName{LMError::Kind::malformed, "malformed"}, KindName{LMError::Kind::empty, "empty"},
+                              KindName{LMError::Kind::truncated, "truncated"}};
+
+const KindName* find_kind(LMError::Kind kind) {
+  const auto at = std::find_if(kinds.begin(), kinds.end(), [&](const KindName& known) { return known.kind == kind; });
+  return at == kinds.end() ? nullptr : &*at;
+}
+
+std::optional<LMError> recorded_error(const Outcome& outcome) {
+  try {
+    std::rethrow_exception(outcome.error());
+  } catch (const LMError& error) {
+    if (find_kind(error.kind()) != nullptr) return error;
+  } catch (...) {
+  }
+  return std::nullopt;
+}
+
+Ordered error_to_json(const LMError& error) {
+  Ordered json;
+  json["kind"] = find_kind(error.kind())->name;
+  json["message"] = error.what();
+  if (error.status() != 0) json["status"] = error.status();
+  if (error.retryable()) json["retryable"] = true;
+  return json;
+}
+
+LMError error_from_json(const Ordered& json) {
+  if (!json.is_object()) throw ParseError("\"error\" must be an object");
+  const std::string name = text_member(json, "kind");
+  const auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const KindName& known) { return known.name == name; });
+  if (kind == kinds.end()) throw ParseError("\"" + name + "\" is no kind of error");
+  const Ordered status = json.value("status", Ordered(0));
+  const Ordered retryable = json.value("retryable", Ordered(false));
+  if (!status.is_number_integer() || !retryable.is_boolean())
+    throw ParseError("an error's \"status\" or \"retryable\" is of another type");
+  return {kind->kind, text_member(json, "message"), status.get<int>(), retryable.get<bool>()};
+}
+
+// ---- Replies ---------------------------------------------------------------------------------------------------------
+
+Ordered outcome_to_json(const Outcome& outcome) {
+  if (outcome.ok()) {
+    Ordered json = reply_to_json(outcome.value());
+    json["content"] = as_lines(outcome.value().content);
+    if (json.contains("alternatives")) {
+      for (Ordered& text : json["alternatives"]) text = as_lines(text.get<std::string>());
+    }
+    return json;
+  }
+  Ordered json;
+  if (const std::optional<LMError> error = recorded_error(outcome)) json["error"] = error_to_json(*error);
+  if (outcome.usage() != Usage{}) json["usage"] = usage_to_json(outcome.usage());
+  return json;
+}
+
+Outcome outcome_from_json(Ordered json) {
+  if (!json.is_object()) throw ParseError("a reply must be an object");
+  if (const auto error = json.find("error"); error != json.end()) {
+    const auto usage = json.find("usage");
+    return {error_from_json(*error), usage == json.end() ? Usage{} : usage_from_json(*usage)};
+  }
+  if (json.contains("content")) join_lines(json["content"]);
+  if (json.contains("alternatives") && json["alternatives"].is_array()) {
+    for (Ordered& text : json["alternatives"]) join_lines(text);
+  }
+  return reply_from_json(json);
+}
+
+// ---- Exchanges -------------------------------------------------------------------------------------------------------
+
+std::uint64_t number_member(const Ordered& object, const char* name) {
+  const auto member = object.find(name);
+  if (member == object.end()) return 0;
+  if (!member->is_number_unsigned()) throw ParseError(std::string("\"") + name + "\" must be a whole number from 0 up");
+  return member->get<std::uint64_t>();
+}
+
+Ordered& list_member(Ordered& object, const char* name) {
+  const auto member = object.find(name);
+  if (member == object.end() || !member->is_array()) throw ParseError(std::string("an exchange needs a list \"") + name + "\"");
+  return *member;
+}
+
+Message message_from_json(Ordered& json) {
+  if (!json.is_object() || !json.contains("content"))
+    throw ParseError("a message must be an object with \"role\" and \"content\"");
+  join_lines(json["content"]);
+  return {text_member(json, "role"), text_member(json, "content")};
+}
+
+Exchange exchange_from_json(Ordered json) {
+  if (!json.is_object()) throw ParseError("an exchange must be an object");
+  Exchange exchange;
+  Question& question = exchange.question;
+  question.model = text_member(json, "model");
+  question.sample = number_member(json, "sample");
+  if (const auto args = json.find("args"); args != json.end()) {
+    if (!args->is_object()) throw ParseError("\"args\" must be an object");
+    question.args = canonical_args(Json(nlohmann::json(*args)));
+  }
+  for (Ordered& message : list_member(json, "messages")) question.messages.push_back(message_from_json(message));
+  std::uint64_t number = number_member(json, "first");
+  if (number > 1'000'000'000) throw ParseError("\"first\" is too large");
+  for (Ordered& reply : list_member(json, "replies")) exchange.replies.emplace(number++, outcome_from_json(std::move(reply)));
+  return exchange;
+}
+
+void expect_version(const Ordered& header) {
+  const auto member = header.is_object() ? header.find("tgd_cassette") : header.end();
+  if (member == header.end() || !member->is_number_integer()) throw ParseError("a cassette begins with {\"tgd_cassette\": 1}");
+  if (*member > version) {
+    throw ParseError("the cassette was written by a newer version of tgd (format " + member->dump() + ", this one knows " +
+                     std::to_string(version) + "); update tgd");
+  }
+}
+
+// ---- Objects of a file -----------------------------------------------------------------------------------------------
+
+struct Block {
+  std::string_view text;
+  std::size_t line;
+};
+
+/// Takes the next object off a text. Each ends with the line "}" or stands on one line.
+class Blocks {
+ public:
+  explicit Blocks(std::string_view text) : rest_(text) {}
+
+  /// Nothing at the end, and for an object that was cut off.
+  std::optional<Block> next() {
+    while (!rest_.empty() && (rest_.front() == '\n' || rest_.front() == '\r')) take_line();
+    const std::string_view begin = rest_;
+    const std::size_t first = line_;
+    bool is_first = true;
+    while (!rest_.empty()) {
+      std::string_view line = take_line();
+      if (line.ends_with('\r')) line.remove_suffix(1);
+      if (is_first && !line.starts_with('{')) throw ParseError("line " + std::to_string(first) + ": expected an object, \"{\"");
+      if (line == "}" || (is_first && line.ends_with('}'))) return Block{begin.substr(0, begin.size() - rest_.size()), first};
+      is_first = false;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::string_view take_line() {
+    const std::size_t end = std::min(rest_.find('\n'), rest_.size());
+    const std::string_view line = rest_.substr(0, end);
+    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    ++line_;
+    return line;
+  }
+
+  std::string_view rest_;
+  std::size_t line_ = 1;
+};
+
+/// The stack bounds how deeply nested values can be copied.
+void expect_shallow(std::string_view json) {
+  int depth = 0;
+  bool in_text = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (in_text) {
+      if (c == '\\') ++i;
+      if (c == '"') in_text = false;
+    } else if (c == '"') {
+      in_text = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > deepest) throw ParseError("it is nested more than " + std::to_string(deepest) + " deep");
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+}
+
+template <class Read>
+void read_block(const Block& block, const Read& read) {
+  try {
+    expect_shallow(block.text);
+    read(Ordered::parse(block.text));
+  } catch (const Ordered::exception& error) {
+    throw ParseError("line " + std::to_string(block.line) + ": " + error.what());
+  } catch (const Error&) {
+    tgd::detail::rethrow_with_prefix("line " + std::to_string(block.line) + ": ");
+  }
+}
+
+}  // namespace
+
+std::string Question::text() const {
+  std::string text = "model: " + model + "\nsample: " + std::to_string(sample) + "\nargs: " + args.dump() + "\n";
+  for (const Message& message : messages) text += "[" + message.role + "]\n" + message.content + "\n";
+  return text;
+}
+
+std::string Question::key() const {
+  std::string bytes;
+  const auto add = [&bytes](const std::string& piece) { bytes.append(std::to_string(piece.size())).append(":").append(piece); };
+  add(model);
+  add(std::to_string(sample));
+  add(args.dump());
+  for (const Message& message : messages) {
+    add(message.role);
+    add(message.content);
+  }
+  return tgd::detail::sha256(bytes);
+}
+
+std::string Question::rank() const {
+  std::string rank = model + '\0';
+  for (const Message& message : messages) rank += message.role + '\0' + message.content + '\0';
+  return rank + args.dump() + '\0' + key();
+}
+
+bool is_recordable(const Outcome& outcome) { return outcome.ok() || recorded_error(outcome).has_value(); }
+
+std::vector<Exchange> parse_cassette(std::string_view text) {
+  Blocks blocks(text);
+  std::vector<Exchange> exchanges;
+  const std::optional<Block> header = blocks.next();
+  if (!header) return exchanges;
+  read_block(*header, expect_version);
+  while (const std::optional<Block> block = blocks.next()) {
+    read_block(*block, [&exchanges](Ordered json) {
+      // Two processes that begin a file at the same time may write two headers.
+      if (json.contains("tgd_cassette")) return expect_version(json);
+      exchanges.push_back(exchange_from_json(std::move(json)));
+    });
+  }
+  return exchanges;
+}
+
+std::string print_exchange(const Exchange& exchange) {
+  const Question& question = exchange.question;
+  Ordered json;
+  json["model"] = question.model;
+  if (question.sample != 0) json["sample"] = question.sample;
+  if (!question.args.empty()) json["args"] = question.args.value();
+  json["messages"] = Ordered::array();
+  for (const Message& message : question.messages) {
+    json["messages"].push_back({{"role", message.role}, {"content", as_lines(message.content)}});
+  }
+  if (!exchange.replies.empty() && exchange.replies.begin()->first != 0) json["first"] = exchange.replies.begin()->first;
+  json["replies"] = Ordered::array();
+  for (const auto& [number, outcome] : exchange.replies) json["replies"].push_back(outcome_to_json(outcome));
+  return json.dump(2, ' ', false, Ordered::error_handler_t::replace) + "\n";
+}
+
+std::string print_cassette(const std::vector<Exchange>& exchanges) {
+  std::map<std::string, Exchange> by_rank;
+  for (const Exchange& exchange : exchanges) {
+    Exchange& merged = by_rank[exchange.question.rank()];
+    merged.question = exchange.question;
+    for (const auto& [number, outcome] : exchange.replies) merged.replies.insert_or_assign(number, outcome);
+  }
+  std::string text(cassette_header);
+  for (auto& [rank, exchange] : by_rank) {
+    std::map<std::size_t, Outcome> contiguous;
+    for (auto& [number, outcome] : exchange.replies) contiguous.emplace(contiguous.size(), std::move(outcome));
+    exchange.replies = std::move(contiguous);
+    text += print_exchange(exchange);
+  }
+  return text;
+}
+
+}  // namespace tgd::lm::detail

@@ -1,0 +1,395 @@
+#include <tgd/lm/recorded.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "core/append_file.hpp"
+#include "core/file.hpp"
+#include "core/rethrow.hpp"
+#include "lm/cassette.hpp"
+#include "lm/excerpt.hpp"
+#include "lm/line_diff.hpp"
+#include "lm/one_piece.hpp"
+#include "lm/request_key.hpp"
+
+namespace tgd::lm {
+
+namespace {
+
+using detail::Exchange;
+using detail::Question;
+using Secrets = std::vector<std::string>;
+
+const tgd::detail::RecordFormat format{"{", std::string(detail::cassette_end)};
+
+// ---- Secrets ---------------------------------------------------------------------------------------------------------
+
+/// What is shorter stands for "no key" ("none"), and blanking it would garble texts.
+void add_secret(Secrets& secrets, const std::string& secret) {
+  if (secret.size() >= 8) secrets.push_back(secret);
+}
+
+Secrets all_secrets(const CassetteOptions& options) {
+  Secrets secrets;
+  for (const std::string& secret : options.secrets) add_secret(secrets, secret);
+  const char* key = std::getenv("OPENAI_API_KEY");  // NOLINT(concurrency-mt-unsafe)
+  if (key != nullptr) add_secret(secrets, key);
+  return secrets;
+}
+
+void add_headers(Secrets& secrets, const CallOptions& options) {
+  for (const auto& [name, value] : options.headers) {
+    if (!detail::may_hold_secret(name)) continue;
+    add_secret(secrets, value);
+    add_secret(secrets, value.substr(value.rfind(' ') + 1));  // of "Bearer <secret>"
+  }
+}
+
+void blank(const Secrets& secrets, std::string& text) {
+  constexpr std::string_view mark = "***";
+  for (const std::string& secret : secrets) {
+    for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + mark.size())) {
+      text.replace(at, secret.size(), mark);
+    }
+  }
+}
+
+void blank(const Secrets& secrets, nlohmann::json& value) {
+  if (value.is_string()) blank(secrets, value.get_ref<std::string&>());
+  if (!value.is_structured()) return;
+  for (nlohmann::json& member : value) blank(secrets, member);
+}
+
+Outcome blanked(const Secrets& secrets, const Outcome& outcome) {
+  if (secrets.empty()) return outcome;
+  if (outcome.ok()) {
+    Reply reply = outcome.value();
+    blank(secrets, reply.content);
+    for (std::string& text : reply.alternatives) blank(secrets, text);
+    return reply;
+  }
+  try {
+    std::rethrow_exception(outcome.error());
+  } catch (const LMError& error) {
+    std::string message = error.what();
+    blank(secrets, message);
+    return {LMError(error.kind(), message, error.status(), error.retryable()), outcome.usage()};
+  } catch (...) {
+    return outcome;
+  }
+}
+
+// ---- Questions -------------------------------------------------------------------------------------------------------
+
+Question question_of(const std::string& model, const Request& request, const Secrets& secrets) {
+  Question question{.model = model, .sample = request.sample, .args = {}, .messages = request.messages};
+  nlohmann::json args = detail::canonical_args(request.args).value();
+  args.erase("model");
+  blank(secrets, args);
+  question.args = std::move(args);
+  for (Message& message : question.messages) blank(secrets, message.content);
+  return question;
+}
+
+std::unordered_set<std::string_view> lines_of(std::string_view text) {
+  std::unordered_set<std::string_view> lines;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    lines.insert(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
+/// How many bytes of lines and of the beginning and the end two texts have in common.
+std::size_t likeness(const std::unordered_set<std::string_view>& lines, std::string_view text, std::string_view other) {
+  const auto common = [](auto begin, auto end, auto begin_of_other, auto end_of_other) {
+    return static_cast<std::size_t>(std::mismatch(begin, end, begin_of_other, end_of_other).first - begin);
+  };
+  std::size_t bytes = common(text.begin(), text.end(), other.begin(), other.end()) +
+                      common(text.rbegin(), text.rend(), other.rbegin(), other.rend());
+  for (const std::string_view line : lines_of(other)) bytes += lines.contains(line) ? line.size() : 0;
+  return bytes;
+}
+
+/// Stands below a cassette that is replayed without a model.
+class NoModel : public ChatModel {
+ public:
+  explicit NoModel(std::string name) : name_(std::move(name)) {}
+  void start(Request, Done done) override {
+    done(LMError(LMError::Kind::script, "a cassette without a model cannot ask for anything"));
+  }
+  std::string provider() const override { return "recorded"; }
+  std::string class_type() const override { return "Recorded"; }
+  std::string model_name() const override { return name_; }
+
+ private:
+  std::string name_;
+};
+
+ChatModelPtr no_model(const std::shared_ptr<Cassette>& cassette, const std::string& name) {
+  if (!cassette) return nullptr;
+  if (cassette->mode() != CassetteMode::replay)
+    throw ValueError("a cassette without a model can only be replayed; give it a model or mode replay");
+  return std::make_shared<NoModel>(name.empty() ? cassette->only_model() : name);
+}
+
+}  // namespace
+
+struct Cassette::Core {
+  struct Track {
+    Question question = {};
+    std::vector<Outcome> replies = {};
+    std::size_t next = 0;  // number of the reply that the next equal request gets
+  };
+  /// What a request gets: its reply, or the number under which its reply is to be recorded.
+  struct Take {
+    std::size_t number = 0;
+    std::optional<Outcome> outcome = {};
+  };
+
+  explicit Core(CassetteOptions given);
+
+  void read();
+  void open_journal();
+  Take take(const Question& question);
+  Outcome keep(const Question& question, const Secrets& hidden, std::size_t number, Outcome outcome);
+  void save();
+  LMError unknown(const Question& question) const;
+  std::filesystem::path journal_path() const;
+  void notice(const std::string& text) const;
+
+  const CassetteOptions options;
+  const Secrets secrets;
+  std::atomic<std::size_t> loaded{0};
+  std::atomic<std::size_t> replayed{0};
+  std::atomic<std::size_t> recorded{0};
+
+  mutable std::mutex mutex;  // of all that follows
+  std::unordered_map<std::string, Track> tracks;
+  std::unique_ptr<tgd::detail::AppendFile> journal;
+  bool is_saved = true;
+  bool fault_reported = false;
+};
+
+Cassette::Core::Core(CassetteOptions given) : options(std::move(given)), secrets(all_secrets(options)) {
+  if (options.path.empty()) throw ValueError("a cassette needs the path of its file, and CassetteOptions::path is empty");
+  if (options.mode == CassetteMode::record) {
+    std::error_code ignored;
+    std::filesystem::remove(journal_path(), ignored);
+    is_saved = false;
+    try {
+      open_journal();
+    } catch (const ValueError& error) {
+      if (options.on_fault == OnFault::stop) throw;
+      notice(error.what());
+    }
+  } else if (options.mode == CassetteMode::replay || std::filesystem::exists(options.path)) {
+    read();
+  }
+}
+
+void Cassette::Core::read() {
+  if (!std::filesystem::exists(options.path)) {
+    throw ValueError("there is no cassette " + options.path.string() + " to replay; record it in mode record or automatic");
+  }
+  const std::string text = tgd::detail::read_file(options.path);
+  std::vector<Exchange> exchanges;
+  try {
+    exchanges = detail::parse_cassette(text);
+  } catch (const ParseError&) {
+    tgd::detail::rethrow_with_prefix("cassette " + options.path.string() + ", ");
+  }
+  for (Exchange& exchange : exchanges) {
+    Track& track = tracks[exchange.question.key()];
+    track.question = std::move(exchange.question);
+    for (auto& [number, outcome] : exchange.replies) {
+      if (number < track.replies.size()) {
+        track.replies[number] = std::move(outcome);
+      } else {
+        track.replies.push_back(std::move(outcome));
+        ++loaded;
+      }
+    }
+  }
+  // What was cut off, or lacks its last newline, is put right before anything is added behind it.
+  if (options.mode == CassetteMode::automatic && !text.ends_with(detail::cassette_end)) {
+    tgd::detail::write_file(options.path, detail::print_cassette(detail::parse_cassette(text)));
+  }
+}
+
+std::filesystem::path Cassette::Core::journal_path() const {
+  std::filesystem::path path = options.path;
+  if (options.mode == CassetteMode::record) path += ".recording";
+  return path;
+}
+
+void Cassette::Core::open_journal() {
+  auto opened = std::make_unique<tgd::detail::AppendFile>(journal_path(), format);
+  std::error_code ignored;
+  if (std::filesystem::file_size(opened->path(), ignored) == 0) opened->append(detail::cassette_header);
+  journal = std::move(opened);
+}
+
+void Cassette::Core::notice(const std::string& text) const {
+  if (!options.on_notice) return;
+  options.on_notice({.kind = Notice::Kind::storage, .operation = "Cassette", .role = {}, .item = {}, .text = text});
+}
+
+Cassette::Core::Take Cassette::Core::take(const Question& question) {
+  const std::string key = question.key();
+  const std::lock_guard lock(mutex);
+  if (options.mode == CassetteMode::replay && !tracks.contains(key)) return {.outcome = unknown(question)};
+  Track& track = tracks[key];
+  const std::size_t number = track.next++;
+  const bool is_there = number < track.replies.size();
+  if (is_there && (options.mode == CassetteMode::replay || track.replies[number].ok())) {
+    ++replayed;
+    return {number, track.replies[number]};
+  }
+  if (options.mode != CassetteMode::replay) return {number, std::nullopt};
+  return {.outcome =
+              LMError(LMError::Kind::script,
+                      "the cassette " + options.path.string() + " has " + std::to_string(track.replies.size()) +
+                          " replies to this request, and it was asked once more: " + detail::in_quotes(question.text()))};
+}
+
+LMError Cassette::Core::unknown(const Question& question) const {
+  const std::string message = "the cassette " + options.path.string() + " has no reply to this request";
+  const std::string text = question.text();
+  const auto lines = lines_of(text);
+  std::optional<std::string> nearest;
+  std::size_t most = 0;
+  for (const auto& [key, track] : tracks) {
+    std::string candidate = track.question.text();
+    const std::size_t bytes = likeness(lines, text, candidate);
+    // Of equally near ones the first by text, whatever the order in the map.
+    if (!nearest || bytes > most || (bytes == most && candidate < *nearest)) {
+      most = bytes;
+      nearest = std::move(candidate);
+    }
+  }
+  if (!nearest) return {LMError::Kind::script, message + "; it is empty"};
+  return {LMError::Kind::script,
+          message + ". The nearest one that is recorded (-) differs from it (+):\n" + detail::line_diff(*nearest, text, 4000)};
+}
+
+Outcome Cassette::Core::keep(const Question& question, const Secrets& hidden, std::size_t number, Outcome outcome) {
+  if (!detail::is_recordable(outcome)) return outcome;
+  const std::string block = detail::print_exchange({question, {{number, blanked(hidden, outcome)}}});
+  std::string fault;
+  {
+    const std::lock_guard lock(mutex);
+    try {
+      if (!journal) open_journal();
+      journal->append(block);
+      is_saved = false;
+      ++recorded;
+      return outcome;
+    } catch (const ValueError& error) {
+      fault = error.what();
+    }
+    if (options.on_fault == OnFault::go_on && std::exchange(fault_reported, true)) return outcome;
+  }
+  if (options.on_fault == OnFault::stop) {
+    return Outcome(StateError("the reply came, but the cassette cannot keep it: " + fault), outcome.usage());
+  }
+  notice(fault + "; the run goes on, and its replies are not recorded");
+  return outcome;
+}
+
+void Cassette::Core::save() {
+  const std::lock_guard lock(mutex);
+  if (is_saved || !journal) return;
+  // The file holds what this object and other processes have added.
+  const tgd::detail::AppendFile::Lock file_lock(*journal);
+  const auto exchanges = detail::parse_cassette(tgd::detail::read_file(journal->path()));
+  tgd::detail::write_file(options.path, detail::print_cassette(exchanges));
+  is_saved = true;
+}
+
+Cassette::Cassette(CassetteOptions options) : core_(std::make_unique<Core>(std::move(options))) {}
+
+Cassette::~Cassette() {
+  try {
+    core_->save();
+    std::error_code ignored;
+    if (core_->options.mode == CassetteMode::record && core_->journal) std::filesystem::remove(core_->journal_path(), ignored);
+  } catch (const std::exception& error) {
+    core_->notice("the cassette could not be put in order; what was recorded is in " + core_->journal_path().string() + ": " +
+                  error.what());
+  }
+}
+
+void Cassette::save() { core_->save(); }
+std::size_t Cassette::size() const { return core_->loaded; }
+std::size_t Cassette::replayed() const { return core_->replayed; }
+std::size_t Cassette::recorded() const { return core_->recorded; }
+CassetteMode Cassette::mode() const noexcept { return core_->options.mode; }
+
+std::string Cassette::only_model() const {
+  const std::lock_guard lock(core_->mutex);
+  std::optional<std::string> model;
+  for (const auto& [key, track] : core_->tracks) {
+    if (model && *model != track.question.model) return {};
+    model = track.question.model;
+  }
+  return model.value_or("");
+}
+
+Recorded::Recorded(ChatModelPtr model, std::shared_ptr<Cassette> cassette)
+    : Decorator(std::move(model)), cassette_(std::move(cassette)), replayed_(std::make_shared<UsageMeter>()) {
+  if (!cassette_) throw ValueError("Recorded needs a cassette, but it was given none");
+}
+
+Recorded::Recorded(std::shared_ptr<Cassette> cassette, const std::string& model_name)
+    : Recorded(no_model(cassette, model_name), cassette) {}
+
+Usage Recorded::usage() const {
+  Usage usage = inner().usage();
+  usage += replayed_->total();
+  return usage;
+}
+
+std::variant<Outcome, Recorded::Keep> Recorded::play(const Request& request) const {
+  if (request.stop.stop_requested())
+    return Outcome(LMError(LMError::Kind::cancelled, "the call was cancelled"), Usage{.calls = 1});
+  Secrets secrets = cassette_->core_->secrets;
+  add_headers(secrets, request.options);
+  Question question = question_of(detail::requested_model(inner(), request), request, secrets);
+  Cassette::Core::Take take = cassette_->core_->take(question);
+  if (take.outcome) {
+    replayed_->add(take.outcome->usage());
+    return *std::move(take.outcome);
+  }
+  return [cassette = cassette_, question = std::move(question), secrets = std::move(secrets), number = take.number](
+             Outcome outcome) { return cassette->core_->keep(question, secrets, number, std::move(outcome)); };
+}
+
+ChatModel::Done Recorded::keeping(Keep keep, Done done) {
+  return [keep = std::move(keep), done = std::move(done)](Outcome outcome) { done(keep(std::move(outcome))); };
+}
+
+void Recorded::start(Request request, Done done) {
+  std::variant<Outcome, Keep> played = play(request);
+  if (auto* outcome = std::get_if<Outcome>(&played)) return done(std::move(*outcome));
+  inner().start(std::move(request), keeping(std::get<Keep>(std::move(played)), std::move(done)));
+}
+
+void Recorded::start_stream(Request request, OnText on_text, Done done) {
+  std::variant<Outcome, Keep> played = play(request);
+  if (auto* outcome = std::get_if<Outcome>(&played)) {
+    return detail::in_one_piece(std::move(on_text), std::move(done))(std::move(*outcome));
+  }
+  inner().start_stream(std::move(request), std::move(on_text), keeping(std::get<Keep>(std::move(played)), std::move(done)));
+}
+
+}  // namespace tgd::lm
