@@ -78,6 +78,27 @@ struct Metrics {
   std::map<std::string, double> named = {};
 };
 
+/// Takes a step only if what the optimizer proposes scores better: on the batch that it was made from, and then, with validation
+/// data, on all of it, by a paired test over the samples. What is clearly worse is stopped early. A rejected proposal changes
+/// nothing but the optimizer's memory: the next request says what did not work. The evaluators have to give each sample its
+/// score (Reduction::none), the optimizers have to be TGD, and the validation loader has to keep its order.
+struct Gate {
+  double confidence = 0;      ///< between 0 and 1, such as 0.8; 0: no gate
+  std::size_t proposals = 1;  ///< drawn for each step and tried at once; the best goes on
+};
+
+/// What the gate made of a step.
+struct GateReport {
+  bool accepted = false;
+  std::string reason = {};    ///< why not
+  std::size_t proposals = 0;  ///< different ones that were tried
+  double batch_before = 0;    ///< means over samples; "after" is that of the best proposal
+  double batch_after = 0;
+  std::optional<double> validation_before = {};
+  std::optional<double> validation_after = {};  ///< nothing where it was not tried to the end
+  double chance = 1;                            ///< the p-value of the last comparison
+};
+
 /// Epochs and steps count from 1; `step` goes on through all epochs.
 struct StepReport {
   std::size_t epoch = 0;
@@ -86,6 +107,7 @@ struct StepReport {
   std::size_t step_in_epoch = 0;
   std::size_t steps_in_epoch = 0;
   Metrics metrics = {};  ///< of the batch, with the parameters before the step
+  std::optional<GateReport> gate = {};
 };
 
 struct ValidationReport {
@@ -125,6 +147,7 @@ struct TrainerOptions {
   std::int64_t max_tokens = 0;  ///< prompt and completion
   double max_cost = 0;          ///< USD
   EarlyStopping early_stopping = {};
+  Gate gate = {};
   std::stop_token stop = {};  ///< ends the run after the step under way, as a limit does
 
   std::filesystem::path run_folder = {};  ///< empty: nothing is written

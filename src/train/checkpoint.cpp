@@ -56,6 +56,8 @@ lm::ModelCost cost_of(const Value& value) {
 Value to_value(const RunState& run) {
   Value values = Value::array();
   for (const Data& data : run.best_values) values.push_back(data.to_json().value());
+  Value validation;
+  if (run.validation) validation = {{"means", to_value(run.validation->means)}, {"samples", run.validation->samples}};
   return {{"epoch", run.epoch},
           {"step", run.step},
           {"step_in_epoch", run.step_in_epoch},
@@ -64,7 +66,8 @@ Value to_value(const RunState& run) {
           {"seconds", run.seconds},
           {"first", to_value(run.first)},
           {"best", to_value(run.best)},
-          {"best_values", std::move(values)}};
+          {"best_values", std::move(values)},
+          {"validation", std::move(validation)}};
 }
 
 RunState run_of(const Value& value) {
@@ -77,8 +80,23 @@ RunState run_of(const Value& value) {
   run.seconds = value.at("seconds");
   run.first = report_of(value.at("first"));
   run.best = report_of(value.at("best"));
+  if (const Value& validation = value.at("validation"); !validation.is_null()) {
+    run.validation = Scores{metrics_of(validation.at("means")), validation.at("samples").get<std::vector<double>>()};
+  }
   for (const Value& data : value.at("best_values")) run.best_values.push_back(Data::from_json(Json(data)));
   return run;
+}
+
+Line to_line(const GateReport& gate) {
+  const auto number = [](const std::optional<double>& value) { return value ? Line(*value) : Line(nullptr); };
+  return {{"accepted", gate.accepted},
+          {"reason", gate.reason},
+          {"proposals", gate.proposals},
+          {"batch_before", gate.batch_before},
+          {"batch_after", gate.batch_after},
+          {"validation_before", number(gate.validation_before)},
+          {"validation_after", number(gate.validation_after)},
+          {"chance", gate.chance}};
 }
 
 void check_version(const Value& value) {
@@ -129,6 +147,7 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
 std::string metrics_line(const StepReport& report) {
   Line line{{"kind", "step"}, {"epoch", report.epoch}, {"step", report.step}};
   line.update(to_value<Line>(report.metrics));
+  if (report.gate) line["gate"] = to_line(*report.gate);
   return line.dump();
 }
 

@@ -14,6 +14,8 @@
 #include <tgd/lm/cost_meter.hpp>
 #include <tgd/trainer.hpp>
 
+#include "train/tally.hpp"
+
 namespace tgd::detail {
 
 /// Where a run stands: everything that the steps to come depend on, besides the agent's, the optimizers' and the sampler's state.
@@ -25,7 +27,8 @@ struct RunState {
   std::optional<ValidationReport> first = {};
   std::optional<ValidationReport> best = {};
   std::vector<Data> best_values = {};
-  std::size_t since_best = 0;  // validations in a row
+  std::size_t since_best = 0;             // validations in a row
+  std::optional<Scores> validation = {};  // of the present values, where they are known
   double seconds = 0;
 };
 

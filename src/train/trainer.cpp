@@ -1,7 +1,6 @@
 #include <tgd/trainer.hpp>
 
 #include <chrono>
-#include <numeric>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -10,8 +9,10 @@
 #include "core/file.hpp"
 #include "core/rethrow.hpp"
 #include "train/checkpoint.hpp"
+#include "train/gatekeeper.hpp"
 #include "train/journal.hpp"
 #include "train/line_file.hpp"
+#include "train/tally.hpp"
 
 namespace tgd {
 
@@ -20,36 +21,9 @@ namespace {
 using detail::BatchStep;
 using detail::Checkpoint;
 using detail::Pass;
+using detail::Scores;
+using detail::Tally;
 using detail::Trainee;
-
-/// Adds up batches by sample.
-class Tally {
- public:
-  void add(std::size_t samples, const StepResult& result) {
-    const Data& score = result.evaluation.score.data();
-    if (score.is_batch()) {
-      const std::vector<double> scores = score.size() == 0 ? std::vector<double>{} : score.as_reals();
-      sum_.score = std::accumulate(scores.begin(), scores.end(), sum_.score);
-    } else {
-      sum_.score += score.real();
-    }
-    sum_.samples += samples;
-    sum_.failed += result.failed;
-    for (const auto& [name, mean] : result.metrics) sum_.named[name] += mean * static_cast<double>(samples);
-  }
-
-  Metrics means() const {
-    Metrics means = sum_;
-    if (means.samples == 0) return means;
-    const auto samples = static_cast<double>(means.samples);
-    means.score /= samples;
-    for (auto& [name, value] : means.named) value /= samples;
-    return means;
-  }
-
- private:
-  Metrics sum_;
-};
 
 /// Runs `work`; what it throws gets the text of `place()` in front.
 template <class Place, class Work>
@@ -143,15 +117,17 @@ using Models = std::vector<std::shared_ptr<detail::Tracked>>;
 /// One fit().
 class Run {
  public:
-  Run(const TrainerOptions& options, const Trainee& trainee, const Pass& train, std::function<Metrics()> validate,
-      Models models, detail::Journal& journal)
+  Run(const TrainerOptions& options, const Trainee& trainee, const Pass& train, const Pass* validation, Models models,
+      detail::Journal& journal)
       : options_(options),
         trainee_(trainee),
         train_(train),
-        validate_(std::move(validate)),
+        validation_(validation),
         models_(std::move(models)),
         journal_(journal),
-        files_(options, trainee.module, journal) {}
+        files_(options, trainee.module, journal) {
+    if (options.gate.confidence != 0) gate_.emplace(options.gate, options.higher_is_better, trainee, validation);
+  }
 
   FitResult fit(bool resume) {
     begin(files_.start(resume));
@@ -202,7 +178,7 @@ class Run {
     StepReport report{state_.epoch, options_.max_epochs, state_.step + 1, state_.step_in_epoch + 1, train_.batches};
     report.metrics = in_place(
         [&] { return fmt::format("epoch {}, step {} of {}: ", report.epoch, report.step_in_epoch, report.steps_in_epoch); },
-        [&] { return run_step(batch); });
+        [&] { return run_step(batch, report.gate); });
     state_.step = report.step;
     state_.step_in_epoch = report.step_in_epoch;
     for (const auto& callback : options_.callbacks) callback->on_step(report);
@@ -210,18 +186,27 @@ class Run {
     save();
   }
 
-  Metrics run_step(const BatchStep& batch) const {
+  Metrics run_step(const BatchStep& batch, std::optional<GateReport>& gate) {
     if (trainee_.automatic) {
       for (const auto& optimizer : trainee_.optimizers) optimizer->clear_grad();
     }
-    Tally tally;
     const std::optional<StepResult> result = batch.run();
-    if (!result) return tally.means();
+    if (!result) return {};
+    Tally tally;
     tally.add(batch.samples, *result);
-    if (!trainee_.automatic) return tally.means();
+    const Scores scores = tally.scores();
+    if (!trainee_.automatic) {
+      state_.validation.reset();
+      return scores.means;
+    }
     result->evaluation.score.backward(options_.backward);
+    if (gate_) {
+      gate = gate_->step(batch, scores, state_.validation);
+      return scores.means;
+    }
+    state_.validation.reset();
     for (const auto& optimizer : trainee_.optimizers) optimizer->step();
-    return tally.means();
+    return scores.means;
   }
 
   // ---- Validation ----
@@ -233,14 +218,17 @@ class Run {
   }
 
   void validate() {
-    if (!validate_) return;
+    if (validation_ == nullptr) return;
     ValidationReport report{state_.step == 0 ? 0 : state_.epoch, state_.step};
     report.metrics = in_place(
         [&] {
           return state_.step == 0 ? "first validation: "
                                   : fmt::format("validation after epoch {}, step {}: ", state_.epoch, state_.step);
         },
-        validate_);
+        [&] {
+          if (!state_.validation) state_.validation = detail::measure(trainee_.set_mode, *validation_);
+          return state_.validation->means;
+        });
     trainee_.set_mode(true);
     state_.validated_step = state_.step;
     report.is_best = !state_.best || is_better(report.metrics.score, state_.best->metrics.score);
@@ -318,6 +306,7 @@ class Run {
   Checkpoint snapshot() const {
     Checkpoint checkpoint;
     checkpoint.run = state_;
+    if (!gate_) checkpoint.run.validation.reset();  // only the gate compares with it
     checkpoint.agent = trainee_.module->type_name();
     checkpoint.agent_state = trainee_.module->state_dict();
     for (const auto& optimizer : trainee_.optimizers) checkpoint.optimizers.push_back(optimizer->state_dict());
@@ -364,7 +353,7 @@ class Run {
   const TrainerOptions& options_;
   const Trainee& trainee_;
   const Pass& train_;
-  std::function<Metrics()> validate_;
+  const Pass* validation_;  // null: none
   Models models_;
   detail::Journal& journal_;
   RunFiles files_;
@@ -372,6 +361,7 @@ class Run {
   Json loader_;  // the state at the beginning of the epoch
   Clock::time_point started_;
   std::optional<Ending> ending_;
+  std::optional<detail::Gatekeeper> gate_;
 };
 
 }  // namespace
@@ -432,24 +422,14 @@ lm::CostReport Trainer::usage() const { return impl_->journal->usage(); }
 
 FitResult Trainer::run(const Trainee& trainee, const Pass& train, const std::optional<Pass>& validation,
                        const FitOptions& options) {
-  std::function<Metrics()> validate;
-  if (validation) validate = [&] { return measure(trainee.set_mode, *validation); };
   impl_->is_running = true;
   const std::shared_ptr<void> ended(nullptr, [this](void*) { impl_->is_running = false; });
-  return Run(impl_->options, trainee, train, std::move(validate), impl_->models, *impl_->journal).fit(options.resume);
+  return Run(impl_->options, trainee, train, validation ? &*validation : nullptr, impl_->models, *impl_->journal)
+      .fit(options.resume);
 }
 
 Metrics Trainer::measure(const std::function<void(bool)>& set_mode, const Pass& pass) {
-  const NoGradGuard no_grad;
-  set_mode(false);
-  std::vector<std::pair<std::size_t, StepResult>> results;
-  pass.each(0, [&](const BatchStep& batch) {
-    if (auto result = batch.run()) results.emplace_back(batch.samples, *std::move(result));
-    return true;
-  });
-  Tally tally;
-  for (const auto& [samples, result] : results) tally.add(samples, result);
-  return tally.means();
+  return detail::measure(set_mode, pass).means;
 }
 
 }  // namespace tgd

@@ -107,7 +107,7 @@ struct ResumableAgent : Module {
     round.set_data(round.data().integer() + 1);
     const Variable reply = chat_completion(student, {{"system", {prompt}}, {"user", {"{message}"}}}, {{"message", message}},
                                            {.args = {{"user", round.data().item_text()}}, .role = "label"});
-    return exact_match_evaluator(reply, label);
+    return exact_match_evaluator(reply, label, {.reduction = Reduction::none});
   }
   std::shared_ptr<optim::Optimizer> configure_optimizers() { return optimizer; }
 
@@ -132,6 +132,7 @@ struct ResumableRun {
   std::chrono::microseconds latency{0};
   bool one_at_a_time = false;
   std::size_t max_epochs = 3;
+  Gate gate = {};
   std::function<void(const std::string& call)> on_paid = [](const std::string&) {};
   std::vector<std::shared_ptr<TrainerCallback>> callbacks = {};
 };
@@ -142,6 +143,7 @@ inline FitResult run(const ResumableRun& plan) {
   Trainer trainer({.max_epochs = plan.max_epochs,
                    .validate_every = 2,
                    .callbacks = plan.callbacks,
+                   .gate = plan.gate,
                    .run_folder = plan.folder,
                    .prices = prices});
   lm::ChatModelPtr model =

@@ -170,6 +170,20 @@ TEST_CASE("a run that is killed at random moments goes on to the same end and pa
   }
 }
 
+TEST_CASE("a run with a gate goes on as if nothing had happened, too", "[train][resume]") {
+  const test::TemporaryFolder folder;
+  const Gate gate{.confidence = 0.3, .proposals = 2};
+  test::run({.folder = folder.path() / "whole", .gate = gate});
+  const std::string whole = outcome_of(folder.path() / "whole");
+  CHECK_THAT(whole, ContainsSubstring("\"accepted\":true") && ContainsSubstring("\"accepted\":false"));
+  const std::size_t step = GENERATE(2, 5, 9);
+  CAPTURE(step);
+  const fs::path resumed = folder.path() / "resumed";
+  CHECK_THROWS(test::run({.folder = resumed, .gate = gate, .callbacks = {std::make_shared<FailAfter>(step)}}));
+  test::run({.folder = resumed, .resume = true, .gate = gate});
+  CHECK(outcome_of(resumed) == whole);
+}
+
 TEST_CASE("how many calls are in flight changes nothing", "[train][resume]") {
   const test::TemporaryFolder folder;
   test::run({.folder = folder.path() / "many", .latency = std::chrono::microseconds(300)});

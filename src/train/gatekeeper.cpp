@@ -1,0 +1,187 @@
+#include "train/gatekeeper.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+#include <span>
+
+#include <fmt/format.h>
+
+#include "train/paired_test.hpp"
+
+namespace tgd::detail {
+
+namespace {
+
+using optim::ParameterUpdate;
+
+double mean(std::span<const double> numbers) {
+  return numbers.empty() ? 0 : std::accumulate(numbers.begin(), numbers.end(), 0.0) / static_cast<double>(numbers.size());
+}
+
+const std::vector<double>& samples_of(const Scores& scores) {
+  if (scores.samples.size() == scores.means.samples) return scores.samples;
+  throw ValueError("the gate compares sample by sample, but the evaluator gives a batch one score: use Reduction::none");
+}
+
+/// What a proposal would make of the parameters.
+std::vector<std::string> values_of(const std::vector<optim::Candidate>& proposal) {
+  std::vector<std::string> values;
+  for (const optim::Candidate& candidate : proposal) {
+    for (const ParameterUpdate& update : candidate.updates) values.push_back(update.new_value);
+  }
+  return values;
+}
+
+bool changes_something(const std::vector<optim::Candidate>& proposal) {
+  return std::any_of(proposal.begin(), proposal.end(), [](const optim::Candidate& candidate) {
+    return std::any_of(candidate.updates.begin(), candidate.updates.end(),
+                       [](const ParameterUpdate& update) { return update.outcome == ParameterUpdate::Outcome::updated; });
+  });
+}
+
+}  // namespace
+
+Gatekeeper::Gatekeeper(const Gate& gate, bool higher_is_better, const Trainee& trainee, const Pass* validation)
+    : gate_(gate), higher_is_better_(higher_is_better), trainee_(trainee), validation_(validation) {
+  if (!(gate.confidence > 0 && gate.confidence < 1)) {
+    throw ValueError(fmt::format("Gate::confidence is {}; it has to be between 0 and 1, such as 0.8", gate.confidence));
+  }
+  if (gate.proposals == 0) throw ValueError("Gate::proposals is 0; it has to be at least 1");
+  if (!trainee.automatic)
+    throw ValueError("the gate takes the steps itself; it does not go with automatic_optimization = false");
+  for (const auto& optimizer : trainee.optimizers) {
+    optimizers_.push_back(dynamic_cast<optim::TGD*>(optimizer.get()));
+    if (optimizers_.back() == nullptr) throw ValueError("the gate needs optimizers that can propose: optim::TGD");
+  }
+}
+
+GateReport Gatekeeper::step(const BatchStep& batch, const Scores& before, std::optional<Scores>& validation) {
+  GateReport report{.batch_before = before.means.score, .batch_after = before.means.score};
+  const std::vector<Proposal> proposals = propose();
+  report.proposals = proposals.size();
+  if (proposals.empty()) {
+    report.reason = "nothing was proposed";
+    return report;
+  }
+  const std::vector<Scores> tried = try_on(batch, proposals);
+  std::vector<double> gained;
+  for (const Scores& scores : tried) gained.push_back(mean(gains(samples_of(before), samples_of(scores))));
+  const auto best = static_cast<std::size_t>(std::max_element(gained.begin(), gained.end()) - gained.begin());
+  report.batch_after = tried[best].means.score;
+  for (std::size_t i = 0; i < proposals.size(); ++i) {
+    if (gained[i] > 0) continue;
+    reject(proposals[i],
+           fmt::format("no better on the samples it was made from: {:.3g} before, {:.3g} after", before.means.score,
+                       tried[i].means.score),
+           tried[i].means.score);
+  }
+  if (gained[best] <= 0) {
+    report.reason = "no better on its own batch";
+    return report;
+  }
+
+  std::optional<Scores> after = tried[best];
+  const Scores* compared = &before;
+  if (validation_ != nullptr) {
+    if (!validation) validation = measure(trainee_.set_mode, *validation_);
+    compared = &*validation;
+    after = try_on_validation(proposals[best], *validation);
+    report.validation_before = validation->means.score;
+    if (after) report.validation_after = after->means.score;
+  }
+  if (after) report.chance = probability_of_chance(gains(samples_of(*compared), samples_of(*after)));
+  report.accepted = after && report.chance <= 1 - gate_.confidence;
+  if (!report.accepted) {
+    report.reason = after ? fmt::format("not better with the wanted confidence: {:.3g} before, {:.3g} after",
+                                        compared->means.score, after->means.score)
+                          : fmt::format("clearly worse before all samples were tried; {:.3g} before", compared->means.score);
+    reject(proposals[best], report.reason, after ? after->means.score : report.batch_after);
+    return report;
+  }
+  for (std::size_t i = 0; i < optimizers_.size(); ++i) {
+    optimizers_[i]->commit(proposals[best][i]);
+    optimizers_[i]->report_score(after->means.score);
+  }
+  if (validation_ != nullptr) validation = std::move(after);
+  return report;
+}
+
+/// Different proposals that change something.
+std::vector<Gatekeeper::Proposal> Gatekeeper::propose() const {
+  std::vector<std::vector<optim::Candidate>> of_optimizer;
+  for (optim::TGD* optimizer : optimizers_) of_optimizer.push_back(optimizer->propose(gate_.proposals));
+  std::vector<Proposal> proposals;
+  std::set<std::vector<std::string>> known;
+  for (std::size_t i = 0; i < gate_.proposals; ++i) {
+    Proposal proposal;
+    for (auto& candidates : of_optimizer) proposal.push_back(std::move(candidates[i]));
+    if (changes_something(proposal) && known.insert(values_of(proposal)).second) proposals.push_back(std::move(proposal));
+  }
+  return proposals;
+}
+
+std::vector<Scores> Gatekeeper::try_on(const BatchStep& batch, const std::vector<Proposal>& proposals) const {
+  const NoGradGuard no_grad;
+  trainee_.set_mode(false);
+  std::vector<StepResult> results;
+  for (const Proposal& proposal : proposals) {
+    std::vector<std::unique_ptr<const optim::TGD::Trial>> trials;
+    for (std::size_t i = 0; i < optimizers_.size(); ++i)
+      trials.emplace_back(new optim::TGD::Trial(optimizers_[i]->try_out(proposal[i])));
+    std::optional<StepResult> result = batch.run();
+    if (!result) throw ValueError("the gate tries a batch again, and the step that gave it a score skipped it then");
+    results.push_back(*std::move(result));
+  }
+  trainee_.set_mode(true);
+  std::vector<Scores> scores;
+  for (const StepResult& result : results) {
+    Tally tally;
+    tally.add(batch.samples, result);
+    scores.push_back(tally.scores());
+  }
+  return scores;
+}
+
+/// In quarters: nothing where the proposal is clearly worse before the last one.
+std::optional<Scores> Gatekeeper::try_on_validation(const Proposal& proposal, const Scores& before) const {
+  const NoGradGuard no_grad;
+  trainee_.set_mode(false);
+  std::vector<std::unique_ptr<const optim::TGD::Trial>> trials;
+  for (std::size_t i = 0; i < optimizers_.size(); ++i)
+    trials.emplace_back(new optim::TGD::Trial(optimizers_[i]->try_out(proposal[i])));
+  const std::size_t quarter = std::max<std::size_t>(1, (validation_->batches + 3) / 4);
+  Tally tally;
+  std::vector<std::pair<std::size_t, StepResult>> started;
+  std::size_t batches = 0;
+  bool is_hopeless = false;
+  validation_->each(0, [&](const BatchStep& batch) {
+    if (auto result = batch.run()) started.emplace_back(batch.samples, *std::move(result));
+    if (++batches % quarter != 0 && batches != validation_->batches) return true;
+    for (const auto& [samples, result] : started) tally.add(samples, result);
+    started.clear();
+    if (batches == validation_->batches) return true;
+    std::vector<double> losses = gains(samples_of(before), samples_of(tally.scores()));
+    for (double& loss : losses) loss = -loss;
+    is_hopeless = probability_of_chance(losses) <= 1 - gate_.confidence;
+    return !is_hopeless;
+  });
+  trainee_.set_mode(true);
+  if (is_hopeless) return std::nullopt;
+  return tally.scores();
+}
+
+/// For as many samples as `after` has.
+std::vector<double> Gatekeeper::gains(const std::vector<double>& before, const std::vector<double>& after) const {
+  std::vector<double> gains;
+  for (std::size_t i = 0; i < std::min(before.size(), after.size()); ++i) {
+    gains.push_back(higher_is_better_ ? after[i] - before[i] : before[i] - after[i]);
+  }
+  return gains;
+}
+
+void Gatekeeper::reject(const Proposal& proposal, const std::string& reason, double score) const {
+  for (std::size_t i = 0; i < optimizers_.size(); ++i) optimizers_[i]->reject(proposal[i], reason, score);
+}
+
+}  // namespace tgd::detail

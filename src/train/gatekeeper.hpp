@@ -1,0 +1,40 @@
+// Gatekeeper: takes a step of the optimizers only if what they propose scores better. See Gate in tgd/trainer.hpp.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include <tgd/optim/tgd.hpp>
+#include <tgd/trainer.hpp>
+
+#include "train/tally.hpp"
+
+namespace tgd::detail {
+
+class Gatekeeper {
+ public:
+  /// Throws ValueError for a gate that cannot work: options out of range, optimizers that are no TGD.
+  Gatekeeper(const Gate& gate, bool higher_is_better, const Trainee& trainee, const Pass* validation);
+
+  /// Proposes, tries, and commits or rejects. `before`: the scores of the batch with the present values. `validation`: those of
+  /// the validation part, measured where they are not known yet; brought up to date.
+  GateReport step(const BatchStep& batch, const Scores& before, std::optional<Scores>& validation);
+
+ private:
+  /// One candidate of each optimizer.
+  using Proposal = std::vector<optim::Candidate>;
+
+  std::vector<Proposal> propose() const;
+  std::vector<Scores> try_on(const BatchStep& batch, const std::vector<Proposal>& proposals) const;
+  std::optional<Scores> try_on_validation(const Proposal& proposal, const Scores& before) const;
+  std::vector<double> gains(const std::vector<double>& before, const std::vector<double>& after) const;
+  void reject(const Proposal& proposal, const std::string& reason, double score) const;
+
+  const Gate& gate_;
+  bool higher_is_better_;
+  const Trainee& trainee_;
+  const Pass* validation_;
+  std::vector<optim::TGD*> optimizers_;
+};
+
+}  // namespace tgd::detail
