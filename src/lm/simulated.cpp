@@ -8,6 +8,7 @@
 
 #include "lm/delivery.hpp"
 #include "lm/excerpt.hpp"
+#include "lm/in_words.hpp"
 #include "lm/simulated_abilities.hpp"
 
 namespace tgd::lm {
@@ -62,6 +63,13 @@ Usage estimated_usage(const std::string& question, const std::string& answer) {
   return {.calls = 1, .attempts = 1, .reported = 1, .prompt_tokens = tokens(question), .completion_tokens = tokens(answer)};
 }
 
+// Of a call that has no other figures.
+constexpr Usage one_call{.calls = 1, .attempts = 1};
+
+Outcome cancelled(const Usage& usage) {
+  return {LMError(LMError::Kind::cancelled, "the call was cancelled before the simulated reply was due"), usage};
+}
+
 bool is_share(double rate) { return rate >= 0.0 && rate <= 1.0; }
 
 SimulatedOptions checked(SimulatedOptions options) {
@@ -97,7 +105,7 @@ struct Simulated::State {
   bool is_immediate() const { return options.latency.count() == 0 && options.latency_jitter.count() == 0; }
 
   void finish(const Done& done, Outcome outcome) {
-    meter.add(outcome.ok() ? outcome.value().usage : Usage{.calls = 1, .attempts = 1});
+    meter.add(outcome.usage());
     done(std::move(outcome));
   }
 
@@ -129,26 +137,28 @@ std::string Simulated::reply_to(const Request& request) const {
 }
 
 void Simulated::start(Request request, Done done) {
-  const auto cancelled = [] {
-    return LMError(LMError::Kind::cancelled, "the call was cancelled before the simulated reply was due");
-  };
-  if (request.stop.stop_requested()) return done(cancelled());
+  if (request.stop.stop_requested()) return done(cancelled({}));
 
   // A copy of the pointer: `done` may destroy the model.
   const std::shared_ptr<State> state = state_;
   const std::string question = text_of(request);
   const Dice dice = state->dice.with(question);
-  Outcome outcome = LMError(LMError::Kind::status, "the simulated endpoint failed (its error_rate asks for it)", 500, true);
+  Outcome outcome(LMError(LMError::Kind::status, "the simulated endpoint failed (its error_rate asks for it)", 500, true),
+                  one_call);
   if (!state->fails(dice)) {
     std::string answer = reply_to(request);
     const Usage usage = estimated_usage(question, answer);
     outcome = Reply{.content = std::move(answer), .finish_reason = "stop", .model = "simulated", .usage = usage};
   }
   if (state->is_immediate()) return state->finish(done, std::move(outcome));
-  auto deliver = [state, cancelled, done = std::move(done), outcome = std::move(outcome)](Delivery::Ending ending) mutable {
-    state->finish(done, ending == Delivery::Ending::due ? std::move(outcome) : cancelled());
+  auto deliver = [state, done = std::move(done), outcome = std::move(outcome)](Delivery::Ending ending) mutable {
+    state->finish(done, ending == Delivery::Ending::due ? std::move(outcome) : cancelled(one_call));
   };
   state->delivery.post(Delivery::Clock::now() + state->delay(dice), std::move(deliver), request.stop);
+}
+
+void Simulated::start_stream(Request request, OnText on_text, Done done) {
+  detail::start_in_words(*this, std::move(request), std::move(on_text), std::move(done));
 }
 
 Json Simulated::identity() const {

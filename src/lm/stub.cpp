@@ -7,6 +7,7 @@
 
 #include "lm/delivery.hpp"
 #include "lm/excerpt.hpp"
+#include "lm/in_words.hpp"
 #include "lm/mix.hpp"
 
 namespace tgd::lm {
@@ -34,7 +35,12 @@ std::string quoted(const Request& request) {
   return detail::in_quotes(text);
 }
 
-Outcome cancelled() { return LMError(LMError::Kind::cancelled, "the call was cancelled before the stub's reply was due"); }
+// Of a call that has no other figures.
+constexpr Usage one_call{.calls = 1, .attempts = 1};
+
+Outcome cancelled(const Usage& usage) {
+  return {LMError(LMError::Kind::cancelled, "the call was cancelled before the stub's reply was due"), usage};
+}
 
 }  // namespace
 
@@ -72,7 +78,7 @@ Outcome Stub::State::answer(const Request& request) {
     reply.usage.attempts = std::max<std::int64_t>(1, reply.usage.attempts);
     return reply;
   } catch (...) {
-    return std::current_exception();
+    return {std::current_exception(), one_call};
   }
 }
 
@@ -97,7 +103,7 @@ void Stub::State::finish(const Done& done, Outcome outcome) {
     const std::lock_guard lock(mutex);
     --in_flight;
   }
-  meter.add(outcome.ok() ? outcome.value().usage : Usage{.calls = 1, .attempts = 1});
+  meter.add(outcome.usage());
   done(std::move(outcome));
 }
 
@@ -155,7 +161,7 @@ Stub& Stub::shuffled(std::uint64_t seed, std::chrono::microseconds limit) {
 }
 
 void Stub::start(Request request, Done done) {
-  if (request.stop.stop_requested()) return done(cancelled());
+  if (request.stop.stop_requested()) return done(cancelled({}));
 
   State& state = *state_;
   std::unique_lock answering(state.answering);
@@ -168,9 +174,13 @@ void Stub::start(Request request, Done done) {
   const std::shared_ptr<State> alive = state_;
   if (!state.latency) return alive->finish(done, std::move(outcome));
   auto deliver = [alive, done = std::move(done), outcome = std::move(outcome)](detail::Delivery::Ending ending) mutable {
-    alive->finish(done, ending == detail::Delivery::Ending::due ? std::move(outcome) : cancelled());
+    alive->finish(done, ending == detail::Delivery::Ending::due ? std::move(outcome) : cancelled(one_call));
   };
   state.delivery.post(Clock::now() + delay, std::move(deliver), request.stop);
+}
+
+void Stub::start_stream(Request request, OnText on_text, Done done) {
+  detail::start_in_words(*this, std::move(request), std::move(on_text), std::move(done));
 }
 
 Usage Stub::usage() const { return state_->meter.total(); }

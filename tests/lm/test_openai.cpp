@@ -289,9 +289,10 @@ TEST_CASE("An error quotes the endpoint, says where it came from and what to do"
 
 TEST_CASE("A redirect is not followed", "[lm][openai]") {
   HttpServer elsewhere(replies({says("caught")}));
-  HttpServer server(replies({{.status = 307, .headers = {{"Location", elsewhere.url() + "/v1/chat/completions"}}}}));
+  const int status = GENERATE(301, 302, 303, 307, 308);
+  HttpServer server(replies({{.status = status, .headers = {{"Location", elsewhere.url() + "/v1/chat/completions"}}}}));
   OpenAI client(options_for(server.url()));
-  CHECK(error_of(client).status() == 307);
+  CHECK(error_of(client).status() == status);
   CHECK(elsewhere.request_count() == 0);
 }
 
@@ -372,6 +373,7 @@ TEST_CASE("What may go away by itself is tried again", "[lm][openai]") {
       {.body = completion_body("cut off"), .framing = HttpResponse::Framing::chunked, .cut_after = 20},
       {.body = completion_body("cut off").substr(0, 20), .framing = HttpResponse::Framing::end_of_stream},
       tgd::test::hang_up(),
+      tgd::test::reset(),
   }));
   HttpServer server(replies({failure, failure, says("at last")}));
   OpenAI client(options_for(server.url()));

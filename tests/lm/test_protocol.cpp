@@ -72,6 +72,30 @@ TEST_CASE("Replies are read as replies.json says", "[lm][protocol]") {
   }
 }
 
+TEST_CASE("A wrong type in any field is survived, and does no harm where the field does not matter", "[lm][protocol]") {
+  const json table = tgd::test::table("lm/wrong_types.json");
+  const auto with = [&](const json& pointer, const json& value) {
+    json body = table.at("completion");
+    body[json::json_pointer(pointer.get<std::string>())] = value;
+    return parse(body.dump());
+  };
+  for (const json& value : table.at("wrong")) {
+    for (const json& pointer : table.at("harmless")) {
+      CAPTURE(pointer, value);
+      const ParsedReply parsed = with(pointer, value);
+      REQUIRE(std::holds_alternative<Reply>(parsed.result));
+      // Where the number of the first choice is wrong, the second may go before it.
+      if (pointer != "/choices/0/index" && pointer != "/choices/1/index") CHECK(std::get<Reply>(parsed.result).content == "x");
+    }
+    for (const json& pointer : table.at("fatal")) {
+      // A text is right as the content, and a list of parts may hold one.
+      if (pointer == "/choices/0/message/content" && (value == "text" || value == json{"text"})) continue;
+      CAPTURE(pointer, value);
+      CHECK(std::holds_alternative<LMError>(with(pointer, value).result));
+    }
+  }
+}
+
 TEST_CASE("A reply that stops anywhere is an error, never a reply", "[lm][protocol]") {
   const std::string body =
       R"({"model":"m","choices":[{"message":{"content":"a \ud83d\ude00 \\ ä"}}],"usage":{"prompt_tokens":1}})";

@@ -212,3 +212,26 @@ TEST_CASE("A callback may drop the last reference to the stub", "[lm][stub]") {
   });
   dropped.get_future().wait();
 }
+
+TEST_CASE("A stub streams its reply word by word, whatever its latency", "[lm][stub]") {
+  const std::string text = GENERATE("one  two\nthree ", "one", " one", "", "  ");
+  auto stub = Stub::answering([&](const Request&) { return text; });
+  if (GENERATE(true, false)) stub->latency(1ms);
+  std::vector<std::string> pieces;
+  CHECK(stub->chat_stream(ask("x"), [&](std::string_view piece) { pieces.emplace_back(piece); }).content == text);
+  std::string joined;
+  for (const std::string& piece : pieces) joined += piece;
+  CHECK(joined == text);
+  if (text.starts_with("one  two")) CHECK(pieces == std::vector<std::string>{"one  ", "two\n", "three "});
+}
+
+TEST_CASE("What a reader of a stub throws ends the call, which has been counted", "[lm][stub]") {
+  auto stub = Stub::answering(echo);
+  CHECK_THROWS_WITH(stub->chat_stream(ask("x"), [](std::string_view) { throw std::runtime_error("enough"); }), "enough");
+  CHECK(stub->usage() == Usage{.calls = 1, .attempts = 1});
+}
+
+TEST_CASE("A failed call of a stub tells its usage", "[lm][stub]") {
+  auto stub = Stub::scripted({});
+  CHECK(stub->try_chat_all({ask("x")}).front().usage() == Usage{.calls = 1, .attempts = 1});
+}

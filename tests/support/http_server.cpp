@@ -53,6 +53,11 @@ class Socket {
   int fd() const { return fd_; }
   /// Wakes up whoever reads or accepts on it.
   void shut_down() const { ::shutdown(fd_, SHUT_RDWR); }
+  /// Closing it then resets the connection.
+  void forget_client() const {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  }
 
   bool send(std::string_view bytes) const {
     while (!bytes.empty()) {
@@ -217,6 +222,8 @@ HttpResponse silence() { return {.delay = std::chrono::hours(24)}; }
 
 HttpResponse hang_up() { return {.status = 0}; }
 
+HttpResponse reset() { return {.status = -1}; }
+
 struct HttpServer::Impl {
   Impl(Handler the_handler, std::size_t limit)
       : handler(std::move(the_handler)), max_connections(limit), listener(listening_socket()), port(port_of(listener)) {
@@ -308,12 +315,14 @@ void HttpServer::Impl::serve(const Socket& socket, std::size_t number) {
     if (closing) return;
     open.insert(&socket);
   }
+  bool is_reset = false;
   try {
     std::string buffer;
     while (std::optional<HttpRequest> request = read_request(socket, buffer)) {
       request->connection = number;
       const std::optional<HttpResponse> response = answer(*std::move(request));
-      if (!response || response->status == 0) break;
+      is_reset = response && response->status < 0;
+      if (!response || response->status <= 0) break;
       const bool goes_on = send_response(socket, *response);
       if (response->stall_after < response->body.size()) wait(std::chrono::hours(24));
       if (!goes_on) break;
@@ -321,8 +330,11 @@ void HttpServer::Impl::serve(const Socket& socket, std::size_t number) {
   } catch (const std::exception& error) {
     socket.send("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n" + std::string(error.what()));
   }
-  // The client learns of the end at once, although the socket is closed only after it left the set.
-  socket.shut_down();
+  if (is_reset) {
+    socket.forget_client();
+  } else {
+    socket.shut_down();  // the client learns of the end at once, although the socket is closed only after it left the set
+  }
   const std::lock_guard lock(mutex);
   open.erase(&socket);
   changed.notify_all();

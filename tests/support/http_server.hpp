@@ -54,6 +54,8 @@ struct HttpResponse {
 HttpResponse silence();
 /// A connection that is cut before the first byte of a reply.
 HttpResponse hang_up();
+/// The same, but rudely: the client's system hears that the connection is void.
+HttpResponse reset();
 
 class HttpServer {
  public:

@@ -34,6 +34,7 @@ class TGD_API Simulated : public ChatModel {
   ~Simulated() override;
 
   void start(Request request, Done done) override;
+  void start_stream(Request request, OnText on_text, Done done) override;
   std::string provider() const override { return "simulated"; }
   std::string class_type() const override { return "Simulated"; }
   std::string model_name() const override { return "simulated"; }

@@ -5,7 +5,8 @@
 //   auto stub = std::make_shared<lm::Stub>(); stub->when("invoice", "billing").otherwise("other");
 //
 // Answers are made on the calling thread, one at a time, in order of arrival. Without a latency `done` runs before start()
-// returns; with one it runs on a thread of the stub, so that a test can show that timing changes nothing.
+// returns; with one it runs on a thread of the stub, so that a test can show that timing changes nothing. Streams give the text
+// out word by word.
 // Errors: a request that nothing answers ends with LMError::Kind::script that quotes the request; what an answer throws ends
 // its call. The destructor cancels replies that are not due yet.
 // Thread-safety: like every ChatModel; set it up before the first request.
@@ -53,6 +54,7 @@ class TGD_API Stub : public ChatModel {
   Stub& shuffled(std::uint64_t seed, std::chrono::microseconds limit = std::chrono::milliseconds(5));
 
   void start(Request request, Done done) override;
+  void start_stream(Request request, OnText on_text, Done done) override;
   std::string provider() const override { return "stub"; }
   std::string class_type() const override { return "Stub"; }
   Usage usage() const override;
