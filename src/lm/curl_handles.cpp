@@ -75,6 +75,7 @@ Easy make_easy(const HttpOptions& options, const HeaderList& headers, const Auth
   curl_easy_setopt(handle, CURLOPT_PIPEWAIT, options.url.starts_with("https:") ? 1L : 0L);
   curl_easy_setopt(handle, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L);  // answers take minutes, and routers forget silent connections
+  curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, compressions);
   allow_http_alone(handle);
 #if LIBCURL_VERSION_NUM >= 0x075700
   curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);  // a cancelled call does not wait for its name lookup

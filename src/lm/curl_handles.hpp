@@ -33,6 +33,9 @@ struct Authorities {
   static Authorities from_environment();
 };
 
+/// How answers may be compressed: in every way that this libcurl can unpack.
+constexpr const char* compressions = "";
+
 /// A handle with everything that is the same for all requests. `headers` has to live as long.
 Easy make_easy(const HttpOptions& options, const HeaderList& headers, const Authorities& authorities);
 

@@ -171,6 +171,7 @@ class HttpClient::Core {
   void note_pace(const Job& job);
   void note_limits(const Job& job);
   void wait();
+  bool may_sleep();
   void cancel_all();
   void retire(Job& job);
   void set_deadline(Job& job, Clock::time_point deadline);
@@ -189,6 +190,7 @@ class HttpClient::Core {
   // Shared with the callers.
   std::mutex mutex_;
   std::vector<JobPtr> incoming_;
+  bool is_full_ = false;  // so many requests run that a further one has to wait for their end
   bool closing_ = false;
   std::atomic<bool> stop_seen_ = false;  // some job's stop was requested since the jobs were last searched
 
@@ -217,8 +219,9 @@ void HttpClient::Core::post(JobPtr job) {
   {
     const std::lock_guard lock(mutex_);
     if (!closing_) {
-      // Only the first of several needs to wake the thread: it takes all of them.
-      if (incoming_.empty()) wake();
+      // Only the first of several needs to wake the thread, which takes all of them; none that has to wait anyway.
+      const bool has_time = job->sending.deadline != Clock::time_point::max() || job->sending.not_before != Clock::time_point();
+      if (has_time || (incoming_.empty() && !is_full_)) wake();
       incoming_.push_back(std::move(job));
       return;
     }
@@ -347,7 +350,7 @@ void HttpClient::Core::prepare(Job& job) {
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &job);
   curl_easy_setopt(handle, CURLOPT_HEADERDATA, &job);
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, curl_milliseconds(job.sending.timeout.value_or(options_.timeout)));
-  curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, post.compressible ? "gzip, deflate" : nullptr);
+  if (!post.compressible) curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, nullptr);
   if (!post.url.empty()) curl_easy_setopt(handle, CURLOPT_URL, post.url.c_str());
   if (post.headers.empty()) return;
   job.slot->headers = make_header_list(post.headers);
@@ -425,14 +428,16 @@ void HttpClient::Core::note_pace(const Job& job) {
 
 void HttpClient::Core::note_limits(const Job& job) {
   const Clock::time_point now = Clock::now();
-  const auto read = [&](const std::string& what, auto note) {
-    const std::optional<std::int64_t> left = remaining_count(job.result.header("x-ratelimit-remaining-" + what));
+  const auto read = [&](std::string_view remaining, std::string_view resets, auto note) {
+    const std::optional<std::int64_t> left = remaining_count(job.result.header(remaining));
     if (!left) return;
-    const auto reset = reset_time(job.result.header("x-ratelimit-reset-" + what));
+    const auto reset = reset_time(job.result.header(resets));
     if (reset && *reset <= options_.longest_wait) note(*left, now + *reset);
   };
-  read("requests", [&](std::int64_t left, Clock::time_point until) { rate_.note_requests_left(left, until); });
-  read("tokens", [&](std::int64_t left, Clock::time_point until) { rate_.note_tokens_left(left, until); });
+  read("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
+       [&](std::int64_t left, Clock::time_point until) { rate_.note_requests_left(left, until); });
+  read("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens",
+       [&](std::int64_t left, Clock::time_point until) { rate_.note_tokens_left(left, until); });
 }
 
 void HttpClient::Core::wait() {
@@ -441,10 +446,17 @@ void HttpClient::Core::wait() {
   if (!delayed_.empty()) wake_at = std::min(wake_at, delayed_.begin()->first);
   if (!deadlines_.empty()) wake_at = std::min(wake_at, *deadlines_.begin());
   if (has_place()) wake_at = std::min(wake_at, next_send(now));
-  if (wake_at <= now) return;
+  if (wake_at <= now || !may_sleep()) return;
   // Rounded up: waking early would mean to spin until the time has come.
   const auto wait = std::chrono::ceil<std::chrono::milliseconds>(wake_at - now).count();
   curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(wait), nullptr);
+}
+
+// Decides who wakes the thread: a new request, or only the end of one that runs.
+bool HttpClient::Core::may_sleep() {
+  const std::lock_guard lock(mutex_);
+  is_full_ = running_.size() >= limit_.value();
+  return is_full_ || incoming_.empty();
 }
 
 // Takes the job's handle back for the next one. Ends the transfer if it still runs.
@@ -454,6 +466,7 @@ void HttpClient::Core::retire(Job& job) {
   curl_multi_remove_handle(multi_.get(), handle);
   if (!job.post->url.empty()) curl_easy_setopt(handle, CURLOPT_URL, options_.url.c_str());
   if (!job.post->headers.empty()) curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers_.get());
+  if (!job.post->compressible) curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, compressions);
   job.slot->headers.reset();
   idle_.push_back(std::move(job.slot));
 }

@@ -123,7 +123,7 @@ struct Call {
   std::vector<std::string> secrets;  // of its own options
   ChatModel::Done done;
   HttpClient::Sending sending;  // its deadline is that of the whole call
-  std::optional<Stream> stream;
+  std::unique_ptr<Stream> stream;
   bool asks_for_usage = false;  // of a stream that tgd asked for figures
   detail::RetryHistory history;
   std::optional<Clock::time_point> first_sent;
@@ -198,8 +198,8 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
               .max_reply_bytes = options.max_reply_bytes,
               .per_minute = {options.requests_per_minute, options.tokens_per_minute}}) {}
 
-  void start(Request request, std::optional<Stream> stream, Done done);
-  CallPtr make_call(Request& request, std::optional<Stream> stream) const;
+  void start(Request request, std::unique_ptr<Stream> stream, Done done);
+  CallPtr make_call(Request& request, std::unique_ptr<Stream> stream) const;
   std::shared_ptr<const HttpPost> make_post(const Request& request, const Json& args, detail::Streaming streaming) const;
   std::int64_t estimated_tokens(std::size_t body_size, const Json& args) const;
 
@@ -227,7 +227,7 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
 
 // ---- Out ---------------------------------------------------------------------------------------------------------------
 
-void OpenAI::Impl::start(Request request, std::optional<Stream> stream, Done done) {
+void OpenAI::Impl::start(Request request, std::unique_ptr<Stream> stream, Done done) {
   meter.add({.calls = 1});
   CallPtr call;
   try {
@@ -239,7 +239,7 @@ void OpenAI::Impl::start(Request request, std::optional<Stream> stream, Done don
   send(call, {});
 }
 
-CallPtr OpenAI::Impl::make_call(Request& request, std::optional<Stream> stream) const {
+CallPtr OpenAI::Impl::make_call(Request& request, std::unique_ptr<Stream> stream) const {
   auto call = std::make_shared<Call>();
   const Json args = options.args.merged(request.args);
   using detail::Streaming;
@@ -262,6 +262,7 @@ std::shared_ptr<const HttpPost> OpenAI::Impl::make_post(const Request& request, 
                                                         detail::Streaming streaming) const {
   auto post = std::make_shared<HttpPost>();
   post->body = detail::request_body(request.messages, args, options.model, streaming);
+  post->body.shrink_to_fit();  // it may wait for long
   post->tokens = estimated_tokens(post->body.size(), args);
   const bool streams = streaming != detail::Streaming::none;
   post->compressible = !streams;  // a compressor waits for more before it passes anything on
@@ -407,10 +408,10 @@ OpenAI::OpenAI(OpenAIOptions options) : impl_(std::make_shared<Impl>(std::move(o
 // The calls on their way hold the implementation, and it holds them: closing the client unties the knot.
 OpenAI::~OpenAI() { impl_->http.close(); }
 
-void OpenAI::start(Request request, Done done) { impl_->start(std::move(request), std::nullopt, std::move(done)); }
+void OpenAI::start(Request request, Done done) { impl_->start(std::move(request), nullptr, std::move(done)); }
 
 void OpenAI::start_stream(Request request, OnText on_text, Done done) {
-  impl_->start(std::move(request), Stream{.on_text = std::move(on_text)}, std::move(done));
+  impl_->start(std::move(request), std::make_unique<Stream>(Stream{.on_text = std::move(on_text)}), std::move(done));
 }
 
 std::string OpenAI::model_name() const { return impl_->options.args.get_text("model", impl_->options.model); }

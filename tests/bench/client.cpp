@@ -1,13 +1,16 @@
 // lm::OpenAI against the least that can be written with libcurl: the same requests to the same server, in turns. The server
-// runs in a process of its own, so that the CPU time is that of the client's side. Prints medians and their ratio.
+// runs in a process of its own, so that the CPU time is that of the client's side. Then the same against a server that takes its
+// time, and the memory that waiting requests take. Prints medians and ratios.
 //
 //   bench_client [requests = 2000] [in flight = 64] [bytes = 2048] [rounds = 7]
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdlib>
 #include <ctime>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -50,7 +53,7 @@ Cost measure(const std::function<void()>& work) {
 // Answers everything with the same reply, in a child process that ends with this object.
 class ServerProcess {
  public:
-  explicit ServerProcess(const std::string& reply) {
+  ServerProcess(const std::string& reply, std::chrono::milliseconds latency) {
     int to_child[2];
     int from_child[2];
     if (::pipe(to_child) != 0 || ::pipe(from_child) != 0) throw std::runtime_error("no pipe");
@@ -58,7 +61,7 @@ class ServerProcess {
     if (child_ < 0) throw std::runtime_error("no process");
     if (child_ == 0) {
       ::close(to_child[1]);
-      serve(reply, to_child[0], from_child[1]);
+      serve(reply, latency, to_child[0], from_child[1]);
     }
     ::close(to_child[0]);
     ::close(from_child[1]);
@@ -76,9 +79,10 @@ class ServerProcess {
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
 
  private:
-  [[noreturn]] static void serve(const std::string& reply, int life_line, int port_to) {
+  [[noreturn]] static void serve(const std::string& reply, std::chrono::milliseconds latency, int life_line, int port_to) {
     {
-      tgd::test::HttpServer server([&](const tgd::test::HttpRequest&) { return tgd::test::HttpResponse{.body = reply}; });
+      tgd::test::HttpServer server(
+          [&](const tgd::test::HttpRequest&) { return tgd::test::HttpResponse{.body = reply, .delay = latency}; }, 1000);
       const int port = server.port();
       char end = 0;
       // Reading ends when the other process closes the line or dies.
@@ -192,27 +196,24 @@ Cost median(std::vector<Cost> costs) {
 }
 
 void print(const char* name, const Cost& cost) {
-  std::cout << name << "  wall " << cost.wall << " s  cpu " << cost.cpu << " s\n";
+  std::cout << "  " << name << "  wall " << cost.wall << " s  cpu " << cost.cpu << " s\n";
 }
 
 std::size_t argument(int argc, char** argv, int index, std::size_t fallback) {
   return index < argc ? std::strtoul(argv[index], nullptr, 10) : fallback;
 }
 
-}  // namespace
+tgd::lm::OpenAIOptions options_for(const ServerProcess& server, const Load& load) {
+  return {.model = "m", .base_url = server.url(), .max_in_flight = load.in_flight};
+}
 
-int main(int argc, char** argv) {
-  const Load load{argument(argc, argv, 1, 2000), argument(argc, argv, 2, 64), std::string(argument(argc, argv, 3, 2048), 'x')};
-  const std::size_t rounds = argument(argc, argv, 4, 7);
-
-  const ServerProcess server(tgd::test::completion_body(load.text));
-
-  tgd::lm::OpenAI client({.model = "m", .base_url = server.url(), .max_in_flight = load.in_flight});
+// Both in turns, after a round that makes connections, threads and memory.
+void compare(const ServerProcess& server, const Load& load, std::size_t rounds) {
+  tgd::lm::OpenAI client(options_for(server, load));
   PlainLoop plain(server.url() + "/v1/chat/completions", load);
-
   std::vector<Cost> by_client;
   std::vector<Cost> by_plain;
-  run_client(client, load);  // warm up: connections, threads, memory
+  run_client(client, load);
   plain.run();
   for (std::size_t round = 0; round < rounds; ++round) {
     by_plain.push_back(measure([&] { plain.run(); }));
@@ -220,8 +221,64 @@ int main(int argc, char** argv) {
   }
   const Cost client_cost = median(by_client);
   const Cost plain_cost = median(by_plain);
+  std::cout << load.requests << " requests of " << load.text.size() << " bytes, " << load.in_flight << " in flight\n";
   print("plain curl_multi", plain_cost);
   print("lm::OpenAI      ", client_cost);
-  std::cout << "ratio             wall " << client_cost.wall / plain_cost.wall << "    cpu " << client_cost.cpu / plain_cost.cpu
-            << "\n";
+  std::cout << "  ratio             wall " << client_cost.wall / plain_cost.wall << "    cpu "
+            << client_cost.cpu / plain_cost.cpu << "\n";
+}
+
+// Both from a cold start, connecting included.
+void against_latency(const ServerProcess& server, const Load& load, std::chrono::milliseconds latency, std::size_t rounds) {
+  const double rounds_of_latency = std::ceil(static_cast<double>(load.requests) / static_cast<double>(load.in_flight));
+  const double least = rounds_of_latency * std::chrono::duration<double>(latency).count();
+  std::vector<Cost> by_client;
+  std::vector<Cost> by_plain;
+  for (std::size_t round = 0; round < rounds; ++round) {
+    PlainLoop plain(server.url() + "/v1/chat/completions", load);
+    by_plain.push_back(measure([&] { plain.run(); }));
+    tgd::lm::OpenAI client(options_for(server, load));
+    by_client.push_back(measure([&] { run_client(client, load); }));
+  }
+  const double plain_wall = median(by_plain).wall;
+  const double wall = median(by_client).wall;
+  std::cout << load.requests << " requests, " << load.in_flight << " in flight, " << latency.count() << " ms latency\n"
+            << "  plain curl_multi  wall " << plain_wall << " s, at least " << least << " s, ratio " << plain_wall / least
+            << "\n"
+            << "  lm::OpenAI        wall " << wall << " s, at least " << least << " s, ratio " << wall / least << "\n";
+}
+
+std::size_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t all = 0;
+  std::size_t resident = 0;
+  statm >> all >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+void memory(const ServerProcess& server, const Load& load, std::size_t count) {
+  tgd::lm::OpenAI client(options_for(server, {.requests = 1, .in_flight = 1, .text = {}}));
+  const std::size_t before = resident_bytes();
+  for (std::size_t i = 0; i < count; ++i) {
+    client.start({.messages = {{"user", load.text}}}, [](const tgd::lm::Outcome&) {});
+  }
+  std::cout << count << " queued requests of " << load.text.size() << " bytes\n"
+            << "  " << (resident_bytes() - before) / count << " bytes each, the request itself included\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using std::chrono::milliseconds;
+  const Load load{argument(argc, argv, 1, 2000), argument(argc, argv, 2, 64), std::string(argument(argc, argv, 3, 2048), 'x')};
+  const std::size_t rounds = argument(argc, argv, 4, 7);
+  const std::string reply = tgd::test::completion_body(load.text);
+  // Before this process has threads.
+  const ServerProcess quick(reply, milliseconds(0));
+  const ServerProcess slow(reply, milliseconds(100));
+  const ServerProcess silent(reply, std::chrono::hours(1));
+
+  compare(quick, load, rounds);
+  against_latency(slow, {.requests = 1000, .in_flight = 250, .text = load.text}, milliseconds(100), 3);
+  memory(silent, load, 50'000);
 }

@@ -250,6 +250,7 @@ struct HttpServer::Impl {
 
   mutable std::mutex mutex;
   mutable std::condition_variable changed;
+  std::condition_variable ends;  // apart, so that nobody who only waits for the time to pass is woken by each request
   bool closing = false;
   std::list<Connection> connections;
   std::set<const Socket*> open;
@@ -267,6 +268,7 @@ HttpServer::Impl::~Impl() {
     closing = true;
     for (const Socket* socket : open) socket->shut_down();
     changed.notify_all();
+    ends.notify_all();
   }
   listener.shut_down();
   acceptor.join();
@@ -364,7 +366,7 @@ std::optional<HttpResponse> HttpServer::Impl::answer(HttpRequest request) {
 
 bool HttpServer::Impl::wait(std::chrono::milliseconds delay) {
   std::unique_lock lock(mutex);
-  if (delay > 0ms) changed.wait_for(lock, delay, [this] { return closing; });
+  if (delay > 0ms) ends.wait_for(lock, delay, [this] { return closing; });
   return !closing;
 }
 
