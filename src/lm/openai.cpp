@@ -331,6 +331,7 @@ std::optional<Outcome> OpenAI::Impl::judge(const CallPtr& call, const HttpResult
   }
   const auto& error = std::get<LMError>(answer);
   if (error.kind() == Kind::cancelled) return failure(*call, error);
+  call->last_error = error;
   if (try_without_stream_options(call, result)) return std::nullopt;
   return try_again(call, result, error);
 }
@@ -390,7 +391,6 @@ std::optional<Outcome> OpenAI::Impl::try_again(const CallPtr& call, const HttpRe
   if (call->first_sent && now + *delay >= *call->first_sent + options.max_retry_time) {
     return failure(*call, with_remark(error, "no time is left for another attempt (max_retry_time)"));
   }
-  call->last_error = error;
   ++call->history.retries;
   send(call, now + *delay);
   return std::nullopt;
