@@ -134,7 +134,7 @@ TEST_CASE("A hit is streamed in one piece, and a streamed reply is stored", "[lm
   const auto on_text = [&](std::string_view piece) { pieces.emplace_back(piece); };
   scene.model.chat_stream(asking("blue"), on_text);
   scene.model.chat_stream(asking("blue"), on_text);
-  CHECK(pieces == std::vector<std::string>{"It is blue #0", "It is blue #0"});
+  CHECK(pieces == std::vector<std::string>{"It ", "is ", "blue ", "#0", "It is blue #0"});
   CHECK(scene.endpoint->calls() == 1);
   CHECK(scene.model.chat(asking("blue")).usage == Usage{.calls = 1});
 }
