@@ -32,6 +32,7 @@
 #include <tgd/notice.hpp>
 #include <tgd/optim.hpp>
 #include <tgd/place.hpp>
+#include <tgd/progress.hpp>
 #include <tgd/prompts.hpp>
 #include <tgd/random.hpp>
 #include <tgd/template.hpp>

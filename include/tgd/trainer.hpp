@@ -21,6 +21,7 @@
 //   checkpoint.json   the whole state of the run after the last step or validation: one JSON document, written whole or not at all
 //   journal.jsonl     the replies of tracked models since then
 //   metrics.jsonl     a line for each step and each validation
+//   calls.jsonl       the ledger: a line for each call of a tracked model that was really made (tgd/lm/observed.hpp)
 //   <parameter>.txt   the best values so far
 // A run that was killed goes on with fit(agent, train, validation, {.resume = true}): with the same replies it ends with the
 // same parameters, buffers, metrics and costs as one that was never interrupted, and no reply in the journal is paid again. Not
@@ -106,6 +107,7 @@ struct StepReport {
   std::size_t step = 0;
   std::size_t step_in_epoch = 0;
   std::size_t steps_in_epoch = 0;
+  std::size_t samples_in_epoch = 0;  ///< seen so far by this session
   Metrics metrics = {};  ///< of the batch, with the parameters before the step
   std::optional<GateReport> gate = {};
 };
@@ -117,12 +119,34 @@ struct ValidationReport {
   bool is_best = false;  ///< strictly better than every validation before
 };
 
+/// How a run is doing at this moment. Of tracked models, over all the sessions of the run.
+struct RunStatus {
+  double seconds = 0;
+  std::int64_t calls = 0;
+  std::int64_t calls_in_flight = 0;
+  std::optional<lm::Cost> cost = {};  ///< nothing: unknown
+};
+
+struct RunInfo {
+  std::size_t epochs = 0;
+  std::size_t steps_in_epoch = 0;
+  std::size_t samples_in_epoch = 0;      ///< 0: unknown
+  std::size_t steps_done = 0;            ///< in earlier sessions
+  std::function<RunStatus()> status = {};  ///< may be called from any thread until on_end()
+};
+
+struct FitResult;
+
 /// Hears what happens during fit(). What a callback throws ends the run.
 class TGD_API TrainerCallback {
  public:
   virtual ~TrainerCallback();
+  virtual void on_start(const RunInfo&) {}
+  virtual void on_epoch(std::size_t) {}  ///< about to begin, or to go on
   virtual void on_step(const StepReport&) {}
   virtual void on_validation(const ValidationReport&) {}
+  /// Always called after on_start(); null after an error. Must not throw.
+  virtual void on_end(const FitResult*) {}
 };
 
 /// Ends a run when validation has got no better for a while.
@@ -185,6 +209,7 @@ struct BatchStep {
 /// One epoch of a loader.
 struct Pass {
   std::size_t batches = 0;
+  std::size_t samples = 0;  // 0: unknown
   /// Calls `visit` for each batch from number `first` on, until it returns false.
   std::function<void(std::size_t first, const std::function<bool(const BatchStep&)>& visit)> each;
   /// What the order of the epochs to come depends on, and back.
@@ -231,6 +256,7 @@ template <class Loader, class Step>
 Pass pass_over(const Loader& loader, Step step) {
   Pass pass;
   pass.batches = loader.size();
+  if constexpr (requires { loader.samples(); }) pass.samples = loader.samples();
   pass.each = [&loader, step](std::size_t first, const std::function<bool(const BatchStep&)>& visit) {
     const auto run = [&](auto&& batches, std::size_t skipped) {
       for (auto& batch : batches) {

@@ -135,10 +135,11 @@ Journal::Ticket Tracked::ticket(const lm::Request& request) const {
 }
 
 lm::ChatModel::Done Tracked::noting(std::optional<Journal::Ticket> ticket, const lm::Request& request, Done done) const {
+  journal_->begin_call();
   return [journal = journal_, meter = meter_, ticket = std::move(ticket), model = lm::detail::requested_model(inner(), request),
           done = std::move(done)](lm::Outcome outcome) {
     if (ticket && outcome.ok()) journal->keep(*ticket, outcome.value());
-    journal->count(model, outcome);
+    journal->end_call(model, outcome);
     meter->add(outcome.usage());
     done(std::move(outcome));
   };

@@ -6,6 +6,7 @@
 // Thread-safety: every member may be called from any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -44,7 +45,12 @@ class Journal {
   std::optional<lm::Reply> recall(const Ticket& ticket);
   void keep(const Ticket& ticket, const lm::Reply& reply);
 
-  void count(const std::string& model, const lm::Outcome& outcome) { meter_.add(model, outcome); }
+  void begin_call() noexcept { ++in_flight_; }
+  void end_call(const std::string& model, const lm::Outcome& outcome) {
+    meter_.add(model, outcome);
+    --in_flight_;
+  }
+  std::int64_t calls_in_flight() const noexcept { return in_flight_; }
   /// Since the beginning of the run, earlier sessions included.
   lm::CostReport usage() const;
   void set_usage(const lm::CostReport& usage);
@@ -53,6 +59,7 @@ class Journal {
   void load(const std::filesystem::path& path);
 
   lm::CostMeter meter_;
+  std::atomic<std::int64_t> in_flight_ = 0;
   mutable std::mutex mutex_;
   lm::CostReport earlier_;  // less what the meter had counted by then
   LineFile file_;

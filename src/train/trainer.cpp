@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <tgd/lm/observed.hpp>
+
 #include "core/file.hpp"
 #include "core/rethrow.hpp"
 #include "train/checkpoint.hpp"
@@ -35,6 +37,12 @@ auto in_place(const Place& place, const Work& work) {
   }
 }
 
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw ValueError(fmt::format("cannot make the run folder {}: {}", folder.string(), error.message()));
+}
+
 /// The files of a run. Without a folder nothing is written.
 class RunFiles {
  public:
@@ -43,9 +51,7 @@ class RunFiles {
     if (folder_.empty()) return;
     if (module_ == nullptr)
       throw ValueError("TrainerOptions::run_folder needs an agent that is a tgd::Module: its state is what is saved");
-    std::error_code error;
-    std::filesystem::create_directories(folder_, error);
-    if (error) throw ValueError(fmt::format("cannot make the run folder {}: {}", folder_.string(), error.message()));
+    make_folder(folder_);
   }
 
   /// The checkpoint to go on from, if there is one and going on is wanted.
@@ -132,17 +138,38 @@ class Run {
   FitResult fit(bool resume) {
     begin(files_.start(resume));
     try {
+      announce();
       if (!state_.validated_step) validate();
       while (!run_epoch() && state_.epoch < options_.max_epochs) next_epoch();
     } catch (...) {
       restore_best();
+      end(nullptr);
       throw;
     }
     restore_best();
-    return {state_.step, state_.first, state_.best, ending_.value_or(Ending::epochs), journal_.usage()};
+    const FitResult result = this->result();
+    end(&result);
+    return result;
   }
 
  private:
+  void announce() const {
+    RunInfo info{options_.max_epochs, train_.batches, train_.samples, state_.step};
+    info.status = [this] {
+      const lm::CostReport report = journal_.usage();
+      return RunStatus{seconds(), report.total().usage.calls, journal_.calls_in_flight(), report.cost()};
+    };
+    for (const auto& callback : options_.callbacks) callback->on_start(info);
+  }
+
+  void end(const FitResult* result) const {
+    for (const auto& callback : options_.callbacks) callback->on_end(result);
+  }
+
+  FitResult result() const {
+    return {state_.step, state_.first, state_.best, ending_.value_or(Ending::epochs), journal_.usage()};
+  }
+
   void begin(const std::optional<Checkpoint>& checkpoint) {
     if (checkpoint) load(*checkpoint);
     if (train_.state) loader_ = train_.state();
@@ -158,6 +185,8 @@ class Run {
   /// Goes on with the epoch. Returns whether the run is over.
   bool run_epoch() {
     if (options_.max_epochs == 0) return true;
+    for (const auto& callback : options_.callbacks) callback->on_epoch(state_.epoch);
+    samples_in_epoch_ = 0;
     trainee_.set_mode(true);
     validate_if_due();  // the run may have been killed before it could
     train_.each(state_.step_in_epoch, [&](const BatchStep& batch) {
@@ -179,6 +208,8 @@ class Run {
     report.metrics = in_place(
         [&] { return fmt::format("epoch {}, step {} of {}: ", report.epoch, report.step_in_epoch, report.steps_in_epoch); },
         [&] { return run_step(batch, report.gate); });
+    samples_in_epoch_ += batch.samples;
+    report.samples_in_epoch = samples_in_epoch_;
     state_.step = report.step;
     state_.step_in_epoch = report.step_in_epoch;
     for (const auto& callback : options_.callbacks) callback->on_step(report);
@@ -360,6 +391,7 @@ class Run {
   detail::RunState state_;
   Json loader_;  // the state at the beginning of the epoch
   Clock::time_point started_;
+  std::size_t samples_in_epoch_ = 0;
   std::optional<Ending> ending_;
   std::optional<detail::Gatekeeper> gate_;
 };
@@ -397,6 +429,19 @@ struct Trainer::Impl {
   std::shared_ptr<detail::Journal> journal;  // shared with the tracked models
   Models models;
   bool is_running = false;
+
+  // One for all models of the run. Calls that are replayed are not made, and so are not in it.
+  std::shared_ptr<lm::Ledger> ledger() {
+    if (!ledger_) {
+      make_folder(options.run_folder);
+      ledger_ =
+          std::make_shared<lm::Ledger>(lm::LedgerOptions{.path = options.run_folder / "calls.jsonl", .prices = options.prices});
+    }
+    return ledger_;
+  }
+
+ private:
+  std::shared_ptr<lm::Ledger> ledger_;
 };
 
 Trainer::Trainer(TrainerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -412,6 +457,7 @@ lm::ChatModelPtr Trainer::track(lm::ChatModelPtr model, std::string name) {
     if (other->name() == name)
       throw ValueError(fmt::format("a model of the name \"{}\" is tracked already; give this one another name", name));
   }
+  if (!impl_->options.run_folder.empty()) model = std::make_shared<lm::Observed>(std::move(model), impl_->ledger());
   impl_->models.push_back(std::make_shared<detail::Tracked>(std::move(model), std::move(name), impl_->journal));
   return impl_->models.back();
 }

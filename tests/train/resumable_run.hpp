@@ -17,6 +17,7 @@
 #include <tgd/cognitive/module.hpp>
 #include <tgd/data/data_loader.hpp>
 #include <tgd/lm/simulated.hpp>
+#include <tgd/lm/observed.hpp>
 #include <tgd/trainer.hpp>
 
 #include "core/sha256.hpp"
@@ -127,7 +128,7 @@ inline std::vector<std::pair<std::string, std::string>> resumable_samples(const 
 }
 
 struct ResumableRun {
-  std::filesystem::path folder;
+  std::filesystem::path folder = {};
   bool resume = false;
   std::chrono::microseconds latency{0};
   bool one_at_a_time = false;

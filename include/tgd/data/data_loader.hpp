@@ -176,6 +176,8 @@ class DataLoader {
 
   /// How many batches an epoch has.
   std::size_t size() const { return batch_sampler_->size(); }
+  /// How many samples an epoch visits, those of a dropped last batch included.
+  std::size_t samples() const { return batch_sampler_->sampler().size(); }
   const D& dataset() const noexcept { return source_->dataset; }
 
   class Iterator;
