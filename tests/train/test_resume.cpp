@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -274,4 +275,35 @@ TEST_CASE("a run folder that cannot be written ends the run and says so; the las
     test::run({.folder = path, .resume = true});
     CHECK(outcome_of(path) == outcome_of(folder.path() / "whole"));
   }
+}
+
+TEST_CASE("a disk that fills up ends the run; the last checkpoint is whole and the run goes on from it", "[train][resume]") {
+  // Stands in for a full disk: no file may grow beyond what the checkpoint needs.
+  struct Fill : TrainerCallback {
+    void on_step(const StepReport& report) override {
+      if (report.step == step) limit(2'000);
+    }
+    static void limit(rlim_t bytes) {
+      rlimit now{};
+      getrlimit(RLIMIT_FSIZE, &now);
+      now.rlim_cur = bytes == RLIM_INFINITY ? now.rlim_max : bytes;
+      setrlimit(RLIMIT_FSIZE, &now);
+    }
+    std::size_t step = 3;
+  };
+  signal(SIGXFSZ, SIG_IGN);
+  const test::TemporaryFolder folder;
+  const fs::path path = folder.path() / "run";
+  std::string message;
+  try {
+    test::run({.folder = path, .callbacks = {std::make_shared<Fill>()}});
+  } catch (const std::exception& error) {
+    message = error.what();
+  }
+  Fill::limit(RLIM_INFINITY);
+  CHECK_THAT(message, ContainsSubstring(path.string()) && ContainsSubstring("File too large"));
+  CHECK(nlohmann::json::parse(content(path / "checkpoint.json")).at("run").at("step") == 2);
+  test::run({.folder = folder.path() / "whole"});
+  test::run({.folder = path, .resume = true});
+  CHECK(outcome_of(path) == outcome_of(folder.path() / "whole"));
 }
