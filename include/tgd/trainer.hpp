@@ -21,6 +21,7 @@
 //   checkpoint.json   the whole state of the run after the last step or validation: one JSON document, written whole or not at all
 //   journal.jsonl     the replies of tracked models since then
 //   metrics.jsonl     a line for each step and each validation
+//   config.json       what the run was asked for
 //   calls.jsonl       the ledger: a line for each call of a tracked model that was really made (tgd/lm/observed.hpp)
 //   <parameter>.txt   the best values so far
 // A run that was killed goes on with fit(agent, train, validation, {.resume = true}): with the same replies it ends with the

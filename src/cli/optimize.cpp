@@ -104,7 +104,6 @@ class Optimization {
     report_.test.before = measure("test", "before", data_.test);
     report_.train.before = measure("train", "before", data_.train);
     train();
-    report_.values = agent_.values();
     report_.test.after = measure("test", "after", data_.test);
     report_.train.after = measure("train", "after", data_.train);
   }

@@ -144,6 +144,25 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   }
 }
 
+std::string config_text(const TrainerOptions& options, std::size_t batches) {
+  const Line config{
+      {"tgd", tgd::version()},
+      {"max_epochs", options.max_epochs},
+      {"batches_in_epoch", batches},
+      {"validate_every", options.validate_every},
+      {"higher_is_better", options.higher_is_better},
+      {"limits",
+       {{"max_steps", options.max_steps},
+        {"max_seconds", options.max_time.count()},
+        {"max_calls", options.max_calls},
+        {"max_tokens", options.max_tokens},
+        {"max_cost_usd", options.max_cost}}},
+      {"early_stopping", {{"patience", options.early_stopping.patience}, {"min_delta", options.early_stopping.min_delta}}},
+      {"gate", {{"confidence", options.gate.confidence}, {"proposals", options.gate.proposals}}},
+      {"keep_checkpoints", options.keep_checkpoints}};
+  return config.dump(2) + "\n";
+}
+
 std::string metrics_line(const StepReport& report) {
   Line line{{"kind", "step"}, {"epoch", report.epoch}, {"step", report.step}};
   line.update(to_value<Line>(report.metrics));

@@ -93,6 +93,10 @@ class RunFiles {
     journal_.begin_interval(++interval_);
   }
 
+  void write_config(const std::string& text) const {
+    if (is_used()) detail::write_file(folder_ / "config.json", text);
+  }
+
   void write_parameters() {
     if (!is_used()) return;
     for (const auto& [name, parameter] : module_->named_parameters()) {
@@ -137,6 +141,7 @@ class Run {
 
   FitResult fit(bool resume) {
     begin(files_.start(resume));
+    files_.write_config(detail::config_text(options_, train_.batches));
     try {
       announce();
       if (!state_.validated_step) validate();

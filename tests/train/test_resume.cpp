@@ -239,6 +239,18 @@ TEST_CASE("a run folder is not used twice by mistake, and not by another agent",
   CHECK(outcome_of(path) == before);
 }
 
+TEST_CASE("a checkpoint of the first format still loads", "[train][resume]") {
+  const test::TemporaryFolder folder;
+  const fs::path path = folder.path() / "run";
+  fs::create_directories(path);
+  fs::copy_file(TGD_TEST_SOURCE_DIR "/train/checkpoint_1.json", path / "checkpoint.json");
+  const FitResult result = test::run({.folder = path, .resume = true});
+  CHECK(result.steps == 12);
+  CHECK(result.first->metrics.score == 0.5);
+  CHECK(result.usage.total().usage.calls >
+        nlohmann::json::parse(content(TGD_TEST_SOURCE_DIR "/train/checkpoint_1.json"))["cost"]["simulated"]["usage"]["calls"]);
+}
+
 TEST_CASE("half a checkpoint beside the whole one, and half a line in the journal, do no harm", "[train][resume]") {
   const test::TemporaryFolder folder;
   test::run({.folder = folder.path() / "whole"});
