@@ -1,50 +1,70 @@
 #include "core/utf8.hpp"
 
-#include <cstddef>
+#include <algorithm>
+#include <array>
+
+#include "core/text.hpp"
 
 namespace tgd::detail {
 
 namespace {
 
-/// The bytes of the character at the front of `text`; 0 when it is not well-formed.
-std::size_t character_size(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0; };
-  const auto is_continuation = [](int value) { return value >= 0x80 && value <= 0xBF; };
-  const auto first = byte(0);
-  if (first < 0x80) return 1;
-  const auto second = byte(1);
-  if (first >= 0xC2 && first <= 0xDF) return is_continuation(second) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const int low = first == 0xE0 ? 0xA0 : 0x80;
-    const int high = first == 0xED ? 0x9F : 0xBF;
-    return second >= low && second <= high && is_continuation(byte(2)) ? 3 : 0;
+// What a character's first byte says: how long it is and which second bytes may follow (table 3-7 of the Unicode standard).
+struct Lead {
+  unsigned char first;
+  unsigned char last;
+  std::size_t length;
+  unsigned char second_from;
+  unsigned char second_to;
+};
+constexpr std::array leads = {
+    Lead{0x00, 0x7F, 1, 0x80, 0xBF}, Lead{0xC2, 0xDF, 2, 0x80, 0xBF}, Lead{0xE0, 0xE0, 3, 0xA0, 0xBF},
+    Lead{0xE1, 0xEC, 3, 0x80, 0xBF}, Lead{0xED, 0xED, 3, 0x80, 0x9F}, Lead{0xEE, 0xEF, 3, 0x80, 0xBF},
+    Lead{0xF0, 0xF0, 4, 0x90, 0xBF}, Lead{0xF1, 0xF3, 4, 0x80, 0xBF}, Lead{0xF4, 0xF4, 4, 0x80, 0x8F}};
+
+unsigned char byte(std::string_view text, std::size_t at) { return static_cast<unsigned char>(text[at]); }
+
+const Lead* lead_of(std::string_view text) {
+  const auto found = std::find_if(leads.begin(), leads.end(), [first = byte(text, 0)](const Lead& lead) {
+    return first >= lead.first && first <= lead.last;
+  });
+  return found == leads.end() ? nullptr : &*found;
+}
+
+// Whether the bytes that are there are the beginning of a character, or all of it.
+bool begins_character(std::string_view text, const Lead& lead) {
+  const std::size_t size = std::min(text.size(), lead.length);
+  if (size > 1 && (byte(text, 1) < lead.second_from || byte(text, 1) > lead.second_to)) return false;
+  for (std::size_t i = 2; i < size; ++i) {
+    if (!is_continuation(text[i])) return false;
   }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const int low = first == 0xF0 ? 0x90 : 0x80;
-    const int high = first == 0xF4 ? 0x8F : 0xBF;
-    return second >= low && second <= high && is_continuation(byte(2)) && is_continuation(byte(3)) ? 4 : 0;
-  }
-  return 0;
+  return true;
 }
 
 }  // namespace
 
+std::size_t character_length(std::string_view text) noexcept {
+  const Lead* lead = text.empty() ? nullptr : lead_of(text);
+  return lead != nullptr && text.size() >= lead->length && begins_character(text, *lead) ? lead->length : 0;
+}
+
+bool is_cut_off(std::string_view text) noexcept {
+  const Lead* lead = text.empty() ? nullptr : lead_of(text);
+  return lead != nullptr && text.size() < lead->length && begins_character(text, *lead);
+}
+
 bool is_utf8(std::string_view text) noexcept {
-  while (!text.empty()) {
-    const std::size_t size = character_size(text);
-    if (size == 0) return false;
-    text.remove_prefix(size);
-  }
-  return true;
+  while (const std::size_t length = character_length(text)) text.remove_prefix(length);
+  return text.empty();
 }
 
 std::string valid_utf8(std::string_view text) {
   std::string valid;
   valid.reserve(text.size());
   while (!text.empty()) {
-    const std::size_t size = character_size(text);
-    valid += size == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(0, size);
-    text.remove_prefix(size == 0 ? 1 : size);
+    const std::size_t length = character_length(text);
+    valid += length == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(0, length);
+    text.remove_prefix(std::max<std::size_t>(1, length));
   }
   return valid;
 }

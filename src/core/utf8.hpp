@@ -1,12 +1,18 @@
 // Whether bytes are UTF-8, and how to make them so.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 #include <tgd/export.hpp>
 
 namespace tgd::detail {
+
+/// The length of the character that `text` begins with; 0 when it begins with none that is whole and valid.
+TGD_API std::size_t character_length(std::string_view text) noexcept;
+/// Whether `text` is the beginning of a character and no more.
+bool is_cut_off(std::string_view text) noexcept;
 
 /// Well-formed as in table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF.
 TGD_API bool is_utf8(std::string_view text) noexcept;

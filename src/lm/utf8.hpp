@@ -1,14 +1,14 @@
 // UTF-8 that arrives in pieces, and bytes that are none within texts that have to be.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "core/utf8.hpp"
+
 namespace tgd::lm::detail {
 
-/// The length of the character that `text` begins with; 0 when it begins with none that is whole and valid.
-std::size_t character_length(std::string_view text);
+using tgd::detail::character_length;
 
 /// Joins characters that were cut between two pieces. What is no UTF-8 becomes U+FFFD.
 class Utf8Joiner {

@@ -18,6 +18,8 @@ using Line = nlohmann::ordered_json;
 
 constexpr int format_version = 1;
 
+std::string dumped(const Value& value) { return value.dump(2, ' ', false, Value::error_handler_t::replace); }
+
 template <class Object = Value>
 Object to_value(const Metrics& metrics) {
   return {{"score", metrics.score}, {"samples", metrics.samples}, {"failed", metrics.failed}, {"metrics", metrics.named}};
@@ -109,19 +111,32 @@ void check_version(const Value& value) {
 
 }  // namespace
 
+// Put together member by member: the large parts are written as they are and never copied.
 std::string to_text(const Checkpoint& checkpoint) {
   Value usage = Value::object();
   for (const auto& [name, used] : checkpoint.usage) usage[name] = used.to_json().value();
   Value cost = Value::object();
   for (const auto& [name, model] : checkpoint.cost.models) cost[name] = to_value(model);
-  Value optimizers = Value::array();
-  for (const Json& optimizer : checkpoint.optimizers) optimizers.push_back(optimizer.value());
-  const Value value{
-      {"tgd_checkpoint", format_version},    {"agent", checkpoint.agent},       {"run", to_value(checkpoint.run)},
-      {"usage", std::move(usage)},           {"cost", std::move(cost)},         {"state", checkpoint.agent_state.value()},
-      {"optimizers", std::move(optimizers)}, {"interval", checkpoint.interval}, {"metrics_bytes", checkpoint.metrics_bytes},
-      {"loader", checkpoint.loader.value()}};
-  return value.dump(2, ' ', false, Value::error_handler_t::replace) + "\n";
+
+  std::string text = fmt::format("{{\"tgd_checkpoint\": {}", format_version);
+  const auto add = [&text](std::string_view name, const Value& value) {
+    text += fmt::format(",\n\"{}\": {}", name, dumped(value));
+  };
+  add("agent", checkpoint.agent);
+  add("run", to_value(checkpoint.run));
+  add("usage", usage);
+  add("cost", cost);
+  add("interval", checkpoint.interval);
+  add("metrics_bytes", checkpoint.metrics_bytes);
+  add("state", checkpoint.agent_state.value());
+  text += ",\n\"optimizers\": [";
+  for (std::size_t i = 0; i < checkpoint.optimizers.size(); ++i) {
+    if (i > 0) text += ",\n";
+    text += dumped(checkpoint.optimizers[i].value());
+  }
+  text += "]";
+  add("loader", checkpoint.loader.value());
+  return text + "}\n";
 }
 
 Checkpoint read_checkpoint(const std::filesystem::path& path) {

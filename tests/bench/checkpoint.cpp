@@ -18,12 +18,13 @@ namespace {
 
 using namespace tgd;
 
-constexpr std::size_t parameters = 1000;
+constexpr std::size_t parameter_count = 1000;
 constexpr std::size_t window = 3;
 
 struct Agent : Module {
   Agent() {
-    for (std::size_t i = 0; i < parameters; ++i) register_parameter(fmt::format("prompt_{}", i), {std::string(1000, 'a'), "a prompt"});
+    for (std::size_t i = 0; i < parameter_count; ++i)
+      register_parameter(fmt::format("prompt_{}", i), {std::string(1000, 'a'), "a prompt"});
   }
 };
 
@@ -57,6 +58,7 @@ int main() {
     writing.push_back(bench::seconds([&] { detail::write_file(folder.path() / "checkpoint.json", text); }));
     bytes = text.size();
   }
-  fmt::print("checkpoint of {} parameters, {} versions each, {:.1f} MB: {:.1f} ms to make, {:.1f} ms to write and sync\n", parameters, window,
-             static_cast<double>(bytes) / 1e6, 1e3 * bench::median(building), 1e3 * bench::median(writing));
+  fmt::print("checkpoint of {} parameters, {} versions each, {:.1f} MB: {:.1f} ms to make, {:.1f} ms to write and sync\n",
+             parameter_count, window, static_cast<double>(bytes) / 1e6, 1e3 * bench::median(building),
+             1e3 * bench::median(writing));
 }
