@@ -59,6 +59,13 @@ struct Flights::Flight {
 
 Flights::Flights() : state_(std::make_shared<State>()) {}
 
+// Flights that were never finished hold the state, and the state holds them.
+Flights::~Flights() {
+  std::unordered_map<std::string, FlightPtr> open;
+  const std::lock_guard lock(state_->mutex);
+  open.swap(state_->open);
+}
+
 Flights::Ticket Flights::join(const std::string& key, const CallOptions& options, Landed landed, const std::stop_token& stop) {
   FlightPtr flight;
   std::uint64_t number = 0;

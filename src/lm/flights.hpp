@@ -23,6 +23,9 @@ class Flights {
   };
 
   Flights();
+  Flights(const Flights&) = delete;
+  Flights& operator=(const Flights&) = delete;
+  ~Flights();
 
   /// Boards the flight with this key, or begins one. Requests with other options travel alone. Whoever is stopped lands at once
   /// with a cancelled call; when nobody else is on board the flight itself is stopped instead.

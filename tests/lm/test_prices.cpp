@@ -94,7 +94,8 @@ TEST_CASE("Tokens cost what the table says, the cached ones apart", "[lm][prices
 }
 
 TEST_CASE("Every built-in price is dated or free", "[lm][prices]") {
-  for (const auto& entry : tgd::test::table("../src/lm/prices.json")["models"]) {
+  const nlohmann::json document = tgd::test::table("../src/lm/prices.json");
+  for (const auto& entry : document["models"]) {
     INFO(entry.dump());
     const auto price = PriceTable().find(entry["model"].get<std::string>());
     REQUIRE(price);
