@@ -12,8 +12,10 @@
 #include <tgd/data/data_loader.hpp>
 #include <tgd/data/dataset.hpp>
 #include <tgd/data/facility_support.hpp>
+#include <tgd/data/published.hpp>
 #include <tgd/data/records.hpp>
 #include <tgd/data/sampler.hpp>
+#include <tgd/data/trec.hpp>
 #include <tgd/error.hpp>
 #include <tgd/functions.hpp>
 #include <tgd/json.hpp>

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <fstream>
 #include <iterator>
+#include <random>
 #include <system_error>
 
 #include <tgd/error.hpp>
@@ -42,6 +43,18 @@ class Descriptor {
   int number_;
 };
 
+void write_through(const std::filesystem::path& temporary, int flags, const std::filesystem::path& path,
+                   std::string_view content) {
+  {
+    const Descriptor file(temporary, O_WRONLY | O_CREAT | flags);
+    if (!file.is_open() || !file.write(content) || !file.sync()) fail("write", temporary, errno);
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) fail("write", path, errno);
+  // The new name lives in the folder. Some file systems cannot sync one; the content is safe there all the same.
+  const Descriptor folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."), O_RDONLY | O_DIRECTORY);
+  if (folder.is_open()) folder.sync();
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
@@ -56,14 +69,19 @@ std::string read_file(const std::filesystem::path& path) {
 void write_file(const std::filesystem::path& path, std::string_view content) {
   std::filesystem::path temporary = path;
   temporary += ".tmp";
-  {
-    const Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    if (!file.is_open() || !file.write(content) || !file.sync()) fail("write", temporary, errno);
+  write_through(temporary, O_TRUNC, path, content);
+}
+
+void write_shared_file(const std::filesystem::path& path, std::string_view content) {
+  std::random_device random;
+  std::filesystem::path temporary = path;
+  temporary += "." + std::to_string(random()) + std::to_string(random()) + ".tmp";
+  try {
+    write_through(temporary, O_EXCL, path, content);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) fail("write", path, errno);
-  // The new name lives in the folder. Some file systems cannot sync one; the content is safe there all the same.
-  const Descriptor folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."), O_RDONLY | O_DIRECTORY);
-  if (folder.is_open()) folder.sync();
 }
 
 }  // namespace tgd::detail

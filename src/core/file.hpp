@@ -13,5 +13,7 @@ namespace tgd::detail {
 
 TGD_API std::string read_file(const std::filesystem::path& path);
 TGD_API void write_file(const std::filesystem::path& path, std::string_view content);
+/// For a file that several processes or threads may write at the same time. Leaves no temporary file when it fails.
+TGD_API void write_shared_file(const std::filesystem::path& path, std::string_view content);
 
 }  // namespace tgd::detail

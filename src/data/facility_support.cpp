@@ -12,6 +12,7 @@
 #include <tgd/error.hpp>
 
 #include "core/sha256.hpp"
+#include "data/download.hpp"
 #include "data/json_position.hpp"
 #include "data/record_builder.hpp"
 
@@ -24,28 +25,22 @@ using nlohmann::json;
 constexpr std::array<std::size_t, 3> split_sizes = {66, 66, 68};
 constexpr std::uint64_t split_seed = 0;
 
-constexpr const char* checksum = "ef148f95bd89113982079250addfe96dc0015b6d375ea63e0450ff6751860440";
-constexpr const char* how_to_get =
-    "download use-cases/facility-support-analyzer/dataset.json from https://github.com/meta-llama/llama-prompt-ops and put it "
-    "there";
-
-std::filesystem::path file_at(const std::filesystem::path& path) {
-  std::error_code ignored;
-  const bool is_folder = std::filesystem::is_directory(path, ignored);
-  std::filesystem::path file = is_folder ? path / "facility_support" / "dataset.json" : path;
-  if (!std::filesystem::exists(file, ignored)) {
-    throw ValueError(fmt::format("there is no dataset at \"{}\"; {}", file.string(), how_to_get));
-  }
-  return file;
-}
+constexpr detail::PublishedFile published = {
+    .name = "facility_support/dataset.json",
+    .url =
+        "https://raw.githubusercontent.com/meta-llama/llama-prompt-ops/main/use-cases/facility-support-analyzer/dataset.json",
+    .sha256 = "ef148f95bd89113982079250addfe96dc0015b6d375ea63e0450ff6751860440",
+    .size = 383'680};
 
 std::string read_checked(const std::filesystem::path& path) {
   std::ifstream file = detail::open_file(path);
   std::string text(std::istreambuf_iterator<char>(file), {});
   const std::string digest = tgd::detail::sha256(text);
-  if (digest != checksum) {
-    throw ParseError(fmt::format("{}: this is not the published file: its SHA-256 is {}, expected {}; {}", path.string(),
-                                 digest, checksum, how_to_get));
+  if (digest != published.sha256) {
+    throw ParseError(
+        fmt::format("{}: this is not the published file: its SHA-256 is {}, expected {}; remove it and have it "
+                    "downloaded with {{.download = true}}, or get it from {}",
+                    path.string(), digest, published.sha256, published.url));
   }
   return text;
 }
@@ -62,8 +57,8 @@ struct FacilitySupport::Content {
   std::vector<Sample> samples;
 };
 
-FacilitySupport::FacilitySupport(Split split, const std::filesystem::path& path) {
-  const std::filesystem::path file = file_at(path);
+FacilitySupport::FacilitySupport(Split split, const std::filesystem::path& path, const DownloadOptions& options) {
+  const std::filesystem::path file = detail::locate(published, path, options);
   const json records = detail::parse_json(read_checked(file), file.string(), 1);
   const detail::Parts parts = detail::split_indices(split_sizes, split_seed);
 

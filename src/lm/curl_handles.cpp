@@ -4,16 +4,11 @@
 #include <cstdlib>
 #include <new>
 #include <stdexcept>
+#include <string_view>
 
 namespace tgd::lm::detail {
 
 namespace {
-
-// Initialized once and never cleaned up: the program may use libcurl on its own.
-void init_curl() {
-  static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (code != CURLE_OK) throw std::runtime_error(std::string("libcurl cannot be initialized: ") + curl_easy_strerror(code));
-}
 
 void append(HeaderList& list, const std::string& line) {
   curl_slist* extended = curl_slist_append(list.get(), line.c_str());
@@ -27,15 +22,30 @@ std::string variable(const char* name) {
   return value != nullptr ? value : "";
 }
 
-void allow_http_alone(CURL* handle) {
-#if LIBCURL_VERSION_NUM >= 0x075500
-  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-#else
-  curl_easy_setopt(handle, CURLOPT_PROTOCOLS, static_cast<long>(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
+}  // namespace
+
+// Never cleaned up: the program may use libcurl on its own.
+void init_curl() {
+  static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (code != CURLE_OK) throw std::runtime_error(std::string("libcurl cannot be initialized: ") + curl_easy_strerror(code));
 }
 
-}  // namespace
+void set_authorities(CURL* handle, const Authorities& authorities) {
+  if (!authorities.file.empty()) curl_easy_setopt(handle, CURLOPT_CAINFO, authorities.file.c_str());
+  if (!authorities.folder.empty()) curl_easy_setopt(handle, CURLOPT_CAPATH, authorities.folder.c_str());
+}
+
+void allow_protocols(CURL* handle, const char* protocols) {
+#if LIBCURL_VERSION_NUM >= 0x075500
+  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, protocols);
+  curl_easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS_STR, protocols);
+#else
+  const bool plain = std::string_view(protocols) != "https";
+  const long mask = static_cast<long>(CURLPROTO_HTTPS) | (plain ? static_cast<long>(CURLPROTO_HTTP) : 0L);
+  curl_easy_setopt(handle, CURLOPT_PROTOCOLS, mask);
+  curl_easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS, mask);
+#endif
+}
 
 Multi make_multi(std::size_t connections) {
   init_curl();
@@ -76,12 +86,11 @@ Easy make_easy(const HttpOptions& options, const HeaderList& headers, const Auth
   curl_easy_setopt(handle, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L);  // answers take minutes, and routers forget silent connections
   curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, compressions);
-  allow_http_alone(handle);
+  allow_protocols(handle, "http,https");
 #if LIBCURL_VERSION_NUM >= 0x075700
   curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);  // a cancelled call does not wait for its name lookup
 #endif
-  if (!authorities.file.empty()) curl_easy_setopt(handle, CURLOPT_CAINFO, authorities.file.c_str());
-  if (!authorities.folder.empty()) curl_easy_setopt(handle, CURLOPT_CAPATH, authorities.folder.c_str());
+  set_authorities(handle, authorities);
   return easy;
 }
 

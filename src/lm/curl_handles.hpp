@@ -18,6 +18,9 @@ using Easy = std::unique_ptr<CURL, Release<CURL, curl_easy_cleanup>>;
 using Multi = std::unique_ptr<CURLM, Release<CURLM, curl_multi_cleanup>>;
 using HeaderList = std::unique_ptr<curl_slist, Release<curl_slist, curl_slist_free_all>>;
 
+/// Initializes libcurl, once. Throws std::runtime_error when that fails.
+void init_curl();
+
 /// A multi handle that keeps up to `connections` alive. Initializes libcurl. Throws std::runtime_error when that fails.
 Multi make_multi(std::size_t connections);
 
@@ -35,6 +38,10 @@ struct Authorities {
 
 /// How answers may be compressed: in every way that this libcurl can unpack.
 constexpr const char* compressions = "";
+
+void set_authorities(CURL* handle, const Authorities& authorities);
+/// "https" or "http,https": what may be asked for, and what a redirection may lead to.
+void allow_protocols(CURL* handle, const char* protocols);
 
 /// A handle with everything that is the same for all requests. `headers` has to live as long.
 Easy make_easy(const HttpOptions& options, const HeaderList& headers, const Authorities& authorities);

@@ -1,5 +1,7 @@
 #include <filesystem>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <tgd/error.hpp>
 
@@ -29,4 +31,20 @@ TEST_CASE("files that cannot be read or written are named with the reason", "[co
   detail::write_file(folder.path() / "a.txt", "old");
   CHECK_THROWS_AS(detail::write_file(folder.path() / "a.txt/b", "a"), ValueError);
   CHECK(detail::read_file(folder.path() / "a.txt") == "old");
+}
+
+TEST_CASE("a file that many write at the same time is whole, and a failure leaves no temporary one", "[core]") {
+  const test::TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "a.txt";
+  std::vector<std::thread> writers;
+  for (const char letter : {'a', 'b', 'c', 'd'}) {
+    writers.emplace_back([&file, letter] { detail::write_shared_file(file, std::string(100'000, letter)); });
+  }
+  for (std::thread& writer : writers) writer.join();
+  const std::string content = detail::read_file(file);
+  CHECK((content == std::string(100'000, content.at(0))));
+
+  std::filesystem::create_directory(folder.path() / "b");
+  CHECK_THROWS_AS(detail::write_shared_file(folder.path() / "b", "a"), ValueError);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 2);
 }

@@ -12,6 +12,8 @@
 #include <tgd/error.hpp>
 
 #include "catch.hpp"
+#include "core/file.hpp"
+#include "support/http_server.hpp"
 #include "support/temporary_folder.hpp"
 
 using Catch::Matchers::ContainsSubstring;
@@ -63,6 +65,18 @@ TEST_CASE("FacilitySupport has the split that published results compare on", "[f
   CHECK(message.role() == "message to the support desk");
   CHECK_FALSE(is_same(std::get<0>(train[0]), message));
   CHECK_THROWS_AS(train[66], tgd::ValueError);
+}
+
+TEST_CASE("FacilitySupport is downloaded where it is not there", "[facility_support]") {
+  const auto source = test_data();
+  if (!source) return;
+  const std::string content = tgd::detail::read_file(*source / "facility_support" / "dataset.json");
+  const tgd::test::HttpServer server([&](const auto&) { return tgd::test::HttpResponse{.body = content}; });
+  const tgd::test::TemporaryFolder folder;
+  const tgd::data::DownloadOptions options{.download = true, .url = server.url()};
+  CHECK(FacilitySupport(Split::train, folder.path() / "new", options).size() == 66);
+  CHECK(FacilitySupport(Split::test, folder.path() / "new", options).size() == 68);
+  CHECK(server.request_count() == 1);
 }
 
 TEST_CASE("FacilitySupport says where to put the file, and takes no other one", "[facility_support]") {

@@ -1,0 +1,108 @@
+#include "data/download.hpp"
+
+#include <new>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include <tgd/error.hpp>
+
+#include "core/file.hpp"
+#include "core/sha256.hpp"
+#include "lm/curl_handles.hpp"
+
+namespace tgd::data::detail {
+
+namespace {
+
+using lm::detail::Authorities;
+using lm::detail::Easy;
+
+struct Body {
+  std::string bytes = {};
+  std::size_t limit;
+  bool too_long = false;
+};
+
+std::size_t receive(const char* data, std::size_t, std::size_t count, void* user) {
+  auto& body = *static_cast<Body*>(user);
+  body.too_long = count > body.limit - body.bytes.size();
+  if (body.too_long) return 0;
+  body.bytes.append(data, count);
+  return count;
+}
+
+std::string by_hand(const PublishedFile& file, const std::filesystem::path& path) {
+  return fmt::format("get the file from {} by hand and put it at \"{}\"", file.url, path.string());
+}
+
+Easy make_get(const PublishedFile& file, Body& body, char* reason) {
+  lm::detail::init_curl();
+  Easy easy(curl_easy_init());
+  if (!easy) throw std::bad_alloc();
+  CURL* handle = easy.get();
+  curl_easy_setopt(handle, CURLOPT_URL, std::string(file.url).c_str());
+  curl_easy_setopt(handle, CURLOPT_USERAGENT, "tgd");
+  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(handle, CURLOPT_FAILONERROR, 1L);
+  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(handle, CURLOPT_MAXREDIRS, 5L);
+  // A redirection cannot leave TLS.
+  lm::detail::allow_protocols(handle, file.url.starts_with("http://") ? "http,https" : "https");
+  lm::detail::set_authorities(handle, Authorities::from_environment());
+  curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, 30L);
+  curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, file.patience.count());
+  curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, reason);
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &receive);
+  curl_easy_setopt(handle, CURLOPT_WRITEDATA, &body);
+  return easy;
+}
+
+std::string fetch(const PublishedFile& file, const std::filesystem::path& path) {
+  Body body{.limit = file.size};
+  char reason[CURL_ERROR_SIZE] = {};
+  const Easy easy = make_get(file, body, reason);
+  const CURLcode code = curl_easy_perform(easy.get());
+  const auto fail = [&](const std::string& why) {
+    throw ValueError(fmt::format("cannot download {}: {}; try again, or {}", file.url, why, by_hand(file, path)));
+  };
+  if (body.too_long) fail(fmt::format("the reply is longer than the {} bytes of the published file", file.size));
+  if (code != CURLE_OK) fail(*reason != '\0' ? reason : curl_easy_strerror(code));
+  return std::move(body.bytes);
+}
+
+}  // namespace
+
+void download(const PublishedFile& file, const std::filesystem::path& path) {
+  const std::string content = fetch(file, path);
+  const std::string digest = tgd::detail::sha256(content);
+  if (digest != file.sha256) {
+    throw ParseError(fmt::format("{}: this is not the published file: its SHA-256 is {}, expected {}; {}", file.url, digest,
+                                 file.sha256, by_hand(file, path)));
+  }
+  std::error_code error;
+  std::filesystem::create_directories(path.parent_path(), error);
+  if (error) throw ValueError(fmt::format("cannot make the folder \"{}\": {}", path.parent_path().string(), error.message()));
+  tgd::detail::write_shared_file(path, content);
+}
+
+std::filesystem::path locate(const PublishedFile& file, const std::filesystem::path& path, const DownloadOptions& options) {
+  std::error_code ignored;
+  const bool is_there = std::filesystem::exists(path, ignored);
+  const bool is_folder = is_there ? std::filesystem::is_directory(path, ignored) : options.download;
+  const std::filesystem::path place = is_folder ? path / file.name : path;
+  if (std::filesystem::exists(place, ignored)) return place;
+
+  PublishedFile source = file;
+  if (!options.url.empty()) source.url = options.url;
+  if (!options.download) {
+    throw ValueError(fmt::format("there is no dataset at \"{}\"; have it downloaded with {{.download = true}}, or {}",
+                                 place.string(), by_hand(source, place)));
+  }
+  download(source, place);
+  return place;
+}
+
+}  // namespace tgd::data::detail
