@@ -1,5 +1,5 @@
-// The field's tutorial: an agent that says how urgent a message to a facility-support desk is, and textual gradient descent on
-// its prompt, first as a train loop and a test loop written by hand, then (--trainer) with the Trainer.
+// The field's tutorial: an agent that says how the writer of a message to a facility-support desk feels, and textual
+// gradient descent on its prompt, first as a train loop and a test loop written by hand, then (--trainer) with the Trainer.
 //
 //   facility_support [--trainer] [PATH]
 //
@@ -30,28 +30,28 @@ using Batch = std::tuple<Variable, Variable, Variable, Variable>;
 using Loader = data::DataLoader<data::FacilitySupport>;
 
 /// What is optimized: one prompt in front of a language model.
-class UrgencyAgent : public Module {
+class SentimentAgent : public Module {
  public:
-  explicit UrgencyAgent(lm::ChatModelPtr model) : model_(std::move(model)) {}
+  explicit SentimentAgent(lm::ChatModelPtr model) : model_(std::move(model)) {}
 
   Variable operator()(const Variable& messages) const {
     return chat_completion(model_, {{"system", {prompt_}}, {"user", {"{message}"}}}, {{"message", messages}},
-                           {.args = {{"temperature", 0.0}}, .role = "urgency of the message"});
+                           {.args = {{"temperature", 0.0}}, .role = "sentiment of the message"});
   }
-  Evaluation evaluate(const Variable& messages, const Variable& urgency) const {
-    return exact_match_evaluator((*this)(messages), urgency);
+  Evaluation evaluate(const Variable& messages, const Variable& sentiment) const {
+    return exact_match_evaluator((*this)(messages), sentiment);
   }
 
   // These two are for the Trainer.
   std::optional<StepResult> training_step(Batch& batch) const {
     const auto& [messages, urgency, sentiment, categories] = batch;
-    return evaluate(messages, urgency);
+    return evaluate(messages, sentiment);
   }
   std::shared_ptr<optim::Optimizer> configure_optimizers() {
     return std::make_shared<optim::TGD>(
         parameters(),
         optim::TGDOptions{.model = model_,
-                          .constraints = {"The answer to a message is one of low, medium and high and nothing else."},
+                          .constraints = {"The answer to a message is one of positive, neutral and negative and nothing else."},
                           .momentum = 3});
   }
 
@@ -59,8 +59,9 @@ class UrgencyAgent : public Module {
   lm::ChatModelPtr model_;
   Parameter prompt_ = register_parameter(
       "prompt",
-      {"Read the message to a facility-support desk and judge how urgent it is. Answer with one of: low, medium, high.",
-       "instructions for judging how urgent a message is"});
+      {"Read the message to a facility-support desk and say how its writer feels. Answer with one of: positive, neutral, "
+       "negative.",
+       "instructions for judging the sentiment of a message"});
 };
 
 // ---- Data ---------------------------------------------------------------------------------------------------------------
@@ -68,9 +69,9 @@ class UrgencyAgent : public Module {
 /// Rare labels get the larger weights, so that every label is seen equally often.
 std::vector<double> balancing_weights(const data::FacilitySupport& samples) {
   std::map<std::string, double> count;
-  for (std::size_t i = 0; i < samples.size(); ++i) count[std::get<1>(samples[i]).text()] += 1;
+  for (std::size_t i = 0; i < samples.size(); ++i) count[std::get<2>(samples[i]).text()] += 1;
   std::vector<double> weights;
-  for (std::size_t i = 0; i < samples.size(); ++i) weights.push_back(1 / count[std::get<1>(samples[i]).text()]);
+  for (std::size_t i = 0; i < samples.size(); ++i) weights.push_back(1 / count[std::get<2>(samples[i]).text()]);
   return weights;
 }
 
@@ -94,10 +95,10 @@ void print_test(double loss, std::size_t size, std::size_t batches) {
 
 // ---- The loops by hand --------------------------------------------------------------------------------------------------
 
-void train_loop(const Loader& loader, const UrgencyAgent& agent, optim::Optimizer& optimizer) {
+void train_loop(const Loader& loader, const SentimentAgent& agent, optim::Optimizer& optimizer) {
   std::size_t seen = 0;
   for (auto [messages, urgency, sentiment, categories] : loader) {
-    const auto [score, explanation] = agent.evaluate(messages, urgency);
+    const auto [score, explanation] = agent.evaluate(messages, sentiment);
     explanation.backward();
     optimizer.step();
     optimizer.clear_grad();
@@ -108,18 +109,19 @@ void train_loop(const Loader& loader, const UrgencyAgent& agent, optim::Optimize
   }
 }
 
-void test_loop(const Loader& loader, UrgencyAgent& agent) {
+void test_loop(const Loader& loader, SentimentAgent& agent) {
   agent.eval();
   const NoGradGuard no_grad;
   double right = 0;
-  for (auto [messages, urgency, sentiment, categories] : loader) right += agent.evaluate(messages, urgency).score.data().real();
+  for (auto [messages, urgency, sentiment, categories] : loader)
+    right += agent.evaluate(messages, sentiment).score.data().real();
   print_test(right, loader.dataset().size(), loader.size());
   agent.train();
 }
 
 void run_by_hand(const lm::ChatModelPtr& model, const Loader& train_loader, const Loader& test_loader) {
   set_backward_model(model);
-  UrgencyAgent agent(model);
+  SentimentAgent agent(model);
   const auto optimizer = agent.configure_optimizers();
 
   test_loop(test_loader, agent);
@@ -156,7 +158,7 @@ class Printer : public TrainerCallback {
   std::size_t seen_ = 0;
 };
 
-void test(Trainer& trainer, UrgencyAgent& agent, const Loader& loader) {
+void test(Trainer& trainer, SentimentAgent& agent, const Loader& loader) {
   const Metrics metrics = trainer.test(agent, loader);
   print_test(metrics.score * static_cast<double>(metrics.samples), metrics.samples, loader.size());
 }
@@ -166,7 +168,7 @@ void run_with_trainer(const lm::ChatModelPtr& model, const Loader& train_loader,
   Trainer trainer({.max_epochs = epochs, .callbacks = {std::make_shared<Printer>(train_loader.dataset().size())}});
   const lm::ChatModelPtr tracked = trainer.track(model);
   trainer.options().backward.model = tracked;
-  UrgencyAgent agent(tracked);
+  SentimentAgent agent(tracked);
 
   test(trainer, agent, test_loader);
   trainer.fit(agent, train_loader, validation_loader);

@@ -15,6 +15,8 @@
 #include <tgd/data/published.hpp>
 #include <tgd/data/records.hpp>
 #include <tgd/data/sampler.hpp>
+#include <tgd/data/stream.hpp>
+#include <tgd/data/stream_loader.hpp>
 #include <tgd/data/trec.hpp>
 #include <tgd/error.hpp>
 #include <tgd/functions.hpp>

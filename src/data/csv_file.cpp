@@ -3,8 +3,10 @@
 
 #include <tgd/data/csv.hpp>
 #include <tgd/data/records.hpp>
+#include <tgd/data/stream.hpp>
 
-#include "data/record_builder.hpp"
+#include "data/record_content.hpp"
+#include "data/record_reader.hpp"
 
 namespace tgd::data {
 
@@ -33,44 +35,61 @@ std::vector<std::size_t> columns_of(const Fields& fields, const Row& columns) {
   return indices;
 }
 
-std::vector<Data> values_of(Row& row, const std::vector<std::size_t>& indices) {
-  std::vector<Data> values;
-  for (const std::size_t index : indices) values.emplace_back(row[index]);
-  return values;
-}
-
-std::shared_ptr<const Records::Content> read_csv(const std::filesystem::path& path, Fields fields, const CsvOptions& options) {
-  std::ifstream file = detail::open_file(path);
-  const std::string name = path.string();
-  CsvReader reader(file, name, options.delimiter);
-  const auto place = [&] { return fmt::format("{}:{}", name, reader.line()); };
-
-  Row columns = options.column_names;
-  const bool has_header = columns.empty();
-  if (has_header && !reader.next(columns)) throw ParseError(fmt::format("{}:1: no header line, the file is empty", name));
-  std::vector<std::size_t> indices;
-  detail::in_place(place, [&] {
-    check_column_names(columns);
-    if (fields.empty()) fields.assign(columns.begin(), columns.end());
-    indices = columns_of(fields, columns);
-  });
-
-  detail::RecordBuilder builder(detail::names_of(fields));
-  for (Row row; reader.next(row);) {
-    detail::in_place(place, [&] {
-      if (row.size() != columns.size()) {
-        throw ParseError(fmt::format("{} fields, expected the {} of the {}", row.size(), columns.size(),
-                                     has_header ? "header line" : "given column names"));
-      }
-      builder.add(values_of(row, indices));
-    });
+class CsvRecordReader final : public detail::RecordReader {
+ public:
+  CsvRecordReader(const std::filesystem::path& path, const Fields& fields, const CsvOptions& options)
+      : file_(detail::open_file(path)),
+        name_(path.string()),
+        reader_(file_, name_, options.delimiter),
+        fields_(fields),
+        columns_(options.column_names) {
+    has_header_ = columns_.empty();
+    if (has_header_ && !reader_.next(columns_)) throw ParseError(fmt::format("{}:1: no header line, the file is empty", name_));
+    detail::in_place([this] { return place(); }, [this] { find_columns(); });
+    detail::names_of(fields_);  // which checks them
   }
-  return builder.finish();
-}
+
+  bool next(std::vector<Data>& values) override {
+    if (!reader_.next(row_)) return false;
+    if (row_.size() != columns_.size()) {
+      throw ParseError(fmt::format("{}: {} fields, expected the {} of the {}", place(), row_.size(), columns_.size(),
+                                   has_header_ ? "header line" : "given column names"));
+    }
+    values.clear();
+    for (const std::size_t index : indices_) values.emplace_back(row_[index]);
+    return true;
+  }
+  const Fields& fields() const override { return fields_; }
+
+ private:
+  std::string place() const { return fmt::format("{}:{}", name_, reader_.line()); }
+  void find_columns() {
+    check_column_names(columns_);
+    if (fields_.empty()) fields_.assign(columns_.begin(), columns_.end());
+    indices_ = columns_of(fields_, columns_);
+  }
+
+  std::ifstream file_;
+  std::string name_;
+  CsvReader reader_;
+  Fields fields_;
+  Row columns_;
+  bool has_header_ = false;
+  std::vector<std::size_t> indices_;
+  Row row_;
+};
 
 }  // namespace
 
+std::shared_ptr<detail::RecordReader> detail::read_csv(const std::filesystem::path& path, const Fields& fields,
+                                                       const CsvOptions& options) {
+  return std::make_shared<CsvRecordReader>(path, fields, options);
+}
+
 CsvFile::CsvFile(const std::filesystem::path& path, const Fields& fields, const CsvOptions& options)
-    : Records(read_csv(path, fields, options)) {}
+    : Records(detail::read_all(*detail::read_csv(path, fields, options))) {}
+
+CsvStream::CsvStream(const std::filesystem::path& path, const Fields& fields, const CsvOptions& options)
+    : RecordStream([path, options](const Fields& taken) { return detail::read_csv(path, taken, options); }, fields) {}
 
 }  // namespace tgd::data

@@ -69,6 +69,10 @@ void check_same_names(const std::vector<std::string>& names, const std::vector<s
                   quoted(names), quoted(expected)));
 }
 
+void check_batch_size(std::size_t batch_size, const char* loader) {
+  if (batch_size == 0) throw ValueError(fmt::format("{} has a batch_size of 0; expected 1 or more", loader));
+}
+
 std::span<const std::size_t> Epoch::batch(std::size_t i) const {
   const std::size_t begin = i * batch_size;
   return std::span(order).subspan(begin, std::min(batch_size, order.size() - begin));
@@ -79,7 +83,7 @@ BatchSampler::BatchSampler(std::size_t dataset_size, const DataLoaderOptions& op
       batch_size_(options.batch_size),
       drop_last_(options.drop_last),
       sampler_(sampler_of(dataset_size, options)) {
-  if (batch_size_ == 0) throw ValueError("DataLoader has a batch_size of 0; expected 1 or more");
+  check_batch_size(batch_size_, "DataLoader");
 }
 
 std::size_t BatchSampler::size() const { return batches_of(sampler_->size(), batch_size_, drop_last_); }

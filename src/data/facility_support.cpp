@@ -14,7 +14,7 @@
 #include "core/sha256.hpp"
 #include "data/download.hpp"
 #include "data/json_position.hpp"
-#include "data/record_builder.hpp"
+#include "data/record_content.hpp"
 
 namespace tgd::data {
 

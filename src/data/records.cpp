@@ -8,10 +8,11 @@
 #include <fmt/format.h>
 
 #include <tgd/data/dataset.hpp>
+#include <tgd/data/stream.hpp>
 #include <tgd/error.hpp>
 
 #include "core/text.hpp"
-#include "data/record_builder.hpp"
+#include "data/record_content.hpp"
 
 namespace tgd::data {
 
@@ -62,26 +63,24 @@ std::vector<std::string> names_of(const Fields& fields) {
 }
 
 void check_names(const Records& records, const std::string* names, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    if (std::ranges::count(records.names(), names[i]) != 0) continue;
-    throw ValueError(fmt::format("no field \"{}\"; {}", names[i], existing_names(names[i], records.names())));
-  }
+  positions_of(names, count, records.names());
 }
 
-void RecordBuilder::add(std::vector<Data> values) {
-  Record record;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::string& name = content_.names[i];
-    if (!content_.records.empty()) {
-      const bool was_text = content_.records.front().at(name).is_text();
-      if (values[i].is_text() != was_text) {
-        throw ParseError(fmt::format("the field \"{}\" is {} here, but {} in the first record", name,
-                                     was_text ? "a number" : "text", was_text ? "text" : "a number"));
-      }
-    }
-    record.emplace(name, std::move(values[i]));
+std::vector<std::size_t> positions_of(const std::string* names, std::size_t count, const std::vector<std::string>& existing) {
+  std::vector<std::size_t> positions;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto found = std::ranges::find(existing, names[i]);
+    if (found == existing.end())
+      throw ValueError(fmt::format("no field \"{}\"; {}", names[i], existing_names(names[i], existing)));
+    positions.push_back(static_cast<std::size_t>(found - existing.begin()));
   }
-  content_.records.push_back(std::move(record));
+  return positions;
+}
+
+Record make_record(const Fields& fields, std::vector<Data>& values) {
+  Record record;
+  for (std::size_t i = 0; i < values.size(); ++i) record.emplace(fields[i].name, std::move(values[i]));
+  return record;
 }
 
 }  // namespace detail

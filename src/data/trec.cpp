@@ -13,7 +13,7 @@
 
 #include "core/text.hpp"
 #include "data/download.hpp"
-#include "data/record_builder.hpp"
+#include "data/record_content.hpp"
 
 namespace tgd::data {
 

@@ -133,6 +133,9 @@ struct DefaultCollate {
 
 namespace detail {
 
+/// Throws ValueError for 0.
+TGD_API void check_batch_size(std::size_t batch_size, const char* loader);
+
 /// The order of one epoch, cut into batches.
 struct Epoch {
   std::vector<std::size_t> order;

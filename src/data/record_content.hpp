@@ -1,4 +1,4 @@
-// What the readers of all formats share: places in files, missing fields, and the checks of a finished record.
+// What the readers of all formats share: places in files, missing fields, finished records.
 #pragma once
 
 #include <filesystem>
@@ -41,18 +41,8 @@ std::string existing_names(std::string_view missing, const std::vector<std::stri
 /// The names of fields; ValueError when one comes twice.
 std::vector<std::string> names_of(const Fields& fields);
 
-/// Collects records whose fields are text everywhere or a number everywhere.
-class RecordBuilder {
- public:
-  explicit RecordBuilder(std::vector<std::string> names) { content_.names = std::move(names); }
-
-  /// The values of one record in the order of the names. Throws ParseError, without a place, for a field of another kind.
-  void add(std::vector<Data> values);
-  std::shared_ptr<const Records::Content> finish() { return std::make_shared<const Records::Content>(std::move(content_)); }
-
- private:
-  Records::Content content_;
-};
+/// A record of its values, which are in the order of the fields and are moved from.
+Record make_record(const Fields& fields, std::vector<Data>& values);
 
 }  // namespace detail
 
