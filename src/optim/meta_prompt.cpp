@@ -249,18 +249,18 @@ std::string roles_of(std::span<const Subject> subjects) {
 
 void report(const MetaPrompt& about, const Extent& whole, const Extent& shown) {
   if (!about.options.on_notice) return;
-  const std::string optional_parts =
-      fmt::format("{}{}{}", shown.siblings < whole.siblings ? ", some values of other parameters" : "",
-                  shown.rejected < whole.rejected
-                      ? fmt::format(", {} of {} rejected proposals", whole.rejected - shown.rejected, whole.rejected)
-                      : "",
-                  shown.feedback_size < whole.feedback_size ? ", and the middle of long feedback" : "");
+  std::vector<std::string> others;
+  if (shown.siblings < whole.siblings) others.push_back("values of other parameters");
+  if (shown.rejected < whole.rejected) {
+    others.push_back(fmt::format("{} of {} rejected proposals", whole.rejected - shown.rejected, whole.rejected));
+  }
+  if (shown.feedback_size < whole.feedback_size) others.push_back("the middle of long feedback");
   about.options.on_notice(
       {Notice::Kind::trimmed_context, "TGD", roles_of(about.subjects), std::nullopt,
        fmt::format("{} of {} conversations and {} of {} earlier versions{} were left out of the request for a new "
                    "value, to keep it within the budget of {}",
                    whole.conversations - shown.conversations, whole.conversations, whole.versions - shown.versions,
-                   whole.versions, optional_parts, about.options.context_budget)});
+                   whole.versions, others.empty() ? "" : " (and " + join(others, ", ") + ")", about.options.context_budget)});
 }
 
 /// Sets `count` to the largest number, up to its own, with which the request fits. False, and 0, when even 0 is too many.

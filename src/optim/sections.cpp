@@ -147,8 +147,9 @@ std::string Sections::objective(std::span<const Subject> subjects) {
   }
   if (!options_.direction && !present && !shows_score) return {};
   const bool minimizes = options_.direction == Direction::minimize;
-  return render(minimizes ? "tgd_objective_minimize" : "tgd_objective_maximize",
-                {{"score", present ? render("tgd_objective_score", {{"score", number(*present)}}) : std::string()}});
+  const std::string score = present ? render("tgd_objective_score", {{"score", number(*present)}}) : std::string();
+  const std::string text = render(minimizes ? "tgd_objective_minimize" : "tgd_objective_maximize", {{"score", score}});
+  return std::string(tgd::detail::trim(text));
 }
 
 std::string Sections::siblings(std::span<const Variable> siblings) {
