@@ -217,9 +217,9 @@ class Revision {
                                         [&](const std::string& label) { return !listed.find(label).has_value(); });
   }
 
-  // What rejected proposals had said already wants new evidence each time.
+  // A cue that was in one rejected proposal may be innocent; in several it wants new evidence each time.
   int votes_wanted(const std::string& cue, std::size_t label) const {
-    return experience_.enough_votes + experience_.rejected_cues.count(cue, label);
+    return experience_.enough_votes + std::max(0, experience_.rejected_cues.count(cue, label) - 1);
   }
 
   // Misleading in more conversations than those in which it was found to help.

@@ -186,7 +186,7 @@ WordRuns conversation_words(std::span<const Variable> gradients, std::size_t run
   }
   WordRuns words(run);
   for (const std::string& text : texts) words.add(text);
-  words.allow_common();
+  words.drop_common();
   return words;
 }
 

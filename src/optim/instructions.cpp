@@ -44,8 +44,8 @@ std::optional<Tag> next_tag(std::string_view text, std::size_t from) {
 
 }  // namespace
 
-std::set<std::string, std::less<>> tag_names(std::string_view text) {
-  std::set<std::string, std::less<>> opened, names;
+TagNames tag_names(std::string_view text) {
+  TagNames opened, names;
   for (auto tag = next_tag(text, 0); tag; tag = next_tag(text, tag->end)) {
     if (!tag->closing) opened.emplace(tag->name);
     if (tag->closing && opened.contains(tag->name)) names.emplace(tag->name);
@@ -53,7 +53,7 @@ std::set<std::string, std::less<>> tag_names(std::string_view text) {
   return names;
 }
 
-std::string with_bracketed_tags(std::string text, const std::set<std::string, std::less<>>& names, std::string_view own_text) {
+std::string with_bracketed_tags(std::string text, const TagNames& names, std::string_view own_text) {
   for (auto tag = next_tag(text, 0); tag; tag = next_tag(text, tag->end)) {
     const std::string_view found = std::string_view(text).substr(tag->begin, tag->end - tag->begin);
     if (!names.contains(tag->name) || own_text.find(found) != std::string_view::npos) continue;
@@ -63,7 +63,7 @@ std::string with_bracketed_tags(std::string text, const std::set<std::string, st
   return text;
 }
 
-void Instructions::add(std::string_view prompt) {
+void FixedPart::add(std::string_view prompt) {
   tags_.merge(tag_names(prompt));
   for (std::size_t begin = 0; begin < prompt.size();) {
     const std::size_t gap = std::min(prompt.find('{', begin), prompt.size());
@@ -82,16 +82,12 @@ void Instructions::add_mentions(std::string_view message, std::string_view tag) 
   }
 }
 
-void Instructions::allow(std::string_view text) {
-  runs_.allow(text);
-  allowed_.append(text).append("\n");
-}
-
 std::optional<std::string_view> Instructions::leaked_tag(std::string_view value) const {
   for (auto tag = next_tag(value, 0); tag; tag = next_tag(value, tag->end)) {
-    if (!tags_.contains(tag->name)) continue;
+    if (!fixed_->tags().contains(tag->name) && !answer_tags_.contains(tag->name)) continue;
     const std::string_view found = value.substr(tag->begin, tag->end - tag->begin);
-    if (allowed_.find(found) == std::string::npos) return found;
+    const auto has = [&](const std::string& text) { return text.find(found) != std::string::npos; };
+    if (std::none_of(allowed_.begin(), allowed_.end(), has)) return found;
   }
   return std::nullopt;
 }

@@ -21,25 +21,9 @@ constexpr std::array<std::string_view, 14> own_placeholders = {
     "role",     "value",    "open_tag", "close_tag", "feedback",     "constraints", "momentum",
     "rejected", "siblings", "examples", "objective", "instructions", "boldness",    "parameters"};
 
-Messages messages_of(const TGDOptions& options) {
-  if (!options.messages.empty()) return options.messages;
-  const Prompts& prompts = options.prompts;
-  return {{"system", {std::string(prompts.get(options.joint ? "tgd_joint_system" : "tgd_system"))}},
-          {"user", {std::string(prompts.get(options.joint ? "tgd_joint_user" : "tgd_user"))}}};
-}
-
-std::string content_of(const Message& message) {
-  std::vector<std::string> parts;
-  for (const Variable& part : message.content) parts.push_back(part.data().text());
-  return join(parts, "\n");
-}
-
 /// Whether a request may use other answer tags than those of the options: it has to say which.
-bool names_tags(const TGDOptions& options) {
-  if (options.joint) return true;
-  std::string text;
-  for (const Message& message : messages_of(options)) text += content_of(message) + "\n";
-  return has_placeholder(text, "open_tag") && has_placeholder(text, "close_tag");
+bool names_tags(const TGDOptions& options, const PromptParts& parts) {
+  return options.joint || (parts.has_placeholder("open_tag") && parts.has_placeholder("close_tag"));
 }
 
 bool is_name(std::string_view tag) {
@@ -64,7 +48,7 @@ void check_answer_tag(const TGDOptions& options) {
   }
 }
 
-void check_inputs(const TGDOptions& options, const std::string& text) {
+void check_inputs(const TGDOptions& options, const PromptParts& parts) {
   std::set<std::string_view> taken(own_placeholders.begin(), own_placeholders.end());
   for (const auto& [name, input] : options.inputs) {
     if (!taken.insert(name).second) {
@@ -73,7 +57,7 @@ void check_inputs(const TGDOptions& options, const std::string& text) {
     if (input.is_list() || input.variable().is_batch()) {
       throw ValueError(fmt::format("TGDOptions::inputs: \"{}\" is a list; the meta-prompt takes texts and numbers", name));
     }
-    if (!has_placeholder(text, name)) {
+    if (!parts.has_placeholder(name)) {
       throw ValueError(
           fmt::format("TGDOptions::inputs: \"{0}\" is used by no message: put {{{0}}} into TGDOptions::messages", name));
     }
@@ -83,16 +67,15 @@ void check_inputs(const TGDOptions& options, const std::string& text) {
 }  // namespace
 
 void check_meta_prompt(const TGDOptions& options) {
-  std::string text;
-  for (const Message& message : messages_of(options)) text += content_of(message) + "\n";
+  const PromptParts parts(options);
   const std::vector<std::string_view> needed =
       options.joint ? std::vector<std::string_view>{"parameters"} : std::vector<std::string_view>{"value", "feedback"};
   for (const std::string_view name : needed) {
-    if (has_placeholder(text, name)) continue;
+    if (parts.has_placeholder(name)) continue;
     throw ValueError(fmt::format("TGDOptions::messages have no {{{}}}: without it the language model would never see the {}",
                                  name, name == "feedback" ? "feedback" : "value it is to improve"));
   }
-  check_inputs(options, text);
+  check_inputs(options, parts);
   check_answer_tag(options);
 }
 
@@ -159,7 +142,7 @@ std::string free_tag(const std::string& wanted, const std::vector<SubjectTexts>&
 struct Filled {
   std::vector<lm::Message> messages;
   std::vector<std::string> tags;
-  std::set<std::string, std::less<>> used_prompts;
+  PromptNames used_prompts;
 };
 
 std::string joint_parameters(const std::vector<SubjectTexts>& subjects, const std::vector<std::string>& tags,
@@ -181,7 +164,7 @@ std::string joint_parameters(const std::vector<SubjectTexts>& subjects, const st
   return join(items, "\n\n");
 }
 
-std::vector<lm::Message> fill_messages(const TGDOptions& options, const SubjectTexts& texts, const SharedTexts& shared,
+std::vector<lm::Message> fill_messages(const PromptParts& parts, const SubjectTexts& texts, const SharedTexts& shared,
                                        std::string_view tag, std::string_view parameters) {
   const std::string open = open_tag(tag);
   const std::string close = close_tag(tag);
@@ -193,23 +176,23 @@ std::vector<lm::Message> fill_messages(const TGDOptions& options, const SubjectT
       {"boldness", shared.boldness}, {"parameters", parameters}};
   for (const auto& [name, text] : shared.inputs) inputs.push_back({name, text});
   std::vector<lm::Message> filled;
-  for (const Message& message : messages_of(options))
-    filled.push_back({message.role, fill_sections(content_of(message), inputs)});
+  for (const auto& message : parts.messages()) filled.push_back({message.role, fill_sections(message.content, inputs)});
   return filled;
 }
 
 Filled fill(const MetaPrompt& about, const Extent& extent) {
   const TGDOptions& options = about.options;
-  Sections sections(options, extent);
+  Sections sections(options, about.parts, extent);
   std::vector<SubjectTexts> subjects;
   for (const Subject& subject : about.subjects) subjects.push_back(texts_of(subject, sections));
   const SharedTexts shared = shared_texts(about, sections);
-  const std::string tag = names_tags(options) ? free_tag(options.answer_tag, subjects, shared) : options.answer_tag;
+  const std::string tag =
+      names_tags(options, about.parts) ? free_tag(options.answer_tag, subjects, shared) : options.answer_tag;
   Filled filled;
   for (std::size_t i = 0; i < subjects.size(); ++i)
     filled.tags.push_back(options.joint ? fmt::format("{}_{}", tag, i + 1) : tag);
   const std::string parameters = options.joint ? joint_parameters(subjects, filled.tags, sections) : std::string();
-  filled.messages = fill_messages(options, options.joint ? SubjectTexts{} : subjects.front(), shared, tag, parameters);
+  filled.messages = fill_messages(about.parts, options.joint ? SubjectTexts{} : subjects.front(), shared, tag, parameters);
   filled.used_prompts = sections.used_prompts();
   return filled;
 }
@@ -288,10 +271,7 @@ bool shrink_feedback(std::size_t& size, Fits fits) {
 
 Instructions instructions_of(const MetaPrompt& about, const Filled& filled) {
   const TGDOptions& options = about.options;
-  Instructions instructions;
-  for (const Message& message : messages_of(options)) instructions.add(content_of(message));
-  for (const std::string& name : filled.used_prompts) instructions.add(options.prompts.get(name));
-  instructions.add(options.prompts.get(options.joint ? "tgd_joint_reask" : "tgd_reask"));
+  Instructions instructions(about.parts.fixed_part(filled.used_prompts));
   for (const std::string& tag : filled.tags) {
     instructions.add_tag(tag);
     for (const lm::Message& message : filled.messages) instructions.add_mentions(message.content, tag);

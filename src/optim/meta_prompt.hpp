@@ -8,6 +8,7 @@
 #include <tgd/optim/tgd.hpp>
 
 #include "optim/instructions.hpp"
+#include "optim/prompt_parts.hpp"
 #include "optim/sections.hpp"
 
 namespace tgd::optim::detail {
@@ -20,6 +21,7 @@ struct MetaPrompt {
   std::span<const Subject> subjects;   // one, or all of a joint request
   std::span<const Variable> siblings;  // the nearest first
   const TGDOptions& options;
+  PromptParts& parts;  // of the same options
 };
 
 struct SentPrompt {

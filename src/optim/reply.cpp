@@ -231,6 +231,7 @@ std::variant<std::string, UnusableReply> read_value(const lm::Reply& reply, cons
   const std::string_view inside = std::get<std::string_view>(read);
   const bool may_have_fence = question.old_value.find(fence) != std::string_view::npos;
   std::string value(may_have_fence ? inside : without_fence(inside));
+  if (question.instructions.is_mention(value)) return failed(Problem::no_value);
   if (auto problem = problem_of(value, question)) return *std::move(problem);
   return value;
 }

@@ -39,19 +39,35 @@ std::vector<Variable> feedback_of(const StepItem& item) {
   return gradients;
 }
 
-Rewrite::Rewrite(const std::vector<const StepItem*>& items, std::vector<Variable> siblings, std::uint64_t sample)
-    : options_(*items.front()->options), siblings_(std::move(siblings)), sample_(sample) {
-  std::vector<Subject> subjects;
+namespace {
+
+std::vector<Rewrite::Slot> slots_of(const std::vector<const StepItem*>& items) {
+  std::vector<Rewrite::Slot> slots;
   for (const StepItem* item : items) {
     const std::string& value = item->state->parameter.data().text();
     ParameterUpdate update{
         .parameter = item->state->parameter, .outcome = Outcome::unchanged, .old_value = value, .new_value = value};
     update.gradients = feedback_of(*item);
-    slots_.push_back({.item = item, .checks = Checks(*item->state, options_), .update = std::move(update)});
+    slots.push_back({.item = item, .checks = Checks(*item->state, *item->options), .update = std::move(update)});
   }
-  for (const Slot& slot : slots_) subjects.push_back({slot.item->state, slot.update.gradients, slot.checks.texts()});
-  sent_ = meta_prompt({subjects, siblings_, options_});
+  return slots;
 }
+
+SentPrompt prompt_for(const std::vector<Rewrite::Slot>& slots, const std::vector<Variable>& siblings, PromptParts& parts) {
+  std::vector<Subject> subjects;
+  for (const Rewrite::Slot& slot : slots) subjects.push_back({slot.item->state, slot.update.gradients, slot.checks.texts()});
+  return meta_prompt({subjects, siblings, *slots.front().item->options, parts});
+}
+
+}  // namespace
+
+Rewrite::Rewrite(const std::vector<const StepItem*>& items, std::vector<Variable> siblings, PromptParts& parts,
+                 std::uint64_t sample)
+    : options_(*items.front()->options),
+      siblings_(std::move(siblings)),
+      sample_(sample),
+      slots_(slots_of(items)),
+      sent_(prompt_for(slots_, siblings_, parts)) {}
 
 std::string Rewrite::roles() const {
   std::vector<std::string> roles;
@@ -109,16 +125,11 @@ std::optional<UnusableReply> Rewrite::read(std::size_t index, const lm::Reply& r
 
 std::optional<UnusableReply> Rewrite::copied_words(Slot& slot, const std::string& value) const {
   if (options_.copied_words == 0) return std::nullopt;
-  if (!slot.conversations) {
-    WordRuns& words = slot.conversations.emplace(conversation_words(slot.update.gradients, options_.copied_words));
-    words.allow(slot.update.old_value);
-    for (const std::string& constraint : slot.checks.texts()) words.allow(constraint);
-    for (const std::string& example : options_.examples) words.allow(example);
-    for (const auto& [name, input] : options_.inputs) words.allow(input.variable().data().item_text());
-    for (const Variable& sibling : siblings_) words.allow(sibling.data().text());
-    if (const ParameterRules* rules = rules_for(slot.update.parameter, options_)) words.allow(rules->instructions);
-  }
-  const auto copied = slot.conversations->find(value);
+  if (!slot.conversations) slot.conversations = conversation_words(slot.update.gradients, options_.copied_words);
+  if (slot.conversations->empty()) return std::nullopt;
+  std::vector<std::string> allowed = sent_.instructions.allowed();
+  for (const Variable& sibling : siblings_) allowed.push_back(sibling.data().text());
+  const auto copied = slot.conversations->find(value, allowed);
   if (!copied) return std::nullopt;
   return unusable(Problem::copied, options_.prompts, {{"text", tgd::detail::excerpt(*copied, 160)}});
 }

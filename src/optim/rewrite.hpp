@@ -26,8 +26,17 @@ std::vector<Variable> feedback_of(const StepItem& item);
 
 class Rewrite {
  public:
+  /// A parameter of the request.
+  struct Slot {
+    const StepItem* item;
+    Checks checks;
+    ParameterUpdate update;
+    bool is_open = true;  // a usable value is still to come
+    std::optional<WordRuns> conversations = {};
+  };
+
   /// One item, or those of a joint request; each has feedback, and outlives the object. Throws as meta_prompt and Checks do.
-  Rewrite(const std::vector<const StepItem*>& items, std::vector<Variable> siblings, std::uint64_t sample);
+  Rewrite(const std::vector<const StepItem*>& items, std::vector<Variable> siblings, PromptParts& parts, std::uint64_t sample);
 
   lm::ChatModel& model() const { return *options_.model; }
   std::string roles() const;
@@ -39,14 +48,6 @@ class Rewrite {
   std::vector<ParameterUpdate> updates() const;
 
  private:
-  struct Slot {
-    const StepItem* item;
-    Checks checks;
-    ParameterUpdate update;
-    bool is_open = true;
-    std::optional<WordRuns> conversations = {};
-  };
-
   std::optional<UnusableReply> read(std::size_t index, const lm::Reply& reply);
   std::optional<UnusableReply> copied_words(Slot& slot, const std::string& value) const;
   std::vector<Complaint> complaints_about(const lm::Reply& reply);

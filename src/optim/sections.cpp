@@ -21,15 +21,6 @@ constexpr std::size_t longest_sibling = 600;  // bytes of its value
 std::string number(std::size_t count) { return fmt::format("{}", count); }
 std::string number(double score) { return fmt::format("{:.6g}", score); }
 
-/// The tags of every prompt that a request for new values can be made of.
-std::set<std::string, std::less<>> tags_of_prompts(const Prompts& prompts) {
-  std::set<std::string, std::less<>> tags;
-  for (const std::string_view name : Prompts::names()) {
-    if (name.starts_with("tgd_")) tags.merge(tag_names(prompts.get(name)));
-  }
-  return tags;
-}
-
 }  // namespace
 
 std::string feedback_text(const Variable& gradient) {
@@ -42,13 +33,11 @@ std::string feedback_text(const Variable& gradient) {
   return texts.empty() ? std::string() : tgd::detail::join_items(texts);
 }
 
-Sections::Sections(const TGDOptions& options, const Extent& extent)
-    : options_(options), extent_(extent), tags_(tags_of_prompts(options.prompts)), sample_tags_(tags_) {
-  for (const std::string& own : tag_names(options.prompts.get("backward_sample"))) sample_tags_.erase(own);
-}
+Sections::Sections(const TGDOptions& options, const PromptParts& parts, const Extent& extent)
+    : options_(options), parts_(parts), extent_(extent) {}
 
 std::string Sections::render(std::string_view name, std::initializer_list<TemplateInput> inputs) {
-  used_.emplace(name);
+  if (!used_.contains(name)) used_.emplace(name);
   return options_.prompts.render(name, inputs);
 }
 
@@ -61,7 +50,7 @@ std::string Sections::score_line(const std::optional<double>& score) {
 }
 
 std::string Sections::feedback_of(const Variable& gradient, std::string_view value) const {
-  return cut_middle(with_bracketed_tags(feedback_text(gradient), tags_, value), extent_.feedback_size);
+  return cut_middle(with_bracketed_tags(feedback_text(gradient), parts_.tags(), value), extent_.feedback_size);
 }
 
 /// The conversations behind a gradient, as many as may still be shown.
@@ -71,7 +60,8 @@ std::string Sections::contexts(const Variable& gradient, std::string_view value)
   const std::size_t shown = std::min(extent_.conversations, extras->contexts.size());
   extent_.conversations -= shown;
   std::vector<std::string> texts;
-  for (std::size_t i = 0; i < shown; ++i) texts.push_back(with_bracketed_tags(extras->contexts[i], sample_tags_, value));
+  for (std::size_t i = 0; i < shown; ++i)
+    texts.push_back(with_bracketed_tags(extras->contexts[i], parts_.tags_beside_samples(), value));
   if (shown < extras->contexts.size()) texts.push_back(left_out(extras->contexts.size() - shown, "conversations"));
   return join(texts, "\n\n");
 }
@@ -126,7 +116,7 @@ std::string Sections::rejected(const Subject& subject) {
   std::vector<std::string> items;
   if (hidden > 0 && hidden < proposals.size()) items.push_back(left_out(hidden, "rejected"));
   for (std::size_t i = hidden; i < proposals.size(); ++i) {
-    const std::string reason = cut_middle(with_bracketed_tags(proposals[i].reason, tags_, {}), extent_.feedback_size);
+    const std::string reason = cut_middle(with_bracketed_tags(proposals[i].reason, parts_.tags(), {}), extent_.feedback_size);
     items.push_back(render("tgd_rejected_item", {{"number", number(i + 1)},
                                                  {"value", proposals[i].value},
                                                  {"reason", reason},

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <limits>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <tgd/optim/tgd.hpp>
 
+#include "optim/prompt_parts.hpp"
 #include "optim/state.hpp"
 
 namespace tgd::optim::detail {
@@ -36,7 +36,7 @@ struct Extent {
 /// written in square brackets, so that nothing in them can be taken for a part of the request.
 class Sections {
  public:
-  Sections(const TGDOptions& options, const Extent& extent);
+  Sections(const TGDOptions& options, const PromptParts& parts, const Extent& extent);
 
   std::string feedback(const Subject& subject);
   std::string constraints(const Subject& subject);
@@ -51,7 +51,7 @@ class Sections {
 
   /// The prompt, filled, and counted as used.
   std::string render(std::string_view name, std::initializer_list<TemplateInput> inputs);
-  const std::set<std::string, std::less<>>& used_prompts() const noexcept { return used_; }
+  const PromptNames& used_prompts() const noexcept { return used_; }
 
  private:
   std::string contexts(const Variable& gradient, std::string_view value);
@@ -60,10 +60,9 @@ class Sections {
   std::string left_out(std::size_t count, std::string_view what);
 
   const TGDOptions& options_;
+  const PromptParts& parts_;
   Extent extent_;  // conversations: those that may still be shown
-  std::set<std::string, std::less<>> tags_;
-  std::set<std::string, std::less<>> sample_tags_;
-  std::set<std::string, std::less<>> used_;
+  PromptNames used_;
 };
 
 }  // namespace tgd::optim::detail

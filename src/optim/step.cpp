@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
 
 #include <fmt/format.h>
@@ -49,6 +50,7 @@ std::vector<std::vector<std::size_t>> requests_for(const std::vector<StepItem>& 
 
 std::vector<Job> jobs_for(const std::vector<StepItem>& items, std::size_t count) {
   std::vector<Job> jobs;
+  std::map<const TGDOptions*, PromptParts> parts;
   const auto requests = requests_for(items);
   for (std::size_t candidate = 0; candidate < count; ++candidate) {
     for (const std::vector<std::size_t>& indices : requests) {
@@ -56,7 +58,8 @@ std::vector<Job> jobs_for(const std::vector<StepItem>& items, std::size_t count)
       for (const std::size_t i : indices) subjects.push_back(&items[i]);
       std::vector<Variable> siblings =
           subjects.front()->options->joint ? std::vector<Variable>{} : siblings_of(indices.front(), items);
-      jobs.push_back({candidate, indices, std::make_unique<Rewrite>(subjects, std::move(siblings), candidate)});
+      PromptParts& own = parts.try_emplace(subjects.front()->options, *subjects.front()->options).first->second;
+      jobs.push_back({candidate, indices, std::make_unique<Rewrite>(subjects, std::move(siblings), own, candidate)});
     }
   }
   return jobs;

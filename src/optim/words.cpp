@@ -1,6 +1,8 @@
 #include "optim/words.hpp"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include "core/text.hpp"
 
@@ -34,6 +36,8 @@ std::size_t end_of_character(std::string_view text, std::size_t at) {
 /// Numbers for the words between white space, the same for the same word in both texts.
 class Vocabulary {
  public:
+  explicit Vocabulary(std::size_t bytes) { numbers_.reserve(bytes / 4); }
+
   std::vector<std::size_t> numbers(std::string_view text) {
     std::vector<std::size_t> numbers;
     for (std::size_t at = 0; at < text.size();) {
@@ -58,6 +62,24 @@ void drop_common_ends(std::vector<std::size_t>& a, std::vector<std::size_t>& b) 
   a.erase(a.begin(), a_begin);
   b.erase(b.begin(), b_begin);
 }
+
+/// Where each word stands.
+class Places {
+ public:
+  Places(const std::vector<std::size_t>& words, std::size_t vocabulary) : last_(vocabulary, nowhere), before_(words.size()) {
+    for (std::size_t place = 0; place < words.size(); ++place) before_[place] = std::exchange(last_[words[place]], place);
+  }
+
+  template <class Visit>
+  void each(std::size_t word, Visit visit) const {
+    for (std::size_t place = last_[word]; place != nowhere; place = before_[place]) visit(place);
+  }
+
+ private:
+  static constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();
+  std::vector<std::size_t> last_;    // of each word
+  std::vector<std::size_t> before_;  // the place before this one with the same word
+};
 
 /// 64 rows of a column of the table of edit distances, as differences between neighbours.
 struct Block {
@@ -104,26 +126,25 @@ std::vector<Word> words_of(std::string_view text) {
 // Bit-parallel: 64 rows of the table at a time. G. Myers, "A fast bit-vector algorithm for approximate string matching based on
 // dynamic programming", 1999, in the form for the distance of whole texts by H. Hyyro, 2003.
 std::size_t word_edit_distance(std::string_view before, std::string_view after) {
-  Vocabulary vocabulary;
+  Vocabulary vocabulary(before.size() + after.size());
   std::vector<std::size_t> rows = vocabulary.numbers(before);
   std::vector<std::size_t> columns = vocabulary.numbers(after);
   drop_common_ends(rows, columns);
   if (rows.empty() || columns.empty()) return rows.size() + columns.size();
 
-  std::vector<std::vector<std::size_t>> places(vocabulary.size());
-  for (std::size_t row = 0; row < rows.size(); ++row) places[rows[row]].push_back(row);
+  const Places places(rows, vocabulary.size());
   std::vector<Block> blocks((rows.size() + 63) / 64);
   std::vector<std::uint64_t> equal(blocks.size());
   std::size_t distance = rows.size();
   for (const std::size_t word : columns) {
-    for (const std::size_t row : places[word]) equal[row / 64] |= std::uint64_t{1} << (row % 64);
+    places.each(word, [&](std::size_t row) { equal[row / 64] |= std::uint64_t{1} << (row % 64); });
     int step = 1;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const bool is_last = i + 1 == blocks.size();
       step = blocks[i].advance(equal[i], step, is_last ? static_cast<unsigned>((rows.size() - 1) % 64) : 63);
     }
     distance += static_cast<std::size_t>(step);
-    for (const std::size_t row : places[word]) equal[row / 64] = 0;
+    places.each(word, [&](std::size_t row) { equal[row / 64] = 0; });
   }
   return distance;
 }
@@ -147,20 +168,26 @@ void WordRuns::add(std::string_view text) {
   }
 }
 
-void WordRuns::allow(std::string_view text) {
-  for (const std::uint64_t run : runs_of(words_of(text))) allowed_.insert(run);
+void WordRuns::drop_common() {
+  std::erase_if(added_, [&](const auto& added) { return added.second.texts >= 3 && 2 * added.second.texts > texts_; });
 }
 
-void WordRuns::allow_common() {
-  for (const auto& [run, seen] : added_) {
-    if (seen.texts >= 3 && 2 * seen.texts > texts_) allowed_.insert(run);
+// What is allowed hardly ever matters: it is looked at only when something was found.
+std::optional<std::string_view> WordRuns::find(std::string_view text, std::span<const std::string> allowed) const {
+  const auto found = added_.empty() ? std::nullopt : find_unless(text, {});
+  if (!found || allowed.empty()) return found;
+  std::unordered_set<std::uint64_t> allowed_runs;
+  for (const std::string& other : allowed) {
+    for (const std::uint64_t run : runs_of(words_of(other))) allowed_runs.insert(run);
   }
+  return find_unless(text, allowed_runs);
 }
 
-std::optional<std::string_view> WordRuns::find(std::string_view text) const {
+std::optional<std::string_view> WordRuns::find_unless(std::string_view text,
+                                                      const std::unordered_set<std::uint64_t>& allowed) const {
   const std::vector<Word> words = words_of(text);
   const std::vector<std::uint64_t> runs = runs_of(words);
-  const auto counts = [&](std::uint64_t run) { return added_.contains(run) && !allowed_.contains(run); };
+  const auto counts = [&](std::uint64_t run) { return added_.contains(run) && !allowed.contains(run); };
   const auto first = std::find_if(runs.begin(), runs.end(), counts);
   if (first == runs.end()) return std::nullopt;
   const auto last = std::find_if_not(first, runs.end(), counts) - 1;

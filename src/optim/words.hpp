@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -32,13 +33,13 @@ class WordRuns {
 
   /// A text whose runs are looked for.
   void add(std::string_view text);
-  /// A text whose runs do not count, wherever else they are.
-  void allow(std::string_view text);
-  /// Lets runs that more than half of the added texts have, and at least three of them, not count either.
-  void allow_common();
+  bool empty() const noexcept { return added_.empty(); }
+  /// Takes out the runs that more than half of the added texts have, and at least three of them.
+  void drop_common();
 
-  /// The first run of `text` that was added and not allowed, as `text` spells it and as long as it goes on.
-  std::optional<std::string_view> find(std::string_view text) const;
+  /// The first run of `text` that was added, as `text` spells it and as long as it goes on. Runs of the `allowed` texts do not
+  /// count.
+  std::optional<std::string_view> find(std::string_view text, std::span<const std::string> allowed = {}) const;
 
  private:
   struct Seen {
@@ -46,11 +47,11 @@ class WordRuns {
     std::size_t texts = 0;
   };
   std::vector<std::uint64_t> runs_of(const std::vector<Word>& words) const;
+  std::optional<std::string_view> find_unless(std::string_view text, const std::unordered_set<std::uint64_t>& allowed) const;
 
   std::size_t length_;
   std::size_t texts_ = 0;
   std::unordered_map<std::uint64_t, Seen> added_;
-  std::unordered_set<std::uint64_t> allowed_;
 };
 
 }  // namespace tgd::optim::detail

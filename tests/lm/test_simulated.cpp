@@ -240,6 +240,36 @@ TEST_CASE("The editor heeds the reason when it is asked again", "[lm][simulated]
   CHECK(again("It was cut off because it is too long. Be more concise.").size() < improved_value(first).size());
 }
 
+TEST_CASE("The editor wants more evidence for what was rejected again and again", "[lm][simulated]") {
+  const std::string remark = "Choose dog when the message mentions \"kennel\".";
+  const std::string with_kennel = animals + "\n\nRules for choosing the label:\n- dog: kennel";
+  const auto has_kennel = [&](std::size_t remarks, std::size_t rejections) {
+    return rewritten({.value = animals,
+                      .feedback = std::vector<std::string>(remarks, remark),
+                      .rejected = std::vector<std::string>(rejections, with_kennel)})
+               .find("kennel") != std::string::npos;
+  };
+  CHECK(has_kennel(2, 0));
+  CHECK(has_kennel(2, 1));
+  CHECK_FALSE(has_kennel(2, 2));
+  CHECK(has_kennel(3, 2));
+}
+
+TEST_CASE("The editor is as bold as it is asked to be", "[lm][simulated]") {
+  const std::string remark = "Choose dog when the message mentions \"kennel\".";
+  const auto has_kennel = [&](std::size_t remarks, const std::string& boldness) {
+    return rewritten({.value = animals,
+                      .feedback = std::vector<std::string>(remarks, remark),
+                      .boldness = boldness.empty() ? "" : std::string(Prompts().get("tgd_boldness_" + boldness))})
+               .find("kennel") != std::string::npos;
+  };
+  CHECK_FALSE(has_kennel(2, "conservative"));
+  CHECK(has_kennel(3, "conservative"));
+  CHECK_FALSE(has_kennel(1, "moderate"));
+  CHECK(has_kennel(2, "moderate"));
+  CHECK(has_kennel(1, "bold"));
+}
+
 TEST_CASE("The editor uses the tags that a meta-prompt of another wording asks for", "[lm][simulated]") {
   const std::string text =
       reply({.messages = {{"user",

@@ -68,8 +68,9 @@ struct Scene {
     std::vector<Subject> subjects{{&state, gradients, checks.texts()}};
     if (joint) subjects.push_back({&other, other_gradients, other_checks.texts()});
     const std::vector<Variable> others = has_siblings ? std::vector{other.parameter} : std::vector<Variable>{};
+    tgd::optim::detail::PromptParts parts(options);
     Request request;
-    request.messages = tgd::optim::detail::meta_prompt({subjects, others, options}).messages;
+    request.messages = tgd::optim::detail::meta_prompt({subjects, others, options, parts}).messages;
     return sent_text({&request, 1});
   }
 
