@@ -96,8 +96,8 @@ struct TGDOptions {
   /// A new value has at most this many times the characters of the parameter's first value.
   std::optional<double> max_length_ratio = {};
   /// A new value that has this many words in a row from a conversation behind the feedback is asked for again; 0: not checked.
-  /// Words that every conversation has are no copy, nor are those of the old value, constraints, instructions, examples, inputs
-  /// and siblings. The default is far above what cue words need and below what a copied sentence has.
+  /// Words that most conversations have are no copy, nor are those of the old value, constraints, instructions, examples, inputs
+  /// and siblings. Cue words need one to three; of the 210 tickets of examples/tickets no two share six in a row.
   std::size_t copied_words = 8;
   /// The name of the tags around the new value. Where the material that is shown holds such a tag, a number is added.
   std::string answer_tag = "IMPROVED_VALUE";
