@@ -128,7 +128,8 @@ std::optional<UnusableReply> Rewrite::copied_words(Slot& slot, const std::string
   if (!slot.conversations) slot.conversations = conversation_words(slot.update.gradients, options_.copied_words);
   if (slot.conversations->empty()) return std::nullopt;
   std::vector<std::string> allowed = sent_.instructions.allowed();
-  for (const Variable& sibling : siblings_) allowed.push_back(sibling.data().text());
+  const std::size_t shown = std::min(siblings_.size(), options_.siblings);
+  for (std::size_t i = 0; i < shown; ++i) allowed.push_back(siblings_[i].data().text());
   const auto copied = slot.conversations->find(value, allowed);
   if (!copied) return std::nullopt;
   return unusable(Problem::copied, options_.prompts, {{"text", tgd::detail::excerpt(*copied, 160)}});
