@@ -112,8 +112,9 @@ TEST_CASE("the gate rolls a proposal back that is not better, and the optimizer 
     Trainer trainer({.max_epochs = 2, .backward = {.model = critic}, .gate = {.confidence = 0.9}});
     trainer.fit(agent, numbers(12, 12));
     REQUIRE(agent.editor->calls() == 2);
+    const lm::Request second = agent.editor->requests()[1];
     std::string asked;
-    for (const lm::Message& message : agent.editor->requests()[1].messages) asked += message.content;
+    for (const lm::Message& message : second.messages) asked += message.content;
     CHECK_THAT(asked, ContainsSubstring("up to 2") && ContainsSubstring("no better on the samples it was made from"));
   }
 }
