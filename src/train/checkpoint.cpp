@@ -120,7 +120,8 @@ std::string to_text(const Checkpoint& checkpoint) {
 
   std::string text = fmt::format("{{\"tgd_checkpoint\": {}", format_version);
   const auto add = [&text](std::string_view name, const Value& value) {
-    text += fmt::format(",\n\"{}\": {}", name, dumped(value));
+    text.append(",\n\"").append(name).append("\": ");
+    text += dumped(value);
   };
   add("agent", checkpoint.agent);
   add("run", to_value(checkpoint.run));
@@ -136,7 +137,8 @@ std::string to_text(const Checkpoint& checkpoint) {
   }
   text += "]";
   add("loader", checkpoint.loader.value());
-  return text + "}\n";
+  text += "}\n";
+  return text;
 }
 
 Checkpoint read_checkpoint(const std::filesystem::path& path) {
