@@ -66,6 +66,13 @@ std::string read_file(const std::filesystem::path& path) {
   return content;
 }
 
+void cut_file(const std::filesystem::path& path, std::uint64_t bytes) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) || std::filesystem::file_size(path, error) <= bytes) return;
+  std::filesystem::resize_file(path, bytes, error);
+  if (error) fail("cut", path, error.value());
+}
+
 void write_file(const std::filesystem::path& path, std::string_view content) {
   std::filesystem::path temporary = path;
   temporary += ".tmp";

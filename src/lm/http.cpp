@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cctype>
 #include <csignal>
 #include <deque>
 #include <map>
@@ -14,6 +13,7 @@
 #include "core/text.hpp"
 #include "lm/concurrency_limit.hpp"
 #include "lm/curl_handles.hpp"
+#include "lm/request_headers.hpp"
 #include "lm/retry.hpp"
 
 namespace tgd::lm::detail {
@@ -33,13 +33,6 @@ void block_sigpipe() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGPIPE);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
 }
 
 // A handle with its surroundings, used for one attempt after the other.

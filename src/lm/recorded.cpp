@@ -18,6 +18,7 @@
 #include "lm/excerpt.hpp"
 #include "lm/line_diff.hpp"
 #include "lm/one_piece.hpp"
+#include "lm/request_headers.hpp"
 #include "lm/request_key.hpp"
 
 namespace tgd::lm {
@@ -32,35 +33,23 @@ const tgd::detail::RecordFormat format{"{", std::string(detail::cassette_end)};
 
 // ---- Secrets ---------------------------------------------------------------------------------------------------------
 
-/// What is shorter stands for "no key" ("none"), and blanking it would garble texts.
-void add_secret(Secrets& secrets, const std::string& secret) {
-  if (secret.size() >= 8) secrets.push_back(secret);
-}
-
 Secrets all_secrets(const CassetteOptions& options) {
   Secrets secrets;
-  for (const std::string& secret : options.secrets) add_secret(secrets, secret);
+  for (const std::string& secret : options.secrets) detail::add_secret(secrets, secret);
   const char* key = std::getenv("OPENAI_API_KEY");  // NOLINT(concurrency-mt-unsafe)
-  if (key != nullptr) add_secret(secrets, key);
+  if (key != nullptr) detail::add_secret(secrets, key);
   return secrets;
 }
 
 void add_headers(Secrets& secrets, const CallOptions& options) {
   for (const auto& [name, value] : options.headers) {
     if (!detail::may_hold_secret(name)) continue;
-    add_secret(secrets, value);
-    add_secret(secrets, value.substr(value.rfind(' ') + 1));  // of "Bearer <secret>"
+    detail::add_secret(secrets, value);
+    detail::add_secret(secrets, value.substr(value.rfind(' ') + 1));  // of "Bearer <secret>"
   }
 }
 
-void blank(const Secrets& secrets, std::string& text) {
-  constexpr std::string_view mark = "***";
-  for (const std::string& secret : secrets) {
-    for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + mark.size())) {
-      text.replace(at, secret.size(), mark);
-    }
-  }
-}
+void blank(const Secrets& secrets, std::string& text) { text = detail::without(secrets, std::move(text)); }
 
 void blank(const Secrets& secrets, nlohmann::json& value) {
   if (value.is_string()) blank(secrets, value.get_ref<std::string&>());

@@ -10,11 +10,6 @@ namespace tgd::lm::detail {
 
 namespace {
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 void check_header(const std::string& name, const std::string& value) {
@@ -34,6 +29,13 @@ bool may_hold_secret(const std::string& name) {
 }
 
 }  // namespace
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return result;
+}
 
 void set_header(Headers& headers, const std::string& name, const std::string& value) {
   check_header(name, value);

@@ -1,7 +1,6 @@
 #include "lm/request_key.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -9,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/sha256.hpp"
+#include "lm/request_headers.hpp"
 
 namespace tgd::lm::detail {
 
@@ -16,13 +16,6 @@ namespace {
 
 using Value = nlohmann::json;
 using Pairs = std::vector<std::pair<std::string, std::string>>;
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
 
 // Arguments are shallow; whoever nests them deeply enough to end the stack would not get them parsed either.
 void make_canonical(Value& value) {

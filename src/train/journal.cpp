@@ -1,33 +1,18 @@
 #include "train/journal.hpp"
 
 #include <fstream>
-#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/file.hpp"
 #include "core/sha256.hpp"
+#include "lm/reply_json.hpp"
 
 namespace tgd::detail {
 
 namespace {
-
-nlohmann::json reply_json(const lm::Reply& reply) {
-  return {{"content", reply.content},
-          {"finish_reason", reply.finish_reason},
-          {"model", reply.model},
-          {"usage", reply.usage.to_json().value()},
-          {"alternatives", reply.alternatives}};
-}
-
-lm::Reply reply_of(const nlohmann::json& json) {
-  return {.content = json.at("content"),
-          .finish_reason = json.at("finish_reason"),
-          .model = json.at("model"),
-          .usage = lm::Usage::from_json(json.at("usage")),
-          .alternatives = json.at("alternatives")};
-}
 
 lm::Usage minus(const lm::Usage& a, const lm::Usage& b) {
   return {a.calls - b.calls,
@@ -52,7 +37,7 @@ void Journal::open(const std::filesystem::path& path, std::uint64_t interval) {
   replies_.clear();
   interval_ = interval;
   load(path);
-  file_ = LineFile(path, std::numeric_limits<std::uint64_t>::max());
+  file_.emplace(path, RecordFormat{.begin = "{", .end = "\n"});
 }
 
 // A line that a crash cut off is none, and neither are those of an interval that a checkpoint holds.
@@ -60,9 +45,9 @@ void Journal::load(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   for (std::string line; std::getline(file, line);) {
     try {
-      const nlohmann::json json = nlohmann::json::parse(line);
+      const auto json = nlohmann::ordered_json::parse(line);
       if (json.at("interval") != interval_) continue;
-      replies_.insert_or_assign({json.at("call"), json.at("number")}, reply_of(json.at("reply")));
+      replies_.insert_or_assign({json.at("call"), json.at("number")}, lm::detail::reply_from_json(json.at("reply")));
     } catch (const std::exception&) {
       continue;
     }
@@ -74,7 +59,7 @@ void Journal::begin_interval(std::uint64_t interval) {
   interval_ = interval;
   numbers_.clear();
   replies_.clear();
-  if (file_.is_open()) file_.clear();
+  if (file_) cut_file(file_->path(), 0);
 }
 
 void Journal::check() const {
@@ -97,13 +82,15 @@ std::optional<lm::Reply> Journal::recall(const Ticket& ticket) {
 
 // What cannot be written must not keep the caller from its reply; the run ends at its next border instead.
 void Journal::keep(const Ticket& ticket, const lm::Reply& reply) {
-  const nlohmann::json line{
-      {"interval", ticket.interval}, {"call", ticket.call}, {"number", ticket.number}, {"reply", reply_json(reply)}};
-  const std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const nlohmann::ordered_json line{{"interval", ticket.interval},
+                                    {"call", ticket.call},
+                                    {"number", ticket.number},
+                                    {"reply", lm::detail::reply_to_json(reply)}};
+  const std::string text = line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   const std::lock_guard lock(mutex_);
-  if (!file_.is_open() || !fault_.empty() || ticket.interval != interval_) return;
+  if (!file_ || !fault_.empty() || ticket.interval != interval_) return;
   try {
-    file_.add(text);
+    file_->append(text + "\n");
   } catch (const std::exception& error) {
     fault_ = error.what();
   }

@@ -18,8 +18,8 @@
 #include <tgd/lm/cost_meter.hpp>
 #include <tgd/lm/decorator.hpp>
 
+#include "core/append_file.hpp"
 #include "lm/request_key.hpp"
-#include "train/line_file.hpp"
 
 namespace tgd::detail {
 
@@ -62,7 +62,7 @@ class Journal {
   std::atomic<std::int64_t> in_flight_ = 0;
   mutable std::mutex mutex_;
   lm::CostReport earlier_;  // less what the meter had counted by then
-  LineFile file_;
+  std::optional<AppendFile> file_;
   std::uint64_t interval_ = 0;
   std::map<std::string, std::uint64_t> numbers_;
   std::map<std::pair<std::string, std::uint64_t>, lm::Reply> replies_;

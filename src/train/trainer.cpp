@@ -8,12 +8,12 @@
 
 #include <tgd/lm/observed.hpp>
 
+#include "core/append_file.hpp"
 #include "core/file.hpp"
 #include "core/rethrow.hpp"
 #include "train/checkpoint.hpp"
 #include "train/gatekeeper.hpp"
 #include "train/journal.hpp"
-#include "train/line_file.hpp"
 #include "train/tally.hpp"
 
 namespace tgd {
@@ -68,7 +68,8 @@ class RunFiles {
     std::optional<Checkpoint> checkpoint;
     if (is_there) checkpoint = detail::read_checkpoint(checkpoint_path());
     interval_ = checkpoint ? checkpoint->interval : 0;
-    metrics_ = detail::LineFile(folder_ / "metrics.jsonl", checkpoint ? checkpoint->metrics_bytes : 0);
+    detail::cut_file(metrics_path(), checkpoint ? checkpoint->metrics_bytes : 0);
+    metrics_.emplace(metrics_path(), detail::RecordFormat{.begin = "{", .end = "\n"});
     std::error_code error;
     if (!resume) std::filesystem::remove(folder_ / "journal.jsonl", error);  // of a run that got to no checkpoint
     journal_.open(folder_ / "journal.jsonl", interval_);
@@ -79,14 +80,14 @@ class RunFiles {
 
   template <class Report>
   void add_metrics(const Report& report) {
-    if (is_used()) metrics_.add(detail::metrics_line(report));
+    if (is_used()) metrics_->append(detail::metrics_line(report) + "\n");
   }
 
   // The journal is emptied last: what is in it when the process dies in between belongs to an interval that is over.
   void save(Checkpoint checkpoint) {
     journal_.check();
     checkpoint.interval = interval_ + 1;
-    checkpoint.metrics_bytes = metrics_.size();
+    checkpoint.metrics_bytes = std::filesystem::file_size(metrics_path());
     const std::string text = detail::to_text(checkpoint);
     detail::write_file(checkpoint_path(), text);
     if (kept_ > 0) keep(checkpoint.run.step, text);
@@ -105,6 +106,7 @@ class RunFiles {
   }
 
  private:
+  std::filesystem::path metrics_path() const { return folder_ / "metrics.jsonl"; }
   std::filesystem::path checkpoint_path() const { return folder_ / "checkpoint.json"; }
   std::filesystem::path checkpoint_path(std::size_t step) const { return folder_ / fmt::format("checkpoint-{}.json", step); }
 
@@ -118,7 +120,7 @@ class RunFiles {
   std::size_t kept_;
   Module* module_;
   detail::Journal& journal_;
-  detail::LineFile metrics_;
+  std::optional<detail::AppendFile> metrics_;
   std::uint64_t interval_ = 0;
 };
 
