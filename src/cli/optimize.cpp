@@ -1,13 +1,14 @@
 #include "cli/optimize.hpp"
 
 #include <chrono>
+#include <memory>
 
 #include <fmt/format.h>
 #include <tgd/data/data_loader.hpp>
 #include <tgd/version.hpp>
 
 #include "cli/progress.hpp"
-#include "cli/report.hpp"
+#include "cli/summary.hpp"
 #include "cli/run_folder.hpp"
 #include "cli/task.hpp"
 #include "cli/task_agent.hpp"
@@ -18,6 +19,17 @@
 namespace tgd::cli {
 
 namespace {
+
+constexpr const char* examples = R"(Examples:
+  tgd optimize examples/tickets/task.json
+      with the simulated LM that the task asks for: no key, no network
+  tgd optimize task.json --model gpt-4o-mini
+      at api.openai.com, with the key in OPENAI_API_KEY
+  tgd optimize task.json --base-url http://localhost:8000/v1 --model qwen3
+      at any server that speaks the OpenAI protocol
+
+The run folder gets the optimized prompt (<parameter>.txt, parameters.json), the figures (result.json), a line for each step
+(metrics.jsonl) and the task as it was run (task.json).)";
 
 using Loader = data::DataLoader<DataPart>;
 
@@ -56,7 +68,7 @@ std::string described(const Models& models) {
 class Optimization {
  public:
   explicit Optimization(const OptimizeFlags& flags)
-      : terminal_(flags.quiet),
+      : terminal_(flags.output),
         task_(task_with(flags)),
         data_(load_data(task_.data)),
         models_(make_models(task_, flags.model)),
@@ -145,6 +157,25 @@ class Optimization {
 
 }  // namespace
 
-void optimize(const OptimizeFlags& flags) { Optimization(flags).run(); }
+Status optimize(const OptimizeFlags& flags) {
+  Optimization(flags).run();
+  return Status::ok;
+}
+
+void add_optimize(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("optimize", "Improve the prompts of a task by textual gradient descent");
+  const auto flags = std::make_shared<OptimizeFlags>();
+  add_task_argument(*command, flags->task);
+  add_model_flags(*command, flags->model);
+  command->add_option("--epochs", flags->epochs, "How often to go through the training part")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
+  command->add_option("--seed", flags->seed, "Seed of the order of the training part")->option_text("N");
+  command->add_option("--run-dir", flags->run_dir, "New folder for the results; else runs/<name>-<time>")->option_text("FOLDER");
+  command->add_option("--prompts", flags->prompts, "Folder with texts to use instead of tgd's own")->option_text("FOLDER");
+  add_output_flags(*command, flags->output);
+  command->footer(examples);
+  command->callback([flags, &action] { action = [flags] { return optimize(*flags); }; });
+}
 
 }  // namespace tgd::cli

@@ -6,21 +6,21 @@
 #include <filesystem>
 #include <optional>
 
-#include "cli/models.hpp"
+#include "cli/command.hpp"
 
 namespace tgd::cli {
 
 struct OptimizeFlags {
-  std::filesystem::path task;
+  std::string task;
   ModelFlags model = {};
   std::optional<std::uint64_t> seed = {};
   std::optional<std::size_t> epochs = {};
   std::optional<std::filesystem::path> run_dir = {};
   std::optional<std::filesystem::path> prompts = {};
-  bool quiet = false;
+  OutputFlags output = {};
 };
 
 /// Throws TaskError before the first call is made, and what ended the run after it.
-void optimize(const OptimizeFlags& flags);
+Status optimize(const OptimizeFlags& flags);
 
 }  // namespace tgd::cli

@@ -143,7 +143,7 @@ void expect_use(const TaskValue& place, const std::string& name, const std::vect
 
 void expect_all_used(const TaskValue& root, const Task& task) {
   std::vector<std::string> texts;
-  for (const MessageSpec& message : task.messages) texts.insert(texts.end(), message.content.begin(), message.content.end());
+  for (const MessageSpec& message : task.stages.front().messages) texts.insert(texts.end(), message.content.begin(), message.content.end());
   for (const ParameterSpec& parameter : task.parameters) {
     expect_use(root.at("parameters", "").at(parameter.name, ""), parameter.name, texts);
   }
@@ -280,17 +280,21 @@ Task parse_task(const TaskDocument& document, const std::filesystem::path& file)
             .name = file.stem().string(),
             .data = read_data(root.at("data", R"({"file": "data.jsonl", …})")),
             .parameters = {},
-            .messages = {},
+            .stages = {},
+            .evaluator = {},
             .models = read_models(root.find("models")),
             .optimizer = read_optimizer(root.find("optimizer")),
             .training = read_training(root.find("training")),
+            .budget = {},
+            .cache = {},
+            .prompts = {},
             .json = root.json()};
   if (const auto name = root.find("name")) {
     task.name = name->nonempty_text();
     expect_identifier(*name, task.name);
   }
   task.parameters = read_parameters(root.at("parameters", R"({"instructions": {"role": "…", "value": "…"}})"), task.data);
-  task.messages = read_messages(root.at("messages", R"([{"role": "user", "content": "…"}])"));
+  task.stages = {{.name = "answer", .messages = read_messages(root.at("messages", R"([{"role": "user", "content": "…"}])"))}};
   read_evaluator(root.at("evaluator", R"({"type": "exact_match"})"));
   expect_all_used(root, task);
   return task;

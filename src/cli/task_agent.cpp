@@ -27,7 +27,7 @@ std::shared_ptr<optim::TGD> make_optimizer(const OptimizerSpec& spec, std::vecto
 TaskAgent::TaskAgent(const Task& task, Models models, Prompts prompts)
     : student_(models.student), prompts_(std::move(prompts)) {
   for (const ParameterSpec& spec : task.parameters) register_parameter(spec.name, {spec.value, spec.role});
-  for (const MessageSpec& spec : task.messages) messages_.push_back(message(spec));
+  for (const MessageSpec& spec : task.stages.front().messages) messages_.push_back(message(spec));
   optimizer_ = make_optimizer(task.optimizer, parameters(), models.teacher, prompts_);
 }
 

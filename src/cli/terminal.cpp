@@ -3,7 +3,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
@@ -25,37 +24,53 @@ bool is_dumb() {
   return term != nullptr && std::string_view(term) == "dumb";
 }
 
-std::size_t terminal_width() {
+std::size_t terminal_width(int descriptor) {
   winsize size{};
-  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+  return ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
 }
 
 }  // namespace
 
-Terminal::Terminal(bool quiet)
-    : quiet_(quiet),
-      is_terminal_(::isatty(STDOUT_FILENO) == 1 && !is_dumb()),
+Terminal::Terminal(const OutputFlags& flags)
+    : flags_(flags),
+      out_(flags.json ? stderr : stdout),
+      is_terminal_(::isatty(::fileno(out_)) == 1 && !is_dumb()),
       has_color_(is_terminal_ && !is_set("NO_COLOR")) {}
 
 Terminal::~Terminal() { clear_progress(); }
 
 void Terminal::line(const std::string& text) {
-  clear_progress();
-  fmt::print("{}\n", text);
-  std::fflush(stdout);
+  if (!flags_.json) print(text);
 }
 
 void Terminal::note(const std::string& text) {
-  if (!quiet_) line(text);
+  if (!flags_.quiet) print(text);
+}
+
+void Terminal::detail(const std::string& text) {
+  if (flags_.verbose) note(text);
 }
 
 void Terminal::progress(const std::string& text) {
   if (!is_terminal_) return note(text);
-  if (quiet_) return;
+  if (flags_.quiet) return;
   // A line that wraps could not be taken back.
-  fmt::print("\r\033[K{}", detail::first_characters(text, terminal_width() - 1));
-  std::fflush(stdout);
+  fmt::print(out_, "\r\033[K{}", tgd::detail::first_characters(text, terminal_width(::fileno(out_)) - 1));
+  std::fflush(out_);
   shows_progress_ = true;
+}
+
+void Terminal::document(const OrderedJson& json) {
+  if (!flags_.json) return;
+  clear_progress();
+  fmt::print("{}\n", json.dump(2, ' ', false, OrderedJson::error_handler_t::replace));
+  std::fflush(stdout);
+}
+
+void Terminal::print(const std::string& text) {
+  clear_progress();
+  fmt::print(out_, "{}\n", text);
+  std::fflush(out_);
 }
 
 std::string Terminal::styled(const char* code, const std::string& text) const {
@@ -64,8 +79,8 @@ std::string Terminal::styled(const char* code, const std::string& text) const {
 
 void Terminal::clear_progress() {
   if (!shows_progress_) return;
-  fmt::print("\r\033[K");
-  std::fflush(stdout);
+  fmt::print(out_, "\r\033[K");
+  std::fflush(out_);
   shows_progress_ = false;
 }
 

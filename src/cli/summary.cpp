@@ -1,4 +1,4 @@
-#include "cli/report.hpp"
+#include "cli/summary.hpp"
 
 #include <array>
 

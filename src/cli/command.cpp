@@ -1,0 +1,27 @@
+#include "cli/command.hpp"
+
+namespace tgd::cli {
+
+void add_task_argument(CLI::App& command, std::string& task) {
+  command.add_option("task", task, "The task file")->required()->option_text("TASK");
+}
+
+void add_output_flags(CLI::App& command, OutputFlags& flags) {
+  command.add_flag("-q,--quiet", flags.quiet, "Print the result only");
+  command.add_flag("-v,--verbose", flags.verbose, "Print what is done in more detail");
+  command.add_flag("--json", flags.json, "Print the result as one JSON document, and everything else on standard error");
+}
+
+void add_model_flags(CLI::App& command, ModelFlags& flags) {
+  command.add_option("--base-url", flags.base_url, "Endpoint that speaks the OpenAI protocol")->option_text("URL");
+  command.add_option("--model", flags.model, "Model to ask for there; plays all roles of the task")->option_text("NAME");
+  command.add_option("--max-in-flight", flags.max_in_flight, "Requests at the same time")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
+  command.add_option("--max-retries", flags.max_retries, "Further attempts after a failed one")
+      ->check(CLI::Range(0, 1000))
+      ->option_text("N");
+  command.add_option("--timeout", flags.timeout_seconds, "Of one request")->check(CLI::PositiveNumber)->option_text("SECONDS");
+}
+
+}  // namespace tgd::cli

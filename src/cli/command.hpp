@@ -1,0 +1,34 @@
+// Command: what each subcommand of the program has in common. A subcommand adds itself to the command line and leaves there what
+// to do once all of it has been read.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/models.hpp"
+#include "cli/terminal.hpp"
+
+namespace tgd::cli {
+
+/// The exit statuses, as `tgd --help` lists them.
+enum class Status {
+  ok = 0,
+  failed = 1,       ///< a run failed; what was good so far is kept
+  mistake = 2,      ///< in the command line, the task file or what it names; nothing was sent
+  interrupted = 130  ///< Ctrl-C; everything is saved and can be gone on with
+};
+
+/// What the command line asks for. TaskError is answered with `mistake`, every other exception with `failed`.
+using Action = std::function<Status()>;
+
+// The flags that many commands have. The variables have to live as long as `command`.
+void add_task_argument(CLI::App& command, std::string& task);
+void add_output_flags(CLI::App& command, OutputFlags& flags);
+void add_model_flags(CLI::App& command, ModelFlags& flags);
+
+// One function for each subcommand, in the order of the help.
+void add_optimize(CLI::App& app, Action& action);
+
+}  // namespace tgd::cli
