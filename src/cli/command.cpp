@@ -1,5 +1,7 @@
 #include "cli/command.hpp"
 
+#include <CLI/CLI.hpp>
+
 namespace tgd::cli {
 
 void add_task_argument(CLI::App& command, std::string& task) {

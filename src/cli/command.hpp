@@ -5,10 +5,12 @@
 #include <functional>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
 #include "cli/models.hpp"
 #include "cli/terminal.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace tgd::cli {
 

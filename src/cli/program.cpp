@@ -4,6 +4,7 @@
 #include <exception>
 #include <string>
 
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <tgd/version.hpp>
 
