@@ -1,5 +1,7 @@
 #include "cli/models.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <utility>
 
@@ -7,39 +9,103 @@
 #include <tgd/lm/openai.hpp>
 #include <tgd/lm/simulated.hpp>
 
+#include "cli/interrupt.hpp"
 #include "cli/task.hpp"
 
 namespace tgd::cli {
 
 namespace {
 
-void expect_key(const lm::OpenAI& model) {
+constexpr std::size_t simulated_in_flight = 256;
+
+std::chrono::milliseconds milliseconds(double seconds) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+}
+
+void expect_key(const ModelSpec& spec, const lm::OpenAI& model) {
   const char* key = std::getenv("OPENAI_API_KEY");
-  if (model.url().starts_with("https://api.openai.com/") && (key == nullptr || *key == '\0')) {
+  if (spec.api_key.empty() && model.url().starts_with("https://api.openai.com/") && (key == nullptr || *key == '\0')) {
     throw TaskError("OPENAI_API_KEY is not set, and " + model.url() +
                     " needs a key; set it in the environment, or name another endpoint with --base-url");
   }
 }
 
-lm::ChatModelPtr make_openai(const ModelSpec& spec, const ModelFlags& flags) {
-  lm::OpenAIOptions options{.model = spec.model, .base_url = spec.base_url, .args = spec.args};
-  if (flags.max_in_flight) options.max_in_flight = *flags.max_in_flight;
+lm::OpenAIOptions openai_options(const ModelSpec& spec, const ModelFlags& flags) {
+  lm::OpenAIOptions options{.model = spec.model, .base_url = spec.base_url, .api_key = spec.api_key, .args = spec.args};
+  if (const auto most = flags.max_in_flight ? flags.max_in_flight : spec.max_in_flight) options.max_in_flight = *most;
+  if (const auto timeout = flags.timeout_seconds ? flags.timeout_seconds : spec.timeout_seconds)
+    options.timeout = milliseconds(*timeout);
   if (flags.max_retries) options.max_retries = *flags.max_retries;
-  if (flags.timeout_seconds)
-    options.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(*flags.timeout_seconds * 1000));
-  auto model = std::make_shared<lm::OpenAI>(std::move(options));
-  expect_key(*model);
-  return model;
+  options.requests_per_minute = spec.requests_per_minute.value_or(0);
+  options.tokens_per_minute = spec.tokens_per_minute.value_or(0);
+  return options;
 }
 
-std::shared_ptr<MeteredModel> make_model(const ModelSpec& spec, const ModelFlags& flags) {
+/// The model itself, and how many calls it takes at the same time.
+std::pair<lm::ChatModelPtr, std::size_t> make_model(const ModelSpec& spec, const ModelFlags& flags) {
   try {
-    if (spec.provider == "simulated") return std::make_shared<MeteredModel>(std::make_shared<lm::Simulated>(spec.simulated));
-    return std::make_shared<MeteredModel>(make_openai(spec, flags));
+    if (spec.provider == "simulated")
+      return {std::make_shared<lm::Simulated>(spec.simulated), flags.max_in_flight.value_or(simulated_in_flight)};
+    const lm::OpenAIOptions options = openai_options(spec, flags);
+    auto model = std::make_shared<lm::OpenAI>(options);
+    expect_key(spec, *model);
+    return {model, options.max_in_flight};
   } catch (const ValueError& error) {
     throw TaskError(spec.place + ": " + error.what());
   }
 }
+
+std::string name_of(const ModelSpec& spec) { return spec.provider == "simulated" ? "simulated" : spec.model; }
+
+lm::PriceTable prices_of(const Task& task) {
+  lm::PriceTable prices;
+  prices.set("simulated", lm::Price::free());
+  for (const auto& [name, spec] : task.models) {
+    if (spec.price) prices.set(name_of(spec), *spec.price);
+  }
+  return prices;
+}
+
+bool is_limited(const lm::BudgetLimits& limits) {
+  return limits.calls || limits.prompt_tokens || limits.completion_tokens || limits.usd || limits.seconds;
+}
+
+std::shared_ptr<lm::Cache> open_cache(const Task& task, const ModelOptions& options) {
+  if (!task.cache || options.flags.no_cache) return nullptr;
+  try {
+    return std::make_shared<lm::Cache>(lm::CacheOptions{.path = *task.cache});
+  } catch (const ValueError& error) {
+    throw TaskError(std::string("/cache: ") + error.what() + "; name another file, or use --no-cache");
+  }
+}
+
+/// Makes the model of one spec, with all that stands before it.
+class Stack {
+ public:
+  Stack(const ModelOptions& options, Models& models) : options_(options), models_(models) {
+    ledger_ = std::make_shared<lm::Ledger>(
+        lm::LedgerOptions{.on_call = [counts = models.counts](const lm::CallRecord& record) { counts->add(record); }});
+  }
+
+  lm::ChatModelPtr make(const ModelSpec& spec) const {
+    if (options_.cassette && options_.cassette->mode() == lm::CassetteMode::replay)
+      return finish(std::make_shared<lm::Recorded>(options_.cassette, name_of(spec)), simulated_in_flight);
+    auto [model, in_flight] = make_model(spec, options_.flags);
+    if (models_.budget) model = std::make_shared<lm::Budgeted>(model, models_.budget);
+    if (models_.cache) model = std::make_shared<lm::Cached>(model, models_.cache);
+    if (options_.cassette) model = std::make_shared<lm::Recorded>(model, options_.cassette);
+    return finish(std::move(model), in_flight);
+  }
+
+ private:
+  lm::ChatModelPtr finish(lm::ChatModelPtr model, std::size_t in_flight) const {
+    return std::make_shared<lm::Observed>(std::make_shared<Interruptible>(std::move(model), in_flight, options_.stop), ledger_);
+  }
+
+  const ModelOptions& options_;
+  Models& models_;
+  std::shared_ptr<lm::Ledger> ledger_;
+};
 
 }  // namespace
 
@@ -53,70 +119,89 @@ void apply(const ModelFlags& flags, Task& task) {
   if (flags.base_url) endpoint.base_url = *flags.base_url;
   if (flags.model) endpoint.model = *flags.model;
   if (endpoint.model.empty()) throw TaskError("--base-url needs --model: the name that the endpoint knows the model by");
-  task.models = {{"student", std::move(endpoint)}};
+  for (auto& [name, spec] : task.models) spec = endpoint;
 }
 
-// The callbacks of calls on their way share it.
-struct MeteredModel::Counts {
-  std::mutex mutex;
-  std::map<std::string, std::int64_t> by_purpose;
-
-  void count(const std::string& purpose) {
-    const std::lock_guard lock(mutex);
-    ++by_purpose[purpose];
+void CallCounts::add(const lm::CallRecord& record) {
+  const std::lock_guard lock(mutex_);
+  if (record.cached) {
+    ++cached_;
+  } else if (record.usage.attempts > 0) {
+    ++by_purpose_[record.info.purpose];
   }
-};
-
-MeteredModel::MeteredModel(lm::ChatModelPtr model) : Decorator(std::move(model)), counts_(std::make_shared<Counts>()) {}
-
-lm::ChatModel::Done MeteredModel::counting(const std::string& purpose, Done done) const {
-  return [counts = counts_, purpose, done = std::move(done)](lm::Outcome outcome) {
-    counts->count(purpose);
-    done(std::move(outcome));
-  };
 }
 
-void MeteredModel::start(lm::Request request, Done done) {
-  Done counted = counting(request.info.purpose, std::move(done));
-  inner().start(std::move(request), std::move(counted));
-}
-
-void MeteredModel::start_stream(lm::Request request, OnText on_text, Done done) {
-  Done counted = counting(request.info.purpose, std::move(done));
-  inner().start_stream(std::move(request), std::move(on_text), std::move(counted));
-}
-
-std::map<std::string, std::int64_t> MeteredModel::calls() const {
-  const std::lock_guard lock(counts_->mutex);
-  return counts_->by_purpose;
-}
-
-std::map<std::string, std::shared_ptr<MeteredModel>> Models::by_role() const {
-  if (student == teacher) return {{"student and teacher", student}};
-  return {{"student", student}, {"teacher", teacher}};
-}
-
-std::map<std::string, std::int64_t> Models::calls() const {
-  std::map<std::string, std::int64_t> calls;
-  for (const auto& member : by_role()) {
-    for (const auto& [purpose, count] : member.second->calls()) calls[purpose] += count;
+void CallCounts::add(const std::filesystem::path& ledger) {
+  if (!std::filesystem::exists(ledger)) return;
+  for (const Json& line : lm::read_ledger(ledger)) {
+    const nlohmann::json& call = line.value();
+    const std::lock_guard lock(mutex_);
+    if (call.value("tgd.cached", false)) {
+      ++cached_;
+    } else if (call.value("tgd.attempts", 0) > 0) {
+      ++by_purpose_[call.value("tgd.purpose", "")];
+    }
   }
-  return calls;
 }
 
-lm::Usage Models::usage() const {
-  lm::Usage usage;
-  for (const auto& member : by_role()) usage += member.second->usage();
-  return usage;
+std::map<std::string, std::int64_t> CallCounts::by_purpose() const {
+  const std::lock_guard lock(mutex_);
+  return by_purpose_;
 }
 
-bool Models::is_simulated() const { return student->provider() == "simulated" || teacher->provider() == "simulated"; }
+std::int64_t CallCounts::cached() const {
+  const std::lock_guard lock(mutex_);
+  return cached_;
+}
 
-Models make_models(const Task& task, const ModelFlags& flags) {
-  Models models;
-  models.student = make_model(task.models.at("student"), flags);
-  const auto teacher = task.models.find("teacher");
-  models.teacher = teacher == task.models.end() ? models.student : make_model(teacher->second, flags);
+std::vector<std::pair<std::string, lm::ChatModelPtr>> Models::distinct() const {
+  std::vector<std::string> names{"student", "teacher", "judge"};
+  for (const auto& [name, model] : by_name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  std::vector<std::pair<std::string, lm::ChatModelPtr>> models;
+  for (const std::string& name : names) {
+    const lm::ChatModelPtr& model = by_name.at(name);
+    const bool is_known = std::any_of(models.begin(), models.end(), [&](const auto& known) { return known.second == model; });
+    if (!is_known) models.emplace_back(name, model);
+  }
+  return models;
+}
+
+void Models::wrap(const std::function<lm::ChatModelPtr(const std::string&, lm::ChatModelPtr)>& wrap) {
+  for (const auto& [name, model] : distinct()) {
+    const lm::ChatModelPtr wrapped = wrap(name, model);
+    for (auto& entry : by_name) {
+      if (entry.second == model) entry.second = wrapped;
+    }
+  }
+}
+
+std::string Models::text() const {
+  std::string text;
+  for (const auto& [name, model] : distinct()) {
+    text += fmt::format("{}{} {}{}", text.empty() ? "" : ", ", name, model->provider(),
+                        model->model_name() == model->provider() ? "" : "/" + model->model_name());
+  }
+  return text;
+}
+
+bool Models::is_simulated() const {
+  return std::any_of(by_name.begin(), by_name.end(), [](const auto& entry) { return entry.second->provider() == "simulated"; });
+}
+
+Models make_models(const Task& task, const ModelOptions& options) {
+  Models models{.by_name = {},
+                .prices = prices_of(task),
+                .budget = nullptr,
+                .cache = open_cache(task, options),
+                .counts = std::make_shared<CallCounts>()};
+  if (is_limited(task.budget))
+    models.budget = std::make_shared<lm::Budget>(lm::BudgetOptions{.limits = task.budget, .prices = models.prices});
+  const Stack stack(options, models);
+  for (const auto& [name, spec] : task.models) models.by_name[name] = stack.make(spec);
+  models.by_name.try_emplace("teacher", models.by_name.at("student"));
+  models.by_name.try_emplace("judge", models.by_name.at("teacher"));
   return models;
 }
 

@@ -1,24 +1,34 @@
-// The language models of a task, and what they were asked for.
+// The language models of a task, as a command reaches them.
 // Errors: TaskError for settings that no model can be made of.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
+#include <tgd/lm/budgeted.hpp>
+#include <tgd/lm/cached.hpp>
 #include <tgd/lm/chat_model.hpp>
-#include <tgd/lm/decorator.hpp>
-#include <tgd/lm/usage.hpp>
+#include <tgd/lm/observed.hpp>
+#include <tgd/lm/prices.hpp>
+#include <tgd/lm/recorded.hpp>
+
+#include "cli/task_document.hpp"
 
 namespace tgd::cli {
 
 struct Task;
-struct ModelSpec;
+
+/// The models of a task by name; "student", "teacher" and "judge" are always there.
+using NamedModels = std::map<std::string, lm::ChatModelPtr>;
 
 /// The providers that a task can name.
 std::vector<std::string> model_providers();
@@ -30,41 +40,53 @@ struct ModelFlags {
   std::optional<std::size_t> max_in_flight = {};
   std::optional<int> max_retries = {};
   std::optional<double> timeout_seconds = {};
+  bool no_cache = false;
 };
 
 /// With --base-url or --model one endpoint plays all roles.
 void apply(const ModelFlags& flags, Task& task);
 
-/// Passes every call on, and keeps the usage of each purpose apart.
-class MeteredModel final : public lm::Decorator {
+/// Counts calls by purpose. Thread-safe.
+class CallCounts {
  public:
-  explicit MeteredModel(lm::ChatModelPtr model);
+  void add(const lm::CallRecord& record);
+  /// What the ledger of an earlier session holds.
+  void add(const std::filesystem::path& ledger);
 
-  void start(lm::Request request, Done done) override;
-  void start_stream(lm::Request request, OnText on_text, Done done) override;
-
-  /// Calls that were answered or failed so far, by purpose.
-  std::map<std::string, std::int64_t> calls() const;
+  /// Calls that were really made.
+  std::map<std::string, std::int64_t> by_purpose() const;
+  std::int64_t cached() const;
 
  private:
-  struct Counts;
-  Done counting(const std::string& purpose, Done done) const;
-
-  std::shared_ptr<Counts> counts_;
+  mutable std::mutex mutex_;
+  std::map<std::string, std::int64_t> by_purpose_;
+  std::int64_t cached_ = 0;
 };
 
-/// The models by what they do. Both may be the same one.
-struct Models {
-  std::shared_ptr<MeteredModel> student;
-  std::shared_ptr<MeteredModel> teacher;
+struct ModelOptions {
+  ModelFlags flags = {};
+  std::stop_token stop = {};                           ///< see Interruptible
+  std::shared_ptr<lm::Cassette> cassette = {};         ///< records what is asked; in replay no other model is made
+};
 
-  /// Each model once, under its roles.
-  std::map<std::string, std::shared_ptr<MeteredModel>> by_role() const;
-  std::map<std::string, std::int64_t> calls() const;
-  lm::Usage usage() const;
+/// From the inside: the endpoint, the budget, the cache, the cassette, the queue that Ctrl-C empties, the counts.
+struct Models {
+  NamedModels by_name;  ///< names of one model share an object
+  lm::PriceTable prices;
+  std::shared_ptr<lm::Budget> budget;  ///< null: none
+  std::shared_ptr<lm::Cache> cache;    ///< null: none
+  std::shared_ptr<CallCounts> counts;
+
+  const lm::ChatModelPtr& at(const std::string& name) const { return by_name.at(name); }
+  /// Each model once, under the first of its names: student, teacher, judge, then others.
+  std::vector<std::pair<std::string, lm::ChatModelPtr>> distinct() const;
+  /// Puts `wrap(name, model)` in the place of each model, once for each.
+  void wrap(const std::function<lm::ChatModelPtr(const std::string&, lm::ChatModelPtr)>& wrap);
+  /// "student and teacher openai/gpt-4o-mini, judge openai/gpt-4o".
+  std::string text() const;
   bool is_simulated() const;
 };
 
-Models make_models(const Task& task, const ModelFlags& flags);
+Models make_models(const Task& task, const ModelOptions& options);
 
 }  // namespace tgd::cli

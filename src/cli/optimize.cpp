@@ -6,15 +6,17 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <tgd/data/data_loader.hpp>
+#include <tgd/progress.hpp>
 #include <tgd/version.hpp>
 
-#include "cli/progress.hpp"
-#include "cli/summary.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/run_folder.hpp"
+#include "cli/run_log.hpp"
+#include "cli/spent.hpp"
+#include "cli/summary.hpp"
 #include "cli/task.hpp"
 #include "cli/task_agent.hpp"
 #include "cli/task_data.hpp"
-#include "cli/terminal.hpp"
 #include "core/rethrow.hpp"
 
 namespace tgd::cli {
@@ -24,159 +26,282 @@ namespace {
 constexpr const char* examples = R"(Examples:
   tgd optimize examples/tickets/task.json
       with the simulated LM that the task asks for: no key, no network
-  tgd optimize task.json --model gpt-4o-mini
-      at api.openai.com, with the key in OPENAI_API_KEY
+  tgd optimize task.json --model gpt-4o-mini --max-cost 2.50
+      at api.openai.com, with the key in OPENAI_API_KEY, for 2.50 USD at the most
   tgd optimize task.json --base-url http://localhost:8000/v1 --model qwen3
       at any server that speaks the OpenAI protocol
+  tgd optimize --resume runs/tickets-20261121-195647
+      goes on with a run that was interrupted, killed or ended by its budget
 
-The run folder gets the optimized prompt (<parameter>.txt, parameters.json), the figures (result.json), a line for each step
-(metrics.jsonl) and the task as it was run (task.json).)";
+The run folder gets the optimized prompt (<parameter>.txt, parameters.json), the figures (result.json, metrics.jsonl), every
+version of the prompts with its feedback (versions.jsonl), what became of each sample (samples.jsonl), every call (calls.jsonl), the
+task as it was run (task.json), and all of it for people (report.html).
+Ctrl-C once lets the calls in flight come to their end and saves; twice ends at once.)";
 
 using Loader = data::DataLoader<DataPart>;
+using Clock = std::chrono::steady_clock;
 
-Task task_with(const OptimizeFlags& flags) {
-  Task task = read_task(flags.task);
-  apply(flags.model, task);
-  if (flags.seed) task.training.seed = *flags.seed;
-  if (flags.epochs) task.training.epochs = *flags.epochs;
-  return task;
-}
-
-Prompts load_prompts(const std::optional<std::filesystem::path>& folder) {
+Prompts load_prompts(const Task& task) {
   Prompts prompts;
-  if (!folder) return prompts;
+  if (!task.prompts) return prompts;
   try {
-    prompts.load(*folder);
+    prompts.load(*task.prompts);
   } catch (const ValueError& error) {
-    throw TaskError(std::string("--prompts: ") + error.what());
+    throw TaskError("the prompts in " + task.prompts->string() + ": " + error.what());
   }
   return prompts;
 }
 
-std::string described(const Models& models) {
-  if (models.is_simulated() && models.student == models.teacher) {
-    return "simulated (no language model: a small program that follows the rules it reads; --base-url and --model name a real "
-           "one)";
-  }
-  std::string text;
-  for (const auto& [role, model] : models.by_role()) {
-    text += fmt::format("{}{} {}/{}", text.empty() ? "" : ", ", role, model->provider(), model->model_name());
-  }
-  return text;
+Task task_with(const OptimizeFlags& flags) {
+  if (flags.resume.has_value() == !flags.task.empty())
+    throw TaskError("optimize needs either a task file or --resume with the folder of a run");
+  Task task = read_task(flags.resume ? RunFolder::open(*flags.resume).task_file() : std::filesystem::path(flags.task));
+  apply(flags.model, task);
+  if (flags.seed) task.training.seed = *flags.seed;
+  if (flags.epochs) task.training.epochs = *flags.epochs;
+  if (flags.max_calls) task.budget.calls = flags.max_calls;
+  if (flags.max_cost) task.budget.usd = flags.max_cost;
+  if (flags.max_seconds) task.budget.seconds = flags.max_seconds;
+  if (flags.prompts) task.prompts = *flags.prompts;
+  return task;
+}
+
+/// How many calls it takes to measure some samples.
+std::size_t calls_to_measure(const Task& task, std::size_t samples) {
+  const std::size_t judge = task.evaluator.type == EvaluatorSpec::Type::judge ? 1 : 0;
+  return samples * (task.stages.size() + judge);
 }
 
 /// One run, from the first measurement to the summary.
 class Optimization {
  public:
-  explicit Optimization(const OptimizeFlags& flags)
-      : terminal_(flags.output),
+  Optimization(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed)
+      : interrupt_([this] { say_interrupted(); }),
+        terminal_(flags.output),
         task_(task_with(flags)),
+        is_resumed_(flags.resume.has_value()),
         data_(load_data(task_.data)),
-        models_(make_models(task_, flags.model)),
-        agent_(task_, models_, load_prompts(flags.prompts)),
-        folder_(task_.name, flags.run_dir) {
+        prompts_(load_prompts(task_)) {
+    make_models(first_check_options(flags));  // what is wrong with them is said before a folder is made
+    folder_ = std::make_unique<RunFolder>(is_resumed_ ? RunFolder::open(*flags.resume) : RunFolder(task_.name, flags.run_dir));
+    folder_->write_task(resolved_json(task_));
+    prepare_models(flags, std::move(replayed));
     report_.task = &task_;
-    report_.values = agent_.values();
+    report_.values = agent_->values();
   }
 
-  void run() {
-    folder_.write_task(resolved_json(task_));
+  OptimizeResult run() {
     print_head();
     try {
       measure_and_train();
+      report_.status = interrupt_.requested() ? "interrupted" : "ok";
     } catch (const std::exception& error) {
-      report_.error = error.what();
+      report_.status = interrupt_.requested() ? "interrupted" : "failed";
+      if (report_.status == "failed") report_.error = error.what();
       finish();
-      explain_failure();
-      throw;
+      if (report_.status == "failed") {
+        explain_failure();
+        throw;
+      }
+      return explain_interruption();
     }
-    if (!folder_.has_parameters()) folder_.write_parameters(agent_.values(), agent_.state_dict());
     finish();
-    print_summary(terminal_, report_, models_, folder_);
+    if (report_.status == "interrupted") return explain_interruption();
+    print_summary(terminal_, report_, models_, *folder_);
+    return {Status::ok, folder_->path()};
   }
 
  private:
+  void make_models(const ModelOptions& options) { models_ = cli::make_models(task_, options); }
+
+  ModelOptions first_check_options(const OptimizeFlags& flags) const { return {.flags = flags.model, .stop = interrupt_.token()}; }
+
+  void prepare_models(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed) {
+    const Spent spent = is_resumed_ ? spent_in(folder_->path() / "calls.jsonl") : Spent{};
+    task_.budget = left_of(task_.budget, spent);
+    ModelOptions options = first_check_options(flags);
+    options.cassette = std::move(replayed);
+    if (flags.record)
+      options.cassette = std::make_shared<lm::Cassette>(lm::CassetteOptions{
+          .path = folder_->cassette_file(),
+          .mode = is_resumed_ ? lm::CassetteMode::automatic : lm::CassetteMode::record});
+    make_models(options);
+    if (is_resumed_) models_.counts->add(folder_->path() / "calls.jsonl");
+    trainer_ = std::make_unique<Trainer>(trainer_options());
+    models_.wrap([this](const std::string& name, lm::ChatModelPtr model) { return trainer_->track(std::move(model), name); });
+    agent_ = std::make_unique<TaskAgent>(task_, models_.by_name, prompts_);
+    trainer_->options().backward.model = models_.at("teacher");
+    trainer_->options().callbacks = callbacks();
+  }
+
+  TrainerOptions trainer_options() const {
+    const TrainingSpec& training = task_.training;
+    return {.max_epochs = training.epochs,
+            .validate_every = training.validate_every,
+            .higher_is_better = task_.evaluator.higher_is_better,
+            .max_steps = training.max_steps,
+            .max_time = std::chrono::duration<double>(task_.budget.seconds.value_or(0)),
+            .early_stopping = training.early_stopping,
+            .gate = training.gate,
+            .stop = interrupt_.token(),
+            .run_folder = folder_->path(),
+            .prices = models_.prices};
+  }
+
+  std::vector<std::shared_ptr<TrainerCallback>> callbacks() {
+    progress_ = std::make_shared<Progress>(
+        terminal_.stream(), ProgressOptions{.is_terminal = terminal_.is_terminal(),
+                                            .quiet = terminal_.flags().quiet,
+                                            .width = terminal_.width()});
+    RunLog::Say say;
+    if (terminal_.flags().verbose) say = [progress = progress_](const std::string& text) { progress->note(text); };
+    std::vector<std::shared_ptr<TrainerCallback>> all{std::make_shared<RunLog>(*folder_, *agent_, task_, data_, std::move(say)),
+                                                      progress_};
+    if (models_.budget) {
+      guard_ = std::make_shared<BudgetGuard>(*models_.budget, calls_to_measure(task_, data_.test.size() + data_.train.size()));
+      all.push_back(guard_);
+    }
+    return all;
+  }
+
   void print_head() {
     terminal_.note(terminal_.bold(fmt::format("tgd {}: optimizing {}", version(), task_.name)));
     terminal_.note(fmt::format("  data   {} samples: {} train, {} validation, {} test", data_.size(), data_.train.size(),
                                data_.validation.size(), data_.test.size()));
-    terminal_.note("  LM     " + described(models_));
-    terminal_.note("  run    " + folder_.path().string());
+    terminal_.note("  LM     " + models_.text() +
+                   (models_.is_simulated() ? " (no language model: a small program that follows the rules it reads; --base-url "
+                                             "and --model name a real one)"
+                                           : ""));
+    if (task_.cache) terminal_.note("  cache  " + task_.cache->string());
+    if (models_.budget) terminal_.note("  budget " + models_.budget->remaining().text());
+    terminal_.note("  run    " + folder_->path().string() + (is_resumed_ ? " (going on)" : ""));
   }
 
-  Metrics measure(const char* part, const char* when, const DataPart& samples) {
-    terminal_.progress(fmt::format("measuring the {} part {} training", part, when));
+  /// The scores of a part with the values after `step`: measured, unless that was done before this session.
+  std::vector<double> measure(const std::string& part, std::size_t step, const char* when) {
+    if (auto known = folder_->scores(part, step)) return *known;
+    const DataPart& samples = data_.part(part);
+    const std::string what = fmt::format("measuring the {} part {} training", part, when);
+    terminal_.progress(what);
     try {
-      return Trainer().test(agent_, Loader(samples, {.batch_size = samples.size()}));
+      Trainer().test(*agent_, Loader(samples, {.batch_size = samples.size()}));
+      const SampleResults results = agent_->take_results();
+      folder_->add_scores(part, step, samples, results);
+      return *folder_->scores(part, step);
     } catch (const Error&) {
-      detail::rethrow_with_prefix(fmt::format("measuring the {} part {} training: ", part, when));
+      tgd::detail::rethrow_with_prefix(what + ": ");
     }
   }
 
   void measure_and_train() {
-    report_.test.before = measure("test", "before", data_.test);
-    report_.train.before = measure("train", "before", data_.train);
+    if (!is_resumed_) {
+      for (const char* part : {"train", "validation", "test"}) folder_->describe_part(part, data_.part(part));
+    }
+    report_.test.before = measure("test", 0, "before");
+    report_.train.before = measure("train", 0, "before");
     train();
-    report_.test.after = measure("test", "after", data_.test);
-    report_.train.after = measure("train", "after", data_.train);
+    if (interrupt_.requested()) return;
+    measure_outcome();
   }
 
   void train() {
     const TrainingSpec& training = task_.training;
-    Trainer trainer({.max_epochs = training.epochs,
-                     .validate_every = training.validate_every,
-                     .backward = {.model = models_.teacher},
-                     .callbacks = {std::make_shared<RunLog>(folder_, agent_), std::make_shared<Progress>(terminal_, agent_)}});
     const Loader batches(data_.train, {.batch_size = training.batch_size, .shuffle = true, .seed = training.seed});
-    report_.fit = trainer.fit(agent_, batches, Loader(data_.validation, {.batch_size = data_.validation.size()}));
-    report_.validation = {report_.fit.first->metrics, report_.fit.best->metrics};
+    const Loader validation(data_.validation, {.batch_size = data_.validation.size()});
+    try {
+      const FitResult fit = trainer_->fit(*agent_, batches, validation, {.resume = is_resumed_});
+      report_.ending = guard_ && guard_->has_ended_run() ? "the budget is used up" : to_string(fit.ending);
+    } catch (const BudgetError& error) {
+      report_.ending = std::string("the budget is used up: ") + error.what();
+    }
+    if (!folder_->has_parameters()) folder_->write_parameters(agent_->values(), agent_->state_dict());
+  }
+
+  void measure_outcome() {
+    const std::size_t best = best_step(*folder_);
+    try {
+      report_.test.after = measure("test", best, "after");
+      report_.train.after = measure("train", best, "after");
+    } catch (const BudgetError& error) {
+      terminal_.note(std::string("The outcome could not be measured on all parts: ") + error.what());
+    }
   }
 
   void finish() {
-    report_.values = agent_.values();
-    const auto elapsed = std::chrono::steady_clock::now() - start_;
-    report_.seconds = static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed).count()) / 1000;
-    folder_.write_result(result_json(report_, models_));
+    report_.values = agent_->values();
+    report_.usage = trainer_->usage();
+    const ValidationSteps steps = validation_steps(*folder_);
+    report_.steps = steps.last;
+    report_.best = steps.best;
+    if (const auto first = folder_->scores("validation", 0)) report_.validation.before = *first;
+    if (const auto after = folder_->scores("validation", best_step(*folder_))) report_.validation.after = *after;
+    report_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    const OrderedJson result = result_json(report_, models_, *folder_);
+    folder_->write_result(result);
+    terminal_.document(result);
+  }
+
+  void say_interrupted() {
+    const char* text = "Interrupted: waiting for the calls in flight, then saving. Ctrl-C again ends at once.";
+    progress_ ? progress_->note(text) : terminal_.note(text);
+  }
+
+  OptimizeResult explain_interruption() {
+    terminal_.line(fmt::format("Interrupted, and saved. Go on with: tgd optimize --resume {}", folder_->path().string()));
+    return {Status::interrupted, folder_->path()};
   }
 
   void explain_failure() {
-    terminal_.line(folder_.has_parameters()
-                       ? "The run failed. The best values up to then are in " + folder_.path().string()
-                       : "The run failed before anything was better than the first prompt. What happened is in " +
-                             (folder_.path() / "result.json").string());
+    const std::string folder = folder_->path().string();
+    terminal_.line(folder_->has_parameters() ? "The run failed. The best values up to then are in " + folder
+                                             : "The run failed before anything was better than the first prompt. What happened is in " +
+                                                   (folder_->path() / "result.json").string());
+    terminal_.line("When its cause is mended, go on with: tgd optimize --resume " + folder);
   }
 
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  Clock::time_point start_ = Clock::now();
+  Interrupt interrupt_;
   Terminal terminal_;
   Task task_;
+  bool is_resumed_;
   TaskData data_;
+  Prompts prompts_;
+  std::unique_ptr<RunFolder> folder_;
   Models models_;
-  TaskAgent agent_;
-  RunFolder folder_;
+  std::unique_ptr<Trainer> trainer_;
+  std::unique_ptr<TaskAgent> agent_;
+  std::shared_ptr<Progress> progress_;
+  std::shared_ptr<BudgetGuard> guard_;
   RunReport report_;
 };
 
 }  // namespace
 
-Status optimize(const OptimizeFlags& flags) {
-  Optimization(flags).run();
-  return Status::ok;
+OptimizeResult optimize(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed) {
+  return Optimization(flags, std::move(replayed)).run();
 }
 
 void add_optimize(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("optimize", "Improve the prompts of a task by textual gradient descent");
   const auto flags = std::make_shared<OptimizeFlags>();
-  add_task_argument(*command, flags->task);
-  add_model_flags(*command, flags->model);
+  command->add_option("task", flags->task, "The task file")->option_text("TASK");
+  command->add_option("--resume", flags->resume, "Go on with the run in this folder, instead of a task")->option_text("RUN");
+  command->add_option("--run-dir", flags->run_dir, "New folder for the results; else runs/<name>-<time>")->option_text("FOLDER");
   command->add_option("--epochs", flags->epochs, "How often to go through the training part")
       ->check(CLI::PositiveNumber)
       ->option_text("N");
   command->add_option("--seed", flags->seed, "Seed of the order of the training part")->option_text("N");
-  command->add_option("--run-dir", flags->run_dir, "New folder for the results; else runs/<name>-<time>")->option_text("FOLDER");
+  command->add_option("--max-calls", flags->max_calls, "Budget of the whole run, over that of the task")
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("N");
+  command->add_option("--max-cost", flags->max_cost, "The same in USD")->check(CLI::NonNegativeNumber)->option_text("USD");
+  command->add_option("--max-time", flags->max_seconds, "The same in seconds")->check(CLI::PositiveNumber)->option_text("SECONDS");
+  add_model_flags(*command, flags->model);
   command->add_option("--prompts", flags->prompts, "Folder with texts to use instead of tgd's own")->option_text("FOLDER");
+  command->add_flag("--record", flags->record, "Keep every request and reply in run.cassette, for `tgd replay`");
   add_output_flags(*command, flags->output);
   command->footer(examples);
-  command->callback([flags, &action] { action = [flags] { return optimize(*flags); }; });
+  command->callback([flags, &action] { action = [flags] { return optimize(*flags).status; }; });
 }
 
 }  // namespace tgd::cli

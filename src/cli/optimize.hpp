@@ -11,16 +11,27 @@
 namespace tgd::cli {
 
 struct OptimizeFlags {
-  std::string task;
+  std::string task = {};
+  std::optional<std::filesystem::path> resume = {};  ///< a run folder, instead of a task
   ModelFlags model = {};
   std::optional<std::uint64_t> seed = {};
   std::optional<std::size_t> epochs = {};
+  std::optional<std::int64_t> max_calls = {};
+  std::optional<double> max_cost = {};
+  std::optional<double> max_seconds = {};
   std::optional<std::filesystem::path> run_dir = {};
   std::optional<std::filesystem::path> prompts = {};
+  bool record = false;
   OutputFlags output = {};
 };
 
-/// Throws TaskError before the first call is made, and what ended the run after it.
-Status optimize(const OptimizeFlags& flags);
+/// What a run came to.
+struct OptimizeResult {
+  Status status = Status::ok;
+  std::filesystem::path run_folder = {};
+};
+
+/// With a cassette in replay, nothing else is asked. Throws TaskError before the first call is made, and what ended the run after it.
+OptimizeResult optimize(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed = nullptr);
 
 }  // namespace tgd::cli

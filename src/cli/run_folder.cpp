@@ -1,18 +1,27 @@
 #include "cli/run_folder.hpp"
 
+#include <algorithm>
 #include <ctime>
+#include <string_view>
 #include <system_error>
+#include <unordered_map>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "core/append_file.hpp"
 #include "core/file.hpp"
+#include "core/text.hpp"
 
 namespace tgd::cli {
 
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* versions_name = "versions.jsonl";
+constexpr const char* samples_name = "samples.jsonl";
+constexpr std::size_t most_shown = 300;  // characters of an input or a prediction
 
 std::string dumped(const OrderedJson& json, int indent) {
   return json.dump(indent, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
@@ -24,7 +33,9 @@ void expect_unused(const fs::path& path) {
   if (!fs::is_directory(path, error)) throw TaskError("--run-dir: " + path.string() + " is no folder; name a new one");
   if (!fs::is_empty(path, error)) {
     throw TaskError("--run-dir: " + path.string() +
-                    " is not empty, and a run never overwrites another one's files; name a new folder or empty this one");
+                    " is not empty, and a run never overwrites another one's files; name a new folder, empty this one, or go on with "
+                    "the run in it: tgd optimize --resume " +
+                    path.string());
   }
 }
 
@@ -36,37 +47,127 @@ fs::path free_path(const std::string& name) {
   return path;
 }
 
+std::string shown(const std::string& text) { return detail::excerpt(text, most_shown); }
+
+/// The inputs of a sample in one text.
+std::string inputs_text(const data::Record& sample) {
+  std::string text;
+  for (const auto& [name, value] : sample) {
+    if (name == target_name || name == row_name) continue;
+    text += (text.empty() ? "" : "\n") + value.item_text();
+  }
+  return text;
+}
+
+std::size_t step_of(const OrderedJson& line) {
+  const auto step = line.find("step");
+  return step != line.end() && step->is_number_unsigned() ? step->get<std::size_t>() : 0;
+}
+
 }  // namespace
 
+std::vector<OrderedJson> read_lines(const fs::path& file) {
+  std::vector<OrderedJson> lines;
+  std::error_code error;
+  if (!fs::exists(file, error)) return lines;
+  const std::string text = detail::read_file(file);
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    OrderedJson line = OrderedJson::parse(std::string_view(text).substr(begin, end - begin), nullptr, false);
+    if (line.is_object()) lines.push_back(std::move(line));
+    begin = end + 1;
+  }
+  return lines;
+}
+
 RunFolder::RunFolder(const std::string& name, const std::optional<fs::path>& wanted)
-    : path_(wanted ? *wanted : free_path(name)) {
+    : RunFolder(wanted ? *wanted : free_path(name)) {
   if (wanted) expect_unused(path_);
   std::error_code error;
   fs::create_directories(path_, error);
   if (error)
     throw TaskError("cannot make the run folder " + path_.string() + ": " + error.message() +
                     "; name another one with --run-dir");
-  metrics_.open(path_ / "metrics.jsonl", std::ios::binary | std::ios::app);
-  if (!metrics_) throw TaskError("cannot write into the run folder " + path_.string() + "; name another one with --run-dir");
+}
+
+RunFolder RunFolder::open(const fs::path& path) {
+  RunFolder folder(path);
+  std::error_code error;
+  if (!fs::is_directory(path, error)) throw TaskError("--resume: there is no folder " + path.string());
+  if (!fs::exists(folder.task_file(), error))
+    throw TaskError("--resume: " + path.string() + " holds no run (it has no task.json); name the folder that `tgd optimize` made");
+  return folder;
 }
 
 void RunFolder::write_task(const OrderedJson& task) const { write_json("task.json", task); }
 
-void RunFolder::write_parameters(const std::vector<std::pair<std::string, std::string>>& values, const Json& state) {
+void RunFolder::write_parameters(const NamedValues& values, const Json& state) const {
   for (const auto& [name, value] : values) detail::write_file(parameter_file(name), value + "\n");
   detail::write_file(path_ / "parameters.json", state.dump(2) + "\n");
-  has_parameters_ = true;
 }
 
-void RunFolder::add_metrics(const OrderedJson& line) {
-  metrics_ << dumped(line, -1) << std::flush;
-  if (!metrics_) throw ValueError("cannot write " + (path_ / "metrics.jsonl").string());
-}
+bool RunFolder::has_parameters() const { return fs::exists(path_ / "parameters.json"); }
 
 void RunFolder::write_result(const OrderedJson& result) const { write_json("result.json", result); }
 
+void RunFolder::add_version(const OrderedJson& line) const { add_line(versions_name, line); }
+
+bool RunFolder::has_versions() const { return !read_lines(path_ / versions_name).empty(); }
+
+void RunFolder::describe_part(const std::string& part, const DataPart& samples) const {
+  OrderedJson line{{"kind", "part"}, {"part", part}, {"rows", samples.rows()}};
+  std::vector<std::string> targets;
+  std::vector<std::string> inputs;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const data::Record sample = samples[i];
+    if (const auto target = sample.find(target_name); target != sample.end()) targets.push_back(shown(target->second.item_text()));
+    inputs.push_back(shown(inputs_text(sample)));
+  }
+  if (!targets.empty()) line["targets"] = std::move(targets);
+  line["inputs"] = std::move(inputs);
+  add_line(samples_name, line);
+}
+
+void RunFolder::add_scores(const std::string& part, std::size_t step, const DataPart& samples, const SampleResults& results) const {
+  std::unordered_map<std::size_t, std::size_t> positions;
+  for (std::size_t i = 0; i < results.rows.size(); ++i) positions[results.rows[i]] = i;
+  OrderedJson predictions = OrderedJson::array();
+  OrderedJson scores = OrderedJson::array();
+  for (const std::size_t row : samples.rows()) {
+    const auto found = positions.find(row);
+    predictions.push_back(found == positions.end() ? OrderedJson(nullptr) : OrderedJson(shown(results.predictions[found->second])));
+    scores.push_back(found == positions.end() ? OrderedJson(nullptr) : OrderedJson(results.scores[found->second]));
+  }
+  add_line(samples_name, {{"kind", "scores"}, {"part", part}, {"step", step}, {"predictions", std::move(predictions)}, {"scores", std::move(scores)}});
+}
+
+std::optional<std::vector<double>> RunFolder::scores(const std::string& part, std::size_t step) const {
+  std::optional<std::vector<double>> found;
+  for (const OrderedJson& line : read_lines(path_ / samples_name)) {
+    if (line.value("kind", "") != "scores" || line.value("part", "") != part || step_of(line) != step) continue;
+    const OrderedJson& scores = line.at("scores");
+    const bool is_whole = std::all_of(scores.begin(), scores.end(), [](const OrderedJson& score) { return score.is_number(); });
+    if (is_whole) found = scores.get<std::vector<double>>();
+  }
+  return found;
+}
+
+void RunFolder::forget_after(std::size_t step) const {
+  for (const char* name : {versions_name, samples_name}) {
+    std::string kept;
+    for (const OrderedJson& line : read_lines(path_ / name)) {
+      if (step_of(line) <= step) kept += dumped(line, -1);
+    }
+    if (fs::exists(path_ / name)) detail::write_file(path_ / name, kept);
+  }
+}
+
 void RunFolder::write_json(const std::string& name, const OrderedJson& json) const {
   detail::write_file(path_ / name, dumped(json, 2));
+}
+
+void RunFolder::add_line(const char* name, const OrderedJson& line) const {
+  detail::AppendFile(path_ / name, {.begin = "{", .end = "\n"}).append(dumped(line, -1));
 }
 
 }  // namespace tgd::cli

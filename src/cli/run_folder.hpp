@@ -1,22 +1,28 @@
 // RunFolder: where a run leaves what it did.
 //
 //   task.json            the task with all settings in place; can be given to the program again
-//   metrics.jsonl        one line for each step and each validation
 //   <parameter>.txt      the best value so far, as plain text
 //   parameters.json      the best values so far, as Module::load_state_dict() takes them
-//   result.json          written at the end, after a failure, too
+//   versions.jsonl       a line for the first values, and one for each step: what became of each parameter, and why
+//   samples.jsonl        a line for each part of the data (rows, targets, inputs), and one for each time it was measured (predictions,
+//                        scores); for the same part and step the last line counts
+//   result.json          the outcome, also of a run that failed or was interrupted
+//   report.html          all of it for people
+//   config.json, metrics.jsonl, calls.jsonl, checkpoint.json, journal.jsonl: see tgd/trainer.hpp
+//   run.cassette         with --record: every request and its reply
 //
-// Every file but metrics.jsonl is written whole or not at all.
+// Files that end in .json, .txt and .html are written whole or not at all; lines are added whole.
 // Errors: TaskError for a folder that cannot be used; ValueError where writing fails.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "cli/task_agent.hpp"
+#include "cli/task_data.hpp"
 #include "cli/task_document.hpp"
 
 namespace tgd::cli {
@@ -25,23 +31,41 @@ class RunFolder {
  public:
   /// Makes `wanted`, which must be new or empty, or runs/<name>-<time> below the current folder.
   RunFolder(const std::string& name, const std::optional<std::filesystem::path>& wanted);
+  /// The folder of a run that was begun.
+  static RunFolder open(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path task_file() const { return path_ / "task.json"; }
+  std::filesystem::path cassette_file() const { return path_ / "run.cassette"; }
   std::filesystem::path parameter_file(const std::string& parameter) const { return path_ / (parameter + ".txt"); }
 
   void write_task(const OrderedJson& task) const;
   /// `state` is what Module::state_dict() gives.
-  void write_parameters(const std::vector<std::pair<std::string, std::string>>& values, const Json& state);
-  bool has_parameters() const { return has_parameters_; }
-  void add_metrics(const OrderedJson& line);
+  void write_parameters(const NamedValues& values, const Json& state) const;
+  bool has_parameters() const;
   void write_result(const OrderedJson& result) const;
 
+  void add_version(const OrderedJson& line) const;
+  bool has_versions() const;
+
+  /// Says which samples a part has; once a run.
+  void describe_part(const std::string& part, const DataPart& samples) const;
+  void add_scores(const std::string& part, std::size_t step, const DataPart& samples, const SampleResults& results) const;
+  /// The scores of a part that were measured with the values after `step`, if all of them are there.
+  std::optional<std::vector<double>> scores(const std::string& part, std::size_t step) const;
+
+  /// Takes away what was noted of later steps, when a run goes on from this one.
+  void forget_after(std::size_t step) const;
+
  private:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
   void write_json(const std::string& name, const OrderedJson& json) const;
+  void add_line(const char* name, const OrderedJson& line) const;
 
   std::filesystem::path path_;
-  std::ofstream metrics_;
-  bool has_parameters_ = false;
 };
+
+/// The objects on the lines of a file; a line that a crash cut off is passed over, and a file that is not there has none.
+std::vector<OrderedJson> read_lines(const std::filesystem::path& file);
 
 }  // namespace tgd::cli

@@ -1,12 +1,16 @@
 #include "cli/summary.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
+#include <numeric>
+#include <optional>
 
 #include <fmt/format.h>
 #include <tgd/version.hpp>
 
-#include "cli/progress.hpp"
 #include "core/text.hpp"
+#include "train/paired_test.hpp"
 
 namespace tgd::cli {
 
@@ -18,16 +22,21 @@ std::array<NamedScores, 3> parts_of(const RunReport& report) {
   return {{{"test", &report.test}, {"validation", &report.validation}, {"train", &report.train}}};
 }
 
-OrderedJson score_json(const std::optional<Metrics>& metrics) {
-  return metrics ? OrderedJson(metrics->score) : OrderedJson(nullptr);
+OrderedJson mean_json(const std::vector<double>& scores) { return scores.empty() ? OrderedJson(nullptr) : OrderedJson(mean(scores)); }
+
+std::optional<double> chance_of(const PartScores& scores) {
+  if (scores.before.empty() || scores.before.size() != scores.after.size()) return std::nullopt;
+  return two_sided_chance(scores.before, scores.after);
 }
 
 OrderedJson accuracy_json(const RunReport& report) {
   OrderedJson json = OrderedJson::object();
   for (const auto& [name, scores] : parts_of(report)) {
-    json[name] = {{"before", score_json(scores->before)},
-                  {"after", score_json(scores->after)},
-                  {"samples", scores->before ? OrderedJson(scores->before->samples) : OrderedJson(nullptr)}};
+    const auto chance = chance_of(*scores);
+    json[name] = {{"before", mean_json(scores->before)},
+                  {"after", mean_json(scores->after)},
+                  {"samples", scores->before.size()},
+                  {"p_value", chance ? OrderedJson(*chance) : OrderedJson(nullptr)}};
   }
   return json;
 }
@@ -43,26 +52,32 @@ OrderedJson parameters_json(const RunReport& report) {
 
 OrderedJson models_json(const Models& models) {
   OrderedJson json = OrderedJson::object();
-  for (const auto& [role, model] : models.by_role()) {
-    json[role] = {{"provider", model->provider()},
+  for (const auto& [name, model] : models.distinct()) {
+    json[name] = {{"provider", model->provider()},
                   {"model", model->model_name()},
                   {"usage", OrderedJson(model->usage().to_json().value())}};
   }
   return json;
 }
 
-std::string gain_text(const Terminal& terminal, double before, double after) {
-  const double points = (after - before) * 100;
-  const std::string text = fmt::format("{:+.1f} points", points);
-  return points >= 0.05 ? terminal.good(text) : points <= -0.05 ? terminal.bad(text) : text;
+std::string gain_text(const Terminal& terminal, const EvaluatorSpec& evaluator, const PartScores& scores) {
+  const double gain = mean(scores.after) - mean(scores.before);
+  std::string text = difference_text(evaluator, gain);
+  if (const auto chance = chance_of(scores); chance && gain != 0)
+    text += fmt::format(" ({})", chance_text(*chance));
+  if (gain == 0) return text;
+  return (gain > 0) == evaluator.higher_is_better ? terminal.good(text) : terminal.bad(text);
 }
 
 void print_scores(Terminal& terminal, const RunReport& report) {
-  terminal.line(fmt::format("{:<12}{:>8}  {:>7}  {:>7}", "Accuracy", "samples", "before", "after"));
+  const EvaluatorSpec& evaluator = report.task->evaluator;
+  terminal.line(fmt::format("{:<12}{:>8}  {:>7}  {:>7}", score_name(evaluator), "samples", "before", "after"));
   for (const auto& [name, scores] : parts_of(report)) {
-    if (!scores->before || !scores->after) continue;
-    terminal.line(fmt::format("  {:<10}{:>8}  {:>7}  {:>7}  {}", name, scores->before->samples, percent(scores->before->score),
-                              percent(scores->after->score), gain_text(terminal, scores->before->score, scores->after->score)));
+    if (scores->before.empty()) continue;
+    const std::string before = score_text(evaluator, mean(scores->before));
+    const std::string after = scores->after.empty() ? "-" : score_text(evaluator, mean(scores->after));
+    terminal.line(fmt::format("  {:<10}{:>8}  {:>7}  {:>7}  {}", name, scores->before.size(), before, after,
+                              scores->after.empty() ? "" : gain_text(terminal, evaluator, *scores)));
   }
 }
 
@@ -99,29 +114,65 @@ void print_values(Terminal& terminal, const RunReport& report, const RunFolder& 
 void print_calls(Terminal& terminal, const RunReport& report, const Models& models) {
   std::vector<std::string> purposes;
   std::int64_t total = 0;
-  for (const auto& [purpose, count] : models.calls()) {
+  for (const auto& [purpose, count] : models.counts->by_purpose()) {
     purposes.push_back(fmt::format("{} {}", count, purpose.empty() ? "other" : purpose));
     total += count;
   }
-  const lm::Usage usage = models.usage();
-  terminal.line(fmt::format("\nCalls: {} ({}); tokens: {} in, {} out{}; time: {:.1f} s", total, detail::join(purposes, ", "),
-                            usage.prompt_tokens, usage.completion_tokens,
-                            usage.reported < usage.calls ? " as far as the endpoint said" : "", report.seconds));
+  const lm::Usage usage = report.usage.total().usage;
+  std::string text = fmt::format("\nCalls: {} ({})", total, tgd::detail::join(purposes, ", "));
+  if (models.counts->cached() > 0) text += fmt::format(", {} from the cache", models.counts->cached());
+  text += fmt::format("; tokens: {} in, {} out{}", usage.prompt_tokens, usage.completion_tokens,
+                      usage.reported < usage.calls - models.counts->cached() ? " as far as the endpoint said" : "");
+  const auto cost = report.usage.cost();
+  if (!cost || cost->pico_usd() > 0) text += "; cost: " + (cost ? cost->text() : "unknown");
+  terminal.line(text + fmt::format("; time: {:.1f} s", report.seconds));
 }
 
 }  // namespace
 
-OrderedJson result_json(const RunReport& report, const Models& models) {
-  OrderedJson json{{"name", report.task->name}, {"status", report.error ? "failed" : "ok"}};
-  if (report.error) json["error"] = *report.error;
+std::string score_text(const EvaluatorSpec& evaluator, double score) {
+  return evaluator.best_score == 1 ? fmt::format("{:.1f}%", score * 100) : fmt::format("{:.3g}", score);
+}
+
+std::string difference_text(const EvaluatorSpec& evaluator, double difference) {
+  return evaluator.best_score == 1 ? fmt::format("{:+.1f} points", difference * 100) : fmt::format("{:+.3g}", difference);
+}
+
+std::string score_name(const EvaluatorSpec& evaluator) {
+  return evaluator.type == EvaluatorSpec::Type::exact_match || evaluator.type == EvaluatorSpec::Type::number ? "Accuracy" : "Score";
+}
+
+std::string chance_text(double chance) { return chance < 0.001 ? "p < 0.001" : fmt::format("p = {:.2g}", chance); }
+
+double two_sided_chance(const std::vector<double>& before, const std::vector<double>& after) {
+  std::vector<double> gains(before.size());
+  std::vector<double> losses(before.size());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    gains[i] = after[i] - before[i];
+    losses[i] = before[i] - after[i];
+  }
+  return std::min(1.0, 2 * std::min(tgd::detail::probability_of_chance(gains), tgd::detail::probability_of_chance(losses)));
+}
+
+double mean(const std::vector<double>& scores) {
+  return scores.empty() ? 0 : std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size());
+}
+
+OrderedJson result_json(const RunReport& report, const Models& models, const RunFolder& folder) {
+  OrderedJson json{{"name", report.task->name}, {"status", report.status}};
+  if (!report.ending.empty()) json["ending"] = report.ending;
+  if (!report.error.empty()) json["error"] = report.error;
   json["accuracy"] = accuracy_json(report);
   json["parameters"] = parameters_json(report);
-  json["steps"] = report.fit.steps;
-  if (report.fit.best) json["best"] = {{"epoch", report.fit.best->epoch}, {"step", report.fit.best->step}};
+  json["steps"] = report.steps;
+  if (report.best) json["best"] = {{"epoch", report.best->epoch}, {"step", report.best->step}};
   json["simulated"] = models.is_simulated();
   json["models"] = models_json(models);
-  json["calls"] = models.calls();
+  json["cost"] = OrderedJson(report.usage.to_json().value());
+  json["calls"] = models.counts->by_purpose();
+  json["cached_calls"] = models.counts->cached();
   json["seconds"] = report.seconds;
+  json["run_folder"] = folder.path().string();
   json["version"] = version();
   return json;
 }

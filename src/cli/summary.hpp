@@ -4,7 +4,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <tgd/trainer.hpp>
@@ -16,24 +15,41 @@
 
 namespace tgd::cli {
 
-/// One part of the data, measured with the first and with the best parameters.
+/// A score as people read it: 0.5625 as "56.2%" where 1 is the best, else the number.
+std::string score_text(const EvaluatorSpec& evaluator, double score);
+/// A difference of scores: "+50.7 points", "-0.25".
+std::string difference_text(const EvaluatorSpec& evaluator, double difference);
+/// "Accuracy", or "Score" where that is no share of right answers.
+std::string score_name(const EvaluatorSpec& evaluator);
+/// How likely a difference is chance: "p < 0.001", "p = 0.042".
+std::string chance_text(double chance);
+/// The p-value of a difference between two measurements of the same samples, whichever is better. See probability_of_chance().
+double two_sided_chance(const std::vector<double>& before, const std::vector<double>& after);
+
+/// One part of the data, measured sample by sample with the first and with the best parameters. Empty: not measured.
 struct PartScores {
-  std::optional<Metrics> before = {};
-  std::optional<Metrics> after = {};
+  std::vector<double> before = {};
+  std::vector<double> after = {};
 };
+
+double mean(const std::vector<double>& scores);
 
 struct RunReport {
   const Task* task = nullptr;
   PartScores train = {};
   PartScores validation = {};
   PartScores test = {};
-  std::vector<std::pair<std::string, std::string>> values = {};  ///< the best so far
-  FitResult fit = {};
-  std::optional<std::string> error = {};
+  NamedValues values = {};  ///< the best so far
+  std::size_t steps = 0;
+  std::optional<ValidationReport> best = {};
+  std::string status = "ok";  ///< or "failed", "interrupted"
+  std::string ending = {};    ///< why the training ended
+  std::string error = {};
+  lm::CostReport usage = {};
   double seconds = 0;
 };
 
-OrderedJson result_json(const RunReport& report, const Models& models);
+OrderedJson result_json(const RunReport& report, const Models& models, const RunFolder& folder);
 void print_summary(Terminal& terminal, const RunReport& report, const Models& models, const RunFolder& folder);
 
 }  // namespace tgd::cli

@@ -5,64 +5,159 @@
 #include <tgd/functions.hpp>
 #include <tgd/template.hpp>
 
-#include "core/text.hpp"
+#include "cli/evaluation.hpp"
 
 namespace tgd::cli {
 
 namespace {
 
-std::shared_ptr<optim::TGD> make_optimizer(const OptimizerSpec& spec, std::vector<Variable> parameters,
-                                           lm::ChatModelPtr teacher, const Prompts& prompts) {
-  return std::make_shared<optim::TGD>(std::move(parameters), optim::TGDOptions{.model = std::move(teacher),
-                                                                               .constraints = spec.constraints,
-                                                                               .momentum = spec.momentum,
-                                                                               .completion_args = spec.args,
-                                                                               .max_reasks = spec.max_reasks,
-                                                                               .show_context = spec.show_context,
-                                                                               .prompts = prompts});
+std::vector<optim::ParameterRules> rules_of(const Task& task, const std::vector<Variable>& parameters) {
+  std::vector<optim::ParameterRules> rules;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const ParameterSpec& spec = task.parameters[i];
+    if (!spec.instructions.empty() || !spec.frozen.empty())
+      rules.push_back({.parameter = parameters[i], .instructions = spec.instructions, .frozen = spec.frozen});
+  }
+  return rules;
+}
+
+std::shared_ptr<optim::TGD> make_optimizer(const Task& task, const std::vector<Variable>& parameters, lm::ChatModelPtr teacher,
+                                           const Prompts& prompts) {
+  const OptimizerSpec& spec = task.optimizer;
+  return std::make_shared<optim::TGD>(
+      parameters,
+      optim::TGDOptions{.model = std::move(teacher),
+                        .constraints = spec.constraints,
+                        .momentum = spec.momentum,
+                        .completion_args = spec.args,
+                        .max_reasks = spec.max_reasks,
+                        .show_context = spec.show_context,
+                        .prompts = prompts,
+                        .joint = spec.joint,
+                        .direction = task.evaluator.higher_is_better ? std::nullopt : std::optional(optim::Direction::minimize),
+                        .boldness = spec.boldness,
+                        .examples = spec.examples,
+                        .rules = rules_of(task, parameters),
+                        .rejected = spec.rejected,
+                        .max_length_ratio = spec.max_length_ratio,
+                        .copied_words = spec.copied_words});
+}
+
+/// What a task can fill in before a stage runs: its inputs, then the outputs of earlier stages.
+std::vector<std::string> names_before(const Task& task, std::size_t stage) {
+  std::vector<std::string> names;
+  for (const auto& input : task.data.inputs) names.push_back(input.first);
+  for (std::size_t i = 0; i < stage; ++i) names.push_back(task.stages[i].name);
+  return names;
+}
+
+/// The texts of a stage in which placeholders are replaced.
+std::string texts_of(const Messages& messages, const Inputs& filled_in) {
+  std::string texts;
+  for (const Message& message : messages) {
+    for (const Variable& part : message.content) texts += part.text() + "\n";
+  }
+  for (const auto& input : filled_in) texts += input.second.variable().text() + "\n";
+  return texts;
 }
 
 }  // namespace
 
-TaskAgent::TaskAgent(const Task& task, Models models, Prompts prompts)
-    : student_(models.student), prompts_(std::move(prompts)) {
+TaskAgent::TaskAgent(const Task& task, NamedModels models, Prompts prompts)
+    : models_(std::move(models)), prompts_(std::move(prompts)), evaluator_(task.evaluator) {
   for (const ParameterSpec& spec : task.parameters) register_parameter(spec.name, {spec.value, spec.role});
-  for (const MessageSpec& spec : task.stages.front().messages) messages_.push_back(message(spec));
-  optimizer_ = make_optimizer(task.optimizer, parameters(), models.teacher, prompts_);
+  for (std::size_t i = 0; i < task.stages.size(); ++i) stages_.push_back(make_stage(task, i));
+  optimizer_ = make_optimizer(task, parameters(), models_.at("teacher"), prompts_);
 }
 
-Message TaskAgent::message(const MessageSpec& spec) {
-  Message message{spec.role, {}};
-  for (const std::string& text : spec.content) message.content.push_back(content(text));
-  return message;
+TaskAgent::Stage TaskAgent::make_stage(const Task& task, std::size_t number) const {
+  const StageSpec& spec = task.stages[number];
+  Stage stage{.name = spec.name,
+              .model = models_.at(spec.model),
+              .messages = {},
+              .filled_in = {},
+              .placeholders = {},
+              .args = spec.args,
+              .parser = std::make_shared<OutputParser>(spec.output)};
+  for (const MessageSpec& message : spec.messages) {
+    Message made{message.role, {}};
+    for (const std::string& text : message.content) made.content.push_back(content(text, stage.filled_in));
+    stage.messages.push_back(std::move(made));
+  }
+  const std::string texts = texts_of(stage.messages, stage.filled_in);
+  for (const std::string& name : names_before(task, number)) {
+    if (has_placeholder(texts, name)) stage.placeholders.push_back(name);
+  }
+  return stage;
 }
 
-Variable TaskAgent::content(const std::string& text) {
+Variable TaskAgent::content(const std::string& text, Inputs& filled_in) const {
   for (const auto& [name, parameter] : named_parameters()) {
     if (text == "{" + name + "}") return parameter;
     const bool is_known =
-        std::any_of(filled_in_.begin(), filled_in_.end(), [&wanted = name](const auto& input) { return input.first == wanted; });
-    if (has_placeholder(text, name) && !is_known) filled_in_.emplace_back(name, parameter);
+        std::any_of(filled_in.begin(), filled_in.end(), [&wanted = name](const auto& input) { return input.first == wanted; });
+    if (has_placeholder(text, name) && !is_known) filled_in.emplace_back(name, parameter);
   }
   return {text, "message"};
 }
 
-std::optional<StepResult> TaskAgent::training_step(Batch& batch) {
-  Inputs inputs = filled_in_;
-  for (const auto& [name, variable] : batch) {
-    if (name != target_name) inputs.emplace_back(name, variable);
+std::vector<StageResult> TaskAgent::run(const Batch& batch) const {
+  std::vector<StageResult> results;
+  std::map<std::string, Variable> known(batch.begin(), batch.end());
+  for (const Stage& stage : stages_) {
+    Inputs inputs = stage.filled_in;
+    for (const std::string& name : stage.placeholders) inputs.emplace_back(name, known.at(name));
+    const Variable reply =
+        chat_completion(stage.model, stage.messages, inputs, {.args = stage.args, .role = stage.name, .prompts = prompts_});
+    const Variable output =
+        map(reply, [parser = stage.parser](const Data& item) -> Data { return parser->parse(item.text()).text; });
+    known.insert_or_assign(stage.name, output);
+    results.push_back({stage.name, reply, output});
   }
-  const Variable reply = chat_completion(student_, messages_, inputs, {.role = "answer", .prompts = prompts_});
-  // White space around an answer is no mistake.
-  const Variable answer = map(reply, [](const Data& item) -> Data { return detail::trim(item.text()); });
-  return exact_match_evaluator(answer, batch.at(target_name).data().to<std::string>(),
-                               {.reduction = Reduction::none, .prompts = prompts_});
+  return results;
 }
 
-std::vector<std::pair<std::string, std::string>> TaskAgent::values() const {
-  std::vector<std::pair<std::string, std::string>> values;
+Evaluation TaskAgent::evaluate(const Batch& batch, const Variable& prediction) const {
+  return evaluate_predictions(evaluator_, models_.at("judge"), prediction, batch, prompts_);
+}
+
+std::optional<StepResult> TaskAgent::training_step(Batch& batch) { return evaluate(batch, run(batch).back().output); }
+
+std::optional<StepResult> TaskAgent::validation_step(Batch& batch) {
+  const Variable prediction = run(batch).back().output;
+  const Evaluation evaluation = evaluate(batch, prediction);
+  kept_.push_back({values(), batch.at(row_name), prediction, evaluation.score});
+  return evaluation;
+}
+
+SampleResults TaskAgent::take_results() {
+  SampleResults results;
+  const NamedValues present = values();
+  for (const Kept& kept : std::exchange(kept_, {})) {
+    if (kept.values != present) continue;
+    for (const std::int64_t row : kept.rows.data().integers()) results.rows.push_back(static_cast<std::size_t>(row));
+    const Data predictions = kept.prediction.data();
+    const Data scores = kept.score.data();
+    for (std::size_t i = 0; i < predictions.size(); ++i) results.predictions.push_back(predictions.item_text(i));
+    for (const double score : scores.as_reals()) results.scores.push_back(score);
+  }
+  return results;
+}
+
+NamedValues TaskAgent::values() const {
+  NamedValues values;
   for (const auto& [name, parameter] : named_parameters()) values.emplace_back(name, parameter.text());
   return values;
+}
+
+void TaskAgent::set_values(const NamedValues& values) {
+  const NamedVariables all = named_parameters();
+  for (const auto& [name, value] : values) {
+    const auto found = std::find_if(all.begin(), all.end(), [&wanted = name](const auto& entry) { return entry.first == wanted; });
+    if (found == all.end()) throw ValueError("there is no parameter \"" + name + "\" in this task");
+    Variable parameter = found->second;
+    parameter.set_data(value);
+  }
 }
 
 }  // namespace tgd::cli

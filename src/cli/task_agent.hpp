@@ -1,7 +1,9 @@
-// TaskAgent: the program that a task file describes. One call of the student per sample, built from the messages, and an
-// evaluator; the parameters are what is optimized.
+// TaskAgent: the program that a task file describes. For each sample one call of a model a stage, built from the stage's messages,
+// and an evaluator; the parameters are what is optimized.
 #pragma once
 
+#include <cstddef>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,31 +17,74 @@
 #include <tgd/variable.hpp>
 
 #include "cli/models.hpp"
+#include "cli/output.hpp"
 #include "cli/task.hpp"
 #include "cli/task_data.hpp"
 
 namespace tgd::cli {
 
+
+/// Parameters' names and values, in the order of the task.
+using NamedValues = std::vector<std::pair<std::string, std::string>>;
+
+/// The outcomes of samples, by position. `rows` are their numbers in the data file.
+struct SampleResults {
+  std::vector<std::size_t> rows = {};
+  std::vector<std::string> predictions = {};
+  std::vector<double> scores = {};
+};
+
+/// What a stage made of a batch.
+struct StageResult {
+  std::string name;
+  Variable reply;
+  Variable output;
+};
+
 class TaskAgent final : public Module {
  public:
-  TaskAgent(const Task& task, Models models, Prompts prompts);
+  TaskAgent(const Task& task, NamedModels models, Prompts prompts);
 
+  /// Starts all stages. The last one's output is the prediction.
+  std::vector<StageResult> run(const Batch& batch) const;
   std::optional<StepResult> training_step(Batch& batch);
+  /// Keeps what becomes of each sample, for results().
+  std::optional<StepResult> validation_step(Batch& batch);
   std::shared_ptr<optim::Optimizer> configure_optimizers() { return optimizer_; }
 
-  /// Names and current values in the order of the task.
-  std::vector<std::pair<std::string, std::string>> values() const;
-  /// What the last step did to each parameter, in the same order.
-  const std::vector<optim::ParameterUpdate>& last_updates() const { return optimizer_->last_updates(); }
+  /// What validation_step() found since the last call, with the present values. Waits. What it found with other values is dropped.
+  SampleResults take_results();
+
+  NamedValues values() const;
+  /// Throws ValueError for a name that is no parameter.
+  void set_values(const NamedValues& values);
 
  private:
-  Message message(const MessageSpec& spec);
-  Variable content(const std::string& text);
+  struct Stage {
+    std::string name;
+    lm::ChatModelPtr model;
+    Messages messages;
+    Inputs filled_in;                       // the parameters that stand inside other text of a message
+    std::vector<std::string> placeholders;  // of inputs and earlier stages
+    Json args;
+    std::shared_ptr<const OutputParser> parser;
+  };
+  struct Kept {
+    NamedValues values;
+    Variable rows;
+    Variable prediction;
+    Variable score;
+  };
 
-  lm::ChatModelPtr student_;
+  Stage make_stage(const Task& task, std::size_t number) const;
+  Variable content(const std::string& text, Inputs& filled_in) const;
+  Evaluation evaluate(const Batch& batch, const Variable& prediction) const;
+
+  NamedModels models_;
   Prompts prompts_;
-  Messages messages_;
-  Inputs filled_in_;  ///< the parameters that stand inside other text of a message
+  EvaluatorSpec evaluator_;
+  std::vector<Stage> stages_;
+  std::vector<Kept> kept_;
   std::shared_ptr<optim::TGD> optimizer_;
 };
 

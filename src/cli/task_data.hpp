@@ -2,10 +2,11 @@
 // Errors: TaskError at the place in the task file that has to change.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
+#include <vector>
 
-#include <tgd/data/dataset.hpp>
 #include <tgd/data/records.hpp>
 #include <tgd/variable.hpp>
 
@@ -13,11 +14,25 @@
 
 namespace tgd::cli {
 
-/// The name under which samples hold the expected answer. No input can have it.
+// Under these names samples hold the expected answer and their number in the file. No input can have them.
 inline constexpr const char* target_name = "/target";
+inline constexpr const char* row_name = "/row";
 
-using DataPart = data::Subset<data::Records>;
-/// What a DataLoader makes of samples: inputs and target by name.
+/// Some rows of a file. A sample holds its inputs, its target where the task has one, and its row, by name.
+class DataPart {
+ public:
+  DataPart(data::Records records, std::vector<std::size_t> rows) : records_(std::move(records)), rows_(std::move(rows)) {}
+
+  std::size_t size() const noexcept { return rows_.size(); }
+  data::Record operator[](std::size_t i) const;
+  const std::vector<std::size_t>& rows() const noexcept { return rows_; }
+
+ private:
+  data::Records records_;
+  std::vector<std::size_t> rows_;
+};
+
+/// What a DataLoader makes of samples: inputs, target and row by name.
 using Batch = std::map<std::string, Variable>;
 
 struct TaskData {
@@ -26,6 +41,8 @@ struct TaskData {
   DataPart test;
 
   std::size_t size() const { return train.size() + validation.size() + test.size(); }
+  /// "train", "validation" or "test".
+  const DataPart& part(const std::string& name) const;
 };
 
 TaskData load_data(const DataSpec& spec);

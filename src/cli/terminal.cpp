@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <iostream>
 #include <string_view>
 
 #include <fmt/core.h>
@@ -24,11 +25,6 @@ bool is_dumb() {
   return term != nullptr && std::string_view(term) == "dumb";
 }
 
-std::size_t terminal_width(int descriptor) {
-  winsize size{};
-  return ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
-}
-
 }  // namespace
 
 Terminal::Terminal(const OutputFlags& flags)
@@ -38,6 +34,14 @@ Terminal::Terminal(const OutputFlags& flags)
       has_color_(is_terminal_ && !is_set("NO_COLOR")) {}
 
 Terminal::~Terminal() { clear_progress(); }
+
+std::ostream& Terminal::stream() const { return flags_.json ? std::cerr : std::cout; }
+
+std::size_t Terminal::width() const {
+  constexpr std::size_t least = 20;
+  winsize size{};
+  return ::ioctl(::fileno(out_), TIOCGWINSZ, &size) == 0 && size.ws_col >= least ? size.ws_col : 80;
+}
 
 void Terminal::line(const std::string& text) {
   if (!flags_.json) print(text);
@@ -55,7 +59,7 @@ void Terminal::progress(const std::string& text) {
   if (!is_terminal_) return note(text);
   if (flags_.quiet) return;
   // A line that wraps could not be taken back.
-  fmt::print(out_, "\r\033[K{}", tgd::detail::first_characters(text, terminal_width(::fileno(out_)) - 1));
+  fmt::print(out_, "\r\033[K{}", tgd::detail::first_characters(text, width() - 1));
   std::fflush(out_);
   shows_progress_ = true;
 }

@@ -3,7 +3,9 @@
 // besides goes to standard error.
 #pragma once
 
+#include <cstddef>
 #include <cstdio>
+#include <iosfwd>
 #include <string>
 
 #include "cli/task_document.hpp"
@@ -37,6 +39,11 @@ class Terminal {
   void document(const OrderedJson& json);
 
   bool is_json() const { return flags_.json; }
+  const OutputFlags& flags() const { return flags_; }
+  /// Where people's lines go, for others who write there.
+  std::ostream& stream() const;
+  bool is_terminal() const { return is_terminal_; }
+  std::size_t width() const;
   std::string bold(const std::string& text) const { return styled("1", text); }
   std::string good(const std::string& text) const { return styled("32", text); }
   std::string bad(const std::string& text) const { return styled("31", text); }

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include <tgd/export.hpp>
+
 namespace tgd::detail {
 
 struct RecordFormat {
@@ -17,7 +19,7 @@ struct RecordFormat {
   std::string end = {};    ///< how each record ends, and no part of one does
 };
 
-class AppendFile {
+class TGD_API AppendFile {
  public:
   /// Makes the file if there is none, and removes a record that was cut off.
   AppendFile(std::filesystem::path path, RecordFormat format);

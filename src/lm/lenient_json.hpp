@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include <nlohmann/json.hpp>
+#include <tgd/export.hpp>
 
 namespace tgd::lm::detail {
 
@@ -21,6 +22,6 @@ std::string text(const nlohmann::json& value);
 std::int64_t count(const nlohmann::json& value);
 
 /// Parses JSON. Invalid UTF-8 and halves of characters become U+FFFD; nothing for what is no JSON even so.
-std::optional<nlohmann::json> parse_json(std::string_view body);
+TGD_API std::optional<nlohmann::json> parse_json(std::string_view body);
 
 }  // namespace tgd::lm::detail

@@ -47,7 +47,7 @@ TEST_CASE("the shipped task gains at least 20 points on its test part and says w
             accuracy["train"]["samples"].get<int>() ==
         210);
   for (const char* purpose : {"forward", "backward", "optimize"}) CHECK(figures["calls"][purpose].get<int>() > 0);
-  CHECK(figures["models"]["student and teacher"]["usage"]["prompt_tokens"].get<int>() > 0);
+  CHECK(figures["models"]["student"]["usage"]["prompt_tokens"].get<int>() > 0);
 
   CHECK_THAT(result.out, ContainsSubstring("simulated"));
   CHECK_THAT(result.out, ContainsSubstring("points"));
@@ -63,8 +63,9 @@ TEST_CASE("the run folder holds the prompt as text and JSON, the figures, every 
   const fs::path run = folder.path() / "run";
   REQUIRE(test::optimize(task, run).status == 0);
 
-  CHECK(files_in(run) ==
-        std::set<std::string>{"instructions.txt", "metrics.jsonl", "parameters.json", "result.json", "task.json"});
+  CHECK(files_in(run) == std::set<std::string>{"calls.jsonl", "checkpoint.json", "config.json", "instructions.txt", "journal.jsonl",
+                                               "metrics.jsonl", "parameters.json", "result.json", "samples.jsonl", "task.json",
+                                               "versions.jsonl"});
   const auto parameters = nlohmann::json::parse(test::read_text(run / "parameters.json"));
   const nlohmann::json figures = test::read_result(run);
   CHECK(test::read_text(run / "instructions.txt") == parameters["instructions"]["data"].get<std::string>() + "\n");

@@ -1,0 +1,19 @@
+// The evaluators that a task can name.
+#pragma once
+
+#include <tgd/cognitive/evaluator.hpp>
+#include <tgd/prompts.hpp>
+
+#include "cli/task.hpp"
+#include "cli/task_data.hpp"
+
+namespace tgd::cli {
+
+/// One score for each sample. `judge` is asked by evaluators of the type "judge" only.
+Evaluation evaluate_predictions(const EvaluatorSpec& spec, const lm::ChatModelPtr& judge, const Variable& prediction,
+                                const Batch& batch, const Prompts& prompts);
+
+/// How well a prediction fits its target by an evaluator that asks no model; what is no number or no JSON scores 0.
+double score_of(const EvaluatorSpec& spec, const std::string& prediction, const std::string& target);
+
+}  // namespace tgd::cli

@@ -1,0 +1,120 @@
+#include "cli/output.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "core/text.hpp"
+#include "lm/lenient_json.hpp"
+
+namespace tgd::cli {
+
+namespace {
+
+using Value = nlohmann::json;
+
+// The standard library's matcher recurses with every character that it looks at.
+constexpr std::size_t most_searched = 10'000;
+
+/// Where the JSON value that begins at `begin` with a bracket ends; npos when it does not.
+std::size_t end_of_brackets(std::string_view text, std::size_t begin) {
+  int depth = 0;
+  bool in_text = false;
+  for (std::size_t i = begin; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_text) {
+      if (c == '\\') ++i;
+      if (c == '"') in_text = false;
+    } else if (c == '"') {
+      in_text = true;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if ((c == '}' || c == ']') && --depth == 0) {
+      return i + 1;
+    }
+  }
+  return std::string_view::npos;
+}
+
+/// The whole text, or else the first object or list in it that is valid: code fences and prose around it are passed over.
+std::optional<Value> find_json(std::string_view text) {
+  if (auto whole = lm::detail::parse_json(text)) return whole;
+  for (std::size_t i = text.find_first_of("{["); i != text.npos; i = text.find_first_of("{[", i + 1)) {
+    const std::size_t end = end_of_brackets(text, i);
+    if (end == text.npos) continue;
+    if (auto value = lm::detail::parse_json(text.substr(i, end - i))) return value;
+  }
+  return std::nullopt;
+}
+
+std::string as_text(const Value& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Value::error_handler_t::replace);
+}
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return lower;
+}
+
+Output failure(std::string_view text, std::string problem) { return {std::string(text), std::move(problem)}; }
+
+Output json_in(std::string_view text) {
+  const auto value = find_json(text);
+  return value ? Output{as_text(*value)} : failure(text, "there is no JSON in it");
+}
+
+Output member_in(std::string_view text, const std::string& pointer) {
+  const auto value = find_json(text);
+  if (!value) return failure(text, "there is no JSON in it");
+  const Value::json_pointer place(pointer);
+  if (!value->contains(place)) return failure(text, fmt::format("its JSON has no {}", pointer));
+  return {as_text(value->at(place))};
+}
+
+Output match_in(std::string_view text, const std::regex& pattern, const std::string& shown) {
+  // Answers stand at the end of long replies.
+  std::string_view searched = text.substr(text.size() - std::min(text.size(), most_searched));
+  while (!searched.empty() && detail::is_continuation(searched.front())) searched.remove_prefix(1);
+  std::match_results<std::string_view::const_iterator> match;
+  if (!std::regex_search(searched.begin(), searched.end(), match, pattern))
+    return failure(text, fmt::format("nothing in it matches {}", shown));
+  return {match.size() > 1 ? match[1].str() : match[0].str()};
+}
+
+}  // namespace
+
+OutputParser::OutputParser(const std::vector<OutputStep>& steps) {
+  for (const OutputStep& step : steps) {
+    const bool has_pattern = step.kind == OutputStep::Kind::regex;
+    steps_.push_back({step.kind, step.argument, has_pattern ? std::regex(step.argument) : std::regex()});
+  }
+}
+
+Output OutputParser::parse(std::string_view reply) const {
+  const std::string_view trimmed = detail::trim(reply);
+  Output output{std::string(trimmed)};
+  for (const Step& step : steps_) {
+    switch (step.kind) {
+      case OutputStep::Kind::text:
+        break;
+      case OutputStep::Kind::lower_case:
+        output = {lower_case(output.text)};
+        break;
+      case OutputStep::Kind::fenced_json:
+        output = json_in(output.text);
+        break;
+      case OutputStep::Kind::json_pointer:
+        output = member_in(output.text, step.argument);
+        break;
+      case OutputStep::Kind::regex:
+        output = match_in(output.text, step.pattern, step.argument);
+        break;
+    }
+    if (output.problem) return failure(trimmed, *output.problem);
+    output.text = detail::trim(output.text);
+  }
+  return output;
+}
+
+}  // namespace tgd::cli
