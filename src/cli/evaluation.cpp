@@ -44,7 +44,8 @@ double number_score(const EvaluatorSpec& spec, const std::string& prediction, co
 std::vector<std::string> fields_of(const EvaluatorSpec& spec, const Value& target) {
   if (!spec.fields.empty()) return spec.fields;
   std::vector<std::string> pointers;
-  for (const auto& [pointer, value] : target.flatten().items()) pointers.push_back(pointer);
+  const Value leaves = target.flatten();
+  for (const auto& leaf : leaves.items()) pointers.push_back(leaf.key());
   return pointers;
 }
 

@@ -80,6 +80,6 @@ TEST_CASE("a parameter can come from a file, hold placeholders of its own, or st
   const cli::Task task = cli::read_task(file);
   REQUIRE(task.parameters.size() == 2);
   CHECK(task.parameters[0].value == "Sort this: {ticket}");
-  CHECK(task.messages[1].content == std::vector<std::string>{"Answer {tone}.", "Now."});
+  CHECK(task.stages.front().messages[1].content == std::vector<std::string>{"Answer {tone}.", "Now."});
   CHECK(cli::resolved_json(task)["parameters"]["question"]["value"] == "Sort this: {ticket}");
 }

@@ -1,0 +1,45 @@
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "catch.hpp"
+#include "cli/output.hpp"
+#include "support/table.hpp"
+
+using namespace tgd;
+using Kind = cli::OutputStep::Kind;
+
+namespace {
+
+cli::OutputStep step_of(const nlohmann::json& step) {
+  if (step == "text") return {Kind::text};
+  if (step == "lower_case") return {Kind::lower_case};
+  if (step == "fenced_json") return {Kind::fenced_json};
+  if (step.contains("json_pointer")) return {Kind::json_pointer, step["json_pointer"]};
+  return {Kind::regex, step.at("regex")};
+}
+
+}  // namespace
+
+TEST_CASE("a reply becomes an output step by step, or stays as it came with the reason", "[cli]") {
+  for (const nlohmann::json& example : test::table("cli/outputs.json")) {
+    std::vector<cli::OutputStep> steps;
+    for (const nlohmann::json& step : example["output"]) steps.push_back(step_of(step));
+    INFO(example["name"]);
+    const cli::Output output = cli::OutputParser(steps).parse(example["reply"].get<std::string>());
+    CHECK(output.text == example["is"]);
+    CHECK(output.problem.value_or("") == example.value("problem", ""));
+  }
+}
+
+TEST_CASE("replies of any length are searched without harm, at their end", "[cli]") {
+  const cli::OutputParser parser({{Kind::regex, "(.|\n)*Answer: (\\w+)"}, {Kind::text}});
+  const std::string filler(300'000, 'x');
+  CHECK(cli::OutputParser({{Kind::regex, "Answer: (\\w+)"}}).parse(filler + " Answer: yes").text == "yes");
+  CHECK(cli::OutputParser({{Kind::regex, "Answer: (\\w+)"}}).parse("Answer: yes " + filler).problem.has_value());
+  CHECK_NOTHROW(parser.parse("é" + filler));
+
+  std::string brackets(100'000, '[');
+  CHECK(cli::OutputParser({{Kind::fenced_json}}).parse(brackets).problem.has_value());
+}
