@@ -40,13 +40,13 @@ void improve_writer(const Cast& cast) {
   const Variable complaints(Texts{"My lamp arrived broken.", "I was charged twice.", "Where is my parcel?"}, "complaint");
   const Variable prompt("Reply to the customer in a few sentences.", "instructions of a writer who replies to customers", true);
   const Messages rubric{{"system",
-                         {"You judge replies to customers. The score is 1 if the reply apologizes, names the next step and gives a "
-                          "date, and less for what is missing. Explain in one sentence what to do better.",
+                         {"You judge replies to customers. The score is 1 if the reply apologizes and gives a date, and "
+                          "less for what is missing. Explain in one sentence what to do better.",
                           verdict_format}},
                         {"user", {"{prediction}"}}};
   optim::TGD optimizer({prompt}, {.model = cast.editor, .constraints = {optim::Constraint::max_length(1000)}});
 
-  for (int step = 0; step <= 4; ++step) {
+  for (int step = 0; step <= 3; ++step) {
     const Variable replies = chat_completion(cast.writer, {{"system", {prompt}}, {"user", {"{complaint}"}}},
                                              {{"complaint", complaints}}, {.role = "reply"});
     const auto [score, explanation] =
@@ -122,8 +122,7 @@ struct Virtue {
   std::string sentence;
   std::string advice;
 };
-const std::array<Virtue, 3> virtues{{{"Apologize", " We are sorry about this.", "Apologize."},
-                                     {"next step", " We will look into it and call you.", "Name the next step."},
+const std::array<Virtue, 2> virtues{{{"Apologize", " We are sorry about this.", "Apologize."},
                                      {"a date", " You will hear from us by Friday.", "Give a date."}}};
 
 std::string scripted_writer(const lm::Request& request) {
@@ -134,14 +133,14 @@ std::string scripted_writer(const lm::Request& request) {
 
 /// Has the rubric by heart.
 std::string scripted_judge(const lm::Request& request) {
-  double score = 1;
+  double found = 0;
   std::string advice = "All is well.";
   for (const Virtue& virtue : virtues) {
-    if (contains(request.messages[1].content, virtue.sentence)) continue;
-    if (score == 1) advice = virtue.advice;
-    score -= 1.0 / virtues.size();
+    const bool is_there = contains(request.messages[1].content, virtue.sentence);
+    found += is_there ? 1 : 0;
+    if (!is_there) advice = virtue.advice;
   }
-  return verdict(score, advice);
+  return verdict(found / virtues.size(), advice);
 }
 
 Cast simulated_cast() {
