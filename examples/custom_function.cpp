@@ -104,8 +104,7 @@ void run() {
   const Variable found = black_box(search, "Takes the first product of the catalogue whose name occurs in the text.",
                                    {tidy(requests)}, {.name = "Search", .role = "product that was found"});
   const Variable answers = first_found(found, apology);
-  for (std::size_t i = 0; i < requests.size(); ++i)
-    fmt::print("{} -> {}\n", requests[i].text(), answers[i].text());
+  for (std::size_t i = 0; i < requests.size(); ++i) fmt::print("{} -> {}\n", requests[i].text(), answers[i].text());
 
   const Variable feedback(Texts{"", "The customer wants the thermostat.", "Say that teapots come in again in May."});
   fmt::print("\nThe graph, for https://mermaid.live:\n{}\n", autograd::to_mermaid(answers));
@@ -114,7 +113,8 @@ void run() {
   fmt::print("Gradient of the requests, one item each:\n");
   for (const std::string& text : requests.grad().front().texts()) fmt::print("- {}\n", text.empty() ? "(all is well)" : text);
   fmt::print("Gradient of the apology:\n- {}\n", apology.grad().front().text());
-  fmt::print("Calls to the language model: {}, for the one item whose feedback has to pass the black box\n", model->usage().calls);
+  fmt::print("Calls to the language model: {}, for the one item whose feedback has to pass the black box\n",
+             model->usage().calls);
 }
 
 }  // namespace

@@ -40,7 +40,9 @@ using Ticket = std::tuple<std::string, std::string>;  // message, desk
 /// What is served and what is optimized: one prompt in front of a language model.
 class Sorter : public Module {
  public:
-  Sorter(lm::ChatModelPtr model, std::string instructions) : model_(std::move(model)) { prompt_.set_data(std::move(instructions)); }
+  Sorter(lm::ChatModelPtr model, std::string instructions) : model_(std::move(model)) {
+    prompt_.set_data(std::move(instructions));
+  }
 
   Variable operator()(const Variable& tickets, OnError on_error = OnError::fail) const {
     return chat_completion(model_, {{"system", {prompt_}}, {"user", {"{ticket}"}}}, {{"ticket", tickets}},
@@ -55,8 +57,7 @@ class Sorter : public Module {
   }
   std::shared_ptr<optim::Optimizer> configure_optimizers() const {
     return std::make_shared<optim::TGD>(
-        parameters(),
-        optim::TGDOptions{.model = model_, .constraints = {optim::Constraint::max_length(3000)}, .momentum = 3});
+        parameters(), optim::TGDOptions{.model = model_, .constraints = {optim::Constraint::max_length(3000)}, .momentum = 3});
   }
 
  private:
@@ -181,19 +182,16 @@ void serve(const std::string& hours, const HelpDesk& desk, Feedback& feedback, s
       feedback.add(tickets[i]);
     }
   };
-  {
-    const std::array<std::jthread, 4> threads{std::jthread(work), std::jthread(work), std::jthread(work), std::jthread(work)};
-  }
-  fmt::print("{}: {} of {} tickets sorted right ({:.0f}%), {} left to a person because a call failed\n", hours, right, tickets.size(),
-             100.0 * static_cast<double>(right) / static_cast<double>(tickets.size()), unanswered);
+  { const std::array<std::jthread, 4> threads{std::jthread(work), std::jthread(work), std::jthread(work), std::jthread(work)}; }
+  fmt::print("{}: {} of {} tickets sorted right ({:.0f}%), {} left to a person because a call failed\n", hours, right,
+             tickets.size(), 100.0 * static_cast<double>(right) / static_cast<double>(tickets.size()), unanswered);
 }
 
 lm::ChatModelPtr choose_model() {
   if (std::getenv("OPENAI_BASE_URL") == nullptr && std::getenv("OPENAI_API_KEY") == nullptr) {
     fmt::print("No endpoint is set: running against lm::Simulated, a simulation that only shows how the loop works.\n");
     using std::chrono::milliseconds;
-    return std::make_shared<lm::Simulated>(
-        lm::SimulatedOptions{.latency = milliseconds(1), .error_rate = 0.01});
+    return std::make_shared<lm::Simulated>(lm::SimulatedOptions{.latency = milliseconds(1), .error_rate = 0.01});
   }
   const char* name = std::getenv("TGD_MODEL");
   return std::make_shared<lm::OpenAI>(lm::OpenAIOptions{.model = name != nullptr ? name : "gpt-4o-mini"});
@@ -216,9 +214,10 @@ void run(const std::string& file) {
   const std::size_t quarter = tickets.size() / 4;
 
   const lm::ChatModelPtr model = choose_model();
-  HelpDesk desk(std::make_shared<Sorter>(model,
-                                         "You sort messages from customers of a small web shop. Read the message and say what it "
-                                         "is about: billing, technical, shipping, account or cancellation."));
+  HelpDesk desk(
+      std::make_shared<Sorter>(model,
+                               "You sort messages from customers of a small web shop. Read the message and say what it "
+                               "is about: billing, technical, shipping, account or cancellation."));
   Feedback feedback;
   std::atomic<int> rounds = 0;
   // Its destructor asks the thread to stop, and waits for the step under way.

@@ -74,17 +74,17 @@ const Labelled to_learn_from{
      "Your refund is booked, sorry for the trouble.", "Please ask the manufacturer.", "The manufacturer has to decide that.",
      "A courier brings the replacement tomorrow."},
     {1, 0, 1, 0, 1, 0, 1, 0, 0, 1}};
-const Labelled held_out{
-    {"So sorry! The refund is done.", "By our policy you keep it.", "The replacement leaves today.", "Unfortunately we are closed.",
-     "Write to the manufacturer.", "You get it tomorrow.", "It is policy, unfortunately.", "Sorry, here is your refund."},
-    {1, 0, 1, 0, 0, 1, 0, 1}};
+const Labelled held_out{{"So sorry! The refund is done.", "By our policy you keep it.", "The replacement leaves today.",
+                         "Unfortunately we are closed.", "Write to the manufacturer.", "You get it tomorrow.",
+                         "It is policy, unfortunately.", "Sorry, here is your refund."},
+                        {1, 0, 1, 0, 0, 1, 0, 1}};
 
 /// How often the judge says what people say; with gradients for the judge when they are on.
 Evaluation agreement(const Cast& cast, const Variable& instructions, const Labelled& labelled) {
   const Variable replies(labelled.replies, "reply to a customer");
-  const Evaluation verdicts = lm_judge_evaluator(
-      cast.taught_judge, {{"system", {instructions, verdict_format}}, {"user", {"{prediction}"}}}, replies, {}, {},
-      {.evaluator = {.reduction = Reduction::none}, .eval_mode = false});
+  const Evaluation verdicts =
+      lm_judge_evaluator(cast.taught_judge, {{"system", {instructions, verdict_format}}, {"user", {"{prediction}"}}}, replies,
+                         {}, {}, {.evaluator = {.reduction = Reduction::none}, .eval_mode = false});
   return exact_match_evaluator(verdicts.score, Variable(labelled.accepted));
 }
 
@@ -144,7 +144,8 @@ std::string scripted_judge(const lm::Request& request) {
 }
 
 Cast simulated_cast() {
-  fmt::print("No endpoint is set: critic and optimizer are lm::Simulated, a simulation; the writer and the judges are scripted.\n");
+  fmt::print(
+      "No endpoint is set: critic and optimizer are lm::Simulated, a simulation; the writer and the judges are scripted.\n");
   const auto simulated = std::make_shared<lm::Simulated>();
   // The simulation sorts by the rules in the prompt, here into 0 and 1; the script makes a verdict of its answer.
   const auto taught_judge = lm::Stub::answering([simulated](const lm::Request& request) {

@@ -45,9 +45,9 @@ class HelpDesk : public Module {
   Variable operator()(const Variable& tickets) const {
     const Variable proposal = chat_completion(model_, {{"system", {first_reader_}}, {"user", {"{ticket}"}}},
                                               {{"ticket", tickets}}, {.role = "proposal of the first reader"});
-    const Variable decision = chat_completion(model_, {{"system", {second_reader_}}, {"user", {"{ticket}\nProposal: {proposal}"}}},
-                                              {{"ticket", tickets}, {"proposal", map(proposal, desk_named_in)}},
-                                              {.role = "desk for the ticket"});
+    const Variable decision =
+        chat_completion(model_, {{"system", {second_reader_}}, {"user", {"{ticket}\nProposal: {proposal}"}}},
+                        {{"ticket", tickets}, {"proposal", map(proposal, desk_named_in)}}, {.role = "desk for the ticket"});
     return map(decision, desk_named_in);
   }
 
@@ -70,11 +70,11 @@ class HelpDesk : public Module {
       {"You sort messages from customers of a small web shop. Read the message and say what it is about: billing, technical, "
        "shipping, account or cancellation.",
        "instructions of the first reader of support tickets"});
-  Parameter second_reader_ = register_parameter(
-      "second_reader",
-      {"A colleague has proposed a desk for a customer's message. Read both and answer with the right one of billing, technical, "
-       "shipping, account, cancellation.",
-       "instructions of the second reader of support tickets"});
+  Parameter second_reader_ =
+      register_parameter("second_reader", {"A colleague has proposed a desk for a customer's message. Read both and answer "
+                                           "with the right one of billing, technical, "
+                                           "shipping, account, cancellation.",
+                                           "instructions of the second reader of support tickets"});
 };
 
 /// Prints what the gate makes of each step.
@@ -100,10 +100,8 @@ void run(const std::string& file, const std::string& run_folder) {
       data::stratified_split(data::JsonLinesFile(file).columns("text", "label"), label_of, {0.4, 0.3, 0.3}, 1);
   const data::DataLoader test_loader(test, {.batch_size = 64});
 
-  Trainer trainer({.max_epochs = 2,
-                   .callbacks = {std::make_shared<Printer>()},
-                   .gate = {.confidence = 0.8},
-                   .run_folder = run_folder});
+  Trainer trainer(
+      {.max_epochs = 2, .callbacks = {std::make_shared<Printer>()}, .gate = {.confidence = 0.8}, .run_folder = run_folder});
   const lm::ChatModelPtr model = trainer.track(choose_model());
   trainer.options().backward.model = model;
   HelpDesk desk(model);
