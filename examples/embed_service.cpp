@@ -1,15 +1,15 @@
-// A service that improves while it runs: several threads answer with the prompt in service, a background thread optimizes a copy
-// of it from the feedback that comes in, and what proves better on held-out feedback goes into service at once.
+// A service that improves while it runs: several threads answer with the prompt in service, a background thread optimizes a
+// copy of it from the feedback that comes in, and what proves better on held-out feedback goes into service at once.
 //
 //   embed_service [tickets.jsonl]
 //
-// Runs against the simulated model, which fails now and then as endpoints do. With OPENAI_BASE_URL or OPENAI_API_KEY set it runs
-// against that endpoint, with the model named by TGD_MODEL (default gpt-4o-mini).
+// Runs against the simulated model, which fails now and then as endpoints do. With OPENAI_BASE_URL or OPENAI_API_KEY set it
+// runs against that endpoint, with the model named by TGD_MODEL (default gpt-4o-mini).
 //
 // Threads:
 // - A ChatModel may be used by all of them at once. One object is best: limits of rate and connections are then kept together.
-// - Any number may read a Variable, but none while another sets it, which is what an optimizer does. So a sorter in service never
-//   changes: the optimizer works on one of its own, and a new sorter takes the place of the old one as a whole.
+// - Any number may read a Variable, but none while another sets it, which is what an optimizer does. So a sorter in service
+//   never changes: the optimizer works on one of its own, and a new sorter takes the place of the old one as a whole.
 // - Trainer and optimizer belong to one thread. NoGradGuard holds for the thread that makes it.
 // - set_backward_model() is one setting for the whole process; here the Trainer's options name the model instead.
 #include <array>
@@ -154,7 +154,7 @@ void improve(HelpDesk& desk, const lm::ChatModelPtr& model, const std::vector<Ti
              result.usage.total().usage.calls, to_string(result.ending));
 }
 
-/// A round whenever the feedback has grown to three times of what it was. A round that fails costs the round, never the service.
+/// A round whenever the feedback has grown to three times of what it was. One that fails costs the round, never the service.
 void keep_improving(HelpDesk& desk, Feedback& feedback, const lm::ChatModelPtr& model, std::size_t wanted,
                     std::atomic<int>& rounds, const std::stop_token& stop) {
   for (auto tickets = feedback.wait_for(wanted, stop); !tickets.empty(); tickets = feedback.wait_for(wanted, stop)) {

@@ -1,12 +1,12 @@
 // A language model as the judge, where no label says what is right:
 //
 //   1. judge -> writer   A judge scores replies to customers; what it says of them is the feedback to the writer's prompt.
-//   2. people -> judge   The judge itself has a prompt. People have labelled some replies, and where the judge disagrees with them
-//                        its prompt gets the feedback (eval_mode = false).
+//   2. people -> judge   The judge itself has a prompt. People have labelled some replies, and where the judge disagrees with
+//                        them its prompt gets the feedback (eval_mode = false).
 //
-// Runs without a language model, then: the critic and the optimizer are lm::Simulated, writer and judge are small scripted
-// stand-ins that do what the prompt of the moment says. With OPENAI_BASE_URL or OPENAI_API_KEY set one model plays all the parts,
-// the one named by TGD_MODEL (default gpt-4o-mini).
+// Without an endpoint critic and optimizer are lm::Simulated, and writer and judges small scripted stand-ins that do what the
+// prompt of the moment says. With OPENAI_BASE_URL or OPENAI_API_KEY set one model plays all the parts, the one named by
+// TGD_MODEL (default gpt-4o-mini).
 #include <array>
 #include <cstdlib>
 #include <iostream>

@@ -1,4 +1,5 @@
-// Talking to a language model on your own machine: anything that offers OpenAI's chat completions, such as llama.cpp, vLLM or Ollama.
+// Talking to a language model on your own machine: anything that offers OpenAI's chat completions, such as llama.cpp, vLLM or
+// Ollama.
 //
 //   local_server [BASE_URL [MODEL]]        default: http://localhost:8080/v1, and whatever the server has loaded
 //
@@ -23,6 +24,7 @@ lm::OpenAIOptions options_for(const std::string& base_url, const std::string& mo
   return {
       .model = model,
       .base_url = base_url,
+      .api_key = "none",              // else the one in OPENAI_API_KEY would be sent, which is none of this server's business
       .connect_timeout = seconds(2),  // it is near: nobody is there, or it answers at once
       .timeout = seconds(300),        // of one reply; without a large graphics card a long one takes minutes
       .max_retries = 1,

@@ -1,14 +1,15 @@
-// An agent of two stages, each with a prompt of its own, optimized together: a first reader proposes a desk for a support ticket, a
-// second one decides, with the ticket and the proposal before it. In between, map() makes a label of what the first one has said.
+// An agent of two stages, each with a prompt of its own, optimized together: a first reader proposes a desk for a support
+// ticket, a second one decides, with the ticket and the proposal before it. In between, map() makes a label of what the first
+// one has said.
 //
-// Feedback exists for the decision only. It reaches the second prompt, and through the proposal also the first. Each stage of each
-// ticket starts as soon as what it needs is there: nothing waits for the rest of the batch.
+// Feedback exists for the decision only. It reaches the second prompt, and through the proposal also the first. Each stage of
+// each ticket starts as soon as what it needs is there: nothing waits for the rest of the batch.
 //
 //   multi_stage [tickets.jsonl [run folder]]
 //
-// The Trainer takes a step only when the gate finds it better on the validation part too, and leaves everything in the run folder
-// (default runs/multi_stage; a run that is there is continued). Runs against the simulated model. With OPENAI_BASE_URL or
-// OPENAI_API_KEY set it runs against that endpoint, with the model named by TGD_MODEL (default gpt-4o-mini).
+// The Trainer takes a step only when the gate finds it better on the validation part, too, and leaves everything in the run
+// folder (default runs/multi_stage; a run that is there is continued). Runs against the simulated model. With OPENAI_BASE_URL
+// or OPENAI_API_KEY set it runs against that endpoint, with the model named by TGD_MODEL (default gpt-4o-mini).
 #include <cstdlib>
 #include <iostream>
 #include <memory>

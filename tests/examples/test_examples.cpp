@@ -123,13 +123,18 @@ TEST_CASE("local_server streams, asks several questions at once and counts", "[e
     return request.messages.back().content.find("violin") != std::string::npos ? "music room" : "kitchen";
   });
   const tgd::test::ChatServer server(model);
-  const std::string out = output_of("local_server", {server.url(), "my-model"});
+  const ProcessResult result =
+      run_example("local_server", {server.url(), "my-model"}, {.environment = {{"OPENAI_API_KEY", "of-somebody-else"}}});
+  CAPTURE(result.err);
+  REQUIRE(result.status == 0);
+  const std::string& out = result.out;
   CHECK_THAT(out, ContainsSubstring("Asking \"my-model\" at " + server.url() + "/chat/completions"));
   CHECK_THAT(out, ContainsSubstring("A reply as it arrives:\n  kitchen\n"));
   CHECK_THAT(out, ContainsSubstring("look for a violin? Answer with one word. -> music room\n"));
   CHECK_THAT(out, ContainsSubstring("$0.00"));
   CHECK(server.http().request_count() == 9);
   CHECK(server.http().max_concurrent() <= 4);
+  for (const auto& request : server.http().requests()) CHECK(request.headers.at("authorization") == "Bearer none");
 }
 
 TEST_CASE("local_server says how to start a server where none answers", "[examples]") {
