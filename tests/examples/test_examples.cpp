@@ -1,6 +1,7 @@
 // The example programs as a user runs them, without key and network: they say what they show, and what they claim is there.
 
 #include <filesystem>
+#include <memory>
 #include <regex>
 #include <string>
 #include <vector>
@@ -165,11 +166,24 @@ TEST_CASE("An example that cannot do its work says why, on the error stream", "[
 }
 
 TEST_CASE("Examples run against the endpoint that the environment names", "[examples]") {
-  const std::string program = GENERATE("custom_function", "judge", "multi_stage", "embed_service", "optimization_loop");
-  const ProcessResult result =
-      run_example(program, {}, {.folder = TGD_EXAMPLES_DIR "/..", .environment = {{"OPENAI_BASE_URL", "no URL"}}});
-  CAPTURE(program, result.out);
-  CHECK(result.status == 1);
-  CHECK_THAT(result.err, StartsWith(program + ": ") && ContainsSubstring("no URL"));
-  CHECK_THAT(result.out, !ContainsSubstring("simulation"));
+  SECTION("with the same outcome when the same model stands behind it") {
+    const tgd::test::ChatServer server(std::make_shared<tgd::lm::Simulated>());
+    const ProcessResult result = run_example(
+        "custom_function", {}, {.environment = {{"OPENAI_BASE_URL", server.url()}, {"TGD_MODEL", "model-of-the-test"}}});
+    CAPTURE(result.err);
+    CHECK(result.status == 0);
+    const std::string simulated = output_of("custom_function");
+    CHECK(result.out == simulated.substr(simulated.find("\n\n") + 2));
+    REQUIRE(server.http().request_count() == 1);
+    CHECK_THAT(server.http().requests()[0].body, ContainsSubstring("model-of-the-test"));
+  }
+  SECTION("and say so when that is no URL") {
+    const std::string program = GENERATE("custom_function", "judge", "multi_stage", "embed_service", "optimization_loop");
+    const ProcessResult result =
+        run_example(program, {}, {.folder = TGD_EXAMPLES_DIR "/..", .environment = {{"OPENAI_BASE_URL", "no URL"}}});
+    CAPTURE(program, result.out);
+    CHECK(result.status == 1);
+    CHECK_THAT(result.err, StartsWith(program + ": ") && ContainsSubstring("no URL"));
+    CHECK_THAT(result.out, !ContainsSubstring("simulation"));
+  }
 }
