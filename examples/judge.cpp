@@ -34,7 +34,7 @@ struct Cast {
 
 // ---- 1. The judge's verdicts improve the writer -------------------------------------------------------------------------
 
-const Variable verdict_format("Write the verdict as a JSON object with \"score\" and \"explanation\".");
+constexpr const char* verdict_format = "Write the verdict as a JSON object with \"score\" and \"explanation\".";
 
 void improve_writer(const Cast& cast) {
   const Variable complaints(Texts{"My lamp arrived broken.", "I was charged twice.", "Where is my parcel?"}, "complaint");
