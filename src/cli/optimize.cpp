@@ -47,7 +47,7 @@ Prompts load_prompts(const Task& task) {
   try {
     prompts.load(*task.prompts);
   } catch (const ValueError& error) {
-    throw TaskError("the prompts in " + task.prompts->string() + ": " + error.what());
+    throw TaskError(std::string("--prompts (\"prompts\" in the task): ") + error.what());
   }
   return prompts;
 }
@@ -158,7 +158,9 @@ class Optimization {
     std::vector<std::shared_ptr<TrainerCallback>> all{std::make_shared<RunLog>(*folder_, *agent_, task_, data_, std::move(say)),
                                                       progress_};
     if (models_.budget) {
-      guard_ = std::make_shared<BudgetGuard>(*models_.budget, calls_to_measure(task_, data_.test.size() + data_.train.size()));
+      // The outcome, and what may come before the guard is asked again: a step and a validation.
+      const std::size_t samples = data_.size() + task_.training.batch_size;
+      guard_ = std::make_shared<BudgetGuard>(*models_.budget, calls_to_measure(task_, samples));
       all.push_back(guard_);
     }
     return all;
@@ -194,7 +196,8 @@ class Optimization {
   }
 
   void measure_and_train() {
-    if (!is_resumed_) {
+    if (!is_resumed_ || !folder_->has_checkpoint()) {
+      folder_->forget_everything();
       for (const char* part : {"train", "validation", "test"}) folder_->describe_part(part, data_.part(part));
     }
     report_.test.before = measure("test", 0, "before");

@@ -15,6 +15,8 @@ using Value = nlohmann::json;
 
 // The standard library's matcher recurses with every character that it looks at.
 constexpr std::size_t most_searched = 10'000;
+// Each look for JSON may read to the end of the reply.
+constexpr int most_looks = 100;
 
 /// Where the JSON value that begins at `begin` with a bracket ends; npos when it does not.
 std::size_t end_of_brackets(std::string_view text, std::size_t begin) {
@@ -39,7 +41,8 @@ std::size_t end_of_brackets(std::string_view text, std::size_t begin) {
 /// The whole text, or else the first object or list in it that is valid: code fences and prose around it are passed over.
 std::optional<Value> find_json(std::string_view text) {
   if (auto whole = lm::detail::parse_json(text)) return whole;
-  for (std::size_t i = text.find_first_of("{["); i != text.npos; i = text.find_first_of("{[", i + 1)) {
+  std::size_t i = text.find_first_of("{[");
+  for (int look = 0; look < most_looks && i != text.npos; ++look, i = text.find_first_of("{[", i + 1)) {
     const std::size_t end = end_of_brackets(text, i);
     if (end == text.npos) continue;
     if (auto value = lm::detail::parse_json(text.substr(i, end - i))) return value;
@@ -53,7 +56,7 @@ std::string as_text(const Value& value) {
 
 std::string lower_case(std::string_view text) {
   std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return lower;
 }
 

@@ -64,6 +64,11 @@ std::size_t step_of(const OrderedJson& line) {
   return step != line.end() && step->is_number_unsigned() ? step->get<std::size_t>() : 0;
 }
 
+/// Of parts that are measured before and after training only. Their calls are in no checkpoint, so that they are made again.
+bool is_outcome(const OrderedJson& line) {
+  return line.value("kind", "") == "scores" && line.value("part", "") != "validation" && step_of(line) > 0;
+}
+
 }  // namespace
 
 std::vector<OrderedJson> read_lines(const fs::path& file) {
@@ -156,10 +161,16 @@ void RunFolder::forget_after(std::size_t step) const {
   for (const char* name : {versions_name, samples_name}) {
     std::string kept;
     for (const OrderedJson& line : read_lines(path_ / name)) {
-      if (step_of(line) <= step) kept += dumped(line, -1);
+      if (step_of(line) <= step && !is_outcome(line)) kept += dumped(line, -1);
     }
     if (fs::exists(path_ / name)) detail::write_file(path_ / name, kept);
   }
+}
+
+bool RunFolder::has_checkpoint() const { return fs::exists(path_ / "checkpoint.json"); }
+
+void RunFolder::forget_everything() const {
+  for (const char* name : {versions_name, samples_name}) fs::remove(path_ / name);
 }
 
 void RunFolder::write_json(const std::string& name, const OrderedJson& json) const {

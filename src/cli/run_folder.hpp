@@ -54,8 +54,12 @@ class RunFolder {
   /// The scores of a part that were measured with the values after `step`, if all of them are there.
   std::optional<std::vector<double>> scores(const std::string& part, std::size_t step) const;
 
-  /// Takes away what was noted of later steps, when a run goes on from this one.
+  /// Whether training has come so far that it can go on.
+  bool has_checkpoint() const;
+  /// Takes away what was noted of later steps, and of the outcome, when a run goes on from this one.
   void forget_after(std::size_t step) const;
+  /// Takes away all that was noted, when a run begins anew.
+  void forget_everything() const;
 
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}

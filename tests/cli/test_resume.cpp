@@ -1,7 +1,8 @@
 // Runs that do not get to their end, as a user has them: killed, interrupted, out of budget, failed.
 
-#include <csignal>
+#include <atomic>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -12,6 +13,7 @@
 
 #include <nlohmann/json.hpp>
 #include <tgd/lm/simulated.hpp>
+#include <tgd/lm/stub.hpp>
 #include <tgd/random.hpp>
 
 #include "catch.hpp"
@@ -112,13 +114,13 @@ TEST_CASE("a budget ends a run with the outcome measured, and a larger one lets 
   const fs::path task = test::write_small_task(folder);
   REQUIRE(test::optimize(task, folder.path() / "whole").status == 0);
   const fs::path run = folder.path() / "run";
-  const test::ProcessResult ended = test::optimize(task, run, {"--max-calls", "170"});
+  const test::ProcessResult ended = test::optimize(task, run, {"--max-calls", "140"});
   INFO(ended.out << ended.err);
   REQUIRE(ended.status == 0);
   const nlohmann::json result = test::read_result(run);
   CHECK_THAT(result["ending"].get<std::string>(), ContainsSubstring("budget"));
   CHECK(result["accuracy"]["test"]["after"].is_number());
-  CHECK(result["cost"]["total"]["usage"]["calls"].get<int>() <= 170);
+  CHECK(result["cost"]["total"]["usage"]["attempts"].get<int>() <= 140);
   CHECK(result["steps"].get<int>() < test::read_result(folder.path() / "whole")["steps"].get<int>());
 
   REQUIRE(resume(run, {"--max-calls", "10000"}).status == 0);
@@ -130,18 +132,27 @@ TEST_CASE("a run whose endpoint went away goes on where it was", "[cli]") {
   const test::TemporaryFolder folder;
   const fs::path task = test::write_small_task(folder);
   REQUIRE(test::optimize(task, folder.path() / "whole").status == 0);
-  nlohmann::json failing = nlohmann::json::parse(test::read_text(task));
-  failing["models"]["student"] = {{"provider", "simulated"}, {"error_rate", 0.01}};
+
+  // It fails for good in the middle of the run.
+  lm::Simulated simulated;
+  std::atomic<int> calls = 0;
+  std::atomic<bool> is_broken = false;
+  const auto model = lm::Stub::answering_in_full([&](const lm::Request& request) {
+    if (is_broken || ++calls == 100) is_broken = true;
+    if (is_broken) throw LMError(LMError::Kind::status, "the disk is full", 403);
+    return simulated.chat(request);
+  });
+  const test::ChatServer server(model);
   const fs::path run = folder.path() / "run";
-  const test::ProcessResult failed = test::optimize(folder.write("failing.json", failing.dump()), run);
+  const test::ProcessResult failed = test::optimize(task, run, {"--base-url", server.url(), "--model", "simulated"});
   REQUIRE(failed.status == 1);
   CHECK_THAT(failed.out, ContainsSubstring("go on with: tgd optimize --resume " + run.string()));
   CHECK(test::read_result(run)["status"] == "failed");
 
-  test::ProcessResult result = failed;
-  for (int tries = 0; tries < 20 && result.status != 0; ++tries) result = resume(run);
-  REQUIRE(result.status == 0);
-  CHECK(test::read_text(run / "instructions.txt") == test::read_text(folder.path() / "whole/instructions.txt"));
+  is_broken = false;
+  REQUIRE(resume(run).status == 0);
+  for (const char* name : {"instructions.txt", "metrics.jsonl"})
+    CHECK(test::read_text(run / name) == test::read_text(folder.path() / "whole" / name));
 }
 
 TEST_CASE("resuming what is no run is a mistake with a cure", "[cli]") {
