@@ -31,6 +31,8 @@ void add_output_flags(CLI::App& command, OutputFlags& flags);
 void add_model_flags(CLI::App& command, ModelFlags& flags);
 
 // One function for each subcommand, in the order of the help.
+void add_init(CLI::App& app, Action& action);
 void add_optimize(CLI::App& app, Action& action);
+void add_schema(CLI::App& app, Action& action);
 
 }  // namespace tgd::cli

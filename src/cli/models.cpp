@@ -116,7 +116,10 @@ void apply(const ModelFlags& flags, Task& task) {
   ModelSpec endpoint = task.models.at("student");
   if (endpoint.provider != "openai") endpoint = {.place = "", .provider = "openai"};
   endpoint.place = flags.base_url ? "--base-url" : "--model";
-  if (flags.base_url) endpoint.base_url = *flags.base_url;
+  if (flags.base_url) {
+    endpoint.base_url = *flags.base_url;
+    endpoint.base_url_source.clear();
+  }
   if (flags.model) endpoint.model = *flags.model;
   if (endpoint.model.empty()) throw TaskError("--base-url needs --model: the name that the endpoint knows the model by");
   for (auto& [name, spec] : task.models) spec = endpoint;

@@ -43,7 +43,9 @@ int run_program(int argc, const char* const* argv) {
   app.require_subcommand(1);
   app.footer(footer);
   Action action;
+  add_init(app, action);
   add_optimize(app, action);
+  add_schema(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -99,7 +99,7 @@ struct StageSpec {
   std::string model = "student";
   std::vector<MessageSpec> messages;
   Json args = {};
-  std::vector<OutputStep> output = {};
+  std::vector<OutputStep> output = {OutputStep{}};
 };
 
 struct EvaluatorSpec {
@@ -123,12 +123,13 @@ struct EvaluatorSpec {
 };
 
 struct ModelSpec {
-  std::string place;  ///< for errors
+  std::string place;  ///< file:line: /pointer, for errors
   std::string provider = "simulated";
   std::string model = {};
   std::string base_url = {};
-  std::string api_key = {};        ///< from the environment; never written anywhere
-  std::string api_key_source = {};  ///< as the file has it: "${NAME}"
+  std::string base_url_source = {};  ///< as the file has it, variables and all; empty: `base_url` came from elsewhere
+  std::string api_key = {};          ///< from the environment; never written anywhere
+  std::string api_key_source = {};   ///< as the file has it: "${NAME}"
   Json args = {};
   std::optional<std::size_t> max_in_flight = {};
   std::optional<std::int64_t> requests_per_minute = {};
@@ -150,6 +151,7 @@ struct OptimizerSpec {
   std::vector<std::string> examples = {};
   Json args = {};
   std::vector<optim::Constraint> constraints = {};
+  OrderedJson constraints_source = OrderedJson::array();  ///< as the file has them
 };
 
 struct TrainingSpec {

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <iterator>
 
 #include <fmt/format.h>
 
+#include "cli/json_slips.hpp"
 #include "core/file.hpp"
 #include "core/text.hpp"
 
@@ -63,6 +65,18 @@ std::size_t number_after(std::string_view text, std::string_view word) {
   return number;
 }
 
+struct LineAndColumn {
+  std::size_t line;
+  std::size_t column;
+};
+
+LineAndColumn place_of(std::string_view text, std::size_t position) {
+  const std::string_view before = text.substr(0, position);
+  const std::size_t line_begin = before.rfind('\n') + 1;  // npos + 1 is 0
+  const auto breaks = std::count(before.begin(), before.end(), '\n');
+  return {static_cast<std::size_t>(breaks) + 1, position - line_begin + 1};
+}
+
 /// Receives the parser's events and notes on which line each value begins.
 class LineRecorder {
  public:
@@ -72,7 +86,8 @@ class LineRecorder {
   using string_t = OrderedJson::string_t;
   using binary_t = OrderedJson::binary_t;
 
-  LineRecorder(std::string file, const Position& position) : file_(std::move(file)), position_(position) {}
+  LineRecorder(std::string file, std::string_view text, const Position& position)
+      : file_(std::move(file)), text_(text), position_(position) {}
   std::map<std::string, std::size_t> take_lines() { return std::move(lines_); }
 
   bool null() { return scalar(); }
@@ -94,12 +109,12 @@ class LineRecorder {
     }
     return true;
   }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) {
+  bool parse_error(std::size_t read, const std::string&, const nlohmann::detail::exception& error) {
+    if (const auto slip = find_json_slip(text_, read)) fail(place_of(text_, slip->position), slip->advice);
     // "… at line 3, column 5: the reason"
     const std::string text = error.what();
     const std::size_t reason = text.find(": ", text.find("column "));
-    throw TaskError(fmt::format("{}:{}:{}: not valid JSON (comments are allowed): {}", file_, number_after(text, "line "),
-                                number_after(text, "column "), text.substr(reason == text.npos ? 0 : reason + 2)));
+    fail({number_after(text, "line "), number_after(text, "column ")}, text.substr(reason == text.npos ? 0 : reason + 2));
   }
 
  private:
@@ -131,7 +146,12 @@ class LineRecorder {
     return true;
   }
 
+  [[noreturn]] void fail(const LineAndColumn& place, const std::string& reason) const {
+    throw TaskError(fmt::format("{}:{}:{}: not valid JSON (comments are allowed): {}", file_, place.line, place.column, reason));
+  }
+
   std::string file_;
+  std::string_view text_;
   const Position& position_;
   std::map<std::string, std::size_t> lines_;
   std::vector<Level> levels_;
@@ -171,7 +191,7 @@ TaskDocument TaskDocument::read(const std::filesystem::path& file) {
 
 TaskDocument::TaskDocument(std::filesystem::path file, std::string_view text) {
   Position position;
-  LineRecorder recorder(file.string(), position);
+  LineRecorder recorder(file.string(), text, position);
   OrderedJson::sax_parse(TrackedText(text.data(), &position), TrackedText(text.data() + text.size(), &position), &recorder,
                          OrderedJson::input_format_t::json, true, true);
   content_ = std::make_shared<const Content>(
@@ -180,11 +200,13 @@ TaskDocument::TaskDocument(std::filesystem::path file, std::string_view text) {
 
 TaskValue TaskDocument::root() const { return {content_, &content_->json, ""}; }
 
-void TaskValue::fail(const std::string& message) const {
+std::string TaskValue::place() const {
   const auto line = content_->lines.find(pointer_);
-  throw TaskError(fmt::format("{}:{}: {}: {}", content_->file.string(), line == content_->lines.end() ? 1 : line->second,
-                              pointer_.empty() ? "the task" : pointer_, message));
+  return fmt::format("{}:{}: {}", content_->file.string(), line == content_->lines.end() ? 1 : line->second,
+                     pointer_.empty() ? "the task" : pointer_);
 }
+
+void TaskValue::fail(const std::string& message) const { throw TaskError(place() + ": " + message); }
 
 void TaskValue::fail_kind(const std::string& expected) const {
   fail(fmt::format("expected {}, but this is {}", expected, shown(*value_)));
@@ -194,14 +216,13 @@ TaskValue TaskValue::child(const std::string& key, const OrderedJson& value) con
   return {content_, &value, joined_pointer(pointer_, key)};
 }
 
-void TaskValue::expect_object(std::initializer_list<std::string_view> known) const {
-  const std::vector<std::string> words(known.begin(), known.end());
-  if (!value_->is_object()) fail_kind("an object with " + quoted_list(words));
+void TaskValue::expect_object(const std::vector<std::string>& known) const {
+  if (!value_->is_object()) fail_kind("an object with " + quoted_list(known));
   for (const auto& member : value_->items()) {
     if (std::find(known.begin(), known.end(), member.key()) != known.end()) continue;
     child(member.key(), member.value())
-        .fail(fmt::format("unknown key \"{}\"; known here: {}{}", member.key(), quoted_list(words),
-                          did_you_mean(member.key(), words)));
+        .fail(fmt::format("unknown key \"{}\"; known here: {}{}", member.key(), quoted_list(known),
+                          did_you_mean(member.key(), known)));
   }
 }
 
@@ -214,7 +235,10 @@ std::optional<TaskValue> TaskValue::find(const std::string& key) const {
 
 TaskValue TaskValue::at(const std::string& key, const std::string& example) const {
   if (auto value = find(key)) return *value;
-  fail(fmt::format("the key \"{}\" is missing; write for example \"{}\": {}", key, key, example));
+  if (!value_->is_object()) fail_kind("an object");
+  std::vector<std::string> keys;
+  for (const auto& member : value_->items()) keys.push_back(member.key());
+  fail(fmt::format("the key \"{}\" is missing; write for example \"{}\": {}{}", key, key, example, did_you_mean(key, keys)));
 }
 
 std::vector<std::pair<std::string, TaskValue>> TaskValue::members() const {
@@ -254,22 +278,26 @@ bool TaskValue::flag() const {
   return value_->get<bool>();
 }
 
-std::uint64_t TaskValue::count(std::uint64_t least, std::uint64_t most) const {
-  const bool in_range =
-      value_->is_number_unsigned() && value_->get<std::uint64_t>() >= least && value_->get<std::uint64_t>() <= most;
+std::uint64_t TaskValue::count(CountRange range) const {
+  const bool in_range = value_->is_number_unsigned() && value_->get<std::uint64_t>() >= range.least &&
+                        value_->get<std::uint64_t>() <= range.most;
   if (!in_range) {
-    const bool bounded = most != static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-    fail_kind(bounded ? fmt::format("a whole number from {} to {}", least, most)
-                      : fmt::format("a whole number from {}", least));
+    fail_kind(range.most == CountRange().most ? fmt::format("a whole number from {}", range.least)
+                                              : fmt::format("a whole number from {} to {}", range.least, range.most));
   }
   return value_->get<std::uint64_t>();
 }
 
-double TaskValue::real(double least, double most) const {
-  if (!value_->is_number() || value_->get<double>() < least || value_->get<double>() > most) {
-    fail_kind(fmt::format("a number from {} to {}", least, most));
+double TaskValue::real(RealRange range) const {
+  const double number = value_->is_number() ? value_->get<double>() : std::numeric_limits<double>::quiet_NaN();
+  const bool above = range.with_least ? number >= range.least : number > range.least;
+  const bool below = range.with_most ? number <= range.most : number < range.most;
+  if (!above || !below) {
+    const std::string least = fmt::format("a number {} {}", range.with_least ? "from" : "above", range.least);
+    const bool is_open = std::isinf(range.most);
+    fail_kind(is_open ? least : fmt::format("{} {} {}", least, range.with_most ? "to" : "and below", range.most));
   }
-  return value_->get<double>();
+  return number;
 }
 
 Json TaskValue::object() const {
@@ -277,6 +305,13 @@ Json TaskValue::object() const {
   return nlohmann::json(*value_);
 }
 
-std::filesystem::path TaskValue::path() const { return content_->file.parent_path() / nonempty_text(); }
+std::filesystem::path TaskValue::path() const {
+  const std::string name = nonempty_text();
+  if (name.find("${") != name.npos) {
+    fail("${NAME} stands for a variable of the environment in \"base_url\" and \"api_key\" only; write the path itself, "
+         "relative to the task file's folder");
+  }
+  return content_->file.parent_path() / name;
+}
 
 }  // namespace tgd::cli

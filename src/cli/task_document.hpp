@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <initializer_list>
 #include <limits>
 #include <map>
 #include <memory>
@@ -32,6 +31,18 @@ class TaskError : public Error {
 using OrderedJson = nlohmann::ordered_json;
 
 class TaskValue;
+
+struct CountRange {
+  std::uint64_t least = 0;
+  std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+};
+
+struct RealRange {
+  double least = 0;
+  double most = std::numeric_limits<double>::infinity();
+  bool with_least = true;  ///< whether the ends belong to it
+  bool with_most = true;
+};
 
 class TaskDocument {
  public:
@@ -63,11 +74,13 @@ class TaskValue {
   const OrderedJson& json() const { return *value_; }
   /// Of the file that the document came from, for messages.
   const std::string& pointer() const { return pointer_; }
+  /// file:line: /pointer, as errors begin.
+  std::string place() const;
   /// Throws TaskError: file:line: /pointer: message.
   [[noreturn]] void fail(const std::string& message) const;
 
   /// Fails unless this is an object with no other members than these.
-  void expect_object(std::initializer_list<std::string_view> known) const;
+  void expect_object(const std::vector<std::string>& known) const;
   bool has(const std::string& key) const;
   std::optional<TaskValue> find(const std::string& key) const;
   /// Fails when there is no such member; `example` shows what could stand there.
@@ -80,11 +93,11 @@ class TaskValue {
   std::string nonempty_text() const;
   std::string one_of(const std::vector<std::string>& words) const;
   bool flag() const;
-  std::uint64_t count(std::uint64_t least = 0, std::uint64_t most = std::numeric_limits<std::int64_t>::max()) const;
-  double real(double least, double most) const;
+  std::uint64_t count(CountRange range = {}) const;
+  double real(RealRange range) const;
   /// An object, for arguments that are passed through.
   Json object() const;
-  /// A path, relative to the document's folder.
+  /// A path, relative to the document's folder. Fails for one with variables of the environment.
   std::filesystem::path path() const;
 
  private:

@@ -6,6 +6,7 @@
 #include "catch.hpp"
 #include "cli/task.hpp"
 #include "cli/task_data.hpp"
+#include "cli/task_forms.hpp"
 #include "cli/tickets.hpp"
 #include "support/table.hpp"
 
@@ -25,9 +26,11 @@ std::string complaint_about(const fs::path& task) {
   }
 }
 
+/// A mistake is a text of its own, or a patch of the shipped task or of one in task_forms.json.
 std::string text_of(const nlohmann::json& mistake) {
   if (mistake.contains("text")) return mistake["text"];
-  return test::shipped_task().patch(mistake["patch"]).dump(2);
+  const nlohmann::json task = mistake.contains("in") ? nlohmann::json(test::task_form(mistake["in"])) : test::shipped_task();
+  return task.patch(mistake["patch"]).dump(2);
 }
 
 }  // namespace
@@ -35,10 +38,10 @@ std::string text_of(const nlohmann::json& mistake) {
 TEST_CASE("the shipped task has no mistake", "[cli]") { CHECK(complaint_about(test::examples / "tickets/task.json").empty()); }
 
 TEST_CASE("every mistake in a task file is shown with its place and what is accepted", "[cli]") {
-  const test::TemporaryFolder folder;
-  const fs::path task = test::write_small_task(folder);
+  const test::TaskFolder files;
+  const fs::path task = files.task();
   for (const nlohmann::json& mistake : test::table("cli/task_mistakes.json")) {
-    folder.write("task.json", text_of(mistake));
+    files.folder().write("task.json", text_of(mistake));
     const std::string complaint = complaint_about(task);
     INFO(mistake["name"] << "\n" << complaint);
     CHECK_THAT(complaint, Catch::Matchers::StartsWith(task.string() + ":"));

@@ -1,0 +1,34 @@
+// tgd schema: prints what editors need to complete and explain task files.
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+
+#include "cli/command.hpp"
+#include "cli/embedded_schema.hpp"
+
+namespace tgd::cli {
+
+namespace {
+
+constexpr const char* examples = R"(Examples:
+  tgd schema > task.schema.json
+      then `"$schema": "task.schema.json"` as the first member of task.json: editors complete and explain every key
+
+The schema is of JSON Schema draft 7. In task files comments are allowed; Visual Studio Code, for one, takes them as
+"JSON with Comments".)";
+
+}  // namespace
+
+void add_schema(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("schema", "Print the JSON Schema of task files, for editors");
+  command->footer(examples);
+  command->callback([&action] {
+    action = [] {
+      fmt::print("{}", embedded_schema);
+      return Status::ok;
+    };
+  });
+}
+
+}  // namespace tgd::cli
