@@ -39,6 +39,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -109,8 +110,24 @@ struct StepReport {
   std::size_t step_in_epoch = 0;
   std::size_t steps_in_epoch = 0;
   std::size_t samples_in_epoch = 0;  ///< seen so far by this session
-  Metrics metrics = {};  ///< of the batch, with the parameters before the step
+  Metrics metrics = {};  ///< of the batch, with the parameters before the step; of no samples where the step skipped it
+  /// What became of each parameter, for optimizers that are TGD and step automatically. With the gate that of its best proposal,
+  /// `rejected` where the gate did not take it.
+  std::vector<optim::ParameterUpdate> updates = {};
   std::optional<GateReport> gate = {};
+};
+
+/// The batch that a run is at. Numbers as in StepReport.
+struct BatchInfo {
+  std::size_t epoch = 0;
+  std::size_t step = 0;
+  std::size_t step_in_epoch = 0;
+  std::size_t samples = 0;
+};
+
+struct ValidationInfo {
+  std::size_t epoch = 0;  ///< 0 before the first step
+  std::size_t step = 0;   ///< the last one before it
 };
 
 struct ValidationReport {
@@ -131,21 +148,51 @@ struct RunStatus {
 struct RunInfo {
   std::size_t epochs = 0;
   std::size_t steps_in_epoch = 0;
-  std::size_t samples_in_epoch = 0;      ///< 0: unknown
-  std::size_t steps_done = 0;            ///< in earlier sessions
+  std::size_t samples_in_epoch = 0;        ///< 0: unknown
+  std::size_t steps_done = 0;              ///< in earlier sessions
   std::function<RunStatus()> status = {};  ///< may be called from any thread until on_end()
+  std::function<void()> stop = {};         ///< ends the run after the step under way, as a limit does; from any thread
+};
+
+struct CheckpointInfo {
+  std::size_t step = 0;
+  std::filesystem::path path = {};
 };
 
 struct FitResult;
 
-/// Hears what happens during fit(). What a callback throws ends the run.
+/// Hears what happens during fit(), at every border, in this order:
+///
+///   on_start
+///     on_validation_start, on_validation, on_checkpoint             before the first step
+///     on_epoch
+///       on_batch_start
+///       on_before_backward, on_after_backward                       the gradients are there
+///       on_before_optimizer_step, on_after_optimizer_step           for each optimizer
+///       on_step, on_checkpoint                                      the end of the batch
+///       on_validation_start, on_validation, on_checkpoint           where it is due
+///     on_epoch_end                                                  also where a limit has cut the epoch short
+///   on_end
+///
+/// A batch that the step skips, and an agent that optimizes by hand, have neither backward nor optimizer borders; checkpoints need
+/// a run folder. With the gate all optimizers are announced, then stepped. What a callback throws ends the run; on_error and
+/// on_end are called all the same.
 class TGD_API TrainerCallback {
  public:
   virtual ~TrainerCallback();
-  virtual void on_start(const RunInfo&) {}
-  virtual void on_epoch(std::size_t) {}  ///< about to begin, or to go on
+  virtual void on_start(const RunInfo&) {}  ///< after the checkpoint was loaded
+  virtual void on_epoch(std::size_t) {}     ///< about to begin, or to go on
+  virtual void on_batch_start(const BatchInfo&) {}
+  virtual void on_before_backward(const BatchInfo&, const StepResult&) {}
+  virtual void on_after_backward(const BatchInfo&) {}
+  virtual void on_before_optimizer_step(const BatchInfo&, optim::Optimizer&) {}
+  virtual void on_after_optimizer_step(const BatchInfo&, optim::Optimizer&) {}
   virtual void on_step(const StepReport&) {}
+  virtual void on_validation_start(const ValidationInfo&) {}
   virtual void on_validation(const ValidationReport&) {}
+  virtual void on_checkpoint(const CheckpointInfo&) {}  ///< saved and synced
+  virtual void on_epoch_end(std::size_t) {}
+  virtual void on_error(const std::exception_ptr&) {}  ///< what fit() is about to throw. Must not throw
   /// Always called after on_start(); null after an error. Must not throw.
   virtual void on_end(const FitResult*) {}
 };
@@ -291,7 +338,9 @@ std::function<void(bool)> mode_of(Agent& agent) {
 }
 
 /// The one or the several optimizers of an agent.
-inline std::vector<std::shared_ptr<optim::Optimizer>> optimizers_of(std::shared_ptr<optim::Optimizer> one) { return {std::move(one)}; }
+inline std::vector<std::shared_ptr<optim::Optimizer>> optimizers_of(std::shared_ptr<optim::Optimizer> one) {
+  return {std::move(one)};
+}
 template <class T>
 std::vector<std::shared_ptr<optim::Optimizer>> optimizers_of(const std::vector<std::shared_ptr<T>>& several) {
   return {several.begin(), several.end()};

@@ -40,6 +40,21 @@ bool changes_something(const std::vector<optim::Candidate>& proposal) {
   });
 }
 
+/// With `rejected` for what was not taken.
+std::vector<ParameterUpdate> updates_of(const std::vector<optim::Candidate>& proposal, const GateReport& report) {
+  std::vector<ParameterUpdate> updates;
+  for (const optim::Candidate& candidate : proposal) {
+    for (ParameterUpdate update : candidate.updates) {
+      if (!report.accepted && update.outcome == ParameterUpdate::Outcome::updated) {
+        update.outcome = ParameterUpdate::Outcome::rejected;
+        update.reason = report.reason;
+      }
+      updates.push_back(std::move(update));
+    }
+  }
+  return updates;
+}
+
 }  // namespace
 
 Gatekeeper::Gatekeeper(const Gate& gate, bool higher_is_better, const Trainee& trainee, const Pass* validation)
@@ -76,39 +91,45 @@ GateReport Gatekeeper::step(const BatchStep& batch, const Scores& before, std::o
                        tried[i].means.score),
            tried[i].means.score);
   }
-  if (gained[best] <= 0) {
+  if (gained[best] > 0) {
+    decide(proposals[best], before, tried[best], validation, report);
+  } else {
     report.reason = "no better on its own batch";
-    return report;
   }
-
-  std::optional<Scores> after = tried[best];
-  const Scores* compared = &before;
-  if (validation_ != nullptr) {
-    if (!validation) validation = measure(trainee_.set_mode, *validation_);
-    compared = &*validation;
-    after = try_on_validation(proposals[best], *validation);
-    report.validation_before = validation->means.score;
-    if (after) report.validation_after = after->means.score;
-  }
-  if (after) report.chance = probability_of_chance(gains(samples_of(*compared), samples_of(*after)));
-  report.accepted = after && report.chance <= 1 - gate_.confidence;
-  if (!report.accepted) {
-    report.reason = after ? fmt::format("not better with the wanted confidence: {:.3g} before, {:.3g} after",
-                                        compared->means.score, after->means.score)
-                          : fmt::format("clearly worse before all samples were tried; {:.3g} before", compared->means.score);
-    reject(proposals[best], report.reason, after ? after->means.score : report.batch_after);
-    return report;
-  }
-  for (std::size_t i = 0; i < optimizers_.size(); ++i) {
-    optimizers_[i]->commit(proposals[best][i]);
-    optimizers_[i]->report_score(after->means.score);
-  }
-  if (validation_ != nullptr) validation = std::move(after);
+  last_updates_ = updates_of(proposals[best], report);
   return report;
 }
 
-/// Different proposals that change something.
-std::vector<Gatekeeper::Proposal> Gatekeeper::propose() const {
+/// Commits or rejects the proposal that is best on the batch: by the validation part where there is one, else by the batch.
+void Gatekeeper::decide(const Proposal& proposal, const Scores& batch_before, const Scores& batch_after,
+                        std::optional<Scores>& validation, GateReport& report) const {
+  std::optional<Scores> after = batch_after;
+  const Scores* before = &batch_before;
+  if (validation_ != nullptr) {
+    if (!validation) validation = measure(trainee_.set_mode, *validation_);
+    before = &*validation;
+    after = try_on_validation(proposal, *validation);
+    report.validation_before = validation->means.score;
+    if (after) report.validation_after = after->means.score;
+  }
+  if (after) report.chance = probability_of_chance(gains(samples_of(*before), samples_of(*after)));
+  report.accepted = after && report.chance <= 1 - gate_.confidence;
+  if (!report.accepted) {
+    report.reason = after ? fmt::format("not better with the wanted confidence: {:.3g} before, {:.3g} after",
+                                        before->means.score, after->means.score)
+                          : fmt::format("clearly worse before all samples were tried; {:.3g} before", before->means.score);
+    reject(proposal, report.reason, after ? after->means.score : report.batch_after);
+    return;
+  }
+  for (std::size_t i = 0; i < optimizers_.size(); ++i) {
+    optimizers_[i]->commit(proposal[i]);
+    optimizers_[i]->report_score(after->means.score);
+  }
+  if (validation_ != nullptr) validation = std::move(after);
+}
+
+/// Different proposals that change something. Where none does, last_updates() says why.
+std::vector<Gatekeeper::Proposal> Gatekeeper::propose() {
   std::vector<std::vector<optim::Candidate>> of_optimizer;
   for (optim::TGD* optimizer : optimizers_) of_optimizer.push_back(optimizer->propose(gate_.proposals));
   std::vector<Proposal> proposals;
@@ -116,6 +137,7 @@ std::vector<Gatekeeper::Proposal> Gatekeeper::propose() const {
   for (std::size_t i = 0; i < gate_.proposals; ++i) {
     Proposal proposal;
     for (auto& candidates : of_optimizer) proposal.push_back(std::move(candidates[i]));
+    if (i == 0) last_updates_ = updates_of(proposal, {});
     if (changes_something(proposal) && known.insert(values_of(proposal)).second) proposals.push_back(std::move(proposal));
   }
   return proposals;

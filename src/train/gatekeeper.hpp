@@ -19,12 +19,16 @@ class Gatekeeper {
   /// Proposes, tries, and commits or rejects. `before`: the scores of the batch with the present values. `validation`: those of
   /// the validation part, measured where they are not known yet; brought up to date.
   GateReport step(const BatchStep& batch, const Scores& before, std::optional<Scores>& validation);
+  /// What the last step's best proposal made of the parameters; `rejected` where it was not taken.
+  const std::vector<optim::ParameterUpdate>& last_updates() const noexcept { return last_updates_; }
 
  private:
   /// One candidate of each optimizer.
   using Proposal = std::vector<optim::Candidate>;
 
-  std::vector<Proposal> propose() const;
+  std::vector<Proposal> propose();
+  void decide(const Proposal& proposal, const Scores& batch_before, const Scores& batch_after,
+              std::optional<Scores>& validation, GateReport& report) const;
   std::vector<Scores> try_on(const BatchStep& batch, const std::vector<Proposal>& proposals) const;
   std::optional<Scores> try_on_validation(const Proposal& proposal, const Scores& before) const;
   std::vector<double> gains(const std::vector<double>& before, const std::vector<double>& after) const;
@@ -35,6 +39,7 @@ class Gatekeeper {
   const Trainee& trainee_;
   const Pass* validation_;
   std::vector<optim::TGD*> optimizers_;
+  std::vector<optim::ParameterUpdate> last_updates_;
 };
 
 }  // namespace tgd::detail

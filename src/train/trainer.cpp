@@ -84,7 +84,7 @@ class RunFiles {
   }
 
   // The journal is emptied last: what is in it when the process dies in between belongs to an interval that is over.
-  void save(Checkpoint checkpoint) {
+  CheckpointInfo save(Checkpoint checkpoint) {
     journal_.check();
     checkpoint.interval = interval_ + 1;
     checkpoint.metrics_bytes = std::filesystem::file_size(metrics_path());
@@ -92,6 +92,7 @@ class RunFiles {
     detail::write_file(checkpoint_path(), text);
     if (kept_ > 0) keep(checkpoint.run.step, text);
     journal_.begin_interval(++interval_);
+    return {checkpoint.run.step, checkpoint_path()};
   }
 
   void write_config(const std::string& text) const {
@@ -150,27 +151,30 @@ class Run {
       while (!run_epoch() && state_.epoch < options_.max_epochs) next_epoch();
     } catch (...) {
       restore_best();
-      end(nullptr);
+      tell(&TrainerCallback::on_error, std::current_exception());
+      tell(&TrainerCallback::on_end, nullptr);
       throw;
     }
     restore_best();
     const FitResult result = this->result();
-    end(&result);
+    tell(&TrainerCallback::on_end, &result);
     return result;
   }
 
  private:
+  template <class... Arguments, class... Given>
+  void tell(void (TrainerCallback::*hook)(Arguments...), Given&&... given) const {
+    for (const auto& callback : options_.callbacks) ((*callback).*hook)(given...);
+  }
+
   void announce() const {
     RunInfo info{options_.max_epochs, train_.batches, train_.samples, state_.step};
     info.status = [this] {
       const lm::CostReport report = journal_.usage();
       return RunStatus{seconds(), report.total().usage.calls, journal_.calls_in_flight(), report.cost()};
     };
-    for (const auto& callback : options_.callbacks) callback->on_start(info);
-  }
-
-  void end(const FitResult* result) const {
-    for (const auto& callback : options_.callbacks) callback->on_end(result);
+    info.stop = [stop = stop_] { stop.request_stop(); };
+    tell(&TrainerCallback::on_start, info);
   }
 
   FitResult result() const {
@@ -192,7 +196,7 @@ class Run {
   /// Goes on with the epoch. Returns whether the run is over.
   bool run_epoch() {
     if (options_.max_epochs == 0) return true;
-    for (const auto& callback : options_.callbacks) callback->on_epoch(state_.epoch);
+    tell(&TrainerCallback::on_epoch, state_.epoch);
     samples_in_epoch_ = 0;
     trainee_.set_mode(true);
     validate_if_due();  // the run may have been killed before it could
@@ -207,6 +211,7 @@ class Run {
     const bool is_whole = !ending_ || ending_ == Ending::steps;
     if (is_whole && (options_.validate_every == 0 || is_last) && !is_validated()) validate();
     if (!ending_ && has_stopped_improving()) ending_ = Ending::early_stopping;
+    tell(&TrainerCallback::on_epoch_end, state_.epoch);
     return ending_.has_value();
   }
 
@@ -214,17 +219,19 @@ class Run {
     StepReport report{state_.epoch, options_.max_epochs, state_.step + 1, state_.step_in_epoch + 1, train_.batches};
     report.metrics = in_place(
         [&] { return fmt::format("epoch {}, step {} of {}: ", report.epoch, report.step_in_epoch, report.steps_in_epoch); },
-        [&] { return run_step(batch, report.gate); });
+        [&] { return run_step(batch, report); });
     samples_in_epoch_ += batch.samples;
     report.samples_in_epoch = samples_in_epoch_;
     state_.step = report.step;
     state_.step_in_epoch = report.step_in_epoch;
-    for (const auto& callback : options_.callbacks) callback->on_step(report);
+    tell(&TrainerCallback::on_step, report);
     files_.add_metrics(report);
     save();
   }
 
-  Metrics run_step(const BatchStep& batch, std::optional<GateReport>& gate) {
+  Metrics run_step(const BatchStep& batch, StepReport& report) {
+    const BatchInfo info{report.epoch, report.step, report.step_in_epoch, batch.samples};
+    tell(&TrainerCallback::on_batch_start, info);
     if (trainee_.automatic) {
       for (const auto& optimizer : trainee_.optimizers) optimizer->clear_grad();
     }
@@ -233,18 +240,36 @@ class Run {
     Tally tally;
     tally.add(batch.samples, *result);
     const Scores scores = tally.scores();
-    if (!trainee_.automatic) {
-      state_.validation.reset();
-      return scores.means;
+    if (trainee_.automatic) {
+      tell(&TrainerCallback::on_before_backward, info, *result);
+      result->evaluation.score.backward(options_.backward);
+      tell(&TrainerCallback::on_after_backward, info);
     }
-    result->evaluation.score.backward(options_.backward);
     if (gate_) {
-      gate = gate_->step(batch, scores, state_.validation);
-      return scores.means;
+      take_gated_step(batch, info, scores, report);
+    } else {
+      state_.validation.reset();
+      if (trainee_.automatic) step_optimizers(info, report);
     }
-    state_.validation.reset();
-    for (const auto& optimizer : trainee_.optimizers) optimizer->step();
     return scores.means;
+  }
+
+  void step_optimizers(const BatchInfo& info, StepReport& report) const {
+    for (const auto& optimizer : trainee_.optimizers) {
+      tell(&TrainerCallback::on_before_optimizer_step, info, *optimizer);
+      optimizer->step();
+      tell(&TrainerCallback::on_after_optimizer_step, info, *optimizer);
+      if (const auto* tgd = dynamic_cast<const optim::TGD*>(optimizer.get())) {
+        report.updates.insert(report.updates.end(), tgd->last_updates().begin(), tgd->last_updates().end());
+      }
+    }
+  }
+
+  void take_gated_step(const BatchStep& batch, const BatchInfo& info, const Scores& scores, StepReport& report) {
+    for (const auto& optimizer : trainee_.optimizers) tell(&TrainerCallback::on_before_optimizer_step, info, *optimizer);
+    report.gate = gate_->step(batch, scores, state_.validation);
+    report.updates = gate_->last_updates();
+    for (const auto& optimizer : trainee_.optimizers) tell(&TrainerCallback::on_after_optimizer_step, info, *optimizer);
   }
 
   // ---- Validation ----
@@ -258,6 +283,7 @@ class Run {
   void validate() {
     if (validation_ == nullptr) return;
     ValidationReport report{state_.step == 0 ? 0 : state_.epoch, state_.step};
+    tell(&TrainerCallback::on_validation_start, ValidationInfo{report.epoch, report.step});
     report.metrics = in_place(
         [&] {
           return state_.step == 0 ? "first validation: "
@@ -273,7 +299,7 @@ class Run {
     state_.since_best = report.is_best ? 0 : state_.since_best + 1;
     if (!state_.first) state_.first = report;
     if (report.is_best) keep(report);
-    for (const auto& callback : options_.callbacks) callback->on_validation(report);
+    tell(&TrainerCallback::on_validation, report);
     files_.add_metrics(report);
     save();
   }
@@ -312,7 +338,7 @@ class Run {
   }
 
   std::optional<Ending> reached_limit() const {
-    if (options_.stop.stop_requested()) return Ending::stopped;
+    if (options_.stop.stop_requested() || stop_.stop_requested()) return Ending::stopped;
     if (has_stopped_improving()) return Ending::early_stopping;
     if (options_.max_steps > 0 && state_.step >= options_.max_steps) return Ending::steps;
     if (options_.max_time.count() > 0 && seconds() >= options_.max_time.count()) return Ending::time;
@@ -338,7 +364,7 @@ class Run {
   void save() {
     if (!files_.is_used()) return;
     state_.seconds = seconds();
-    files_.save(snapshot());
+    tell(&TrainerCallback::on_checkpoint, files_.save(snapshot()));
   }
 
   Checkpoint snapshot() const {
@@ -401,6 +427,7 @@ class Run {
   std::size_t samples_in_epoch_ = 0;
   std::optional<Ending> ending_;
   std::optional<detail::Gatekeeper> gate_;
+  std::stop_source stop_;  // what callbacks stop the run with
 };
 
 }  // namespace
