@@ -168,7 +168,7 @@ class Run {
   }
 
   void announce() const {
-    RunInfo info{options_.max_epochs, train_.batches, train_.samples, state_.step};
+    RunInfo info{options_.max_epochs, train_.batches.value_or(0), train_.samples, state_.step};
     info.status = [this] {
       const lm::CostReport report = journal_.usage();
       return RunStatus{seconds(), report.total().usage.calls, journal_.calls_in_flight(), report.cost()};
@@ -216,9 +216,12 @@ class Run {
   }
 
   void take_step(const BatchStep& batch) {
-    StepReport report{state_.epoch, options_.max_epochs, state_.step + 1, state_.step_in_epoch + 1, train_.batches};
+    StepReport report{state_.epoch, options_.max_epochs, state_.step + 1, state_.step_in_epoch + 1, train_.batches.value_or(0)};
     report.metrics = in_place(
-        [&] { return fmt::format("epoch {}, step {} of {}: ", report.epoch, report.step_in_epoch, report.steps_in_epoch); },
+        [&] {
+          const std::string of = train_.batches ? fmt::format(" of {}", *train_.batches) : std::string();
+          return fmt::format("epoch {}, step {}{}: ", report.epoch, report.step_in_epoch, of);
+        },
         [&] { return run_step(batch, report); });
     samples_in_epoch_ += batch.samples;
     report.samples_in_epoch = samples_in_epoch_;
