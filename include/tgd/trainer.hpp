@@ -240,6 +240,8 @@ struct TrainerOptions {
 struct FitOptions {
   /// Go on from the checkpoint in the run folder; where there is none yet, begin.
   bool resume = false;
+  /// Go on from this checkpoint instead: an earlier one of the run folder, whose later steps are given up, or that of another run.
+  std::filesystem::path checkpoint = {};
 };
 
 /// Why fit() returned.

@@ -141,6 +141,7 @@ struct ResumableRun {
   std::filesystem::path folder = {};
   std::filesystem::path stream = {};  // JSON Lines to train on instead of training_samples()
   bool resume = false;
+  std::filesystem::path checkpoint = {};
   std::chrono::microseconds latency{0};
   bool one_at_a_time = false;
   std::size_t max_epochs = 3;
@@ -149,6 +150,7 @@ struct ResumableRun {
   std::vector<std::shared_ptr<TrainerCallback>> callbacks = {};
   std::int64_t max_calls = 0;
   bool has_prices = true;
+  std::size_t keep_checkpoints = 0;
 };
 
 inline FitResult run(const ResumableRun& plan) {
@@ -160,6 +162,7 @@ inline FitResult run(const ResumableRun& plan) {
                    .max_calls = plan.max_calls,
                    .gate = plan.gate,
                    .run_folder = plan.folder,
+                   .keep_checkpoints = plan.keep_checkpoints,
                    .prices = prices});
   lm::ChatModelPtr model =
       std::make_shared<lm::Simulated>(lm::SimulatedOptions{.seed = 3, .latency = plan.latency, .latency_jitter = plan.latency});
@@ -169,7 +172,7 @@ inline FitResult run(const ResumableRun& plan) {
   ResumableAgent agent(tracked);
   using Loader = data::DataLoader<ResumableSamples>;
   const Loader validation(resumable_samples("Look:"), {.batch_size = 8});
-  const FitOptions options{.resume = plan.resume};
+  const FitOptions options{.resume = plan.resume, .checkpoint = plan.checkpoint};
   if (plan.stream.empty()) {
     return trainer.fit(agent, Loader(training_samples(), {.batch_size = 4, .shuffle = true, .seed = 11}), validation, options);
   }

@@ -199,6 +199,41 @@ TEST_CASE("a run that a limit ended goes on when the limit is raised, as if ther
   CHECK(outcome_of(limited) == outcome_of(folder.path() / "whole"));
 }
 
+TEST_CASE("a run goes on from a checkpoint that is named", "[train][resume]") {
+  const test::TemporaryFolder folder;
+  const fs::path path = folder.path() / "run";
+  test::run({.folder = path, .keep_checkpoints = 12});
+  const std::string whole = outcome_of(path);
+  SECTION("an earlier one of its own") {
+    const FitResult result = test::run({.folder = path, .checkpoint = path / "checkpoint-5.json"});
+    CHECK(result.steps == 12);
+    CHECK(outcome_of(path) == whole);
+  }
+  SECTION("in a new run folder, whose metrics begin there") {
+    const fs::path other = folder.path() / "other";
+    test::run({.folder = other, .checkpoint = path / "checkpoint-6.json"});
+    CHECK(content(other / "prompt.txt") == content(path / "prompt.txt"));
+    const std::string all = content(path / "metrics.jsonl");
+    CHECK(content(other / "metrics.jsonl") == all.substr(all.find("{\"kind\":\"step\",\"epoch\":2,\"step\":7,")));
+    CHECK(outcome_of(path) == whole);
+  }
+  SECTION("without a run folder") {
+    CHECK(test::run({.checkpoint = path / "checkpoint-11.json"}).steps == 12);
+    CHECK(outcome_of(path) == whole);
+  }
+  SECTION("but not over another run, nor from what is no checkpoint") {
+    const fs::path other = folder.path() / "other";
+    test::run({.folder = other, .max_epochs = 1});
+    const std::string before = outcome_of(other);
+    CHECK_THROWS_WITH(test::run({.folder = other, .checkpoint = path / "checkpoint-6.json"}),
+                      ContainsSubstring("holds a run already"));
+    CHECK_THROWS_WITH(test::run({.folder = path, .checkpoint = path / "checkpoint-99.json"}),
+                      ContainsSubstring("checkpoint-99.json"));
+    CHECK(outcome_of(other) == before);
+    CHECK(outcome_of(path) == whole);
+  }
+}
+
 TEST_CASE("a run on a stream that is killed in the middle of an epoch reads forward to its place", "[train][resume]") {
   const test::TemporaryFolder folder;
   std::string lines_of_stream;
