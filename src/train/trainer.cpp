@@ -170,6 +170,7 @@ class Run {
       throw;
     }
     restore_best();
+    if (state_.best) files_.write_parameters();  // they may come from a checkpoint of another folder
     const FitResult result = this->result();
     tell(&TrainerCallback::on_end, &result);
     return result;
