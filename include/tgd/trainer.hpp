@@ -17,6 +17,10 @@
 // Validation and test run without gradients and in eval mode where the agent has one. They start every batch before they read
 // the first result, so that all samples are on their way at the same time.
 //
+// A loader is a range of batches that can be walked over again: a DataLoader, a StreamLoader, a std::vector of batches. Of one
+// without size() nobody knows how long an epoch is: reports and Progress then say where a run is, but not of how many steps;
+// validation and test have about a thousand samples on their way at a time; a resumed run reads forward to its place.
+//
 // With a run folder, which needs an agent that is a Module, fit() leaves there:
 //   checkpoint.json   the whole state of the run after the last step or validation: one JSON document, written whole or not at all
 //   journal.jsonl     the replies of tracked models since then
@@ -71,6 +75,11 @@ struct StepResult {
   Evaluation evaluation;
   std::map<std::string, double> metrics = {};  ///< further figures, each a mean over the batch
   std::size_t failed = 0;                      ///< samples that got no answer
+  /// More of them, where that is known only when the replies are there. Called once the score is, as with
+  ///   auto failed = std::make_shared<std::atomic<std::size_t>>(0);
+  ///   chat_completion(…, {.on_error = OnError::skip, .on_notice = [failed](const Notice&) { ++*failed; }});
+  ///   result.count_failed = [failed] { return failed->load(); };
+  std::function<std::size_t()> count_failed = {};
 };
 
 /// Means over samples, whatever the batch sizes were.
@@ -108,7 +117,7 @@ struct StepReport {
   std::size_t epochs = 0;
   std::size_t step = 0;
   std::size_t step_in_epoch = 0;
-  std::size_t steps_in_epoch = 0;
+  std::size_t steps_in_epoch = 0;    ///< 0: unknown, as of a stream
   std::size_t samples_in_epoch = 0;  ///< seen so far by this session
   Metrics metrics = {};  ///< of the batch, with the parameters before the step; of no samples where the step skipped it
   /// What became of each parameter, for optimizers that are TGD and step automatically. With the gate that of its best proposal,
@@ -147,7 +156,7 @@ struct RunStatus {
 
 struct RunInfo {
   std::size_t epochs = 0;
-  std::size_t steps_in_epoch = 0;
+  std::size_t steps_in_epoch = 0;          ///< 0: unknown, as of a stream
   std::size_t samples_in_epoch = 0;        ///< 0: unknown
   std::size_t steps_done = 0;              ///< in earlier sessions
   std::function<RunStatus()> status = {};  ///< may be called from any thread until on_end()
@@ -231,6 +240,8 @@ struct TrainerOptions {
 struct FitOptions {
   /// Go on from the checkpoint in the run folder; where there is none yet, begin.
   bool resume = false;
+  /// Go on from this checkpoint instead: an earlier one of the run folder, whose later steps are given up, or that of another run.
+  std::filesystem::path checkpoint = {};
 };
 
 /// Why fit() returned.
@@ -256,8 +267,8 @@ struct BatchStep {
 
 /// One epoch of a loader.
 struct Pass {
-  std::size_t batches = 0;
-  std::size_t samples = 0;  // 0: unknown
+  std::optional<std::size_t> batches = {};  // nothing: unknown, as of a stream
+  std::size_t samples = 0;                  // 0: unknown
   /// Calls `visit` for each batch from number `first` on, until it returns false.
   std::function<void(std::size_t first, const std::function<bool(const BatchStep&)>& visit)> each;
   /// What the order of the epochs to come depends on, and back.
@@ -300,18 +311,23 @@ std::optional<StepResult> test_step(Agent& agent, Batch& batch) {
   }
 }
 
+/// What a loop over a loader holds: a step may write to its batch, so one of a constant range is copied.
+template <class T>
+using writable_t = std::conditional_t<std::is_const_v<T>, std::remove_const_t<T>, T&>;
+
 template <class Loader, class Step>
 Pass pass_over(const Loader& loader, Step step) {
   Pass pass;
-  pass.batches = loader.size();
+  if constexpr (requires { loader.size(); }) pass.batches = loader.size();
   if constexpr (requires { loader.samples(); }) pass.samples = loader.samples();
   pass.each = [&loader, step](std::size_t first, const std::function<bool(const BatchStep&)>& visit) {
     const auto run = [&](auto&& batches, std::size_t skipped) {
-      for (auto& batch : batches) {
+      for (auto&& given : batches) {
         if (skipped > 0) {
           --skipped;
           continue;
         }
+        writable_t<std::remove_reference_t<decltype(given)>> batch = given;
         if (!visit({sample_count(batch), [&batch, &step]() -> std::optional<StepResult> { return step(batch); }})) return;
       }
     };
@@ -398,8 +414,13 @@ class TGD_API Trainer {
   auto predict(Agent& agent, const Loader& loader) {
     const NoGradGuard no_grad;
     detail::mode_of(agent)(false);
-    std::vector<std::remove_cvref_t<decltype(agent.predict_step(*loader.begin()))>> predictions;
-    for (auto& batch : loader) predictions.push_back(agent.predict_step(batch));
+    using Batch = detail::writable_t<std::remove_reference_t<decltype(*loader.begin())>>;
+    std::vector<std::remove_cvref_t<decltype(agent.predict_step(std::declval<std::add_lvalue_reference_t<Batch>>()))>>
+        predictions;
+    for (auto&& given : loader) {
+      Batch batch = given;
+      predictions.push_back(agent.predict_step(batch));
+    }
     return predictions;
   }
 

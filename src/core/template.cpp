@@ -21,6 +21,7 @@ std::optional<std::size_t> placeholder_at(std::string_view text, std::size_t pos
 
 /// Whether the line holds nothing but space and at least one placeholder, all of them with empty values.
 bool vanishes(std::string_view line, std::span<const TemplateInput> inputs) {
+  if (line.find('{') == std::string_view::npos) return false;
   std::vector<bool> used(inputs.size());
   const std::string filled = fill_template(line, inputs, &used);
   if (!detail::trim(filled).empty() || std::find(used.begin(), used.end(), true) == used.end()) return false;

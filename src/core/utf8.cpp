@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstring>
 
 #include "core/text.hpp"
 
@@ -31,6 +33,16 @@ const Lead* lead_of(std::string_view text) {
   return found == leads.end() ? nullptr : &*found;
 }
 
+// How many bytes of ASCII the text begins with, in whole eights: most text is nothing else.
+std::size_t ascii_length(std::string_view text) {
+  std::size_t length = 0;
+  for (std::uint64_t eight = 0; length + sizeof eight <= text.size(); length += sizeof eight) {
+    std::memcpy(&eight, text.data() + length, sizeof eight);
+    if ((eight & 0x8080808080808080U) != 0) break;
+  }
+  return length;
+}
+
 // Whether the bytes that are there are the beginning of a character, or all of it.
 bool begins_character(std::string_view text, const Lead& lead) {
   const std::size_t size = std::min(text.size(), lead.length);
@@ -54,7 +66,11 @@ bool is_cut_off(std::string_view text) noexcept {
 }
 
 bool is_utf8(std::string_view text) noexcept {
-  while (const std::size_t length = character_length(text)) text.remove_prefix(length);
+  text.remove_prefix(ascii_length(text));
+  while (const std::size_t length = character_length(text)) {
+    text.remove_prefix(length);
+    text.remove_prefix(ascii_length(text));
+  }
   return text.empty();
 }
 

@@ -18,8 +18,23 @@ using nlohmann::json;
 
 constexpr int state_version = 2;
 
+struct Member {
+  const char* key;
+  json value;
+};
+
+/// An object. The JSON library's own braces make a list of each member first, which is most of the work for large states.
+template <std::size_t N>
+json object_of(Member (&&members)[N]) {
+  json::object_t object;
+  for (Member& member : members) object.emplace(member.key, std::move(member.value));
+  return json(std::move(object));
+}
+
+json save(const Data& data) { return data.is_text() && !data.is_batch() ? json(data.text()) : data.to_json().value(); }
+
 json save(const Variable& variable) {
-  return {{"data", variable.data().to_json().value()}, {"role", variable.role()}, {"requires_grad", variable.requires_grad()}};
+  return object_of({{"data", save(variable.data())}, {"role", variable.role()}, {"requires_grad", variable.requires_grad()}});
 }
 
 std::size_t load_count(const json& saved) {
@@ -227,15 +242,15 @@ void load_newer_options(GroupState& group, const json& saved) {
 
 json save(const Record& record) {
   const HistoryEntry& entry = record.entry;
-  return {{"value", entry.value},
-          {"status", name_of(statuses, entry.status)},
-          {"step", entry.step},
-          {"feedback", entry.feedback},
-          {"score", save(entry.score)},
-          {"reason", entry.reason},
-          {"has_pair", record.has_pair},
-          {"dropped", save(record.dropped)},
-          {"dropped_scores", save_scores(record.dropped)}};
+  return object_of({{"value", entry.value},
+                    {"status", name_of(statuses, entry.status)},
+                    {"step", entry.step},
+                    {"feedback", entry.feedback},
+                    {"score", save(entry.score)},
+                    {"reason", entry.reason},
+                    {"has_pair", record.has_pair},
+                    {"dropped", save(record.dropped)},
+                    {"dropped_scores", save_scores(record.dropped)}});
 }
 
 Record load_record(const json& saved) {
@@ -254,13 +269,16 @@ Record load_record(const json& saved) {
 json save_record(const ParameterState& state) {
   json rejected = json::array();
   for (const RejectedProposal& proposal : state.rejected) {
-    rejected.push_back({{"value", proposal.value}, {"reason", proposal.reason}, {"score", save(proposal.score)}});
+    rejected.push_back(object_of({{"value", proposal.value}, {"reason", proposal.reason}, {"score", save(proposal.score)}}));
   }
   json history = json::array();
   for (const Record& record : state.history) history.push_back(save(record));
-  return {{"first_value", state.first_value}, {"momentum_scores", save_scores(state.momentum)},
-          {"rejected", std::move(rejected)},  {"history", std::move(history)},
-          {"score", save(state.score)},       {"scored_value", state.scored_value}};
+  return object_of({{"first_value", state.first_value},
+                    {"momentum_scores", save_scores(state.momentum)},
+                    {"rejected", std::move(rejected)},
+                    {"history", std::move(history)},
+                    {"score", save(state.score)},
+                    {"scored_value", state.scored_value}});
 }
 
 void load_record(ParameterState& state, const json& saved) {

@@ -1,6 +1,8 @@
 #include "optim/words.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -36,22 +38,41 @@ std::size_t end_of_character(std::string_view text, std::size_t at) {
 /// Numbers for the words between white space, the same for the same word in both texts.
 class Vocabulary {
  public:
-  explicit Vocabulary(std::size_t bytes) { numbers_.reserve(bytes / 4); }
+  /// For texts of so many bytes: at most every second one begins a word, so that the table is never more than half full.
+  explicit Vocabulary(std::size_t bytes) : table_(std::bit_ceil(bytes + 2)) {}
 
   std::vector<std::size_t> numbers(std::string_view text) {
     std::vector<std::size_t> numbers;
     for (std::size_t at = 0; at < text.size();) {
       const std::size_t begin = at;
       while (at < text.size() && !is_space(text[at])) ++at;
-      if (at > begin) numbers.push_back(numbers_.try_emplace(text.substr(begin, at - begin), numbers_.size()).first->second);
+      if (at > begin) numbers.push_back(number_of(text.substr(begin, at - begin)));
       while (at < text.size() && is_space(text[at])) ++at;
     }
     return numbers;
   }
-  std::size_t size() const { return numbers_.size(); }
+  std::size_t size() const { return words_.size(); }
 
  private:
-  std::unordered_map<std::string_view, std::size_t> numbers_;
+  struct Known {
+    std::size_t hash;
+    std::string_view word;
+  };
+
+  std::size_t number_of(std::string_view word) {
+    const std::size_t hash = std::hash<std::string_view>()(word);
+    std::size_t place = hash & (table_.size() - 1);
+    for (; table_[place] != 0; place = (place + 1) & (table_.size() - 1)) {
+      const Known& known = words_[table_[place] - 1];
+      if (known.hash == hash && known.word == word) return table_[place] - 1;
+    }
+    words_.push_back({hash, word});
+    table_[place] = static_cast<std::uint32_t>(words_.size());
+    return words_.size() - 1;
+  }
+
+  std::vector<std::uint32_t> table_;  // open addressing: a word's number and 1; 0: free
+  std::vector<Known> words_;
 };
 
 void drop_common_ends(std::vector<std::size_t>& a, std::vector<std::size_t>& b) {
@@ -106,6 +127,7 @@ struct Block {
 
 std::vector<Word> words_of(std::string_view text) {
   std::vector<Word> words;
+  words.reserve(text.size() / 6);
   for (std::size_t at = 0; at < text.size();) {
     if (!is_word_byte(text[at])) {
       ++at;
@@ -149,12 +171,18 @@ std::size_t word_edit_distance(std::string_view before, std::string_view after) 
   return distance;
 }
 
+/// A polynomial of the words' hashes: from one run to the next a word leaves and a word comes.
 std::vector<std::uint64_t> WordRuns::runs_of(const std::vector<Word>& words) const {
   std::vector<std::uint64_t> runs;
-  for (std::size_t first = 0; first + length_ <= words.size(); ++first) {
-    std::uint64_t hash = hash_seed;
-    for (std::size_t i = first; i < first + length_; ++i) hash = (hash ^ words[i].hash) * hash_factor;
-    runs.push_back(hash);
+  if (words.size() < length_) return runs;
+  runs.reserve(words.size() - length_ + 1);
+  std::uint64_t leaving_factor = 1;
+  for (std::size_t i = 0; i < length_; ++i) leaving_factor *= hash_factor;
+  std::uint64_t hash = 0;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    hash = hash * hash_factor + words[i].hash;
+    if (i >= length_) hash -= words[i - length_].hash * leaving_factor;
+    if (i + 1 >= length_) runs.push_back(hash);
   }
   return runs;
 }

@@ -7,6 +7,7 @@
 #include <tgd/version.hpp>
 
 #include "core/file.hpp"
+#include "core/json_text.hpp"
 #include "core/rethrow.hpp"
 
 namespace tgd::detail {
@@ -18,7 +19,8 @@ using Line = nlohmann::ordered_json;
 
 constexpr int format_version = 1;
 
-std::string dumped(const Value& value) { return value.dump(2, ' ', false, Value::error_handler_t::replace); }
+/// Reasons quote language models, which may send anything.
+std::string text_of(const Line& line) { return line.dump(-1, ' ', false, Line::error_handler_t::replace); }
 
 template <class Object = Value>
 Object to_value(const Metrics& metrics) {
@@ -101,6 +103,15 @@ Line to_line(const GateReport& gate) {
           {"chance", gate.chance}};
 }
 
+Line to_line(const optim::ParameterUpdate& update) {
+  Line line{{"role", update.parameter.role()},
+            {"outcome", optim::to_string(update.outcome)},
+            {"edit_distance", update.edit_distance},
+            {"requests", update.requests}};
+  if (!update.reason.empty()) line["reason"] = update.reason;
+  return line;
+}
+
 void check_version(const Value& value) {
   if (!value.is_object() || !value.contains("tgd_checkpoint")) throw ValueError("it is no checkpoint of a tgd run");
   const Value& version = value["tgd_checkpoint"];
@@ -121,7 +132,7 @@ std::string to_text(const Checkpoint& checkpoint) {
   std::string text = fmt::format("{{\"tgd_checkpoint\": {}", format_version);
   const auto add = [&text](std::string_view name, const Value& value) {
     text.append(",\n\"").append(name).append("\": ");
-    text += dumped(value);
+    append_json(text, value);
   };
   add("agent", checkpoint.agent);
   add("run", to_value(checkpoint.run));
@@ -133,7 +144,7 @@ std::string to_text(const Checkpoint& checkpoint) {
   text += ",\n\"optimizers\": [";
   for (std::size_t i = 0; i < checkpoint.optimizers.size(); ++i) {
     if (i > 0) text += ",\n";
-    text += dumped(checkpoint.optimizers[i].value());
+    append_json(text, checkpoint.optimizers[i].value());
   }
   text += "]";
   add("loader", checkpoint.loader.value());
@@ -161,11 +172,11 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   }
 }
 
-std::string config_text(const TrainerOptions& options, std::size_t batches) {
+std::string config_text(const TrainerOptions& options, std::optional<std::size_t> batches) {
   const Line config{
       {"tgd", tgd::version()},
       {"max_epochs", options.max_epochs},
-      {"batches_in_epoch", batches},
+      {"batches_in_epoch", batches ? Line(*batches) : Line(nullptr)},
       {"validate_every", options.validate_every},
       {"higher_is_better", options.higher_is_better},
       {"limits",
@@ -183,15 +194,18 @@ std::string config_text(const TrainerOptions& options, std::size_t batches) {
 std::string metrics_line(const StepReport& report) {
   Line line{{"kind", "step"}, {"epoch", report.epoch}, {"step", report.step}};
   line.update(to_value<Line>(report.metrics));
+  Line updates = Line::array();
+  for (const optim::ParameterUpdate& update : report.updates) updates.push_back(to_line(update));
+  line["updates"] = std::move(updates);
   if (report.gate) line["gate"] = to_line(*report.gate);
-  return line.dump();
+  return text_of(line);
 }
 
 std::string metrics_line(const ValidationReport& report) {
   Line line{{"kind", "validation"}, {"epoch", report.epoch}, {"step", report.step}};
   line.update(to_value<Line>(report.metrics));
   line["is_best"] = report.is_best;
-  return line.dump();
+  return text_of(line);
 }
 
 }  // namespace tgd::detail

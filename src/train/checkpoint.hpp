@@ -47,8 +47,8 @@ struct Checkpoint {
 std::string to_text(const Checkpoint& checkpoint);
 Checkpoint read_checkpoint(const std::filesystem::path& path);
 
-/// What a run was asked for, as config.json has it.
-std::string config_text(const TrainerOptions& options, std::size_t batches);
+/// What a run was asked for, as config.json has it. `batches` in an epoch: nothing where it is not known.
+std::string config_text(const TrainerOptions& options, std::optional<std::size_t> batches);
 
 /// A line of metrics.jsonl, without its newline.
 std::string metrics_line(const StepReport& report);

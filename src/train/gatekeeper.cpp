@@ -172,22 +172,30 @@ std::optional<Scores> Gatekeeper::try_on_validation(const Proposal& proposal, co
   std::vector<std::unique_ptr<const optim::TGD::Trial>> trials;
   for (std::size_t i = 0; i < optimizers_.size(); ++i)
     trials.emplace_back(new optim::TGD::Trial(optimizers_[i]->try_out(proposal[i])));
-  const std::size_t quarter = std::max<std::size_t>(1, (validation_->batches + 3) / 4);
+  const std::size_t all = samples_of(before).size();
   Tally tally;
   std::vector<std::pair<std::size_t, StepResult>> started;
-  std::size_t batches = 0;
+  std::size_t samples = 0;
+  std::size_t looked_at = 0;
+  const auto read = [&] {
+    for (const auto& [size, result] : started) tally.add(size, result);
+    started.clear();
+    looked_at = samples;
+  };
   bool is_hopeless = false;
   validation_->each(0, [&](const BatchStep& batch) {
-    if (auto result = batch.run()) started.emplace_back(batch.samples, *std::move(result));
-    if (++batches % quarter != 0 && batches != validation_->batches) return true;
-    for (const auto& [samples, result] : started) tally.add(samples, result);
-    started.clear();
-    if (batches == validation_->batches) return true;
+    if (auto result = batch.run()) {
+      started.emplace_back(batch.samples, *std::move(result));
+      samples += batch.samples;
+    }
+    if (4 * (samples - looked_at) < all || samples >= all) return true;
+    read();
     std::vector<double> losses = gains(samples_of(before), samples_of(tally.scores()));
     for (double& loss : losses) loss = -loss;
     is_hopeless = probability_of_chance(losses) <= 1 - gate_.confidence;
     return !is_hopeless;
   });
+  read();
   trainee_.set_mode(true);
   if (is_hopeless) return std::nullopt;
   return tally.scores();

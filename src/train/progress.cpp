@@ -30,8 +30,10 @@ struct Progress::Impl {
   // ---- Texts ----
 
   std::string step_text() const {
-    std::string text = fmt::format("epoch {}/{}  step {}/{}", last.epoch, info.epochs, last.step_in_epoch, info.steps_in_epoch);
-    if (info.samples_in_epoch > 0) text += fmt::format("  samples {}/{}", last.samples_in_epoch, info.samples_in_epoch);
+    std::string text = fmt::format("epoch {}/{}  step {}", last.epoch, info.epochs, last.step_in_epoch);
+    if (info.steps_in_epoch > 0) text += fmt::format("/{}", info.steps_in_epoch);
+    text += fmt::format("  samples {}", last.samples_in_epoch);
+    if (info.samples_in_epoch > 0) text += fmt::format("/{}", info.samples_in_epoch);
     if (seen > 0) text += fmt::format("  score {:.4g} (running {:.4g})", last.metrics.score, sum / static_cast<double>(seen));
     if (last.gate && last.step > 0) text += last.gate->accepted ? "  taken" : "  rejected";
     return text;

@@ -1,5 +1,6 @@
 #include "train/tally.hpp"
 
+#include <deque>
 #include <numeric>
 #include <utility>
 
@@ -18,7 +19,7 @@ void Tally::add(std::size_t samples, const StepResult& result) {
   }
   sum_.score = std::accumulate(scores.begin(), scores.end(), sum_.score);
   sum_.samples += samples;
-  sum_.failed += result.failed;
+  sum_.failed += result.failed + (result.count_failed ? result.count_failed() : 0);
   for (const auto& [name, mean] : result.metrics) sum_.named[name] += mean * static_cast<double>(samples);
 }
 
@@ -34,13 +35,25 @@ Scores Tally::scores() const {
 Scores measure(const std::function<void(bool)>& set_mode, const Pass& pass) {
   const NoGradGuard no_grad;
   set_mode(false);
-  std::vector<std::pair<std::size_t, StepResult>> results;
+  constexpr std::size_t most_on_their_way = 1000;
+  std::deque<std::pair<std::size_t, StepResult>> started;
+  std::size_t on_their_way = 0;
+  Tally tally;
+  const auto read_first = [&] {
+    const auto& [samples, result] = started.front();
+    tally.add(samples, result);
+    on_their_way -= samples;
+    started.pop_front();
+  };
   pass.each(0, [&](const BatchStep& batch) {
-    if (auto result = batch.run()) results.emplace_back(batch.samples, *std::move(result));
+    while (!pass.batches && on_their_way >= most_on_their_way) read_first();
+    if (auto result = batch.run()) {
+      started.emplace_back(batch.samples, *std::move(result));
+      on_their_way += batch.samples;
+    }
     return true;
   });
-  Tally tally;
-  for (const auto& [samples, result] : results) tally.add(samples, result);
+  while (!started.empty()) read_first();
   return tally.scores();
 }
 

@@ -25,7 +25,8 @@ class Tally {
   std::vector<double> samples_;
 };
 
-/// The scores over a pass, without gradients and in eval mode. All batches are started before anything is read.
+/// The scores over a pass, without gradients and in eval mode. All batches are started before anything is read; of a pass of
+/// unknown length, which need not fit into memory, a batch waits for the earlier ones once a thousand samples are on their way.
 Scores measure(const std::function<void(bool)>& set_mode, const Pass& pass);
 
 }  // namespace tgd::detail

@@ -55,24 +55,23 @@ class RunFiles {
   }
 
   /// The checkpoint to go on from, if there is one and going on is wanted.
-  std::optional<Checkpoint> start(bool resume) {
-    if (folder_.empty()) {
-      if (resume) throw ValueError("FitOptions::resume needs TrainerOptions::run_folder, where the checkpoint is");
-      return std::nullopt;
+  std::optional<Checkpoint> start(const FitOptions& options) {
+    if (!options.checkpoint.empty() && module_ == nullptr)
+      throw ValueError("FitOptions::checkpoint needs an agent that is a tgd::Module: its state is what is loaded");
+    if (!is_used()) {
+      if (options.resume) throw ValueError("FitOptions::resume needs TrainerOptions::run_folder, where the checkpoint is");
+      return options.checkpoint.empty() ? std::nullopt : std::optional(detail::read_checkpoint(options.checkpoint));
     }
     const bool is_there = std::filesystem::exists(checkpoint_path());
-    if (is_there && !resume) {
+    const bool goes_on = options.checkpoint.empty() ? options.resume : is_own(options.checkpoint);
+    if (is_there && !goes_on) {
       throw ValueError(fmt::format(
           "the run folder {} holds a run already: go on with it (FitOptions::resume), or name a new folder", folder_.string()));
     }
     std::optional<Checkpoint> checkpoint;
-    if (is_there) checkpoint = detail::read_checkpoint(checkpoint_path());
-    interval_ = checkpoint ? checkpoint->interval : 0;
-    detail::cut_file(metrics_path(), checkpoint ? checkpoint->metrics_bytes : 0);
-    metrics_.emplace(metrics_path(), detail::RecordFormat{.begin = "{", .end = "\n"});
-    std::error_code error;
-    if (!resume) std::filesystem::remove(folder_ / "journal.jsonl", error);  // of a run that got to no checkpoint
-    journal_.open(folder_ / "journal.jsonl", interval_);
+    if (!options.checkpoint.empty()) checkpoint = detail::read_checkpoint(options.checkpoint);
+    if (options.checkpoint.empty() && is_there) checkpoint = detail::read_checkpoint(checkpoint_path());
+    open(checkpoint, goes_on);
     return checkpoint;
   }
 
@@ -107,6 +106,21 @@ class RunFiles {
   }
 
  private:
+  bool is_own(const std::filesystem::path& checkpoint) const {
+    std::error_code error;  // of what does not exist, which is not this folder then
+    return std::filesystem::equivalent(std::filesystem::absolute(checkpoint).parent_path(), folder_, error);
+  }
+
+  /// Takes away what the files have beyond the checkpoint; all of it, where they do not go on.
+  void open(const std::optional<Checkpoint>& checkpoint, bool goes_on) {
+    interval_ = checkpoint ? checkpoint->interval : 0;
+    detail::cut_file(metrics_path(), checkpoint && goes_on ? checkpoint->metrics_bytes : 0);
+    metrics_.emplace(metrics_path(), detail::RecordFormat{.begin = "{", .end = "\n"});
+    std::error_code error;
+    if (!goes_on) std::filesystem::remove(folder_ / "journal.jsonl", error);  // of a run that got to no checkpoint
+    journal_.open(folder_ / "journal.jsonl", interval_);
+  }
+
   std::filesystem::path metrics_path() const { return folder_ / "metrics.jsonl"; }
   std::filesystem::path checkpoint_path() const { return folder_ / "checkpoint.json"; }
   std::filesystem::path checkpoint_path(std::size_t step) const { return folder_ / fmt::format("checkpoint-{}.json", step); }
@@ -142,8 +156,8 @@ class Run {
     if (options.gate.confidence != 0) gate_.emplace(options.gate, options.higher_is_better, trainee, validation);
   }
 
-  FitResult fit(bool resume) {
-    begin(files_.start(resume));
+  FitResult fit(const FitOptions& options) {
+    begin(files_.start(options), options);
     files_.write_config(detail::config_text(options_, train_.batches));
     try {
       announce();
@@ -156,6 +170,7 @@ class Run {
       throw;
     }
     restore_best();
+    if (state_.best) files_.write_parameters();  // they may come from a checkpoint of another folder
     const FitResult result = this->result();
     tell(&TrainerCallback::on_end, &result);
     return result;
@@ -168,7 +183,7 @@ class Run {
   }
 
   void announce() const {
-    RunInfo info{options_.max_epochs, train_.batches, train_.samples, state_.step};
+    RunInfo info{options_.max_epochs, train_.batches.value_or(0), train_.samples, state_.step};
     info.status = [this] {
       const lm::CostReport report = journal_.usage();
       return RunStatus{seconds(), report.total().usage.calls, journal_.calls_in_flight(), report.cost()};
@@ -181,8 +196,8 @@ class Run {
     return {state_.step, state_.first, state_.best, ending_.value_or(Ending::epochs), journal_.usage()};
   }
 
-  void begin(const std::optional<Checkpoint>& checkpoint) {
-    if (checkpoint) load(*checkpoint);
+  void begin(const std::optional<Checkpoint>& checkpoint, const FitOptions& options) {
+    if (checkpoint) load(*checkpoint, options.checkpoint.empty() ? options_.run_folder : options.checkpoint);
     if (train_.state) loader_ = train_.state();
     started_ = Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(state_.seconds));
   }
@@ -216,9 +231,16 @@ class Run {
   }
 
   void take_step(const BatchStep& batch) {
-    StepReport report{state_.epoch, options_.max_epochs, state_.step + 1, state_.step_in_epoch + 1, train_.batches};
+    StepReport report{state_.epoch, options_.max_epochs, state_.step + 1, state_.step_in_epoch + 1, train_.batches.value_or(0)};
     report.metrics = in_place(
+<<<<<<< HEAD
         [&] { return fmt::format("epoch {}, step {} of {}: ", report.epoch, report.step_in_epoch, report.steps_in_epoch); },
+=======
+        [&] {
+          const std::string of = train_.batches ? fmt::format(" of {}", *train_.batches) : std::string();
+          return fmt::format("epoch {}, step {}{}: ", report.epoch, report.step_in_epoch, of);
+        },
+>>>>>>> leftovers
         [&] { return run_step(batch, report); });
     samples_in_epoch_ += batch.samples;
     report.samples_in_epoch = samples_in_epoch_;
@@ -380,7 +402,7 @@ class Run {
     return checkpoint;
   }
 
-  void load(const Checkpoint& checkpoint) {
+  void load(const Checkpoint& checkpoint, const std::filesystem::path& place) {
     const Checkpoint before = snapshot();
     try {
       if (checkpoint.agent != trainee_.module->type_name()) {
@@ -390,7 +412,7 @@ class Run {
       take_over(checkpoint);
     } catch (...) {
       take_over(before);
-      detail::rethrow_with_prefix(fmt::format("the checkpoint in {} belongs to another run: ", options_.run_folder.string()));
+      detail::rethrow_with_prefix(fmt::format("the checkpoint in {} belongs to another run: ", place.string()));
     }
   }
 
@@ -504,8 +526,7 @@ FitResult Trainer::run(const Trainee& trainee, const Pass& train, const std::opt
                        const FitOptions& options) {
   impl_->is_running = true;
   const std::shared_ptr<void> ended(nullptr, [this](void*) { impl_->is_running = false; });
-  return Run(impl_->options, trainee, train, validation ? &*validation : nullptr, impl_->models, *impl_->journal)
-      .fit(options.resume);
+  return Run(impl_->options, trainee, train, validation ? &*validation : nullptr, impl_->models, *impl_->journal).fit(options);
 }
 
 Metrics Trainer::measure(const std::function<void(bool)>& set_mode, const Pass& pass) {

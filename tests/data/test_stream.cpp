@@ -118,6 +118,9 @@ TEST_CASE("StreamLoader collates a stream into batches, epoch after epoch", "[st
   CHECK(batches_of(StreamLoader(rows, {.batch_size = 2, .drop_last = true})) == Texts{"ab"});
   CHECK(batches_of(StreamLoader(rows, {.batch_size = 3, .drop_last = true})) == Texts{"abc"});
   CHECK(batches_of(StreamLoader(rows)) == Texts{"a", "b", "c"});
+  CHECK(batches_of(loader.from(0)) == Texts{"ab", "c"});
+  CHECK(batches_of(loader.from(1)) == Texts{"c"});
+  for (const std::size_t behind_the_end : {2, 9}) CHECK(batches_of(loader.from(behind_the_end)).empty());
   for (auto [text] : StreamLoader(rows, {.roles = {"mail"}})) CHECK(text.role() == "mail");
   CHECK_THROWS_WITH(StreamLoader(rows, {.batch_size = 0}), ContainsSubstring("batch_size of 0"));
 

@@ -16,8 +16,10 @@
 
 #include <tgd/cognitive/module.hpp>
 #include <tgd/data/data_loader.hpp>
-#include <tgd/lm/simulated.hpp>
+#include <tgd/data/stream.hpp>
+#include <tgd/data/stream_loader.hpp>
 #include <tgd/lm/observed.hpp>
+#include <tgd/lm/simulated.hpp>
 #include <tgd/trainer.hpp>
 
 #include "core/sha256.hpp"
@@ -118,8 +120,10 @@ struct ResumableAgent : Module {
   std::shared_ptr<optim::TGD> optimizer;
 };
 
-inline std::vector<std::pair<std::string, std::string>> resumable_samples(const std::string& tone) {
-  std::vector<std::pair<std::string, std::string>> samples;
+using ResumableSamples = std::vector<std::pair<std::string, std::string>>;
+
+inline ResumableSamples resumable_samples(const std::string& tone) {
+  ResumableSamples samples;
   for (const char* thing : {"invoice", "refund", "payment", "bank fee"})
     samples.emplace_back(tone + " the " + thing + " is wrong.", "money");
   for (const char* thing : {"flight", "hotel", "train seat", "luggage"})
@@ -127,25 +131,38 @@ inline std::vector<std::pair<std::string, std::string>> resumable_samples(const 
   return samples;
 }
 
+inline ResumableSamples training_samples() {
+  ResumableSamples samples = resumable_samples("Hello,");
+  for (const auto& sample : resumable_samples("Help!")) samples.push_back(sample);
+  return samples;
+}
+
 struct ResumableRun {
   std::filesystem::path folder = {};
+  std::filesystem::path stream = {};  // JSON Lines to train on instead of training_samples()
   bool resume = false;
+  std::filesystem::path checkpoint = {};
   std::chrono::microseconds latency{0};
   bool one_at_a_time = false;
   std::size_t max_epochs = 3;
   Gate gate = {};
   std::function<void(const std::string& call)> on_paid = [](const std::string&) {};
   std::vector<std::shared_ptr<TrainerCallback>> callbacks = {};
+  std::int64_t max_calls = 0;
+  bool has_prices = true;
+  std::size_t keep_checkpoints = 0;
 };
 
 inline FitResult run(const ResumableRun& plan) {
-  lm::PriceTable prices;
-  prices.set("simulated", {.input = 1, .output = 2});
+  lm::PriceTable prices = lm::PriceTable::empty();
+  if (plan.has_prices) prices.set("simulated", {.input = 1, .output = 2});
   Trainer trainer({.max_epochs = plan.max_epochs,
                    .validate_every = 2,
                    .callbacks = plan.callbacks,
+                   .max_calls = plan.max_calls,
                    .gate = plan.gate,
                    .run_folder = plan.folder,
+                   .keep_checkpoints = plan.keep_checkpoints,
                    .prices = prices});
   lm::ChatModelPtr model =
       std::make_shared<lm::Simulated>(lm::SimulatedOptions{.seed = 3, .latency = plan.latency, .latency_jitter = plan.latency});
@@ -153,11 +170,14 @@ inline FitResult run(const ResumableRun& plan) {
   const lm::ChatModelPtr tracked = trainer.track(std::make_shared<Paid>(model, plan.on_paid), "student");
   trainer.options().backward.model = tracked;
   ResumableAgent agent(tracked);
-  auto train = resumable_samples("Hello,");
-  for (const auto& sample : resumable_samples("Help!")) train.push_back(sample);
-  using Loader = data::DataLoader<std::vector<std::pair<std::string, std::string>>>;
-  return trainer.fit(agent, Loader(train, {.batch_size = 4, .shuffle = true, .seed = 11}),
-                     Loader(resumable_samples("Look:"), {.batch_size = 8}), {.resume = plan.resume});
+  using Loader = data::DataLoader<ResumableSamples>;
+  const Loader validation(resumable_samples("Look:"), {.batch_size = 8});
+  const FitOptions options{.resume = plan.resume, .checkpoint = plan.checkpoint};
+  if (plan.stream.empty()) {
+    return trainer.fit(agent, Loader(training_samples(), {.batch_size = 4, .shuffle = true, .seed = 11}), validation, options);
+  }
+  const data::StreamLoader stream(data::JsonLinesStream(plan.stream).columns("message", "label"), {.batch_size = 4});
+  return trainer.fit(agent, stream, validation, options);
 }
 
 }  // namespace tgd::test

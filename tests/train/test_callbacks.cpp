@@ -10,39 +10,26 @@
 
 #include <fmt/format.h>
 
-#include <tgd/cognitive/module.hpp>
-#include <tgd/data/data_loader.hpp>
-#include <tgd/lm/stub.hpp>
-
 #include "catch.hpp"
 #include "support/temporary_folder.hpp"
+#include "train/scripted_agent.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;
+using test::critic;
+using test::loader;
 using Outcome = optim::ParameterUpdate::Outcome;
 
 namespace {
 
-using Loader = data::DataLoader<std::vector<std::string>>;
+/// Skips the batches whose answer is "skip".
+struct Agent : test::ScriptedAgent {
+  explicit Agent(const std::vector<std::string>& rewrites) : ScriptedAgent(rewrites, Reduction::none) {}
 
-/// Its prompt is what it answers; "skip" is a batch that it skips.
-struct Agent : Module {
-  explicit Agent(std::vector<std::string> rewrites) {
-    for (std::string& value : rewrites) value = "<IMPROVED_VALUE>" + value + "</IMPROVED_VALUE>";
-    optimizer =
-        std::make_shared<optim::TGD>(parameters(), optim::TGDOptions{.model = lm::Stub::scripted(rewrites), .max_reasks = 0});
+  std::optional<StepResult> training_step(test::Batch& batch) {
+    if (std::get<1>(batch).texts().front() == "skip") return std::nullopt;
+    return ScriptedAgent::training_step(batch);
   }
-
-  std::optional<StepResult> training_step(Variable& batch) {
-    if (batch.texts().front() == "skip") return std::nullopt;
-    const Variable reply = chat_completion(student, {{"system", {prompt}}, {"user", {"{question}"}}}, {{"question", batch}});
-    return exact_match_evaluator(reply, batch, {.reduction = Reduction::none});
-  }
-  std::shared_ptr<optim::Optimizer> configure_optimizers() { return optimizer; }
-
-  lm::ChatModelPtr student = lm::Stub::answering([](const lm::Request& request) { return request.messages[0].content; });
-  Parameter prompt = register_parameter("prompt", {"start", "the answer"});
-  std::shared_ptr<optim::TGD> optimizer;
 };
 
 /// Writes down each border.
@@ -97,8 +84,7 @@ struct Borders : TrainerCallback {
 };
 
 TrainerOptions options_with(const std::shared_ptr<Borders>& borders) {
-  return {.backward = {.model = lm::Stub::answering([](const lm::Request&) { return "be different"; })},
-          .callbacks = {borders}};
+  return {.backward = {.model = critic()}, .callbacks = {borders}};
 }
 
 /// Runs one step on one sample and gives its report.
@@ -107,7 +93,7 @@ StepReport step_report(const std::vector<std::string>& rewrites, const std::stri
   TrainerOptions options = options_with(borders);
   options.gate = gate;
   Agent agent(rewrites);
-  Trainer(options).fit(agent, Loader({sample}));
+  Trainer(options).fit(agent, loader({sample}));
   return borders->steps.at(0);
 }
 
@@ -119,7 +105,7 @@ TEST_CASE("a callback hears of every border of a run, in order", "[train][callba
   TrainerOptions options = options_with(borders);
   options.run_folder = folder.path() / "run";
   Agent agent({"a", "b"});
-  Trainer(options).fit(agent, Loader({"x", "y", "skip"}), Loader({"b"}));
+  Trainer(options).fit(agent, loader({"x", "y", "skip"}), loader({"b"}));
   CHECK(borders->notes == std::vector<std::string>{"start",
                                                    "validation 0/0 begins",
                                                    "validation 0/0",
@@ -156,7 +142,7 @@ TEST_CASE("an agent that optimizes by hand has no borders of backward and optimi
   };
   const auto borders = std::make_shared<Borders>();
   ByHand agent(std::vector<std::string>{});
-  Trainer(options_with(borders)).fit(agent, Loader({"x"}));
+  Trainer(options_with(borders)).fit(agent, loader({"x"}));
   CHECK(borders->notes ==
         std::vector<std::string>{"start", "epoch 1", "batch 1 (1 of the epoch, 1 samples)", "step 1", "epoch 1 ends", "end"});
 }
@@ -164,7 +150,7 @@ TEST_CASE("an agent that optimizes by hand has no borders of backward and optimi
 TEST_CASE("a callback sees the error that ends a run", "[train][callbacks]") {
   const auto borders = std::make_shared<Borders>();
   Agent agent({});  // the optimizer's script has no reply
-  CHECK_THROWS_AS(Trainer(options_with(borders)).fit(agent, Loader({"x"})), LMError);
+  CHECK_THROWS_AS(Trainer(options_with(borders)).fit(agent, loader({"x"})), LMError);
   REQUIRE(borders->notes.size() >= 2);
   CHECK_THAT(borders->notes.end()[-2], ContainsSubstring("error: epoch 1, step 1 of 1: "));
   CHECK(borders->notes.back() == "end after an error");
@@ -175,7 +161,7 @@ TEST_CASE("a callback can end the run", "[train][callbacks]") {
   Agent agent({"a"});
   SECTION("before the first step") {
     borders->stops = true;
-    const FitResult result = Trainer(options_with(borders)).fit(agent, Loader({"x", "y"}));
+    const FitResult result = Trainer(options_with(borders)).fit(agent, loader({"x", "y"}));
     CHECK(result.ending == Ending::stopped);
     CHECK(result.steps == 0);
   }
@@ -189,12 +175,12 @@ TEST_CASE("a callback can end the run", "[train][callbacks]") {
     TrainerOptions options = options_with(borders);
     options.callbacks.push_back(stopping);
     Trainer trainer(options);
-    const FitResult result = trainer.fit(agent, Loader({"x", "y"}));
+    const FitResult result = trainer.fit(agent, loader({"x", "y"}));
     CHECK(result.ending == Ending::stopped);
     CHECK(result.steps == 1);
     CHECK(borders->notes.end()[-2] == "epoch 1 ends");
     stopping->stop();  // of a run that is over: nothing happens
-    CHECK(trainer.fit(agent, Loader({"a"})).ending == Ending::epochs);
+    CHECK(trainer.fit(agent, loader({"a"})).ending == Ending::epochs);
   }
 }
 

@@ -8,45 +8,28 @@
 
 #include <nlohmann/json.hpp>
 
-#include <tgd/cognitive/module.hpp>
-#include <tgd/data/data_loader.hpp>
-#include <tgd/lm/stub.hpp>
+#include <tgd/data/stream_loader.hpp>
 
 #include "catch.hpp"
 #include "train/paired_test.hpp"
+#include "train/scripted_agent.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-using Samples = std::vector<std::pair<std::string, std::string>>;
-using Batch = std::tuple<Variable, Variable>;
+using test::Samples;
 
 /// Its value says which numbers it answers: "up to 3" is right for "1", "2" and "3".
-struct Agent : Module {
-  explicit Agent(const std::vector<std::string>& rewrites, Reduction how = Reduction::none) : reduction(how) {
-    std::vector<std::string> replies;
-    for (const std::string& value : rewrites) replies.push_back("<IMPROVED_VALUE>" + value + "</IMPROVED_VALUE>");
-    editor = lm::Stub::scripted(std::move(replies));
-    optimizer = std::make_shared<optim::TGD>(parameters(), optim::TGDOptions{.model = editor, .momentum = 2});
+struct Agent : test::ScriptedAgent {
+  explicit Agent(const std::vector<std::string>& rewrites, Reduction how = Reduction::none) : ScriptedAgent(rewrites, how) {
+    prompt.set_data("up to 3");
+    student = lm::Stub::answering([](const lm::Request& request) {
+      const int most = std::stoi(request.messages[0].content.substr(6));
+      return std::stoi(request.messages[1].content) <= most ? "right" : "wrong";
+    });
   }
-
-  std::optional<StepResult> training_step(Batch& batch) {
-    const auto& [question, answer] = batch;
-    const Variable reply = chat_completion(student, {{"system", {prompt}}, {"user", {"{question}"}}}, {{"question", question}});
-    return exact_match_evaluator(reply, answer, {.reduction = reduction});
-  }
-  std::shared_ptr<optim::Optimizer> configure_optimizers() { return optimizer; }
-
-  std::shared_ptr<lm::Stub> student = lm::Stub::answering([](const lm::Request& request) {
-    const int most = std::stoi(request.messages[0].content.substr(6));
-    return std::stoi(request.messages[1].content) <= most ? "right" : "wrong";
-  });
-  std::shared_ptr<lm::Stub> editor;
-  Reduction reduction;
-  Parameter prompt = register_parameter("prompt", {"up to 3", "the answer"});
-  std::shared_ptr<optim::TGD> optimizer;
 };
 
 data::DataLoader<Samples> numbers(int count, std::size_t batch_size) {
@@ -63,8 +46,7 @@ struct Notes : TrainerCallback {
 /// One step on the numbers 1 to 12, with 20 more for validation.
 StepReport one_step(Agent& agent, const Gate& gate) {
   const auto notes = std::make_shared<Notes>();
-  const auto critic = lm::Stub::answering([](const lm::Request&) { return "answer more of them"; });
-  Trainer trainer({.backward = {.model = critic}, .callbacks = {notes}, .gate = gate});
+  Trainer trainer({.backward = {.model = test::critic()}, .callbacks = {notes}, .gate = gate});
   trainer.fit(agent, numbers(12, 12), numbers(20, 2));
   return notes->steps.at(0);
 }
@@ -108,8 +90,7 @@ TEST_CASE("the gate rolls a proposal back that is not better, and the optimizer 
   }
   SECTION("which the next request says") {
     Agent agent({"up to 2", "up to 4"});
-    const auto critic = lm::Stub::answering([](const lm::Request&) { return "answer more of them"; });
-    Trainer trainer({.max_epochs = 2, .backward = {.model = critic}, .gate = {.confidence = 0.9}});
+    Trainer trainer({.max_epochs = 2, .backward = {.model = test::critic()}, .gate = {.confidence = 0.9}});
     trainer.fit(agent, numbers(12, 12));
     REQUIRE(agent.editor->calls() == 2);
     const lm::Request second = agent.editor->requests()[1];
@@ -130,13 +111,13 @@ TEST_CASE("the gate tries several proposals at once and takes the best", "[train
 TEST_CASE("the gate stops a proposal that is clearly worse before all of validation is tried", "[train][gate]") {
   // Right on the batch (1 to 12), and on nothing of validation that was right before.
   Agent agent({"up to 12"});
-  const auto critic = lm::Stub::answering([](const lm::Request&) { return "answer more of them"; });
   const auto notes = std::make_shared<Notes>();
-  Trainer trainer({.backward = {.model = critic}, .callbacks = {notes}, .gate = {.confidence = 0.9}});
+  Trainer trainer({.backward = {.model = test::critic()}, .callbacks = {notes}, .gate = {.confidence = 0.9}});
   Samples validation;
   for (int i = 4; i <= 12; ++i) validation.emplace_back(std::to_string(i), "wrong");
   for (int i = 0; i < 31; ++i) validation.emplace_back("20", "wrong");
-  trainer.fit(agent, numbers(12, 12), data::DataLoader<Samples>(validation, {.batch_size = 5}));
+  SECTION("of a dataset") { trainer.fit(agent, numbers(12, 12), data::DataLoader<Samples>(validation, {.batch_size = 5})); }
+  SECTION("of a stream") { trainer.fit(agent, numbers(12, 12), data::StreamLoader<Samples>(validation, {.batch_size = 5})); }
   const GateReport report = *notes->steps.at(0).gate;
   CHECK_FALSE(report.accepted);
   CHECK_THAT(report.reason, ContainsSubstring("clearly worse before all samples were tried"));

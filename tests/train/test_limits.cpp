@@ -1,5 +1,6 @@
 #include <tgd/trainer.hpp>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -175,6 +176,33 @@ TEST_CASE("an agent may optimize by hand", "[train]") {
   CHECK(agent.steps == 10);
   CHECK(calls->calls() == 10);
   CHECK(agent.prompt.text() == "start");
+}
+
+TEST_CASE("samples without an answer are counted, and so are the calls that failed", "[train]") {
+  struct Skipping : Agent {
+    using Agent::Agent;
+    std::optional<StepResult> validation_step(Batch& batch) {
+      const auto failed = std::make_shared<std::atomic<std::size_t>>(0);
+      const auto& [question, answer] = batch;
+      const Variable reply = chat_completion(model, {{"user", {"{question}"}}}, {{"question", question}},
+                                             {.on_error = OnError::skip, .on_notice = [failed](const Notice&) { ++*failed; }});
+      StepResult result = exact_match_evaluator(reply, answer);
+      result.count_failed = [failed] { return failed->load(); };
+      return result;
+    }
+  };
+  Trainer trainer;
+  Skipping agent(trainer.track(lm::Stub::answering([](const lm::Request& request) -> std::string {
+    const std::string& question = request.messages.back().content;
+    if (question == "3" || question == "7") throw LMError(LMError::Kind::status, "out of order", 500);
+    return "right";
+  })));
+  const Metrics metrics = trainer.validate(agent, ten_questions());
+  CHECK(metrics.samples == 10);
+  CHECK(metrics.failed == 2);
+  CHECK(metrics.score == Approx(0.8));
+  CHECK(trainer.usage().total().usage.calls == 10);
+  CHECK(trainer.usage().total().failed == 2);
 }
 
 TEST_CASE("tracked models have names of their own", "[train]") {

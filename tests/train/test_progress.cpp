@@ -1,9 +1,12 @@
 #include <tgd/progress.hpp>
 
 #include <algorithm>
+#include <fstream>
 #include <memory>
 #include <sstream>
 #include <string>
+
+#include <nlohmann/json.hpp>
 
 #include "catch.hpp"
 #include "support/temporary_folder.hpp"
@@ -54,6 +57,33 @@ TEST_CASE("quiet progress says what the program says", "[train]") {
   test::run({.max_epochs = 1, .callbacks = {progress}});
   progress->note("done");
   CHECK(out.str() == "done\n");
+}
+
+TEST_CASE("a run with a model of unknown price has an unknown cost, never none", "[train]") {
+  std::ostringstream out;
+  const FitResult result =
+      test::run({.max_epochs = 1, .callbacks = {std::make_shared<Progress>(out, ProgressOptions{})}, .has_prices = false});
+  CHECK_FALSE(result.usage.cost().has_value());
+  CHECK(result.usage.unknown_models() == std::vector<std::string>{"simulated"});
+  CHECK(result.usage.total().unknown_calls == result.usage.total().usage.calls);
+  CHECK_THAT(out.str(), ContainsSubstring(" calls  cost unknown") && !ContainsSubstring("$"));
+}
+
+TEST_CASE("each step's line in the run folder says what became of the parameters", "[train]") {
+  const test::TemporaryFolder folder;
+  test::run({.folder = folder.path() / "run", .max_epochs = 1});
+  std::ifstream file(folder.path() / "run" / "metrics.jsonl");
+  std::size_t changed_words = 0;
+  for (std::string text; std::getline(file, text);) {
+    const auto line = nlohmann::json::parse(text);
+    if (line.at("kind") != "step") continue;
+    REQUIRE(line.at("updates").size() == 1);
+    const auto& update = line.at("updates").at(0);
+    CHECK(update.at("role") == "instructions");
+    CHECK((update.at("outcome") == "updated") == (update.at("edit_distance") > 0));
+    changed_words += update.at("edit_distance").get<std::size_t>();
+  }
+  CHECK(changed_words > 0);
 }
 
 TEST_CASE("the run folder has a ledger of the calls that were made", "[train]") {

@@ -46,13 +46,26 @@ struct FailAfter : TrainerCallback {
   std::size_t step;
 };
 
+/// Kills the process after the step of that number, before its checkpoint is written.
+struct DieAfter : TrainerCallback {
+  explicit DieAfter(std::size_t last) : step(last) {}
+  void on_step(const StepReport& report) override {
+    if (report.step == step) raise(SIGKILL);
+  }
+  std::size_t step;
+};
+
 /// Runs this test program's victim and kills it.
 class Victim {
  public:
-  Victim(const fs::path& folder, bool resume) : began_(folder.string() + ".began") {
+  /// `stream`: the file that it trains on, if any. `dies_at`: the step after which it kills itself; 0: none.
+  Victim(const fs::path& folder, bool resume, const fs::path& stream = {}, std::size_t dies_at = 0)
+      : began_(folder.string() + ".began") {
     fs::remove(began_);
     setenv("TGD_TEST_RUN_FOLDER", folder.c_str(), 1);
     setenv("TGD_TEST_RESUME", resume ? "1" : "", 1);
+    setenv("TGD_TEST_STREAM", stream.c_str(), 1);
+    setenv("TGD_TEST_DIES_AT", std::to_string(dies_at).c_str(), 1);
     std::vector<char*> arguments;
     for (std::string& argument : arguments_) arguments.push_back(argument.data());
     arguments.push_back(nullptr);
@@ -119,12 +132,15 @@ TEST_CASE("the run that the test of killed runs kills", "[.][victim]") {
   const int log = open((std::string(folder) + ".paid").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0666);
   std::ofstream(std::string(folder) + ".began") << "yes";
   test::run({.folder = folder,
+             .stream = std::getenv("TGD_TEST_STREAM"),
              .resume = *std::getenv("TGD_TEST_RESUME") != '\0',
              .latency = std::chrono::microseconds(500),
-             .on_paid = [log](const std::string& call) {
-               const std::string line = call + "\n";
-               REQUIRE(write(log, line.data(), line.size()) == static_cast<ssize_t>(line.size()));
-             }});
+             .on_paid =
+                 [log](const std::string& call) {
+                   const std::string line = call + "\n";
+                   REQUIRE(write(log, line.data(), line.size()) == static_cast<ssize_t>(line.size()));
+                 },
+             .callbacks = {std::make_shared<DieAfter>(std::stoul(std::getenv("TGD_TEST_DIES_AT")))}});
   close(log);
 }
 
@@ -169,6 +185,75 @@ TEST_CASE("a run that is killed at random moments goes on to the same end and pa
     if (alive) REQUIRE(Victim(killed, true).wait() == 0);
     CHECK(outcome_of(killed) == outcome_of(folder.path() / "whole"));
   }
+}
+
+TEST_CASE("a run that a limit ended goes on when the limit is raised, as if there had been none", "[train][resume]") {
+  const test::TemporaryFolder folder;
+  test::run({.folder = folder.path() / "whole"});
+  const fs::path limited = folder.path() / "limited";
+  const FitResult first = test::run({.folder = limited, .max_calls = 30});
+  CHECK(first.ending == Ending::calls);
+  REQUIRE(first.steps < 12);
+  test::run({.folder = limited, .resume = true, .max_calls = 60});
+  CHECK(test::run({.folder = limited, .resume = true}).ending == Ending::epochs);
+  CHECK(outcome_of(limited) == outcome_of(folder.path() / "whole"));
+}
+
+TEST_CASE("a run goes on from a checkpoint that is named", "[train][resume]") {
+  const test::TemporaryFolder folder;
+  const fs::path path = folder.path() / "run";
+  test::run({.folder = path, .keep_checkpoints = 12});
+  const std::string whole = outcome_of(path);
+  SECTION("an earlier one of its own") {
+    const FitResult result = test::run({.folder = path, .checkpoint = path / "checkpoint-5.json"});
+    CHECK(result.steps == 12);
+    CHECK(outcome_of(path) == whole);
+  }
+  SECTION("in a new run folder, whose metrics begin there") {
+    const fs::path other = folder.path() / "other";
+    test::run({.folder = other, .checkpoint = path / "checkpoint-6.json"});
+    CHECK(content(other / "prompt.txt") == content(path / "prompt.txt"));
+    const std::string all = content(path / "metrics.jsonl");
+    CHECK(content(other / "metrics.jsonl") == all.substr(all.find("{\"kind\":\"step\",\"epoch\":2,\"step\":7,")));
+    CHECK(outcome_of(path) == whole);
+  }
+  SECTION("without a run folder") {
+    CHECK(test::run({.checkpoint = path / "checkpoint-11.json"}).steps == 12);
+    CHECK(outcome_of(path) == whole);
+  }
+  SECTION("but not over another run, nor from what is no checkpoint") {
+    const fs::path other = folder.path() / "other";
+    test::run({.folder = other, .max_epochs = 1});
+    const std::string before = outcome_of(other);
+    CHECK_THROWS_WITH(test::run({.folder = other, .checkpoint = path / "checkpoint-6.json"}),
+                      ContainsSubstring("holds a run already"));
+    CHECK_THROWS_WITH(test::run({.folder = path, .checkpoint = path / "checkpoint-99.json"}),
+                      ContainsSubstring("checkpoint-99.json"));
+    CHECK(outcome_of(other) == before);
+    CHECK(outcome_of(path) == whole);
+  }
+}
+
+TEST_CASE("a run on a stream that is killed in the middle of an epoch reads forward to its place", "[train][resume]") {
+  const test::TemporaryFolder folder;
+  std::string lines_of_stream;
+  for (const auto& [message, label] : test::training_samples())
+    lines_of_stream += nlohmann::json{{"message", message}, {"label", label}}.dump() + "\n";
+  const fs::path stream = folder.write("train.jsonl", lines_of_stream);
+  const FitResult whole = test::run({.folder = folder.path() / "whole", .stream = stream});
+  REQUIRE(whole.steps == 12);
+  const auto [first, second] = GENERATE(std::pair{2U, 3U}, std::pair{4U, 7U}, std::pair{6U, 12U});  // of four steps an epoch
+  CAPTURE(first, second);
+  const fs::path killed = folder.path() / "killed";
+  for (const std::size_t step : {first, second}) {
+    const std::set<std::string> kept = journaled(killed);
+    const std::multiset<std::string> paid_before = lines(killed.string() + ".paid");
+    REQUIRE(Victim(killed, step == second, stream, step).wait() != 0);
+    CHECK(nlohmann::json::parse(content(killed / "checkpoint.json")).at("run").at("step") == step - 1);
+    for (const std::string& call : kept) CHECK(lines(killed.string() + ".paid").count(call) == paid_before.count(call));
+  }
+  REQUIRE(Victim(killed, true, stream).wait() == 0);
+  CHECK(outcome_of(killed) == outcome_of(folder.path() / "whole"));
 }
 
 TEST_CASE("a run with a gate goes on as if nothing had happened, too", "[train][resume]") {

@@ -8,48 +8,28 @@
 #include <utility>
 #include <vector>
 
-#include <tgd/cognitive/module.hpp>
-#include <tgd/data/data_loader.hpp>
 #include <tgd/functions.hpp>
-#include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
+#include "train/scripted_agent.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-using Samples = std::vector<std::pair<std::string, std::string>>;
-using Batch = std::tuple<Variable, Variable>;
+/// Counts its steps.
+struct Agent : test::ScriptedAgent {
+  explicit Agent(const std::vector<std::string>& rewrites) : ScriptedAgent(rewrites) {}
 
-/// Answers each question with its prompt's value; right where the answer is that value.
-struct Agent : Module {
-  explicit Agent(std::vector<std::string> rewrites) {
-    for (std::string& value : rewrites) value = "<IMPROVED_VALUE>" + value + "</IMPROVED_VALUE>";
-    editor = lm::Stub::scripted(std::move(rewrites));
-    optimizer = std::make_shared<optim::TGD>(parameters(), optim::TGDOptions{.model = editor});
-  }
-
-  std::optional<StepResult> training_step(Batch& batch) {
+  std::optional<StepResult> training_step(test::Batch& batch) {
     ++(is_training() ? training_steps : other_steps);
-    const auto& [question, answer] = batch;
-    const Variable reply = chat_completion(student, {{"system", {prompt}}, {"user", {"{question}"}}}, {{"question", question}});
-    return exact_match_evaluator(reply, answer);
+    return ScriptedAgent::training_step(batch);
   }
-  std::shared_ptr<optim::Optimizer> configure_optimizers() { return optimizer; }
 
-  lm::ChatModelPtr student = lm::Stub::answering([](const lm::Request& request) { return request.messages[0].content; });
-  lm::ChatModelPtr editor;
-  Parameter prompt = register_parameter("prompt", {"start", "the answer"});
-  std::shared_ptr<optim::TGD> optimizer;
   int training_steps = 0;
   int other_steps = 0;
 };
-
-lm::ChatModelPtr critic() {
-  return lm::Stub::answering([](const lm::Request&) { return "be different"; });
-}
 
 struct Notes : TrainerCallback {
   void on_step(const StepReport& report) override { steps.push_back(report); }
@@ -58,14 +38,12 @@ struct Notes : TrainerCallback {
   std::vector<ValidationReport> validations;
 };
 
-data::DataLoader<Samples> loader(const std::vector<std::string>& answers, std::size_t batch_size = 2) {
-  Samples samples;
-  for (const std::string& answer : answers) samples.emplace_back("question", answer);
-  return data::DataLoader<Samples>(samples, {.batch_size = batch_size});
+data::DataLoader<test::Samples> loader(const std::vector<std::string>& answers, std::size_t batch_size = 2) {
+  return test::loader(answers, batch_size);
 }
 
 TrainerOptions options(std::size_t epochs, std::shared_ptr<TrainerCallback> callback = std::make_shared<Notes>()) {
-  return {.max_epochs = epochs, .backward = {.model = critic()}, .callbacks = {std::move(callback)}};
+  return {.max_epochs = epochs, .backward = {.model = test::critic()}, .callbacks = {std::move(callback)}};
 }
 
 }  // namespace

@@ -145,6 +145,47 @@ struct Epoch {
   TGD_API std::span<const std::size_t> batch(std::size_t i) const;
 };
 
+/// An input iterator that holds the batch it stands on, which `reading.read(batch)` gives; at the end it gives none.
+template <class Reading>
+class BatchIterator {
+ public:
+  using iterator_concept = std::input_iterator_tag;
+  using iterator_category = std::input_iterator_tag;
+  using value_type = typename Reading::Batch;
+  using difference_type = std::ptrdiff_t;
+  using pointer = value_type*;
+  using reference = value_type&;
+
+  explicit BatchIterator(Reading reading) : reading_(std::move(reading)) { reading_.read(batch_); }
+
+  reference operator*() const { return *batch_; }
+  pointer operator->() const { return &*batch_; }
+  BatchIterator& operator++() {
+    batch_.reset();
+    reading_.read(batch_);
+    return *this;
+  }
+  void operator++(int) { ++*this; }
+  friend bool operator==(const BatchIterator& iterator, std::default_sentinel_t) noexcept { return !iterator.batch_; }
+
+ private:
+  Reading reading_;
+  mutable std::optional<value_type> batch_;  // the loop may write to the batch of an iterator that it does not change
+};
+
+/// One pass from some batch on, to be walked over once.
+template <class Iterator>
+class BatchRange {
+ public:
+  explicit BatchRange(Iterator first) : first_(std::move(first)) {}
+
+  Iterator begin() const { return first_; }
+  std::default_sentinel_t end() const noexcept { return {}; }
+
+ private:
+  Iterator first_;
+};
+
 /// The part of a DataLoader that does not depend on the type of the samples.
 class TGD_API BatchSampler {
  public:
@@ -183,14 +224,15 @@ class DataLoader {
   std::size_t samples() const { return batch_sampler_->sampler().size(); }
   const D& dataset() const noexcept { return source_->dataset; }
 
-  class Iterator;
-  class Range;
+  class Reading;
+  using Iterator = detail::BatchIterator<Reading>;
+  using Range = detail::BatchRange<Iterator>;
 
   /// Starts the next epoch.
-  Iterator begin() const { return Iterator(source_, batch_sampler_->next_epoch(), 0); }
+  Iterator begin() const { return epoch_from(0); }
   std::default_sentinel_t end() const noexcept { return {}; }
   /// The next epoch without its first batches, which are not read: for (auto batch : loader.from(17)).
-  Range from(std::size_t first_batch) const { return Range(Iterator(source_, batch_sampler_->next_epoch(), first_batch)); }
+  Range from(std::size_t first_batch) const { return Range(epoch_from(first_batch)); }
 
   /// What the epochs to come depend on. Taken before an epoch and loaded again, it makes that epoch come again.
   Json state_dict() const { return batch_sampler_->sampler().state_dict(); }
@@ -202,68 +244,38 @@ class DataLoader {
     Collate collate;
   };
 
+  Iterator epoch_from(std::size_t first_batch) const {
+    return Iterator(Reading(source_, batch_sampler_->next_epoch(), first_batch));
+  }
+
   std::shared_ptr<detail::BatchSampler> batch_sampler_;
   std::shared_ptr<const Source> source_;
 };
 
-/// An input iterator that holds the batch it stands on.
+/// Where an iteration stands in its epoch.
 template <Dataset D, class Collate>
-class DataLoader<D, Collate>::Iterator {
+class DataLoader<D, Collate>::Reading {
  public:
-  using iterator_concept = std::input_iterator_tag;
-  using iterator_category = std::input_iterator_tag;
-  using value_type = Batch;
-  using difference_type = std::ptrdiff_t;
-  using pointer = Batch*;
-  using reference = Batch&;
+  using Batch = DataLoader::Batch;
 
-  reference operator*() const { return *batch_; }
-  pointer operator->() const { return &*batch_; }
-  Iterator& operator++() {
-    ++position_;
-    load();
-    return *this;
+  void read(std::optional<Batch>& batch) {
+    if (position_ >= epoch_->batches) return;
+    std::vector<Sample> samples;
+    const std::span<const std::size_t> indices = epoch_->batch(position_++);
+    samples.reserve(indices.size());
+    for (const std::size_t i : indices) samples.push_back(source_->dataset[i]);
+    batch.emplace(source_->collate(std::as_const(samples)));
   }
-  void operator++(int) { ++*this; }
-  friend bool operator==(const Iterator& iterator, std::default_sentinel_t) noexcept { return iterator.at_end(); }
 
  private:
   friend class DataLoader;
 
-  Iterator(std::shared_ptr<const Source> source, detail::Epoch epoch, std::size_t position)
-      : source_(std::move(source)), epoch_(std::make_shared<const detail::Epoch>(std::move(epoch))), position_(position) {
-    load();
-  }
-
-  bool at_end() const noexcept { return position_ >= epoch_->batches; }
-
-  void load() {
-    batch_.reset();
-    if (at_end()) return;
-    std::vector<Sample> samples;
-    const std::span<const std::size_t> indices = epoch_->batch(position_);
-    samples.reserve(indices.size());
-    for (const std::size_t i : indices) samples.push_back(source_->dataset[i]);
-    batch_.emplace(source_->collate(std::as_const(samples)));
-  }
+  Reading(std::shared_ptr<const Source> source, detail::Epoch epoch, std::size_t position)
+      : source_(std::move(source)), epoch_(std::make_shared<const detail::Epoch>(std::move(epoch))), position_(position) {}
 
   std::shared_ptr<const Source> source_;
   std::shared_ptr<const detail::Epoch> epoch_;
   std::size_t position_;
-  mutable std::optional<Batch> batch_;  // the loop may write to the batch of an iterator that it does not change
-};
-
-/// What from() returns: one epoch, to be walked over once.
-template <Dataset D, class Collate>
-class DataLoader<D, Collate>::Range {
- public:
-  Iterator begin() const { return first_; }
-  std::default_sentinel_t end() const noexcept { return {}; }
-
- private:
-  friend class DataLoader;
-  explicit Range(Iterator first) : first_(std::move(first)) {}
-  Iterator first_;
 };
 
 }  // namespace tgd::data

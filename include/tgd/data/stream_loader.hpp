@@ -49,11 +49,15 @@ class StreamLoader {
     detail::check_batch_size(options.batch_size, "StreamLoader");
   }
 
-  class Iterator;
+  class Reading;
+  using Iterator = detail::BatchIterator<Reading>;
+  using Range = detail::BatchRange<Iterator>;
 
   /// Starts the stream anew.
-  Iterator begin() const { return Iterator(source_); }
+  Iterator begin() const { return Iterator(Reading(source_, 0)); }
   std::default_sentinel_t end() const noexcept { return {}; }
+  /// The stream without its first batches, whose samples are read and passed over: for (auto batch : loader.from(17)).
+  Range from(std::size_t first_batch) const { return Range(Iterator(Reading(source_, first_batch))); }
 
  private:
   struct Source {
@@ -66,52 +70,38 @@ class StreamLoader {
   std::shared_ptr<const Source> source_;
 };
 
-/// An input iterator that holds the batch it stands on.
+/// Where an iteration stands in the stream.
 template <Stream S, class Collate>
-class StreamLoader<S, Collate>::Iterator {
+class StreamLoader<S, Collate>::Reading {
  public:
-  using iterator_concept = std::input_iterator_tag;
-  using iterator_category = std::input_iterator_tag;
-  using value_type = Batch;
-  using difference_type = std::ptrdiff_t;
-  using pointer = Batch*;
-  using reference = Batch&;
+  using Batch = StreamLoader::Batch;
 
-  reference operator*() const { return *batch_; }
-  pointer operator->() const { return &*batch_; }
-  Iterator& operator++() {
-    load();
-    return *this;
+  void read(std::optional<Batch>& batch) {
+    std::vector<Sample> samples;
+    while (samples.size() < source_->batch_size && go_on()) samples.push_back(*next_);
+    if (samples.empty() || (source_->drop_last && samples.size() < source_->batch_size)) return;
+    batch.emplace(source_->collate(std::as_const(samples)));
   }
-  void operator++(int) { ++*this; }
-  friend bool operator==(const Iterator& iterator, std::default_sentinel_t) noexcept { return !iterator.batch_; }
 
  private:
   friend class StreamLoader;
 
-  explicit Iterator(std::shared_ptr<const Source> source)
+  Reading(std::shared_ptr<const Source> source, std::size_t first_batch)
       : source_(std::move(source)), next_(std::ranges::begin(source_->stream)), end_(std::ranges::end(source_->stream)) {
-    load();
+    for (std::size_t skipped = 0; skipped < first_batch * source_->batch_size && go_on(); ++skipped) continue;
   }
 
-  void load() {
-    batch_.reset();
-    std::vector<Sample> samples;
-    while (samples.size() < source_->batch_size) {
-      if (std::exchange(is_taken_, false)) ++next_;
-      if (next_ == end_) break;
-      samples.push_back(*next_);
-      is_taken_ = true;  // the next sample is read when it is needed, so that its errors take no batch along
-    }
-    if (samples.empty() || (source_->drop_last && samples.size() < source_->batch_size)) return;
-    batch_.emplace(source_->collate(std::as_const(samples)));
+  /// To the next sample, if there is one. It is read only when it is needed, so that its errors take no batch along.
+  bool go_on() {
+    if (std::exchange(is_taken_, false)) ++next_;
+    is_taken_ = next_ != end_;
+    return is_taken_;
   }
 
   std::shared_ptr<const Source> source_;
   std::ranges::iterator_t<const S> next_;
   std::ranges::sentinel_t<const S> end_;
   bool is_taken_ = false;
-  mutable std::optional<Batch> batch_;  // the loop may write to the batch of an iterator that it does not change
 };
 
 }  // namespace tgd::data
