@@ -32,5 +32,6 @@ void add_model_flags(CLI::App& command, ModelFlags& flags);
 
 // One function for each subcommand, in the order of the help.
 void add_optimize(CLI::App& app, Action& action);
+void add_report(CLI::App& app, Action& action);
 
 }  // namespace tgd::cli

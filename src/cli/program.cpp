@@ -44,6 +44,7 @@ int run_program(int argc, const char* const* argv) {
   app.footer(footer);
   Action action;
   add_optimize(app, action);
+  add_report(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
