@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <iterator>
 #include <string_view>
 #include <system_error>
 
@@ -169,6 +170,12 @@ CallLine call_of(const OrderedJson& line) {
 
 // ---- Files ------------------------------------------------------------------------------------------------------------
 
+/// Discarded where the text is no JSON. Bytes that are no UTF-8 are replaced, which is looked at only where it has to be.
+OrderedJson parsed(const std::string& text) {
+  OrderedJson json = OrderedJson::parse(text, nullptr, false, true);
+  return json.is_discarded() ? OrderedJson::parse(detail::valid_utf8(text), nullptr, false, true) : json;
+}
+
 class Reader {
  public:
   explicit Reader(const fs::path& folder) { record_.folder = folder; }
@@ -192,7 +199,7 @@ class Reader {
     std::ifstream file(record_.folder / name, std::ios::binary);
     if (!file) return nullptr;
     const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    OrderedJson json = OrderedJson::parse(detail::valid_utf8(text), nullptr, false, true);
+    OrderedJson json = parsed(text);
     if (json.is_object()) return json;
     note(name + " cannot be read: it is cut off, or something else has written it");
     return nullptr;
@@ -206,7 +213,7 @@ class Reader {
     for (std::string line; std::getline(file, line);) {
       if (line.empty()) continue;
       try {
-        take(OrderedJson::parse(detail::valid_utf8(line)));
+        take(parsed(line));
       } catch (const OrderedJson::exception&) {
         ++unreadable;
       }

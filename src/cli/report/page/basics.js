@@ -83,10 +83,11 @@ function dollars(cost) {
 }
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return '–';
+  if (seconds === 0) return '0 s';
   if (seconds < 0.9995) return Math.round(seconds * 1000) + ' ms';
   if (seconds < 60) return trimmed(seconds, 3) + ' s';
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  if (minutes < 60) return `${minutes} min` + (Math.floor(seconds % 60) ? ` ${Math.floor(seconds % 60)} s` : '');
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 const compact = new Intl.NumberFormat('en', {notation: 'compact', maximumFractionDigits: 1});

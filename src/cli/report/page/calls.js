@@ -21,7 +21,7 @@ function overTime(points) {
     const [, name, value, axis, words] = kinds.find((k) => k[0] === kind);
     const drawn = chart({
       label: `${name} over time: ${words(value(end))} after ${duration(end[0])}.`, height: 220, x: [0, end[0]], y: [0, value(end) || 1],
-      xText: duration, yText: axis, lines: [{class: 'validation', points: points.map((p) => [p[0], value(p)]), area: true}],
+      xText: duration, isTime: true, yText: axis, lines: [{class: 'validation', points: points.map((p) => [p[0], value(p)]), area: true}],
       readout: (x) => {
         const point = nearestOf(points, (p) => p[0], x);
         return {x: point[0], text: `After ${duration(point[0])}: ${words(value(point))}${point[2] ? `, ${count(point[2])} failed calls` : ''}`};

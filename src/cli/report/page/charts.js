@@ -1,10 +1,13 @@
 // Line charts in SVG, drawn at the width they have, so that letters keep their size on phones.
 
-/** About `wanted` round values from `low` to `high`. */
-function ticks(low, high, wanted) {
+const timeSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
+
+/** About `wanted` round values from `low` to `high`; of times those that are round on a clock. */
+function ticks(low, high, wanted, isTime = false) {
   const rough = (high - low) / Math.max(1, wanted) || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough * 0.999);
+  const sizes = isTime && rough >= 1 ? timeSteps : [1, 2, 5, 10].map((factor) => factor * power);
+  const step = sizes.find((size) => size >= rough * 0.999) ?? 10 * power;
   const values = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i) values.push(i * step);
   return values;
@@ -14,6 +17,7 @@ function ticks(low, high, wanted) {
  * chart({label, height, x: [low, high], y: [low, high], xText, yText, lines, marks, band, readout})
  *   lines: [{class, points: [[x, y]], dots?, area?}]   marks: [{x, y, class, label}]
  *   band:  [{x, class, shape, label}] shown in a strip below the lines
+ *   wholeX, isTime: which values of x are round
  *   readout(x): what stands at the nearest x, shown below the chart while the pointer is over it
  */
 function chart(options) {
@@ -42,7 +46,7 @@ function drawing(options, width, readout) {
     svg.append(element('line', {class: 'grid', x1: box.left, x2: box.right, y1: py(y), y2: py(y)}),
                element('text', {class: 'tick', x: box.left - 8, y: py(y) + 4, 'text-anchor': 'end'}, options.yText(y)));
   }
-  for (const x of ticks(x0, x1, Math.max(2, Math.floor((box.right - box.left) / 90)))) {
+  for (const x of ticks(x0, x1, Math.max(2, Math.floor((box.right - box.left) / 90)), options.isTime)) {
     if (options.wholeX && x !== Math.round(x)) continue;
     svg.append(element('text', {class: 'tick', x: px(x), y: height - 6, 'text-anchor': 'middle'}, options.xText(x)));
   }

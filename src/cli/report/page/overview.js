@@ -43,7 +43,6 @@ function partsTable() {
   if (rows.length === 0) return null;
   const columns = [
     {name: 'Part', cell: (part) => partName(part.name)},
-    {name: 'Samples', number: true, cell: (part) => count(part.samples)},
     {name: 'Before', number: true, cell: (part) => scoreText(part.before)},
     {name: 'After', number: true, cell: (part) => element('strong', {}, scoreText(part.after))},
     {name: 'Gain', number: true, cell: (part) => gainText(part.before, part.after)}
@@ -54,6 +53,7 @@ function partsTable() {
                  {name: 'Broke', number: true, cell: (part) => part.worse === null ? '–' : count(part.worse)});
   }
   if (rows.some((part) => part.chance !== null)) columns.push({name: 'Chance', number: true, cell: (part) => chanceText(part.chance)});
+  columns.push({name: 'Samples', number: true, cell: (part) => count(part.samples)});
   return wide('Scores', table('Mean score of each part of the data, with the first and with the best values', columns, rows));
 }
 
@@ -74,7 +74,7 @@ function facts() {
     ['Cost', usage ? costText() : null],
     ['Unknown for', usage?.cost === null && usage.unknown_models.length ? usage.unknown_models.join(', ') : null],
     ['Models', report.models.length ? report.models.map((m) => `${m.role}: ${m.provider}/${m.model}`).join('\n') : null],
-    ['Started', report.started === null ? null : report.started.replace('T', ' ').replace(/\.\d+Z$|Z$/, ' UTC')],
+    ['Started', report.started === null ? null : new Date(report.started * 1000).toISOString().slice(0, 16).replace('T', ' ') + ' UTC'],
     ['tgd', report.tgd]
   ].filter((fact) => fact[1] !== null && fact[1] !== undefined);
   return element('dl', {class: 'facts'}, list.map(([name, value]) => element('div', {}, element('dt', {}, name), quoted(value, {}, 'dd'))));

@@ -78,9 +78,14 @@ function versions() {
     const button = document.getElementById('version-' + version.step);
     if (focus && button) {
       button.focus({preventScroll: true});
-      const [top, bottom] = [button.offsetTop, button.offsetTop + button.offsetHeight];
-      if (top < list.scrollTop || bottom > list.scrollTop + list.clientHeight) list.scrollTop = top - list.clientHeight / 3;
+      reveal(button);
     }
+  }
+  /** Scrolls the list and nothing else. */
+  function reveal(button) {
+    if (!button) return;
+    const [top, bottom] = [button.offsetTop, button.offsetTop + button.offsetHeight];
+    if (top < list.scrollTop || bottom > list.scrollTop + list.clientHeight) list.scrollTop = top - list.clientHeight / 3;
   }
   /** Tab must find a way in when the chosen version is on another page. */
   function ensureFocusable() {
@@ -130,7 +135,7 @@ function versions() {
         isProposal ? badge('proposal, not taken', 'bad') : null, element('span', {class: 'muted'}, changed),
         element('button', {type: 'button', class: 'quiet', onclick: (event) => copy(after, event.target)}, 'Copy')),
       view === 'diff' ? diffView(before, after) : quoted(after || '(empty)', {class: 'prompt' + (after ? '' : ' muted')}, 'div'),
-      update.reason !== null && update.reason !== undefined ? element('p', {}, element('strong', {}, 'Why it was not taken: '), quoted(text(update.reason))) : null,
+      text(update.reason) ? element('p', {}, element('strong', {}, 'Why it was not taken: '), quoted(text(update.reason))) : null,
       update.problems.length ? more(`Asked again ${update.problems.length === 1 ? 'once' : update.problems.length + ' times'}`, problemList(update.problems)) : null,
       update.feedback.length ? more(`Feedback that led to it (${update.feedback.length})`, feedbackList(update.feedback)) : null);
   }
@@ -162,11 +167,14 @@ function versions() {
   show('versions', 'Versions', heading('versions', report.parameters.length === 1 ? 'Versions of the prompt' : 'Versions of the prompts'),
        element('div', {class: 'controls'}, filter), element('div', {class: 'versions'}, element('div', {}, list, pager.controls), panel));
   select(selected);
+  reveal(document.getElementById('version-' + selected.step));
   openVersion = (step) => {
     against = 'before';
     select(report.versions[stepIndex.get(step)]);
     document.getElementById('versions').scrollIntoView();
-    document.getElementById('version-' + step)?.focus({preventScroll: true});
+    const button = document.getElementById('version-' + step);
+    button?.focus({preventScroll: true});
+    reveal(button);
   };
 }
 
