@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <string>
 
@@ -14,7 +15,6 @@
 using namespace tgd;
 using namespace tgd::cli;
 using Catch::Matchers::ContainsSubstring;
-using Catch::Matchers::MessageMatches;
 namespace fs = std::filesystem;
 
 namespace {
@@ -41,6 +41,15 @@ std::size_t count_of(const std::string& part, const std::string& text) {
   std::size_t count = 0;
   for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
   return count;
+}
+
+std::string complaint_about(const fs::path& folder) {
+  try {
+    read_run(folder);
+    return "nothing";
+  } catch (const TaskError& error) {
+    return error.what();
+  }
 }
 
 }  // namespace
@@ -70,7 +79,7 @@ TEST_CASE("a report says what came out", "[cli][report]") {
     CHECK(part["better"] == 2);
     CHECK(part["worse"] == 1);
     // Two of three differences upwards: as many or more in 4 of 8 ways.
-    CHECK(part["chance"].get<double>() == Catch::Approx(0.5));
+    CHECK(part["chance"].get<double>() == Approx(0.5));
   }
   SECTION("in money, of which an unknown part stays unknown") {
     const OrderedJson& usage = data["usage"];
@@ -78,7 +87,7 @@ TEST_CASE("a report says what came out", "[cli][report]") {
     CHECK(usage["failed"] == 1);
     CHECK(usage["input"] == 700);
     CHECK(usage["cost"].is_null());
-    CHECK(usage["known_cost"].get<double>() == Catch::Approx(0.005));
+    CHECK(usage["known_cost"].get<double>() == Approx(0.005));
     CHECK(usage["unknown_calls"] == 2);
     CHECK(usage["unknown_models"] == OrderedJson::array({"large"}));
   }
@@ -308,12 +317,10 @@ TEST_CASE("what is no run folder is named with the way to one", "[cli][report]")
   const fs::path empty = folder.path() / "empty";
   fs::create_directory(empty);
 
-  CHECK_THROWS_MATCHES(read_run(folder.path() / "none"), TaskError, MessageMatches(ContainsSubstring("does not exist")));
-  CHECK_THROWS_MATCHES(read_run(run / "task.json"), TaskError, MessageMatches(ContainsSubstring("is a file")));
-  CHECK_THROWS_MATCHES(read_run(empty), TaskError,
-                       MessageMatches(ContainsSubstring("has none of task.json, result.json") && ContainsSubstring("tgd optimize")));
-  CHECK_THROWS_MATCHES(read_run(folder.path() / "runs"), TaskError,
-                       MessageMatches(ContainsSubstring("did you mean " + run.string() + "?")));
+  CHECK_THAT(complaint_about(folder.path() / "none"), ContainsSubstring("does not exist"));
+  CHECK_THAT(complaint_about(run / "task.json"), ContainsSubstring("is a file"));
+  CHECK_THAT(complaint_about(empty), ContainsSubstring("has none of task.json, result.json") && ContainsSubstring("tgd optimize"));
+  CHECK_THAT(complaint_about(folder.path() / "runs"), ContainsSubstring("did you mean " + run.string() + "?"));
 }
 
 TEST_CASE("tgd report writes the page into the run folder or elsewhere", "[cli][report]") {
