@@ -33,6 +33,7 @@ void add_model_flags(CLI::App& command, ModelFlags& flags);
 // One function for each subcommand, in the order of the help.
 void add_init(CLI::App& app, Action& action);
 void add_optimize(CLI::App& app, Action& action);
+void add_report(CLI::App& app, Action& action);
 void add_schema(CLI::App& app, Action& action);
 
 }  // namespace tgd::cli

@@ -45,6 +45,7 @@ int run_program(int argc, const char* const* argv) {
   Action action;
   add_init(app, action);
   add_optimize(app, action);
+  add_report(app, action);
   add_schema(app, action);
   try {
     app.parse(argc, argv);

@@ -1,0 +1,59 @@
+#include "cli/report.hpp"
+
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/command.hpp"
+#include "cli/report/report_page.hpp"
+#include "core/file.hpp"
+
+namespace tgd::cli {
+
+namespace {
+
+constexpr const char* examples = R"(Examples:
+  tgd report runs/tickets-20261121-195647
+      writes report.html into that folder
+  tgd report runs/tickets-20261121-195647 -o tickets.html
+      writes it elsewhere, to be sent to somebody
+
+The page is one file that needs no network: scores over steps, calls and cost, the prompt's versions and their differences, the
+samples that each version fixed and broke, the confusion table, slow, costly and failed calls. Runs that failed, were interrupted
+or are still going on have one, too.)";
+
+struct ReportFlags {
+  std::string run;
+  std::optional<std::string> file;
+  OutputFlags output;
+};
+
+Status report(const ReportFlags& flags) {
+  Terminal terminal(flags.output);
+  const std::filesystem::path file = write_report(flags.run, flags.file);
+  terminal.line("Report: " + file.string());
+  terminal.document({{"report", file.string()}, {"bytes", std::filesystem::file_size(file)}});
+  return Status::ok;
+}
+
+}  // namespace
+
+std::filesystem::path write_report(const std::filesystem::path& run_folder, const std::optional<std::filesystem::path>& file) {
+  std::filesystem::path target = file ? *file : run_folder / "report.html";
+  tgd::detail::write_file(target, report_html(read_run(run_folder)));
+  return target;
+}
+
+void add_report(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("report", "Write a page about a run: one HTML file that needs no network");
+  const auto flags = std::make_shared<ReportFlags>();
+  command->add_option("run", flags->run, "The run folder")->required()->option_text("RUN");
+  command->add_option("-o,--output", flags->file, "File to write; else report.html in the run folder")->option_text("FILE");
+  add_output_flags(*command, flags->output);
+  command->footer(examples);
+  command->callback([flags, &action] { action = [flags] { return report(*flags); }; });
+}
+
+}  // namespace tgd::cli

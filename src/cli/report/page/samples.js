@@ -1,0 +1,223 @@
+// The samples: which ones each version fixed and broke, and what was mistaken for what.
+
+const measuredPart = (part) => report.measured.find((measured) => measured.part === part);
+/** What a sample counts with; failed ones may have no score. */
+const worst = report.higher ? -Infinity : Infinity;
+const scored = (score) => (score === null ? worst : score);
+const isBinary = report.measured.every((measured) => measured.at.every(([, , scores]) => scores.every((score) => score === 0 || score === 1 || score === null)));
+const isFull = (score) => (report.higher ? scored(score) >= report.best_score : scored(score) <= report.best_score);
+
+function changesBetween(measured, before, after) {
+  let better = 0;
+  let worse = 0;
+  for (let i = 0; i < measured.rows.length; ++i) {
+    const [a, b] = [scored(before[2][i]), scored(after[2][i])];
+    if (isBetter(a, b)) ++better;
+    else if (a !== b) ++worse;
+  }
+  return {better, worse};
+}
+
+/** Sets the sample section to something and goes there; set by samples(). */
+let showSamples = () => {};
+
+function samples() {
+  const measuredParts = report.measured.filter((measured) => measured.at.length > 0 && measured.rows.length > 0);
+  if (measuredParts.length === 0) return;
+  const preferred = measuredParts.find((m) => m.part === 'test' && m.at.length > 1) ?? measuredParts.find((m) => m.at.length > 1) ?? measuredParts[0];
+  const state = {part: preferred.part, filter: 'all', query: '', cell: null};
+  const lastOrBest = (measured) => measured.at.find((m) => m[0] === report.best) ?? measured.at[measured.at.length - 1];
+  function resetSteps() {
+    const measured = measuredPart(state.part);
+    state.before = measured.at[0][0];
+    state.after = lastOrBest(measured)[0];
+  }
+  resetSteps();
+
+  const lowered = new Map();
+  const searchable = (index) => {
+    if (index === null || index < 0) return '';
+    if (!lowered.has(index)) lowered.set(index, report.strings[index].toLowerCase());
+    return lowered.get(index);
+  };
+  const current = () => {
+    const measured = measuredPart(state.part);
+    return {measured, before: measured.at.find((m) => m[0] === state.before), after: measured.at.find((m) => m[0] === state.after)};
+  };
+  const kinds = {
+    all: () => true,
+    better: (a, b) => isBetter(scored(a[1]), scored(b[1])),
+    worse: (a, b) => isBetter(scored(b[1]), scored(a[1])),
+    wrong: (a, b) => !isFull(b[1]),
+    failed: (a, b) => b[0] < 0
+  };
+  const kindNames = {all: 'All', better: 'Fixed', worse: 'Broken', wrong: isBinary ? 'Wrong' : 'Below the full score', failed: 'Failed'};
+
+  const controls = element('div', {class: 'controls'});
+  const filters = element('div', {class: 'controls'});
+  const search = element('input', {type: 'search', placeholder: 'Search in all texts', 'aria-label': 'Search the samples', oninput: () => { state.query = search.value; draw(); }});
+  const chip = element('span');
+  const holder = element('div');
+
+  function drawControls() {
+    const {measured} = current();
+    const steps = measured.at.map((m) => [m[0], stepName(m[0]) + (m[0] === report.best ? ' ★' : '')]);
+    controls.replaceChildren(...[
+      measuredParts.length > 1 ? choice('Part', measuredParts.map((m) => [m.part, partName(m.part)]), state.part, (part) => { state.part = part; state.cell = null; resetSteps(); redraw(0); }) : null,
+      steps.length > 1 ? choice('before', steps, state.before, (step) => { state.before = step; redraw(1); }) : null,
+      steps.length > 1 ? choice('after', steps, state.after, (step) => { state.after = step; redraw(2); }) : null].filter(Boolean));
+  }
+  /** The control that was used keeps the focus though it is made anew. */
+  function redraw(control) {
+    drawControls();
+    draw();
+    controls.querySelectorAll('select')[measuredParts.length > 1 ? control : control - 1]?.focus();
+  }
+
+  const pager = pages(25, drawRows, 'samples');
+  const body = element('tbody');
+  let columns = [];
+
+  function drawRows(rows) {
+    body.replaceChildren(...bodyRows(columns, rows));
+  }
+
+  function answer(index, [, predictions, scores]) {
+    const prediction = predictions[index];
+    const score = scores[index];
+    const mark = isFull(score) ? element('span', {class: 'ok', role: 'img', 'aria-label': 'right'}, '✓') : element('span', {class: 'wrong', role: 'img', 'aria-label': 'wrong'}, '✗');
+    return element('div', {class: 'answer'}, isBinary ? mark : element('span', {class: 'score'}, scoreText(score)),
+      prediction < 0 ? element('em', {class: 'muted'}, 'failed') : quoted(text(prediction) || '(empty)', {class: 'clip'}));
+  }
+
+  function inputCell(measured, index) {
+    const content = quoted(text(measured.inputs[index]) ?? '', {class: 'clip'}, 'div');
+    return content;
+  }
+
+  function setColumns({measured, before, after}) {
+    columns = [
+      {name: 'Sample', class: 'row-number', cell: (i) => element('button', {type: 'button', class: 'link', 'aria-expanded': 'false', 'aria-label': `Sample ${measured.rows[i]}, whole texts`,
+        onclick: (event) => event.currentTarget.setAttribute('aria-expanded', String(event.currentTarget.closest('tr').classList.toggle('open')))}, '#' + measured.rows[i])},
+      {name: 'Input', class: 'text', cell: (i) => inputCell(measured, i)}
+    ];
+    if (measured.targets) columns.push({name: 'Expected', class: 'label', cell: (i) => quoted(text(measured.targets[i]) ?? '', {class: 'clip'}, 'div')});
+    if (before !== after) columns.push({name: stepName(before[0]), class: 'label', cell: (i) => answer(i, before)});
+    columns.push({name: before === after ? 'Got' : stepName(after[0]), class: 'label', cell: (i) => answer(i, after)});
+    if (before !== after) columns.push({name: 'Change', class: 'change', cell: (i) => {
+      const [a, b] = [scored(before[2][i]), scored(after[2][i])];
+      return isBetter(a, b) ? badge('▲ fixed', 'good') : isBetter(b, a) ? badge('▼ broken', 'bad') : element('span', {class: 'muted'}, 'same');
+    }});
+  }
+
+  function draw() {
+    const {measured, before, after} = current();
+    setColumns({measured, before, after});
+    const words = state.query.toLowerCase().trim();
+    const matches = (i) => !words || words === '#' + measured.rows[i] || searchable(measured.inputs[i]).includes(words) || measured.targets && searchable(measured.targets[i]).includes(words)
+      || searchable(before[1][i]).includes(words) || searchable(after[1][i]).includes(words);
+    const inCell = (i) => !state.cell || state.cell.matches(measured.targets[i], after[1][i]);
+    const counts = {all: 0, better: 0, worse: 0, wrong: 0, failed: 0};
+    const rows = [];
+    for (let i = 0; i < measured.rows.length; ++i) {
+      if (!matches(i) || !inCell(i)) continue;
+      const [a, b] = [[before[1][i], before[2][i]], [after[1][i], after[2][i]]];
+      for (const kind in kinds) if (kinds[kind](a, b)) ++counts[kind];
+      if (kinds[state.filter](a, b)) rows.push(i);
+    }
+    const names = Object.keys(kinds).filter((kind) => kind === state.filter || (before === after ? kind !== 'better' && kind !== 'worse' : true) && (kind !== 'failed' || counts.failed > 0));
+    const focused = filters.contains(document.activeElement);
+    filters.replaceChildren(switcher('Samples', names.map((kind) => [kind, `${kindNames[kind]} (${count(counts[kind])})`]), state.filter, (kind) => { state.filter = kind; draw(); }));
+    if (focused) filters.querySelector('[aria-pressed="true"]').focus();
+    chip.replaceChildren(state.cell ? element('button', {type: 'button', class: 'chip', onclick: () => { state.cell = null; draw(); search.focus(); }}, state.cell.label, element('span', {class: 'sr'}, '; show all again'), ' ✕') : '');
+    holder.replaceChildren(element('table', {class: 'stacked samples'}, element('caption', {}, `${partName(measured.part)} part: what came out for each sample`), headRow(columns), body));
+    pager.set(rows);
+  }
+
+  show('samples', 'Samples', heading('samples', 'Samples'), controls, element('div', {class: 'controls'}, filters, search, chip), holder, pager.controls);
+  drawControls();
+  draw();
+  showSamples = (wanted) => {
+    Object.assign(state, {query: '', cell: null}, wanted);
+    search.value = '';
+    drawControls();
+    draw();
+    document.getElementById('samples').scrollIntoView();
+    filters.querySelector('[aria-pressed="true"]').focus({preventScroll: true});
+  };
+}
+
+// ---- Confusion -----------------------------------------------------------------------------------------------------------
+
+const mostClasses = 20;
+
+/** Texts that are answers to be compared as wholes, and few: classes. */
+function hasClasses(measured) {
+  if (!measured.targets || measured.at.length === 0) return false;
+  const targets = new Set(measured.targets);
+  return targets.size >= 2 && targets.size <= Math.max(mostClasses, measured.rows.length / 4);
+}
+
+function confusionOf(measured, predictions) {
+  const frequency = new Map();
+  const add = (index, weight) => index >= 0 && frequency.set(index, (frequency.get(index) ?? 0) + weight);
+  // Classes that are expected come before what was only ever answered.
+  for (const target of measured.targets) add(target, 1e6);
+  for (const prediction of predictions) add(prediction, 1);
+  const classes = [...frequency].sort((a, b) => b[1] - a[1] || a[0] - b[0]).slice(0, mostClasses).map((entry) => entry[0]);
+  const place = new Map(classes.map((index, i) => [index, i]));
+  const other = classes.length;
+  const failed = other + 1;
+  const cells = new Map();
+  const columnUsed = new Set(classes.keys());
+  const rowUsed = new Set(classes.filter((index) => frequency.get(index) >= 1e6).map((index) => place.get(index)));
+  measured.targets.forEach((target, i) => {
+    const row = place.get(target) ?? other;
+    const column = predictions[i] < 0 ? failed : place.get(predictions[i]) ?? other;
+    rowUsed.add(row);
+    columnUsed.add(column);
+    cells.set(row * 100 + column, (cells.get(row * 100 + column) ?? 0) + 1);
+  });
+  const ordered = (used) => [...used].sort((a, b) => a - b);
+  return {place, other, failed, rows: ordered(rowUsed), columns: ordered(columnUsed), at: (row, column) => cells.get(row * 100 + column) ?? 0,
+          name: (i) => (i === other ? 'other' : i === failed ? 'failed' : text(classes[i]) || '(empty)')};
+}
+
+function confusion() {
+  const parts = report.measured.filter(hasClasses);
+  if (parts.length === 0) return;
+  const state = {part: (parts.find((m) => m.part === 'test') ?? parts[0]).part};
+  const reset = () => {
+    const at = measuredPart(state.part).at;
+    state.step = (at.find((m) => m[0] === report.best) ?? at[at.length - 1])[0];
+  };
+  reset();
+  const controls = element('div', {class: 'controls'});
+  const holder = element('div');
+
+  function cell(measured, matrix, row, column) {
+    const number = matrix.at(row, column);
+    if (number === 0) return element('td', {class: 'number zero'}, '·');
+    const total = matrix.columns.reduce((sum, c) => sum + matrix.at(row, c), 0);
+    const [expected, got] = [matrix.name(row), matrix.name(column)];
+    const matches = (target, prediction) => (matrix.place.get(target) ?? matrix.other) === row && (prediction < 0 ? matrix.failed : matrix.place.get(prediction) ?? matrix.other) === column;
+    const button = element('button', {type: 'button', 'aria-label': `${count(number)} with ${expected} expected and ${got} got: show them`,
+      onclick: () => showSamples({part: state.part, after: state.step, before: measured.at[0][0], filter: 'all', cell: {matches, label: `expected ${expected}, got ${got}`}})}, count(number));
+    button.style.setProperty('--share', (number / total).toFixed(3));
+    return element('td', {class: 'number ' + (row === column ? 'hit' : 'miss')}, button);
+  }
+
+  function draw(focus) {
+    const measured = measuredPart(state.part);
+    controls.replaceChildren(...[
+      parts.length > 1 ? choice('Part', parts.map((m) => [m.part, partName(m.part)]), state.part, (part) => { state.part = part; reset(); draw(0); }) : null,
+      measured.at.length > 1 ? choice('Values', measured.at.map((m) => [m[0], stepName(m[0]) + (m[0] === report.best ? ' ★' : '')]), state.step, (step) => { state.step = step; draw(1); }) : null].filter(Boolean));
+    if (focus !== undefined) [...controls.querySelectorAll('select')].at(parts.length > 1 ? focus : 0)?.focus();
+    const matrix = confusionOf(measured, measured.at.find((m) => m[0] === state.step)[1]);
+    const head = element('thead', {}, element('tr', {}, element('td', {class: 'corner'}, 'expected ↓  got →'), matrix.columns.map((c) => element('th', {scope: 'col', dir: 'auto'}, element('div', {}, matrix.name(c))))));
+    const rows = matrix.rows.map((row) => element('tr', {}, element('th', {scope: 'row', dir: 'auto'}, matrix.name(row)), matrix.columns.map((column) => cell(measured, matrix, row, column))));
+    holder.replaceChildren(wide('Confusion table', element('table', {class: 'confusion'}, element('caption', {}, 'Samples by the expected class (rows) and the class that came out (columns), most frequent first. A number opens its samples.'), head, element('tbody', {}, rows))));
+  }
+  show('confusion', 'Confusion', heading('confusion', 'Confusion table'), controls, holder);
+  draw();
+}

@@ -1,0 +1,84 @@
+#include "cli/report/report_page.hpp"
+
+#include <map>
+
+#include "cli/report/page_files.hpp"
+#include "cli/report/report_data.hpp"
+#include "core/sha256.hpp"
+
+namespace tgd::cli {
+
+namespace {
+
+/// The value of a hexadecimal digit.
+unsigned digit(char hex) { return static_cast<unsigned>(hex <= '9' ? hex - '0' : hex - 'a' + 10); }
+
+std::string base64_of_hex(std::string_view hex) {
+  constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string result;
+  unsigned bits = 0;
+  unsigned count = 0;
+  for (const char c : hex) {
+    bits = (bits << 4U) | digit(c);
+    count += 4;
+    if (count < 6) continue;
+    count -= 6;
+    result += letters[(bits >> count) & 63U];
+  }
+  if (count > 0) result += letters[(bits << (6 - count)) & 63U];
+  result.append((4 - result.size() % 4) % 4, '=');
+  return result;
+}
+
+/// In the order in which they need each other; the last one draws.
+std::string script() {
+  std::string text;
+  for (const std::string_view file : {page::basics_js, page::diff_js, page::charts_js, page::overview_js, page::versions_js,
+                                      page::samples_js, page::calls_js}) {
+    text += file;
+  }
+  return text;
+}
+
+/// Replaces each {{name}} once: what is put in is never looked at again.
+std::string filled(std::string_view page, const std::map<std::string_view, std::string>& values) {
+  std::string text;
+  for (std::size_t begin = page.find("{{"); begin != std::string_view::npos; begin = page.find("{{")) {
+    const std::size_t end = page.find("}}", begin);
+    text.append(page.substr(0, begin)).append(values.at(page.substr(begin + 2, end - begin - 2)));
+    page.remove_prefix(end + 2);
+  }
+  return text.append(page);
+}
+
+}  // namespace
+
+std::string script_json(const OrderedJson& json) {
+  const std::string plain = json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  std::string text;
+  text.reserve(plain.size() + plain.size() / 64);
+  // Only texts hold these, so that their escapes mean the same.
+  for (const char c : plain) {
+    if (c == '<') {
+      text += "\\u003c";
+    } else if (c == '>') {
+      text += "\\u003e";
+    } else {
+      text += c;
+    }
+  }
+  return text;
+}
+
+std::string content_hash(std::string_view text) { return "sha256-" + base64_of_hex(tgd::detail::sha256(text)); }
+
+std::string report_html(const RunRecord& record) {
+  const std::string code = script();
+  return filled(page::page_html, {{"script-hash", content_hash(code)},
+                                  {"style-hash", content_hash(page::page_css)},
+                                  {"style", std::string(page::page_css)},
+                                  {"data", script_json(report_data(record))},
+                                  {"script", code}});
+}
+
+}  // namespace tgd::cli
