@@ -10,6 +10,7 @@
 #include <tgd/version.hpp>
 
 #include "cli/interrupt.hpp"
+#include "cli/report.hpp"
 #include "cli/run_folder.hpp"
 #include "cli/run_log.hpp"
 #include "cli/spent.hpp"
@@ -241,6 +242,7 @@ class Optimization {
     report_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     const OrderedJson result = result_json(report_, models_, *folder_);
     folder_->write_result(result);
+    write_report(folder_->path());
     terminal_.document(result);
   }
 

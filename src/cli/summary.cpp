@@ -185,7 +185,7 @@ void print_summary(Terminal& terminal, const RunReport& report, const Models& mo
   if (models.is_simulated())
     terminal.line("The LM was simulated: these figures show that the loop works, not how well a language model does.");
   terminal.line(fmt::format(
-      "Run folder: {} (the prompt is in {})", folder.path().string(),
+      "Run folder: {} (the prompt is in {}, all of the run in report.html)", folder.path().string(),
       report.values.size() == 1 ? report.values[0].first + ".txt and parameters.json" : "<parameter>.txt and parameters.json"));
 }
 

@@ -233,14 +233,10 @@ class Run {
   void take_step(const BatchStep& batch) {
     StepReport report{state_.epoch, options_.max_epochs, state_.step + 1, state_.step_in_epoch + 1, train_.batches.value_or(0)};
     report.metrics = in_place(
-<<<<<<< HEAD
-        [&] { return fmt::format("epoch {}, step {} of {}: ", report.epoch, report.step_in_epoch, report.steps_in_epoch); },
-=======
         [&] {
           const std::string of = train_.batches ? fmt::format(" of {}", *train_.batches) : std::string();
           return fmt::format("epoch {}, step {}{}: ", report.epoch, report.step_in_epoch, of);
         },
->>>>>>> leftovers
         [&] { return run_step(batch, report); });
     samples_in_epoch_ += batch.samples;
     report.samples_in_epoch = samples_in_epoch_;

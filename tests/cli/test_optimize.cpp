@@ -64,7 +64,7 @@ TEST_CASE("the run folder holds the prompt as text and JSON, the figures, every 
   REQUIRE(test::optimize(task, run).status == 0);
 
   CHECK(files_in(run) == std::set<std::string>{"calls.jsonl", "checkpoint.json", "config.json", "instructions.txt", "journal.jsonl",
-                                               "metrics.jsonl", "parameters.json", "result.json", "samples.jsonl", "task.json",
+                                               "metrics.jsonl", "parameters.json", "report.html", "result.json", "samples.jsonl", "task.json",
                                                "versions.jsonl"});
   const auto parameters = nlohmann::json::parse(test::read_text(run / "parameters.json"));
   const nlohmann::json figures = test::read_result(run);
