@@ -157,6 +157,13 @@ function checkSamples() {
   number.click();
   check(number.getAttribute('aria-expanded') === 'true' && number.closest('tr').classList.contains('open'), 'whole texts on request');
 
+  const stops = () => all('.confusion [tabindex="0"]');
+  check(stops().length === 1, 'the confusion table is one stop of the tab key');
+  const stop = stops()[0];
+  stop.focus();
+  press(stop, 'ArrowRight');
+  press(document.activeElement, 'ArrowDown');
+  check(document.activeElement !== stop && stops().length === 1 && stops()[0] === document.activeElement, 'arrow keys go from cell to cell');
   const cell = document.querySelector('.confusion .miss button');
   const wanted = Number(cell.textContent.replaceAll(',', ''));
   cell.click();

@@ -107,7 +107,7 @@ function versions() {
       selected.step > 0 ? `Epoch ${selected.epoch}` : null,
       batchAt.has(selected.step) ? `batch ${scoreText(batchAt.get(selected.step))} before the step` : null,
       validationAt.has(selected.step) ? `validation ${scoreText(validationAt.get(selected.step))}` : null,
-      selected.seconds !== null ? duration(selected.seconds) : null
+      selected.seconds !== null ? `${duration(selected.seconds)} into the run` : null
     ].filter(Boolean).join(' · ');
     const options = [['first', 'the first values'], ['before', 'the version before'],
                      ...changes.filter((version) => version.step > 0 && version !== selected).map((version) => [version.step, stepName(version.step)])];
@@ -210,5 +210,5 @@ function notTaken() {
   const totals = Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([problem, times]) => `${plain(problem)} ${count(times)}×`).join(', ');
   show('not-taken', 'Not taken', heading('not-taken', 'Not taken and asked again'),
     element('p', {class: 'hint'}, 'Proposals that the gate rejected, values that stayed because no reply could be used, and replies that had to be asked for again.' + (totals ? ` Reasons for asking again: ${totals}.` : '')),
-    pagedTable('Proposals that were not taken and replies that were asked for again', columns, rows, 25, 'entries', {class: 'stacked'}).node);
+    pagedTable('Proposals that were not taken and replies that were asked for again', columns, rows, 10, 'entries', {class: 'stacked'}).node);
 }
