@@ -123,6 +123,23 @@ function checkVersions() {
   check(getComputedStyle(document.querySelector('#version-panel ins')).textDecorationLine === 'underline', 'by more than color');
 }
 
+/** Whatever the texts are, both can be read off their differences, and what is equal is not marked. */
+function checkDifferences() {
+  const prose = 'Sort the mail: yes or no.\n- Be brief.\n\tNo  prose, please; مرحبا 你好 🙂.\n';
+  const words = (seed) => Array.from({length: 3000}, (_, i) => 'w' + (i * seed) % 97).join(' ');
+  const texts = ['', ' ', '\n', 'a', prose, prose.replace('mail', 'post').replace('Be brief.', ''), prose + prose, words(31), words(53)];
+  for (const before of texts) {
+    for (const after of texts) {
+      const parts = wordDiff(before, after);
+      const without = (kind) => parts.filter((part) => part[0] !== kind).map((part) => part[1]).join('');
+      check(without('new') === before && without('gone') === after, `the difference of ${before.length} and ${after.length} characters has both texts`);
+      if (before === after) check(parts.every((part) => part[0] === 'same'), 'equal texts have no differences');
+    }
+  }
+  const changed = wordDiff('Answer with one word.', 'Answer with one short word.').filter((part) => part[0] !== 'same');
+  check(changed.length === 1 && changed[0][0] === 'new' && changed[0][1].trim() === 'short', 'one inserted word is one difference: ' + JSON.stringify(changed));
+}
+
 function checkSamples() {
   const rows = () => all('.samples tbody tr');
   const state = () => document.querySelector('#samples .pages span').textContent;
@@ -189,6 +206,7 @@ requestAnimationFrame(() => setTimeout(() => {
     checkWidth('at first');
     checkContrast();
     checkVersions();
+    checkDifferences();
     checkSamples();
     for (const button of all('.switcher button')) if (button.isConnected) button.click();
     openEverything();
@@ -203,5 +221,7 @@ requestAnimationFrame(() => setTimeout(() => {
   } catch (error) {
     failures.push(String(error.stack ?? error));
   }
-  parent.postMessage(JSON.stringify({failures: failures.slice(0, 20), figures}), '*');
+  // Such that it stands in HTML as it is.
+  const plainAscii = (json) => json.replace(/[^ -~]|[<>&]/g, (c) => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
+  parent.postMessage(plainAscii(JSON.stringify({failures: failures.slice(0, 20), figures})), '*');
 }, 100));
