@@ -91,7 +91,8 @@ function checkTexts() {
 
 const press = (node, key) => node.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
 const choose = (label, value) => {
-  const select = all('label').find((node) => node.textContent.startsWith(label) && node.closest('#samples')).querySelector('select');
+  const select = all('#samples label').find((node) => node.textContent.startsWith(label))?.querySelector('select');
+  if (!select) return;  // one part only
   select.value = value;
   select.dispatchEvent(new Event('change', {bubbles: true}));
 };

@@ -234,8 +234,8 @@ TEST_CASE("a report is read from files that a crash has cut off anywhere", "[cli
       const std::size_t lines =
           static_cast<std::size_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(size), '\n'));
       if (name == "versions.jsonl" && lines > 1) CHECK(data["versions"].size() >= lines);
-      if (name == "calls.jsonl" && lines > 0) CHECK(data["calls"]["over_time"].size() == lines);
-      if (name == "samples.jsonl" && lines > 0) CHECK(data["measured"][0]["at"].size() == lines - 1);
+      if (name == "calls.jsonl" && lines > 0) CHECK(data["calls"]["over_time"].size() >= lines);
+      if (name == "samples.jsonl" && lines > 0) CHECK(data["measured"][0]["at"].size() >= lines - 1);
       if (name != "task.json") CHECK(data["name"] == complete["name"]);
     }
   }
