@@ -91,7 +91,8 @@ function checkTexts() {
 
 const press = (node, key) => node.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true}));
 const choose = (label, value) => {
-  const select = all('label').find((node) => node.textContent.startsWith(label) && node.closest('#samples')).querySelector('select');
+  const select = all('#samples label').find((node) => node.textContent.startsWith(label))?.querySelector('select');
+  if (!select) return;  // one part only
   select.value = value;
   select.dispatchEvent(new Event('change', {bubbles: true}));
 };
@@ -121,6 +122,23 @@ function checkVersions() {
   press(selected(), 'End');
   check(document.querySelector('#version-panel ins'), 'insertions are marked');
   check(getComputedStyle(document.querySelector('#version-panel ins')).textDecorationLine === 'underline', 'by more than color');
+}
+
+/** Whatever the texts are, both can be read off their differences, and what is equal is not marked. */
+function checkDifferences() {
+  const prose = 'Sort the mail: yes or no.\n- Be brief.\n\tNo  prose, please; مرحبا 你好 🙂.\n';
+  const words = (seed) => Array.from({length: 3000}, (_, i) => 'w' + (i * seed) % 97).join(' ');
+  const texts = ['', ' ', '\n', 'a', prose, prose.replace('mail', 'post').replace('Be brief.', ''), prose + prose, words(31), words(53)];
+  for (const before of texts) {
+    for (const after of texts) {
+      const parts = wordDiff(before, after);
+      const without = (kind) => parts.filter((part) => part[0] !== kind).map((part) => part[1]).join('');
+      check(without('new') === before && without('gone') === after, `the difference of ${before.length} and ${after.length} characters has both texts`);
+      if (before === after) check(parts.every((part) => part[0] === 'same'), 'equal texts have no differences');
+    }
+  }
+  const changed = wordDiff('Answer with one word.', 'Answer with one short word.').filter((part) => part[0] !== 'same');
+  check(changed.length === 1 && changed[0][0] === 'new' && changed[0][1].trim() === 'short', 'one inserted word is one difference: ' + JSON.stringify(changed));
 }
 
 function checkSamples() {
@@ -157,6 +175,13 @@ function checkSamples() {
   number.click();
   check(number.getAttribute('aria-expanded') === 'true' && number.closest('tr').classList.contains('open'), 'whole texts on request');
 
+  const stops = () => all('.confusion [tabindex="0"]');
+  check(stops().length === 1, 'the confusion table is one stop of the tab key');
+  const stop = stops()[0];
+  stop.focus();
+  press(stop, 'ArrowRight');
+  press(document.activeElement, 'ArrowDown');
+  check(document.activeElement !== stop && stops().length === 1 && stops()[0] === document.activeElement, 'arrow keys go from cell to cell');
   const cell = document.querySelector('.confusion .miss button');
   const wanted = Number(cell.textContent.replaceAll(',', ''));
   cell.click();
@@ -182,6 +207,7 @@ requestAnimationFrame(() => setTimeout(() => {
     checkWidth('at first');
     checkContrast();
     checkVersions();
+    checkDifferences();
     checkSamples();
     for (const button of all('.switcher button')) if (button.isConnected) button.click();
     openEverything();
@@ -196,5 +222,7 @@ requestAnimationFrame(() => setTimeout(() => {
   } catch (error) {
     failures.push(String(error.stack ?? error));
   }
-  parent.postMessage(JSON.stringify({failures: failures.slice(0, 20), figures}), '*');
+  // Such that it stands in HTML as it is.
+  const plainAscii = (json) => json.replace(/[^ -~]|[<>&]/g, (c) => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
+  parent.postMessage(plainAscii(JSON.stringify({failures: failures.slice(0, 20), figures})), '*');
 }, 100));

@@ -78,8 +78,18 @@ TEST_CASE("a report says what came out", "[cli][report]") {
     CHECK(part["after"] == 0.5);
     CHECK(part["better"] == 2);
     CHECK(part["worse"] == 1);
-    // Two of three differences upwards: as many or more in 4 of 8 ways.
-    CHECK(part["chance"].get<double>() == Approx(0.5));
+    // Two of three differences upwards: at least as far to one side in 8 of 8 ways.
+    CHECK(part["chance"] == 1.0);
+  }
+  SECTION("with a small chance where nearly all differences are gains") {
+    Files files = test::hand_made_run();
+    files["samples.jsonl"] =
+        R"({"kind":"part","part":"validation","rows":[0,1,2,3,4,5],"inputs":["a","b","c","d","e","f"]}
+{"kind":"scores","part":"validation","step":0,"predictions":["x","x","x","x","x","x"],"scores":[0,0,0,0,0,null]}
+{"kind":"scores","part":"validation","step":1,"predictions":["x","x","x","x","x","x"],"scores":[1,1,1,1,1,1]}
+)";
+    // Five of five pairs the same way, on either side: 2 of 32 ways. The sixth is no pair.
+    CHECK(data_of(files)["parts"][0]["chance"].get<double>() == Approx(2.0 / 32));
   }
   SECTION("in money, of which an unknown part stays unknown") {
     const OrderedJson& usage = data["usage"];
@@ -221,19 +231,21 @@ TEST_CASE("a report is read from files that a crash has cut off anywhere", "[cli
       REQUIRE_NOTHROW(data = data_of(files));
       CHECK(data["notes"].size() <= 1);
       // What stands in whole lines before the cut is there.
-      const std::size_t lines = static_cast<std::size_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(size), '\n'));
+      const std::size_t lines =
+          static_cast<std::size_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(size), '\n'));
       if (name == "versions.jsonl" && lines > 1) CHECK(data["versions"].size() >= lines);
-      if (name == "calls.jsonl" && lines > 0) CHECK(data["calls"]["over_time"].size() == lines);
-      if (name == "samples.jsonl" && lines > 0) CHECK(data["measured"][0]["at"].size() == lines - 1);
+      if (name == "calls.jsonl" && lines > 0) CHECK(data["calls"]["over_time"].size() >= lines);
+      if (name == "samples.jsonl" && lines > 0) CHECK(data["measured"][0]["at"].size() >= lines - 1);
       if (name != "task.json") CHECK(data["name"] == complete["name"]);
     }
   }
 }
 
 TEST_CASE("lines that are something else are passed over and counted", "[cli][report]") {
-  for (const char* line : {"null", "[]", "42", "{}", R"({"kind":"step"})", R"({"kind":"step","epoch":-1,"step":1e300,"score":"x"})",
-                           R"({"kind":"scores","part":"validation","step":2,"predictions":["x"],"scores":[1]})",
-                           R"({"kind":"part","part":"x","rows":[1,2],"inputs":[]})", R"({"timestamp":7})"}) {
+  for (const char* line :
+       {"null", "[]", "42", "{}", R"({"kind":"step"})", R"({"kind":"step","epoch":-1,"step":1e300,"score":"x"})",
+        R"({"kind":"scores","part":"validation","step":2,"predictions":["x"],"scores":[1]})",
+        R"({"kind":"part","part":"x","rows":[1,2],"inputs":[]})", R"({"timestamp":7})"}) {
     CAPTURE(line);
     for (const char* file : {"metrics.jsonl", "versions.jsonl", "samples.jsonl", "calls.jsonl"}) {
       Files files = test::hand_made_run();
@@ -264,14 +276,16 @@ TEST_CASE("of a step that stands twice the last line counts", "[cli][report]") {
 }
 
 TEST_CASE("texts of a run cannot leave the script element that they are in", "[cli][report]") {
-  const std::string hostile = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> {{script}} \xE2\x80\xA8 \" ' \\ & \xFF\xFE";
+  const std::string hostile =
+      "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> {{script}} \xE2\x80\xA8 \" ' \\ & \xFF\xFE";
   Files files = test::hand_made_run();
   OrderedJson result = OrderedJson::parse(files["result.json"]);
   for (const char* key : {"name", "error", "status", "ending"}) result[key] = hostile;
   result["parameters"]["prompt"]["role"] = hostile;
   files["result.json"] = result.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
   // As it stands in the file, with bytes that are no UTF-8.
-  files["samples.jsonl"] = "{\"kind\":\"part\",\"part\":\"</script>\",\"rows\":[1],\"targets\":[\"\xFF\"],\"inputs\":[\"</script>\xC3\"]}\n";
+  files["samples.jsonl"] =
+      "{\"kind\":\"part\",\"part\":\"</script>\",\"rows\":[1],\"targets\":[\"\xFF\"],\"inputs\":[\"</script>\xC3\"]}\n";
 
   const test::TemporaryFolder folder;
   const RunRecord record = read_run(test::write_run(folder, files));
@@ -319,7 +333,8 @@ TEST_CASE("what is no run folder is named with the way to one", "[cli][report]")
 
   CHECK_THAT(complaint_about(folder.path() / "none"), ContainsSubstring("does not exist"));
   CHECK_THAT(complaint_about(run / "task.json"), ContainsSubstring("is a file"));
-  CHECK_THAT(complaint_about(empty), ContainsSubstring("has none of task.json, result.json") && ContainsSubstring("tgd optimize"));
+  CHECK_THAT(complaint_about(empty),
+             ContainsSubstring("has none of task.json, result.json") && ContainsSubstring("tgd optimize"));
   CHECK_THAT(complaint_about(folder.path() / "runs"), ContainsSubstring("did you mean " + run.string() + "?"));
 }
 

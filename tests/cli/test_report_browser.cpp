@@ -47,37 +47,30 @@ struct Expected {
 
 /// The page with the checks behind its own script. Its policy allows them by their hash, and else stays as strict as it is.
 std::string with_checks(std::string page, const Screen& screen, const Expected& expected) {
-  const std::string checks =
-      fmt::format("const expected = {{dark: {}, versions: {}, samples: {}}};\n", screen.dark, expected.versions, expected.samples) +
-      test::read_text(fs::path(TGD_TEST_SOURCE_DIR) / "cli/report_check.js");
+  const std::string checks = fmt::format("const expected = {{dark: {}, versions: {}, samples: {}}};\n", screen.dark,
+                                         expected.versions, expected.samples) +
+                             test::read_text(fs::path(TGD_TEST_SOURCE_DIR) / "cli/report_check.js");
   const std::string policy = "script-src '";
   page.insert(page.find(policy) + policy.size(), content_hash(checks) + "' '");
   page.insert(page.rfind("</body>"), "<script>" + checks + "</script>\n");
   return page;
 }
 
+/// The browser prints a page once it is loaded, and this one is not before the inner page has spoken: until then a second frame is
+/// kept open.
 std::string frame_of(const Screen& screen) {
-  return fmt::format(R"(<!doctype html><meta charset="utf-8"><pre id="found"></pre>
-<script>addEventListener("message", (event) => {{ document.getElementById("found").textContent = btoa(event.data); }});</script>
+  return fmt::format(R"(<!doctype html><meta charset="utf-8"><pre id="found"></pre><iframe id="waiting" hidden></iframe>
+<script>
+const waiting = document.getElementById("waiting").contentDocument;
+waiting.open();
+waiting.write("waiting");
+addEventListener("message", (event) => {{
+  document.getElementById("found").textContent = event.data;
+  waiting.close();
+}});
+</script>
 <iframe src="page.html" style="border: 0; width: {}px; height: {}px"></iframe>)",
                      screen.width, screen.height);
-}
-
-std::string from_base64(std::string_view text) {
-  constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string result;
-  unsigned bits = 0;
-  unsigned count = 0;
-  for (const char c : text) {
-    const std::size_t value = letters.find(c);
-    if (value == std::string_view::npos) break;
-    bits = (bits << 6U) | static_cast<unsigned>(value);
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    result += static_cast<char>((bits >> count) & 255U);
-  }
-  return result;
 }
 
 /// What the page found out about itself.
@@ -85,10 +78,19 @@ nlohmann::json checked(const fs::path& browser, const std::string& page, const S
   const test::TemporaryFolder folder;
   folder.write("page.html", with_checks(page, screen, expected));
   const fs::path frame = folder.write("frame.html", frame_of(screen));
-  std::vector<std::string> arguments{browser.string(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic",
-                                     "--no-first-run", "--disable-background-networking", "--disable-component-update",
-                                     "--disable-sync", "--user-data-dir=" + (folder.path() / "user").string(),
-                                     "--enable-logging=stderr", "--virtual-time-budget=30000", "--window-size=1320,1000"};
+  std::vector<std::string> arguments{browser.string(),
+                                     "--headless=new",
+                                     "--no-sandbox",
+                                     "--disable-gpu",
+                                     "--disable-quic",
+                                     "--no-first-run",
+                                     "--disable-background-networking",
+                                     "--disable-component-update",
+                                     "--disable-sync",
+                                     "--user-data-dir=" + (folder.path() / "user").string(),
+                                     "--enable-logging=stderr",
+                                     "--timeout=120000",
+                                     "--window-size=1320,1000"};
   if (screen.dark) arguments.emplace_back("--blink-settings=preferredColorScheme=0");
   arguments.emplace_back("--dump-dom");
   arguments.push_back("file://" + frame.string());
@@ -99,7 +101,8 @@ nlohmann::json checked(const fs::path& browser, const std::string& page, const S
   const std::string begin = "<pre id=\"found\">";
   const std::size_t at = result.out.find(begin);
   REQUIRE(at != std::string::npos);
-  const std::string found = from_base64(std::string_view(result.out).substr(at + begin.size()));
+  const std::string found = result.out.substr(at + begin.size(), result.out.find("</pre>") - at - begin.size());
+  INFO(found);
   REQUIRE(nlohmann::json::accept(found));
   return nlohmann::json::parse(found);
 }
@@ -111,7 +114,8 @@ void check_on_all_screens(const RunRecord& record, const Expected& expected) {
     return;
   }
   const std::string page = report_html(record);
-  for (const Screen& screen : {Screen{320, 640, false}, Screen{320, 640, true}, Screen{1280, 900, false}, Screen{1280, 900, true}}) {
+  for (const Screen& screen :
+       {Screen{320, 640, false}, Screen{320, 640, true}, Screen{1280, 900, false}, Screen{1280, 900, true}}) {
     CAPTURE(screen.width, screen.dark);
     const nlohmann::json found = checked(*browser, page, screen, expected);
     INFO(found.dump(2));
@@ -122,14 +126,18 @@ void check_on_all_screens(const RunRecord& record, const Expected& expected) {
 
 /// So many samples and versions, with texts that would like to be markup.
 RunRecord large_run(std::size_t samples, std::size_t versions) {
-  const std::string hostile = "</script><script>hacked = 1</script><img src=x onerror=hacked=1><b>bold</b> \xE2\x80\xA8 \xD9\x85\xD8\xB1\xD8\xAD\xD8\xA8\xD8\xA7 ";
+  const std::string hostile =
+      "</script><script>hacked = 1</script><img src=x onerror=hacked=1><b>bold</b> \xE2\x80\xA8 "
+      "\xD9\x85\xD8\xB1\xD8\xAD\xD8\xA8\xD8\xA7 ";
   RunRecord record{.folder = "runs/large"};
-  record.result = {{"name", "large <b>run</b>"}, {"status", "ok"}, {"steps", versions}, {"best", {{"step", versions}}}, {"seconds", 5000}};
+  record.result = {
+      {"name", "large <b>run</b>"}, {"status", "ok"}, {"steps", versions}, {"best", {{"step", versions}}}, {"seconds", 5000}};
   PartRecord part{.name = "validation"};
   for (std::size_t i = 0; i < samples; ++i) {
     part.rows.push_back(i);
     part.targets.push_back(fmt::format("class {}{}", i * i % 26, i % 26 == 0 ? " <b>" : ""));
-    part.inputs.push_back(fmt::format("{} {}", i, i % 10 == 0 ? hostile : std::string(i % 280, i % 11 == 0 ? 'x' : ' ') + "the end"));
+    part.inputs.push_back(
+        fmt::format("{} {}", i, i % 10 == 0 ? hostile : std::string(i % 280, i % 11 == 0 ? 'x' : ' ') + "the end"));
   }
   std::string value = "Sort the mails. " + hostile;
   for (std::size_t step = 0; step <= versions; ++step) {
@@ -137,13 +145,14 @@ RunRecord large_run(std::size_t samples, std::size_t versions) {
     for (std::size_t i = 0; i < samples; ++i) {
       const bool is_right = (i * 7 + step * 13) % 40 < step + 5;
       const bool has_failed = (i + step) % 97 == 0;
-      measurement.predictions.push_back(has_failed ? std::nullopt
-                                                   : std::optional(is_right ? part.targets[i] : part.targets[(i * 3 + 1) % samples]));
+      measurement.predictions.push_back(
+          has_failed ? std::nullopt : std::optional(is_right ? part.targets[i] : part.targets[(i * 3 + 1) % samples]));
       measurement.scores.push_back(!has_failed && measurement.predictions.back() == part.targets[i] ? 1 : 0);
     }
     part.at.emplace(step, std::move(measurement));
     record.validations.push_back({1, step, {.score = static_cast<double>(step) / 40, .samples = samples}, true});
-    UpdateRecord update{.outcome = "updated", .value = value, .requests = 1, .edit_distance = 5, .feedback = {hostile, "Be brief."}};
+    UpdateRecord update{
+        .outcome = "updated", .value = value, .requests = 1, .edit_distance = 5, .feedback = {hostile, "Be brief."}};
     if (step % 5 == 4) {
       update.outcome = "rejected";
       update.reason = hostile;
@@ -158,8 +167,14 @@ RunRecord large_run(std::size_t samples, std::size_t versions) {
   }
   record.parts.push_back(std::move(part));
   for (std::size_t i = 0; i < 2000; ++i) {
-    CallLine call{.start = 1.8e9 + static_cast<double>(i), .latency = 0.5, .purpose = "forward", .model = "model <b>", .input_tokens = 100,
-                  .output_tokens = 10, .cost = 0.001, .outcome = "ok"};
+    CallLine call{.start = 1.8e9 + static_cast<double>(i),
+                  .latency = 0.5,
+                  .purpose = "forward",
+                  .model = "model <b>",
+                  .input_tokens = 100,
+                  .output_tokens = 10,
+                  .cost = 0.001,
+                  .outcome = "ok"};
     if (i % 50 == 0) {
       call.outcome = "error";
       call.error_type = "429";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <set>
 
 namespace tgd::cli {
@@ -21,8 +22,8 @@ OrderedJson or_null(const std::optional<T>& value) {
 }
 
 /// Microseconds and a billionth of a dollar are enough, and shorter.
-double rounded(double value, double unit) { return std::round(value / unit) * unit; }
-OrderedJson seconds(double value) { return rounded(value, 1e-6); }
+double dollars(double value) { return std::round(value * 1e9) / 1e9; }
+double seconds(double value) { return std::round(value * 1e6) / 1e6; }
 
 struct Totals {
   std::int64_t calls = 0;
@@ -59,9 +60,8 @@ OrderedJson groups(const std::vector<CallLine>& calls) {
   for (auto& [kind, totals] : by_kind) {
     std::sort(totals.latencies.begin(), totals.latencies.end());
     rows.push_back(OrderedJson::array({kind.first, kind.second, totals.calls, totals.failed, totals.cached, totals.input,
-                                       totals.output, rounded(totals.cost, 1e-9), totals.unknown,
-                                       quantile(totals.latencies, 0.5), quantile(totals.latencies, 0.95),
-                                       quantile(totals.latencies, 1)}));
+                                       totals.output, dollars(totals.cost), totals.unknown, quantile(totals.latencies, 0.5),
+                                       quantile(totals.latencies, 0.95), quantile(totals.latencies, 1)}));
   }
   return rows;
 }
@@ -76,8 +76,8 @@ OrderedJson over_time(const std::vector<CallLine>& calls) {
     if (i > 0) elapsed += std::clamp(calls[i].start - calls[i - 1].start, 0.0, longest_pause);
     totals.add(calls[i]);
     if (i % stride != 0 && i + 1 != calls.size()) continue;
-    points.push_back(OrderedJson::array(
-        {seconds(elapsed), totals.calls, totals.failed, totals.input, totals.output, rounded(totals.cost, 1e-9)}));
+    points.push_back(
+        OrderedJson::array({seconds(elapsed), totals.calls, totals.failed, totals.input, totals.output, dollars(totals.cost)}));
   }
   return points;
 }
@@ -144,8 +144,8 @@ OrderedJson usage_data(const std::vector<CallLine>& calls) {
           {"failed", totals.failed},
           {"input", totals.input},
           {"output", totals.output},
-          {"cost", totals.unknown == 0 ? OrderedJson(rounded(totals.cost, 1e-9)) : OrderedJson(nullptr)},
-          {"known_cost", rounded(totals.cost, 1e-9)},
+          {"cost", totals.unknown == 0 ? OrderedJson(dollars(totals.cost)) : OrderedJson(nullptr)},
+          {"known_cost", dollars(totals.cost)},
           {"unknown_calls", totals.unknown},
           {"unknown_models", unknown_models}};
 }

@@ -10,8 +10,8 @@
 #include <tgd/version.hpp>
 
 #include "cli/report/report_calls.hpp"
+#include "cli/summary.hpp"
 #include "core/text.hpp"
-#include "train/paired_test.hpp"
 
 namespace tgd::cli {
 
@@ -30,7 +30,9 @@ OrderedJson score(const std::optional<double>& value) { return value ? score(*va
 OrderedJson member(const OrderedJson& document, const OrderedJson::json_pointer& place) {
   return document.is_object() && document.contains(place) ? document.at(place) : OrderedJson(nullptr);
 }
-OrderedJson member(const OrderedJson& document, const char* place) { return member(document, OrderedJson::json_pointer(place)); }
+OrderedJson member(const OrderedJson& document, const char* place) {
+  return member(document, OrderedJson::json_pointer(place));
+}
 
 std::optional<double> number(const OrderedJson& value) {
   return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
@@ -62,32 +64,31 @@ class Strings {
 struct Comparison {
   std::size_t better = 0;
   std::size_t worse = 0;
-  double chance = 1;
+  double chance = 1;  ///< the two-sided p-value, as the program's other figures have it
 };
 
 Comparison compare(const Measurement& before, const Measurement& after, bool higher_is_better) {
   Comparison comparison;
-  std::vector<double> differences;
+  std::vector<double> known_before;
+  std::vector<double> known_after;
   for (std::size_t i = 0; i < before.scores.size(); ++i) {
     if (!before.scores[i] || !after.scores[i]) continue;
+    known_before.push_back(*before.scores[i]);
+    known_after.push_back(*after.scores[i]);
     const double gain = (*after.scores[i] - *before.scores[i]) * (higher_is_better ? 1 : -1);
-    differences.push_back(gain);
     comparison.better += gain > 0 ? 1 : 0;
     comparison.worse += gain < 0 ? 1 : 0;
   }
-  comparison.chance = tgd::detail::probability_of_chance(differences);
+  comparison.chance = two_sided_chance(known_before, known_after);
   return comparison;
 }
 
-std::optional<double> mean(const Measurement& measurement) {
-  double sum = 0;
-  std::size_t count = 0;
+std::optional<double> mean_of(const Measurement& measurement) {
+  std::vector<double> known;
   for (const std::optional<double>& one : measurement.scores) {
-    if (!one) continue;
-    sum += *one;
-    ++count;
+    if (one) known.push_back(*one);
   }
-  return count == 0 ? std::nullopt : std::optional(sum / static_cast<double>(count));
+  return known.empty() ? std::nullopt : std::optional(mean(known));
 }
 
 /// Inputs of ten thousand samples need not be long to be told apart.
@@ -164,8 +165,9 @@ class Builder {
     const OrderedJson models = member(record_.result, "/models");
     if (!models.is_object()) return list;
     for (const auto& [role, model] : models.items()) {
-      list.push_back(
-          {{"role", role}, {"provider", text_or(member(model, "/provider"), "")}, {"model", text_or(member(model, "/model"), "")}});
+      list.push_back({{"role", role},
+                      {"provider", text_or(member(model, "/provider"), "")},
+                      {"model", text_or(member(model, "/model"), "")}});
     }
     return list;
   }
@@ -219,8 +221,8 @@ class Builder {
       samples = measured->rows.size();
       const Measurement& first = measured->at.begin()->second;
       const bool has_first = measured->at.begin()->first == 0;
-      if (has_first && !before) before = mean(first);
-      if (!after && (!has_first || measured->at.size() > 1)) after = mean(final_of(*measured));
+      if (has_first && !before) before = mean_of(first);
+      if (!after && (!has_first || measured->at.size() > 1)) after = mean_of(final_of(*measured));
       if (has_first && after) comparison = compare(first, final_of(*measured), higher_);
     }
     return {{"name", name},

@@ -54,9 +54,9 @@ void expect_run_folder(const fs::path& folder) {
   }
   if (is_run_folder(folder)) return;
   const std::optional<fs::path> newest = newest_run_in(folder);
-  throw TaskError(fmt::format("{} is no run folder: it has none of {}; {}", folder.string(), fmt::join(run_files, ", "),
-                              newest ? "did you mean " + newest->string() + "?"
-                                     : "give the folder that `tgd optimize` names at its end"));
+  throw TaskError(
+      fmt::format("{} is no run folder: it has none of {}; {}", folder.string(), fmt::join(run_files, ", "),
+                  newest ? "did you mean " + newest->string() + "?" : "give the folder that `tgd optimize` names at its end"));
 }
 
 // ---- Values -----------------------------------------------------------------------------------------------------------
@@ -74,9 +74,7 @@ std::optional<T> optional_at(const OrderedJson& object, const char* key) {
   return member->get<T>();
 }
 
-std::string text_at(const OrderedJson& object, const char* key) {
-  return optional_at<std::string>(object, key).value_or("");
-}
+std::string text_at(const OrderedJson& object, const char* key) { return optional_at<std::string>(object, key).value_or(""); }
 
 template <class T>
 std::vector<std::optional<T>> optionals(const OrderedJson& values) {

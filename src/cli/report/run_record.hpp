@@ -44,7 +44,7 @@ struct UpdateRecord {
 struct VersionRecord {
   std::size_t epoch = 0;
   std::size_t step = 0;
-  std::optional<double> seconds = {};
+  std::optional<double> seconds = {};                              ///< of the run up to then
   std::vector<std::pair<std::string, UpdateRecord>> updates = {};  ///< by parameter
 };
 
@@ -87,7 +87,7 @@ struct RunRecord {
   std::vector<ValidationReport> validations = {};
   std::vector<VersionRecord> versions = {};
   std::vector<PartRecord> parts = {};
-  std::vector<CallLine> calls = {};      ///< in the order in which they began
+  std::vector<CallLine> calls = {};     ///< in the order in which they began
   std::vector<std::string> notes = {};  ///< what could not be read, for people
 };
 

@@ -53,7 +53,7 @@ function show(id, label, ...children) {
 
 const measuredScores = [...report.validations.map((v) => v[2]), ...report.steps.score, ...report.parts.flatMap((p) => [p.before, p.after])]
   .filter((score) => score !== null);
-const isShare = measuredScores.every((score) => score >= 0 && score <= 1);
+const isShare = report.best_score === 1 && measuredScores.every((score) => score >= 0 && score <= 1);
 
 const whole = new Intl.NumberFormat('en');
 const count = (number) => whole.format(number);

@@ -9,7 +9,7 @@ function ticks(low, high, wanted, isTime = false) {
   const sizes = isTime && rough >= 1 ? timeSteps : [1, 2, 5, 10].map((factor) => factor * power);
   const step = sizes.find((size) => size >= rough * 0.999) ?? 10 * power;
   const values = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i) values.push(i * step);
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i) values.push(i * step + 0);  // never -0
   return values;
 }
 

@@ -24,8 +24,9 @@ function headline() {
 }
 
 function chanceNote(part) {
-  if (part.chance < 0.05) return `Hardly chance: without a real gain, one this large would come up with ${chanceText(part.chance)}.`;
-  return `This may be chance: without a real gain, one this large would come up with ${chanceText(part.chance)}.`;
+  if (part.better === 0 && part.worse === 0) return 'No sample came out differently.';
+  const figures = `${chanceText(part.chance)}, paired test: ${count(part.better)} better, ${count(part.worse)} worse`;
+  return (part.chance < 0.05 ? 'Hardly by chance' : 'May be chance') + ` (${figures}).`;
 }
 
 /** A line from before to after, for the eye; the figures stand next to it. */
@@ -96,7 +97,7 @@ function overview() {
     report.simulated ? element('p', {class: 'notice'}, 'The language model was simulated: these figures show that the loop works, not how well a language model does.') : null,
     partsTable(),
     report.parts.some((part) => part.chance !== null)
-      ? element('p', {class: 'hint'}, 'Chance is a one-sided paired test over the samples. The best values were chosen by the validation part, so its figures flatter them; those of the test part do not.') : null,
+      ? element('p', {class: 'hint'}, 'Chance is the p-value of a two-sided paired test over the samples. The best values were chosen by the validation part, so its figures flatter them; those of the test part do not.') : null,
     facts(),
     report.notes.length ? more(plural(report.notes.length, 'note') + ' on the files of this run', element('ul', {}, report.notes.map((note) => quoted(note, {}, 'li')))) : null].filter(Boolean));
 }

@@ -1,7 +1,6 @@
 // The prompt's versions: what changed, why, and what it did to the samples.
 
 const stepIndex = new Map(report.versions.map((version, i) => [version.step, i]));
-const validationAt = new Map(report.validations.map((v) => [v[1], v[2]]));
 const gateAt = new Map(report.gates.map((gate) => [gate[0], gate]));
 const batchAt = new Map(report.steps.step.map((step, i) => [step, report.steps.score[i]]));
 
@@ -17,6 +16,17 @@ const outcomeClass = {updated: 'good', rejected: 'bad', kept: 'warn', first: '',
 const valueAt = (version, parameter) => text(version.of[parameter].value) ?? '';
 const stepName = (step) => (step === 0 ? 'First values' : 'Step ' + step);
 const editsOf = (version) => version.of.reduce((sum, update) => sum + (update.edits ?? 0), 0);
+
+const isChange = (version) => version.step === 0 || outcomeOf(version) !== 'rejected' && version.of.some((update) => update.outcome === 'updated');
+
+/** Values last until the next change; what is measured in a step without one was measured with them. */
+const lastStepOf = new Map();
+[...report.versions].reverse().reduce((last, version) => {
+  lastStepOf.set(version.step, isChange(version) ? last : version.step);
+  return isChange(version) ? version.step - 1 : last;
+}, Infinity);
+const belongsTo = (step, version) => step >= version.step && step <= lastStepOf.get(version.step);
+const validationOf = (version) => report.validations.find((v) => belongsTo(v[1], version))?.[2];
 
 /** Opens a version from elsewhere in the page; set by versions(). */
 let openVersion = () => {};
@@ -36,13 +46,12 @@ const problemList = (problems) => element('ul', {class: 'problems'}, problems.ma
 
 function versions() {
   if (report.versions.length === 0) return;
-  const changes = report.versions.filter((version) => version.step === 0 || version.of.some((update) => update.outcome === 'updated') && outcomeOf(version) !== 'rejected');
+  const changes = report.versions.filter(isChange);
   const notTaken = report.versions.filter((version) => version.step > 0 && version.of.some((update) => update.outcome === 'rejected' || update.outcome === 'kept'));
-  const best = report.best !== null && stepIndex.has(report.best) ? report.best : changes[changes.length - 1].step;
+  const best = report.best === null ? null : changes.find((version) => belongsTo(report.best, version));
 
   let shown = changes;
-  // The values after the best step may stem from an earlier one.
-  let selected = [...changes].reverse().find((version) => version.step <= best) ?? report.versions[0];
+  let selected = best ?? changes[changes.length - 1];
   let against = 'first';
   let view = 'diff';
 
@@ -52,11 +61,11 @@ function versions() {
 
   function tab(version) {
     const outcome = outcomeOf(version);
-    const score = validationAt.get(version.step) ?? gateAt.get(version.step)?.[7];
+    const score = validationOf(version) ?? gateAt.get(version.step)?.[7];
     const isSelected = version === selected;
     return element('button', {type: 'button', role: 'tab', id: 'version-' + version.step, 'aria-selected': String(isSelected), 'aria-controls': 'version-panel',
                               tabindex: isSelected ? '0' : '-1', onclick: () => select(version, true)},
-      element('span', {class: 'version-step'}, stepName(version.step), version.step === best ? element('span', {class: 'star', title: 'Best'}, ' ★', element('span', {class: 'sr'}, ' best')) : null),
+      element('span', {class: 'version-step'}, stepName(version.step), version === best ? element('span', {class: 'star', title: 'Best'}, ' ★', element('span', {class: 'sr'}, ' best')) : null),
       element('span', {class: 'number'}, score === undefined || score === null ? '' : scoreText(score)),
       element('span', {class: 'version-outcome'}, badge(plain(outcome), outcomeClass[outcome]), editsOf(version) ? element('span', {class: 'muted'}, plural(editsOf(version), 'word')) : null));
   }
@@ -106,13 +115,13 @@ function versions() {
     const facts = [
       selected.step > 0 ? `Epoch ${selected.epoch}` : null,
       batchAt.has(selected.step) ? `batch ${scoreText(batchAt.get(selected.step))} before the step` : null,
-      validationAt.has(selected.step) ? `validation ${scoreText(validationAt.get(selected.step))}` : null,
-      selected.seconds !== null ? duration(selected.seconds) : null
+      validationOf(selected) === undefined ? null : `validation ${scoreText(validationOf(selected))}`,
+      selected.seconds !== null ? `${duration(selected.seconds)} into the run` : null
     ].filter(Boolean).join(' · ');
     const options = [['first', 'the first values'], ['before', 'the version before'],
                      ...changes.filter((version) => version.step > 0 && version !== selected).map((version) => [version.step, stepName(version.step)])];
     panel.replaceChildren(...[
-      element('h3', {}, stepName(selected.step), ' ', badge(plain(outcome), outcomeClass[outcome]), selected.step === best ? badge('best', 'accent') : null),
+      element('h3', {}, stepName(selected.step), ' ', badge(plain(outcome), outcomeClass[outcome]), selected === best ? badge('best', 'accent') : null),
       facts ? element('p', {class: 'muted'}, facts) : null,
       gate ? element('p', {}, element('strong', {}, gate[1] ? 'Gate: taken. ' : 'Gate: not taken. '), text(gate[2]) ? quoted(text(gate[2])) : null, text(gate[2]) ? ' ' : null,
                      element('span', {class: 'muted'}, `(${gateText(gate)})`)) : null,
@@ -143,11 +152,11 @@ function versions() {
   function samplesView() {
     const lines = [];
     for (const measured of report.measured) {
-      const now = measured.at.findIndex((m) => m[0] === selected.step);
+      const now = measured.at.findIndex((m) => belongsTo(m[0], selected));
       if (now < 1) continue;
       const line = (before, label) => {
         const change = changesBetween(measured, measured.at[before], measured.at[now]);
-        const go = (filter) => showSamples({part: measured.part, before: measured.at[before][0], after: selected.step, filter});
+        const go = (filter) => showSamples({part: measured.part, before: measured.at[before][0], after: measured.at[now][0], filter});
         return element('li', {}, `${partName(measured.part)}, ${label}: `, element('button', {type: 'button', class: 'link', onclick: () => go('better')}, `${count(change.better)} fixed`), ', ',
                        element('button', {type: 'button', class: 'link', onclick: () => go('worse')}, `${count(change.worse)} broken`));
       };
@@ -210,5 +219,5 @@ function notTaken() {
   const totals = Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([problem, times]) => `${plain(problem)} ${count(times)}×`).join(', ');
   show('not-taken', 'Not taken', heading('not-taken', 'Not taken and asked again'),
     element('p', {class: 'hint'}, 'Proposals that the gate rejected, values that stayed because no reply could be used, and replies that had to be asked for again.' + (totals ? ` Reasons for asking again: ${totals}.` : '')),
-    pagedTable('Proposals that were not taken and replies that were asked for again', columns, rows, 25, 'entries', {class: 'stacked'}).node);
+    pagedTable('Proposals that were not taken and replies that were asked for again', columns, rows, 10, 'entries', {class: 'stacked'}).node);
 }
