@@ -85,9 +85,9 @@ std::string data_path(const fs::path& data, const fs::path& task) {
 }
 
 std::string inputs_text(const InitGuess& guess) {
-  OrderedJson json = OrderedJson::object();
-  for (const auto& [name, column] : guess.inputs) json[name] = column.source;
-  return json.dump();
+  std::vector<std::string> members;
+  for (const auto& [name, column] : guess.inputs) members.push_back(quoted(name) + ": " + quoted(column.source));
+  return "{" + tgd::detail::join(members, ", ") + "}";
 }
 
 /// Small files keep enough for choosing and measuring; of large ones a part is enough to learn from.
