@@ -1,8 +1,8 @@
 // tgd init: from a data file to a task that runs.
 #include <memory>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "cli/command.hpp"
 #include "cli/init_guess.hpp"
@@ -37,20 +37,25 @@ struct InitFlags {
 
 const char* name_of(EvaluatorSpec::Type type) {
   switch (type) {
-    case EvaluatorSpec::Type::number: return "number";
-    case EvaluatorSpec::Type::json_fields: return "json_fields";
-    case EvaluatorSpec::Type::judge: return "judge";
-    default: return "exact_match";
+    case EvaluatorSpec::Type::number:
+      return "number";
+    case EvaluatorSpec::Type::json_fields:
+      return "json_fields";
+    case EvaluatorSpec::Type::judge:
+      return "judge";
+    default:
+      return "exact_match";
   }
 }
 
 void expect_free(const fs::path& task, bool force) {
   if (fs::is_directory(task)) throw TaskError(fmt::format("{} is a folder; name a file with -o", task.string()));
   if (!force && fs::exists(task))
-    throw TaskError(fmt::format("{} is there already, and is left as it is; name another file with -o, or overwrite it with --force",
-                                task.string()));
+    throw TaskError(fmt::format(
+        "{} is there already, and is left as it is; name another file with -o, or overwrite it with --force", task.string()));
   const fs::path folder = task.parent_path();
-  if (!folder.empty() && !fs::is_directory(folder)) throw TaskError(fmt::format("there is no folder {}; make it first", folder.string()));
+  if (!folder.empty() && !fs::is_directory(folder))
+    throw TaskError(fmt::format("there is no folder {}; make it first", folder.string()));
 }
 
 std::string shown_values(const Column& column) {
@@ -60,9 +65,11 @@ std::string shown_values(const Column& column) {
 
 void print_guess(Terminal& terminal, const InitGuess& guess) {
   terminal.note(fmt::format("{}: {} samples", guess.file.string(), guess.samples));
-  terminal.note(fmt::format("  answer     \"{}\", because {}{}", guess.target.source, guess.why_target, shown_values(guess.target)));
+  terminal.note(
+      fmt::format("  answer     \"{}\", because {}{}", guess.target.source, guess.why_target, shown_values(guess.target)));
   for (const auto& [name, column] : guess.inputs)
-    terminal.note(fmt::format("  input      \"{}\" as {{{}}}, {} characters on average", column.source, name, column.mean_length));
+    terminal.note(
+        fmt::format("  input      \"{}\" as {{{}}}, {} characters on average", column.source, name, column.mean_length));
   terminal.note(fmt::format("  evaluator  {}, because {}", name_of(guess.evaluator), guess.why_evaluator));
   for (const auto& [source, reason] : guess.left_out) terminal.note(fmt::format("  left out   \"{}\": {}", source, reason));
   if (guess.samples < 30) terminal.note("  With fewer than 30 samples the scores say little; more would help.");
@@ -92,7 +99,8 @@ Status init(const InitFlags& flags) {
   print_guess(terminal, guess);
   terminal.line(fmt::format("Wrote {}. Read it, correct what was guessed wrong, then:", task.string()));
   terminal.line(fmt::format("  tgd check {}      what is wrong, and what a run would cost", task.string()));
-  terminal.line(fmt::format("  tgd optimize {}   improves the prompt; with a simulated model until the task names a real one", task.string()));
+  terminal.line(fmt::format("  tgd optimize {}   improves the prompt; with a simulated model until the task names a real one",
+                            task.string()));
   terminal.document(document(guess, task));
   return Status::ok;
 }

@@ -23,7 +23,7 @@ using Type = EvaluatorSpec::Type;
 
 constexpr std::size_t most_labels = 20;
 constexpr std::size_t longest_label = 40;
-constexpr std::size_t short_text = 12;   // shorter ones are hardly what a model is to read
+constexpr std::size_t short_text = 12;    // shorter ones are hardly what a model is to read
 constexpr std::size_t short_answer = 60;  // longer ones are hardly written twice in the same words
 
 // ---- Reading ---------------------------------------------------------------------------------------------------------------
@@ -155,7 +155,8 @@ Column column_of(const std::string& source, const std::vector<std::string>& valu
 }
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return text;
 }
 
@@ -165,13 +166,14 @@ bool is_one_of(const std::string& name, const std::array<std::string_view, N>& n
 }
 
 constexpr std::array<std::string_view, 20> target_names{
-    "label", "labels",   "target", "answer", "category", "class",  "expected", "expected_output", "expected_answer", "output",
-    "gold",  "intent",   "topic",  "sentiment", "completion", "response", "ground_truth", "solution", "kategorie", "antwort"};
-constexpr std::array<std::string_view, 15> id_names{"id",  "uuid", "guid", "key",  "index", "idx",       "row", "nr",
+    "label",           "labels",          "target",       "answer",   "category",  "class",  "expected",
+    "expected_output", "expected_answer", "output",       "gold",     "intent",    "topic",  "sentiment",
+    "completion",      "response",        "ground_truth", "solution", "kategorie", "antwort"};
+constexpr std::array<std::string_view, 15> id_names{"id",  "uuid",   "guid", "key",  "index",     "idx",        "row", "nr",
                                                     "no.", "number", "date", "time", "timestamp", "created_at", "url"};
-constexpr std::array<std::string_view, 18> input_names{"text",    "input",  "question", "message", "title",  "subject",
-                                                       "body",    "context", "ticket",  "review",  "prompt", "query",
-                                                       "document", "content", "passage", "sentence", "email", "description"};
+constexpr std::array<std::string_view, 18> input_names{"text",     "input",   "question", "message",  "title",  "subject",
+                                                       "body",     "context", "ticket",   "review",   "prompt", "query",
+                                                       "document", "content", "passage",  "sentence", "email",  "description"};
 
 bool is_id(const Column& column, std::size_t rows) {
   if (is_one_of(column.name(), id_names) || lower(column.name()).ends_with("_id")) return true;
@@ -179,14 +181,6 @@ bool is_id(const Column& column, std::size_t rows) {
   const bool is_word = column.example.find(' ') == std::string::npos && column.longest <= longest_label;
   return is_unique && is_word && column.mean_length > 0 && column.example.find_first_of("0123456789") != std::string::npos &&
          !column.is_json && (column.is_number ? column.example.find('.') == std::string::npos : true);
-}
-
-/// How much a column looks like the expected answer; 0: not at all.
-int target_score(const Column& column, std::size_t rows) {
-  if (column.distinct < 2) return 0;
-  const bool has_name = is_one_of(column.name(), target_names);
-  if (is_id(column, rows) && !has_name) return 0;
-  return (has_name ? 8 : 0) + (column.has_labels() ? 4 : 0) + (column.is_json ? 3 : 0);
 }
 
 bool is_below(const std::string& source, const std::string& parent) {
@@ -221,9 +215,12 @@ class Guesser {
 
   void expect_enough() const {
     if (table_.rows < 3) {
-      fail(fmt::format("the file holds {}; a task needs at least 3, one each to learn from, to choose with and to measure with, and "
-                       "30 or more to say something",
-                       table_.rows == 0 ? "no samples" : table_.rows == 1 ? "1 sample" : "2 samples"));
+      fail(fmt::format(
+          "the file holds {}; a task needs at least 3, one each to learn from, to choose with and to measure with, and "
+          "30 or more to say something",
+          table_.rows == 0   ? "no samples"
+          : table_.rows == 1 ? "1 sample"
+                             : "2 samples"));
     }
     if (columns_.size() < 2) {
       fail(fmt::format("the only field is {}; a task needs one to read, such as a text, and one with the expected answer",
@@ -247,18 +244,28 @@ class Guesser {
     }
     const Column* best = nullptr;
     for (const Column& column : columns_) {
-      if (is_part_of_answer(column)) continue;
       // Of equals the last: answers mostly stand behind what they answer.
-      if (target_score(column, table_.rows) > 0 && (!best || target_score(column, table_.rows) >= target_score(*best, table_.rows)))
-        best = &column;
+      const int score = target_score(column);
+      if (score > 0 && (best == nullptr || score >= target_score(*best))) best = &column;
     }
     if (!best) {
-      fail(fmt::format("none of the fields looks like the expected answer (few short values, or a name such as \"label\"); name it with "
-                       "--target. There are {}",
-                       quoted_list(sources())));
+      fail(fmt::format(
+          "none of the fields looks like the expected answer (few short values, or a name such as \"label\"); name it with "
+          "--target. There are {}",
+          quoted_list(sources())));
     }
     guess_.target = *best;
-    guess_.why_target = is_one_of(best->name(), target_names) ? "its name says so" : fmt::format("it has only {} values", best->distinct);
+    guess_.why_target =
+        is_one_of(best->name(), target_names) ? "its name says so" : fmt::format("it has only {} values", best->distinct);
+  }
+
+  /// How much a column looks like the expected answer; 0: not at all.
+  int target_score(const Column& column) const {
+    if (column.distinct < 2 || is_part_of_answer(column)) return 0;
+    const bool has_name = is_one_of(column.name(), target_names);
+    if (is_id(column, table_.rows) && !has_name) return 0;
+    const bool is_json_text = column.is_json && (has_name || !has_members(column));
+    return (has_name ? 8 : 0) + (column.has_labels() ? 4 : 0) + (is_json_text ? 3 : 0);
   }
 
   /// Whether it is a member of an object that is the answer by its name.
@@ -289,8 +296,9 @@ class Guesser {
     if (wishes_.inputs.empty()) possible = likely_inputs();
     for (const Column* column : possible) {
       if (column->source == guess_.target.source)
-        fail(fmt::format("\"{}\" is the expected answer; the model must not read it. Name another field with --target or --input",
-                         column->source));
+        fail(fmt::format(
+            "\"{}\" is the expected answer; the model must not read it. Name another field with --target or --input",
+            column->source));
       add_input(*column);
     }
     if (guess_.inputs.empty())
@@ -354,24 +362,30 @@ class Guesser {
 
 }  // namespace
 
-std::string Column::name() const {
-  return source.starts_with('/') ? source.substr(source.rfind('/') + 1) : source;
-}
+std::string Column::name() const { return source.starts_with('/') ? source.substr(source.rfind('/') + 1) : source; }
 
 std::string placeholder_for(const std::string& name) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 20> letters{
-      {{"ä", "ae"}, {"ö", "oe"}, {"ü", "ue"}, {"Ä", "ae"}, {"Ö", "oe"}, {"Ü", "ue"}, {"ß", "ss"}, {"é", "e"}, {"è", "e"}, {"ê", "e"},
-       {"á", "a"},  {"à", "a"},  {"â", "a"},  {"ç", "c"},  {"ñ", "n"},  {"ó", "o"},  {"ô", "o"},  {"í", "i"}, {"ú", "u"}, {"å", "a"}}};
+      {{"ä", "ae"}, {"ö", "oe"}, {"ü", "ue"}, {"Ä", "ae"}, {"Ö", "oe"}, {"Ü", "ue"}, {"ß", "ss"},
+       {"é", "e"},  {"è", "e"},  {"ê", "e"},  {"á", "a"},  {"à", "a"},  {"â", "a"},  {"ç", "c"},
+       {"ñ", "n"},  {"ó", "o"},  {"ô", "o"},  {"í", "i"},  {"ú", "u"},  {"å", "a"}}};
   std::string plain = name;
   for (const auto& [letter, latin] : letters) {
-    for (std::size_t at = plain.find(letter); at != plain.npos; at = plain.find(letter, at)) plain.replace(at, letter.size(), latin);
+    for (std::size_t at = plain.find(letter); at != plain.npos; at = plain.find(letter, at))
+      plain.replace(at, letter.size(), latin);
   }
   return as_identifier(lower(plain), "input");
 }
 
 InitGuess guess_task(const fs::path& file, const InitWishes& wishes) {
   expect_readable(file);
-  return Guesser(file, wishes).take();
+  try {
+    return Guesser(file, wishes).take();
+  } catch (const TaskError&) {
+    throw;
+  } catch (const Error& error) {
+    throw TaskError(error.what());
+  }
 }
 
 }  // namespace tgd::cli

@@ -1,6 +1,6 @@
-// What a data file tells about the task that it was made for: which field is the expected answer, which are the inputs, and how an
-// answer is compared. Guesses, each with its reason: `tgd init` shows them, and people correct them.
-// Errors: TaskError that says what the file lacks or which flag helps; ParseError with file and line for a malformed file.
+// What a data file tells about the task that it was made for: which field is the expected answer, which are the inputs, and how
+// an answer is compared. Guesses, each with its reason: `tgd init` shows them, and people correct them.
+// Errors: TaskError that says what the file lacks or which flag helps, with file and line for a malformed one.
 #pragma once
 
 #include <cstddef>
@@ -19,11 +19,11 @@ struct Column {
   std::string source;  ///< as task files name it: a column, a member, or a JSON pointer
   std::size_t mean_length = 0;
   std::size_t longest = 0;
-  bool is_number = false;         ///< every value
-  bool is_json = false;           ///< every value is a JSON object
+  bool is_number = false;  ///< every value
+  bool is_json = false;    ///< every value is a JSON object
   std::size_t distinct = 0;
   std::vector<std::string> labels = {};  ///< the values by name, where they are few and short
-  std::string example = {};       ///< the first value
+  std::string example = {};              ///< the first value
 
   /// The last part of the source.
   std::string name() const;
@@ -40,7 +40,7 @@ struct InitGuess {
   std::size_t samples = 0;
   Column target;
   std::string why_target;
-  std::vector<std::pair<std::string, Column>> inputs;  ///< by placeholder
+  std::vector<std::pair<std::string, Column>> inputs;              ///< by placeholder
   std::vector<std::pair<std::string, std::string>> left_out = {};  ///< source, reason
   EvaluatorSpec::Type evaluator = EvaluatorSpec::Type::exact_match;
   std::string why_evaluator = {};

@@ -14,7 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 using Type = EvaluatorSpec::Type;
 
-constexpr std::string_view task_text = R"(// A task of tgd, written by `tgd init` from {data_name}. What it guessed is yours to correct.
+constexpr std::string_view task_text =
+    R"(// A task of tgd, written by `tgd init` from {data_name}. What it guessed is yours to correct.
 // `tgd check {task_name}` says what is wrong and what a run would cost; `tgd optimize {task_name}` improves the prompt.
 {
   // Run folders are called so: runs/<name>-<time>.
@@ -26,13 +27,13 @@ constexpr std::string_view task_text = R"(// A task of tgd, written by `tgd init
     "inputs": {inputs},
     // The field with the expected answer.
     "target": {target},
-    // The prompt learns from "train", "validation" decides which version is kept, and "test" tells what it is worth: nothing ever
-    // learns from it.
+    // The prompt learns from "train", "validation" decides which version is kept, and "test", from which nothing learns, tells
+    // what it is worth.
     "split": {split}
   },
 
-  // What is improved. The better the first text says what is wanted, the fewer steps it takes. "role" tells the teacher what the
-  // text is for.
+  // What is improved. The better the first text says what is wanted, the fewer steps it takes. "role" tells the teacher what
+  // the text is for.
   "parameters": {
     "instructions": {
       "role": {role},
@@ -49,15 +50,15 @@ constexpr std::string_view task_text = R"(// A task of tgd, written by `tgd init
   // How an answer is scored: "exact_match", "contains", "number", "json_fields", "f1" or "judge".
   "evaluator": {evaluator},
 
-  // The student answers; the teacher criticises and rewrites. "simulated" is no language model but a small program, to see all of
-  // this run without a key. A real one, with the key in OPENAI_API_KEY or, for a server of your own, at its URL:
+  // The student answers; the teacher criticises and rewrites. "simulated" is no language model but a small program, to see all
+  // of this run without a key. A real one, with the key in OPENAI_API_KEY or, for a server of your own, at its URL:
   //   "student": "openai/gpt-4o-mini",
   //   "teacher": "openai/gpt-4o"
   //   "student": {"provider": "openai", "model": "qwen3", "base_url": "http://localhost:8000/v1", "max_in_flight": 16}
   "models": {"student": "simulated"},
 
-  // How the prompt is rewritten: "momentum" shows the teacher so many earlier versions; constraints are texts, which the teacher is
-  // told, and checks that no new version may fail.
+  // How the prompt is rewritten: "momentum" shows the teacher so many earlier versions; constraints are texts, which the
+  // teacher is told, and checks that no new version may fail.
   "optimizer": {
     "momentum": 3,
     "constraints": [{"max_length": {max_length}}]
@@ -77,18 +78,21 @@ std::string quoted(const std::string& text) {
 }
 
 std::string data_path(const fs::path& data, const fs::path& task) {
-  return fs::absolute(data).lexically_normal().lexically_proximate(fs::absolute(task).lexically_normal().parent_path()).generic_string();
+  return fs::absolute(data)
+      .lexically_normal()
+      .lexically_proximate(fs::absolute(task).lexically_normal().parent_path())
+      .generic_string();
 }
 
 std::string inputs_text(const InitGuess& guess) {
-  OrderedJson json = OrderedJson::object();
-  for (const auto& [name, column] : guess.inputs) json[name] = column.source;
-  return json.dump();
+  std::vector<std::string> members;
+  for (const auto& [name, column] : guess.inputs) members.push_back(quoted(name) + ": " + quoted(column.source));
+  return "{" + tgd::detail::join(members, ", ") + "}";
 }
 
 /// Small files keep enough for choosing and measuring; of large ones a part is enough to learn from.
 std::string split_text(const InitGuess& guess) {
-  const char* shares = guess.samples < 60 ? R"("train": 0.4, "validation": 0.3, "test": 0.3)"
+  const char* shares = guess.samples < 60      ? R"("train": 0.4, "validation": 0.3, "test": 0.3)"
                        : guess.samples <= 2000 ? R"("train": 0.4, "validation": 0.25, "test": 0.35)"
                                                : R"("train": 0.2, "validation": 0.1, "test": 0.7)";
   const bool can_stratify = guess.target.has_labels() && guess.samples >= 10 * guess.target.labels.size();
@@ -137,17 +141,20 @@ std::string first_prompt(const InitGuess& guess) {
   const std::string read = "Read " + things_to_read(guess);
   switch (guess.evaluator) {
     case Type::json_fields:
-      return read + " and answer with a JSON object of this form, and nothing else:\n" + emptied(OrderedJson::parse(target.example)).dump(2);
+      return read + " and answer with a JSON object of this form, and nothing else:\n" +
+             emptied(OrderedJson::parse(target.example)).dump(2);
     case Type::number: {
       const std::string ask = read + fmt::format(" and give the {} as a number.", target.name());
-      return ask + (target.has_labels() ? " It is one of " + alternatives(target.labels) + "." : "") + " Answer with the number alone.";
+      return ask + (target.has_labels() ? " It is one of " + alternatives(target.labels) + "." : "") +
+             " Answer with the number alone.";
     }
     case Type::exact_match:
       if (target.has_labels())
-        return read + fmt::format(" and say which {} it is: {}. Answer with the {} alone.", target.name(), alternatives(target.labels),
-                                  target.name());
+        return read + fmt::format(" and choose the {} that fits: {}. Answer with the {} alone.", target.name(),
+                                  alternatives(target.labels), target.name());
       return read + fmt::format(" and give the {}. Answer in as few words as you can.", target.name());
-    default: return read + fmt::format(" and write the {}.", target.name());
+    default:
+      return read + fmt::format(" and write the {}.", target.name());
   }
 }
 
@@ -176,27 +183,34 @@ std::string output_text(const InitGuess& guess) {
 }
 
 std::string judge_text(const InitGuess& guess) {
-  const std::string question = user_message(guess) +
-                               "\n\nExpected answer:\n{target}\n\nAnswer:\n{prediction}\n\nDoes the answer say what the expected one says? "
-                               "Reply with JSON: {\"score\": a number from 0 to 1, \"explanation\": \"what is missing or wrong\"}";
-  return "{\n    // Asked is the model \"judge\", or the teacher where \"models\" has none.\n    \"type\": \"judge\",\n    \"messages\": "
+  const std::string question =
+      user_message(guess) +
+      "\n\nExpected answer:\n{target}\n\nAnswer:\n{prediction}\n\nDoes the answer say what the expected one says? "
+      "Reply with JSON: {\"score\": a number from 0 to 1, \"explanation\": \"what is missing or wrong\"}";
+  return "{\n    // Asked is the model \"judge\", or the teacher where \"models\" has none.\n    \"type\": \"judge\",\n    "
+         "\"messages\": "
          "[{\"role\": \"user\", \"content\": " +
          quoted(question) + "}]\n  }";
 }
 
 std::string evaluator_text(const InitGuess& guess) {
   switch (guess.evaluator) {
-    case Type::judge: return judge_text(guess);
-    case Type::json_fields: return R"({"type": "json_fields"})";
-    case Type::number: return R"({"type": "number", "tolerance": 0})";
+    case Type::judge:
+      return judge_text(guess);
+    case Type::json_fields:
+      return R"({"type": "json_fields"})";
+    case Type::number:
+      return R"({"type": "number", "tolerance": 0})";
     default:
-      return guess.target.has_labels() && is_lower_case(guess.target.labels) ? R"({"type": "exact_match"})"
-                                                                            : R"({"type": "exact_match", "ignore_case": true})";
+      return guess.target.has_labels() && is_lower_case(guess.target.labels)
+                 ? R"({"type": "exact_match"})"
+                 : R"({"type": "exact_match", "ignore_case": true})";
   }
 }
 
 std::string role_text(const InitGuess& guess) {
-  return fmt::format("system prompt of a program that reads {} and answers with the {}", things_to_read(guess), guess.target.name());
+  return fmt::format("system prompt of a program that reads {} and answers with the {}", things_to_read(guess),
+                     guess.target.name());
 }
 
 }  // namespace
@@ -218,8 +232,8 @@ std::string starter_task(const InitGuess& guess, const fs::path& task) {
                                std::to_string(std::max<std::size_t>(1500, (prompt.size() / 500 + 3) * 500)),
                                std::to_string(epochs(guess.samples)),
                                std::to_string(batch_size(guess.samples))};
-  const char* names[] = {"data_name", "task_name", "name", "file", "inputs", "target", "split", "role", "prompt", "user_message", "output",
-                         "evaluator", "max_length", "epochs", "batch_size"};
+  const char* names[] = {"data_name", "task_name",    "name",   "file",      "inputs",     "target", "split",     "role",
+                         "prompt",    "user_message", "output", "evaluator", "max_length", "epochs", "batch_size"};
   std::vector<TemplateInput> inputs;
   for (std::size_t i = 0; i < std::size(names); ++i) inputs.push_back({names[i], texts[i]});
   return fill_template(task_text, inputs);

@@ -107,7 +107,8 @@ std::string word_advice(const Surroundings& around) {
     if (word == other) return fmt::format("write {} instead of {}", json, word);
   }
   for (const std::string_view quote : {"\u201c", "\u201d", "\u201e", "\u2018", "\u2019"}) {
-    if (around.found.text.starts_with(quote)) return "texts and keys stand in plain double quotes (\"), not in typographic ones";
+    if (around.found.text.starts_with(quote))
+      return "texts and keys stand in plain double quotes (\"), not in typographic ones";
   }
   const bool is_key = around.in_object && (around.before.is('{') || around.before.is(','));
   if (is_key) return fmt::format("keys stand in double quotes; write \"{}\"", word);
@@ -118,7 +119,8 @@ std::string word_advice(const Surroundings& around) {
 std::string advice(const Surroundings& around) {
   const auto& [earlier, before, found, after, in_object] = around;
   if (found.kind == Kind::end)
-    return before.kind == Kind::end ? "the file is empty" : fmt::format("the file ends too early; a closing {} is missing", in_object ? "}" : "]");
+    return before.kind == Kind::end ? "the file is empty"
+                                    : fmt::format("the file ends too early; a closing {} is missing", in_object ? "}" : "]");
   if (found.kind == Kind::open_text)
     return "the text is not closed on its line; a \" is missing, or \\n has to stand for a line break inside it";
   if (found.is('\'')) return "texts and keys stand in double quotes (\"), not in single ones";
@@ -128,7 +130,8 @@ std::string advice(const Surroundings& around) {
     return fmt::format("there is a comma before the closing {}; take it away", found.text);
   if (found.is(',') && !before.ends_value()) return "there is a comma too many here";
   const bool before_is_key = in_object && before.kind == Kind::text && (earlier.is('{') || earlier.is(','));
-  if (before_is_key && found.begins_value()) return fmt::format("a colon is missing between the key {} and its value", before.text);
+  if (before_is_key && found.begins_value())
+    return fmt::format("a colon is missing between the key {} and its value", before.text);
   if (before.ends_value() && found.begins_value())
     return fmt::format("a comma is missing before {}", tgd::detail::excerpt(found.text, 30));
   return found.kind == Kind::word ? word_advice(around) : std::string();

@@ -1,8 +1,8 @@
 // tgd schema: prints what editors need to complete and explain task files.
 #include <memory>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <CLI/CLI.hpp>
 
 #include "cli/command.hpp"
 #include "cli/embedded_schema.hpp"

@@ -18,8 +18,10 @@ bool is_inner(char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-
 fs::path cache_file(const TaskValue& value) {
   fs::path file = value.path();
   const fs::path folder = file.parent_path().empty() ? "." : file.parent_path();
-  if (!fs::is_directory(folder)) value.fail(fmt::format("there is no folder {} for the cache; make it, or name another one", folder.string()));
-  if (fs::is_directory(file)) value.fail(fmt::format("{} is a folder; write a file in it, such as \"replies.db\"", file.string()));
+  if (!fs::is_directory(folder))
+    value.fail(fmt::format("there is no folder {} for the cache; make it, or name another one", folder.string()));
+  if (fs::is_directory(file))
+    value.fail(fmt::format("{} is a folder; write a file in it, such as \"replies.db\"", file.string()));
   return file;
 }
 
@@ -31,19 +33,24 @@ fs::path prompts_folder(const TaskValue& value) {
 }
 
 void describe_path(Members& in, const std::string& key, std::optional<fs::path>& path, fs::path (*read)(const TaskValue&)) {
-  in.member(key, [&](const TaskValue& at) { path = read(at); }, [&] { return path ? written_path(*path) : OrderedJson(); });
+  in.member(
+      key, [&](const TaskValue& at) { path = read(at); }, [&] { return path ? written_path(*path) : OrderedJson(); });
 }
 
 void describe_task(Members& in, Task& task) {
-  in.member("$schema", [](const TaskValue& at) { at.text(); }, [] { return OrderedJson(); });
+  in.member(
+      "$schema", [](const TaskValue& at) { at.text(); }, [] { return OrderedJson(); });
   in.text("name", task.name);
   in.object("data", task.data, describe_data, R"({"file": "data.jsonl", …})");
-  in.member("parameters", [&](const TaskValue& at) { task.parameters = read_parameters(at); },
-            [&] { return written_parameters(task.parameters); }, R"({"instructions": {"role": "…", "value": "…"}})");
+  in.member(
+      "parameters", [&](const TaskValue& at) { task.parameters = read_parameters(at); },
+      [&] { return written_parameters(task.parameters); }, R"({"instructions": {"role": "…", "value": "…"}})");
   describe_stages(in, task);
-  in.member("evaluator", [&](const TaskValue& at) { task.evaluator = read_evaluator(at); },
-            [&] { return written_object(task.evaluator, describe_evaluator); }, R"({"type": "exact_match"})");
-  in.member("models", [&](const TaskValue& at) { task.models = read_models(at); }, [&] { return written_models(task.models); });
+  in.member(
+      "evaluator", [&](const TaskValue& at) { task.evaluator = read_evaluator(at); },
+      [&] { return written_object(task.evaluator, describe_evaluator); }, R"({"type": "exact_match"})");
+  in.member(
+      "models", [&](const TaskValue& at) { task.models = read_models(at); }, [&] { return written_models(task.models); });
   in.object("optimizer", task.optimizer, describe_optimizer);
   in.object("training", task.training, describe_training);
   in.object("budget", task.budget, describe_budget);

@@ -24,7 +24,8 @@ fs::path data_file(const TaskValue& value) {
 }
 
 void describe_file(Members& in, const std::string& key, fs::path& file) {
-  in.member(key, [&](const TaskValue& at) { file = data_file(at); }, [&] { return written_path(file); });
+  in.member(
+      key, [&](const TaskValue& at) { file = data_file(at); }, [&] { return written_path(file); });
 }
 
 constexpr Members::Example inputs_example = R"({"ticket": "text"}, a placeholder and its field of the data)";
@@ -85,9 +86,10 @@ void check_frozen(const TaskValue& value, const ParameterSpec& parameter) {
     const std::string& part = parameter.frozen[i];
     at = parameter.value.find(part, at);
     if (at == std::string::npos) {
-      value.at("frozen", "").items()[i].fail(
-          fmt::format("the value does not have \"{}\"{}; frozen parts are copied from the value, in its order", detail::excerpt(part, 60),
-                      i == 0 ? "" : " behind the part before"));
+      value.at("frozen", "")
+          .items()[i]
+          .fail(fmt::format("the value does not have \"{}\"{}; frozen parts are copied from the value, in its order",
+                            detail::excerpt(part, 60), i == 0 ? "" : " behind the part before"));
     }
     at += part.size();
   }
@@ -117,11 +119,12 @@ void describe_data(Members& in, DataSpec& data) {
   describe_file(in, "train", data.train_file);
   describe_file(in, "validation", data.validation_file);
   describe_file(in, "test", data.test_file);
-  in.member("inputs", [&](const TaskValue& at) { read_inputs(at, data); }, [&] { return written_inputs(data); },
-            inputs_example);
+  in.member(
+      "inputs", [&](const TaskValue& at) { read_inputs(at, data); }, [&] { return written_inputs(data); }, inputs_example);
   in.text("target", data.target);
-  in.member("split", [&](const TaskValue& at) { read_split(at, data); },
-            [&] { return data.file.empty() ? OrderedJson() : written_object(data, describe_split); });
+  in.member(
+      "split", [&](const TaskValue& at) { read_split(at, data); },
+      [&] { return data.file.empty() ? OrderedJson() : written_object(data, describe_split); });
 }
 
 void check_data(DataSpec& data) {

@@ -147,7 +147,8 @@ class LineRecorder {
   }
 
   [[noreturn]] void fail(const LineAndColumn& place, const std::string& reason) const {
-    throw TaskError(fmt::format("{}:{}:{}: not valid JSON (comments are allowed): {}", file_, place.line, place.column, reason));
+    throw TaskError(
+        fmt::format("{}:{}:{}: not valid JSON (comments are allowed): {}", file_, place.line, place.column, reason));
   }
 
   std::string file_;
@@ -279,8 +280,8 @@ bool TaskValue::flag() const {
 }
 
 std::uint64_t TaskValue::count(CountRange range) const {
-  const bool in_range = value_->is_number_unsigned() && value_->get<std::uint64_t>() >= range.least &&
-                        value_->get<std::uint64_t>() <= range.most;
+  const bool in_range =
+      value_->is_number_unsigned() && value_->get<std::uint64_t>() >= range.least && value_->get<std::uint64_t>() <= range.most;
   if (!in_range) {
     fail_kind(range.most == CountRange().most ? fmt::format("a whole number from {}", range.least)
                                               : fmt::format("a whole number from {} to {}", range.least, range.most));
@@ -308,8 +309,9 @@ Json TaskValue::object() const {
 std::filesystem::path TaskValue::path() const {
   const std::string name = nonempty_text();
   if (name.find("${") != name.npos) {
-    fail("${NAME} stands for a variable of the environment in \"base_url\" and \"api_key\" only; write the path itself, "
-         "relative to the task file's folder");
+    fail(
+        "${NAME} stands for a variable of the environment in \"base_url\" and \"api_key\" only; write the path itself, "
+        "relative to the task file's folder");
   }
   return content_->file.parent_path() / name;
 }

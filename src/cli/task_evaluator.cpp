@@ -13,8 +13,12 @@ namespace {
 using Type = EvaluatorSpec::Type;
 
 const Words<Type>& types() {
-  static const Words<Type> words{{"exact_match", Type::exact_match}, {"contains", Type::contains}, {"number", Type::number},
-                                 {"json_fields", Type::json_fields}, {"f1", Type::f1},             {"judge", Type::judge}};
+  static const Words<Type> words{{"exact_match", Type::exact_match},
+                                 {"contains", Type::contains},
+                                 {"number", Type::number},
+                                 {"json_fields", Type::json_fields},
+                                 {"f1", Type::f1},
+                                 {"judge", Type::judge}};
   return words;
 }
 
@@ -59,13 +63,20 @@ void describe_evaluator(Members& in, EvaluatorSpec& evaluator) {
   switch (evaluator.type) {
     case Type::exact_match:
     case Type::contains:
-    case Type::f1: in.flag("ignore_case", evaluator.ignore_case); break;
-    case Type::number: in.real("tolerance", evaluator.tolerance, {.least = 0}); break;
-    case Type::json_fields: in.texts("fields", evaluator.fields); break;
+    case Type::f1:
+      in.flag("ignore_case", evaluator.ignore_case);
+      break;
+    case Type::number:
+      in.real("tolerance", evaluator.tolerance, {.least = 0});
+      break;
+    case Type::json_fields:
+      in.texts("fields", evaluator.fields);
+      break;
     case Type::judge:
       in.text("model", evaluator.model);
-      in.member("messages", [&](const TaskValue& at) { evaluator.messages = read_messages(at); },
-                [&] { return written_messages(evaluator.messages); }, judge_example);
+      in.member(
+          "messages", [&](const TaskValue& at) { evaluator.messages = read_messages(at); },
+          [&] { return written_messages(evaluator.messages); }, judge_example);
       in.real("best_score", evaluator.best_score, {.least = -std::numeric_limits<double>::max()});
       in.flag("higher_is_better", evaluator.higher_is_better);
       break;

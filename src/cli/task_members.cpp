@@ -51,8 +51,9 @@ bool has(const std::vector<std::string>& keys, const std::string& key) {
 }  // namespace
 
 void Members::text(const std::string& key, std::string& value, Example example) {
-  member(key, [&](const TaskValue& at) { value = at.nonempty_text(); },
-         [&] { return value.empty() ? OrderedJson() : OrderedJson(value); }, example);
+  member(
+      key, [&](const TaskValue& at) { value = at.nonempty_text(); },
+      [&] { return value.empty() ? OrderedJson() : OrderedJson(value); }, example);
 }
 
 void Members::texts(const std::string& key, std::vector<std::string>& values) {
@@ -64,25 +65,29 @@ void Members::texts(const std::string& key, std::vector<std::string>& values) {
 }
 
 void Members::flag(const std::string& key, bool& value) {
-  member(key, [&](const TaskValue& at) { value = at.flag(); }, [&] { return OrderedJson(value); });
+  member(
+      key, [&](const TaskValue& at) { value = at.flag(); }, [&] { return OrderedJson(value); });
 }
 
 void Members::args(const std::string& key, Json& value) {
-  member(key, [&](const TaskValue& at) { value = at.object(); },
-         [&] { return value.empty() ? OrderedJson() : OrderedJson(value.value()); });
+  member(
+      key, [&](const TaskValue& at) { value = at.object(); },
+      [&] { return value.empty() ? OrderedJson() : OrderedJson(value.value()); });
 }
 
 void Members::one_of(const std::string& key, std::string& value, const std::vector<std::string>& words, Example example) {
-  member(key, [&](const TaskValue& at) { value = at.one_of(words); }, [&] { return OrderedJson(value); }, example);
+  member(
+      key, [&](const TaskValue& at) { value = at.one_of(words); }, [&] { return OrderedJson(value); }, example);
 }
 
 void Members::real(const std::string& key, double& value, RealRange range, Example example) {
-  member(key, [&](const TaskValue& at) { value = at.real(range); }, [&] { return OrderedJson(value); }, example);
+  member(
+      key, [&](const TaskValue& at) { value = at.real(range); }, [&] { return OrderedJson(value); }, example);
 }
 
 void Members::real(const std::string& key, std::optional<double>& value, RealRange range) {
-  member(key, [&](const TaskValue& at) { value = at.real(range); },
-         [&] { return value ? OrderedJson(*value) : OrderedJson(); });
+  member(
+      key, [&](const TaskValue& at) { value = at.real(range); }, [&] { return value ? OrderedJson(*value) : OrderedJson(); });
 }
 
 std::vector<std::string> keys_of(const Describe& describe) {
@@ -113,8 +118,8 @@ void expect_keys_of_kind(const TaskValue& value, const std::string& kind,
       if (has(keys, member.first)) owners.push_back(other);
     }
     if (owners.empty()) continue;  // simply unknown
-    member.second.fail(fmt::format("\"{}\" goes with {}, not with \"{}\"; known here: {}", member.first, quoted_list(owners), kind,
-                                   quoted_list(known)));
+    member.second.fail(fmt::format("\"{}\" goes with {}, not with \"{}\"; known here: {}", member.first, quoted_list(owners),
+                                   kind, quoted_list(known)));
   }
 }
 

@@ -8,8 +8,8 @@
 //   read_object(value, spec, describe);                    // what is absent keeps its default
 //   OrderedJson json = written_object(spec, describe);
 //
-// A member with an example is required: the complaint about a missing one shows it. A description is run to the end for the keys,
-// so it must not depend on what is read, unless that was read before (see read_variant).
+// A member with an example is required: the complaint about a missing one shows it. A description is run to the end for the
+// keys, so it must not depend on what is read, unless that was read before (see read_variant).
 // Errors: TaskError at the member; unknown keys come first, since a misspelt key is a missing one, too.
 #pragma once
 
@@ -60,23 +60,26 @@ class Members {
 
   template <std::unsigned_integral T>
   void count(const std::string& key, T& value, CountRange range = {}) {
-    member(key, [&](const TaskValue& at) { value = static_cast<T>(at.count(range)); },
-           [&] { return OrderedJson(value); });
+    member(
+        key, [&](const TaskValue& at) { value = static_cast<T>(at.count(range)); }, [&] { return OrderedJson(value); });
   }
   template <std::integral T>
   void count(const std::string& key, std::optional<T>& value, CountRange range = {}) {
-    member(key, [&](const TaskValue& at) { value = static_cast<T>(at.count(range)); },
-           [&] { return value ? OrderedJson(*value) : OrderedJson(); });
+    member(
+        key, [&](const TaskValue& at) { value = static_cast<T>(at.count(range)); },
+        [&] { return value ? OrderedJson(*value) : OrderedJson(); });
   }
   template <class E>
   void word(const std::string& key, E& value, const std::type_identity_t<Words<E>>& words, Example example = nullptr) {
-    member(key, [&](const TaskValue& at) { value = chosen(at, words); }, [&] { return OrderedJson(name_of(value, words)); },
-           example);
+    member(
+        key, [&](const TaskValue& at) { value = chosen(at, words); }, [&] { return OrderedJson(name_of(value, words)); },
+        example);
   }
   template <class E>
   void word(const std::string& key, std::optional<E>& value, const std::type_identity_t<Words<E>>& words) {
-    member(key, [&](const TaskValue& at) { value = chosen(at, words); },
-           [&] { return value ? OrderedJson(name_of(*value, words)) : OrderedJson(); });
+    member(
+        key, [&](const TaskValue& at) { value = chosen(at, words); },
+        [&] { return value ? OrderedJson(name_of(*value, words)) : OrderedJson(); });
   }
   template <class Spec>
   void object(const std::string& key, Spec& spec, void (*describe)(Members&, Spec&), Example example = nullptr);
@@ -99,13 +102,13 @@ std::vector<std::string> keys_of(const Describe& describe);
 void read_members(const TaskValue& value, const Describe& describe);
 OrderedJson written_members(const Describe& describe);
 
-/// An object of which a word says what else may stand there. Reads the word, then the rest; a member that goes with another word
-/// is a mistake of its own.
+/// An object of which a word says what else may stand there. Reads the word, then the rest; a member that goes with another
+/// word is a mistake of its own.
 template <class Spec, class E>
 void read_variant(const TaskValue& value, Spec& spec, E Spec::*kind, const std::string& key, const Words<E>& words,
                   void (*describe)(Members&, Spec&), Members::Example example);
 
-// ---- Implementation ------------------------------------------------------------------------------------------------------------
+// ---- Implementation --------------------------------------------------------------------------------------------------------
 
 template <class E>
 std::vector<std::string> names_in(const Words<E>& words) {
@@ -132,14 +135,16 @@ OrderedJson written_object(Spec spec, void (*describe)(Members&, Spec&)) {
 
 template <class Spec>
 void Members::object(const std::string& key, Spec& spec, void (*describe)(Members&, Spec&), Example example) {
-  member(key, [&](const TaskValue& at) { read_object(at, spec, describe); }, [&] { return written_object(spec, describe); },
-         example);
+  member(
+      key, [&](const TaskValue& at) { read_object(at, spec, describe); }, [&] { return written_object(spec, describe); },
+      example);
 }
 
 template <class Spec>
 void Members::object(const std::string& key, std::optional<Spec>& spec, void (*describe)(Members&, Spec&)) {
-  member(key, [&](const TaskValue& at) { read_object(at, spec.emplace(), describe); },
-         [&] { return spec ? written_object(*spec, describe) : OrderedJson(); });
+  member(
+      key, [&](const TaskValue& at) { read_object(at, spec.emplace(), describe); },
+      [&] { return spec ? written_object(*spec, describe) : OrderedJson(); });
 }
 
 /// Fails for a key that `kind` does not have and another one has.

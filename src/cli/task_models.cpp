@@ -42,7 +42,8 @@ bool is_one_variable(const std::string& text) {
 /// What is refused may be a key, so it is never shown.
 void read_key(const TaskValue& value, ModelSpec& spec) {
   if (!value.json().is_string() || !is_one_variable(value.text()))
-    value.fail("keys do not belong into task files; write \"${OPENAI_API_KEY}\", the variable of the environment that holds the key");
+    value.fail(
+        "keys do not belong into task files; write \"${OPENAI_API_KEY}\", the variable of the environment that holds the key");
   spec.api_key_source = value.text();
   spec.api_key = with_variables(value, spec.api_key_source);
 }
@@ -80,12 +81,15 @@ void describe_simulated(Members& in, lm::SimulatedOptions& options) {
 
 void describe_endpoint(Members& in, ModelSpec& spec) {
   in.text("model", spec.model, "\"gpt-4o-mini\"");
-  in.member("base_url", [&](const TaskValue& at) { read_url(at, spec); }, [&] {
-    const std::string& text = spec.base_url_source.empty() ? spec.base_url : spec.base_url_source;
-    return text.empty() ? OrderedJson() : OrderedJson(text);
-  });
-  in.member("api_key", [&](const TaskValue& at) { read_key(at, spec); },
-            [&] { return spec.api_key_source.empty() ? OrderedJson() : OrderedJson(spec.api_key_source); });
+  in.member(
+      "base_url", [&](const TaskValue& at) { read_url(at, spec); },
+      [&] {
+        const std::string& text = spec.base_url_source.empty() ? spec.base_url : spec.base_url_source;
+        return text.empty() ? OrderedJson() : OrderedJson(text);
+      });
+  in.member(
+      "api_key", [&](const TaskValue& at) { read_key(at, spec); },
+      [&] { return spec.api_key_source.empty() ? OrderedJson() : OrderedJson(spec.api_key_source); });
   in.args("args", spec.args);
   in.count("max_in_flight", spec.max_in_flight, {.least = 1});
   in.count("requests_per_minute", spec.requests_per_minute, {.least = 1});
@@ -128,8 +132,9 @@ ModelSpec read_model(const TaskValue& value) {
     read_variant(value, spec, &ModelSpec::provider, "provider", providers(), describe_model, "\"openai\"");
   }
   if (spec.model.find("${") != spec.model.npos)
-    value.fail("${NAME} stands for a variable of the environment in \"base_url\" and \"api_key\" only; write the model's name itself, "
-               "or give it with --model");
+    value.fail(
+        "${NAME} stands for a variable of the environment in \"base_url\" and \"api_key\" only; write the model's name itself, "
+        "or give it with --model");
   return spec;
 }
 

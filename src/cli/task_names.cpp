@@ -88,7 +88,8 @@ std::vector<std::string> braced_words(const std::string& text) {
 }
 
 /// A placeholder that nothing fills is plain text for the library; here it is what a name without use is compared with.
-void expect_use(const TaskValue& place, const std::string& name, const PlacedTexts& texts, const std::string& where = "no message") {
+void expect_use(const TaskValue& place, const std::string& name, const PlacedTexts& texts,
+                const std::string& where = "no message") {
   std::vector<std::string> words;
   for (const PlacedText& each : texts) {
     if (has_placeholder(each.text, name)) return;
@@ -149,8 +150,9 @@ void expect_outputs_known(const Texts& texts) {
     for (const PlacedText& each : texts.filled_in(i)) {
       for (std::size_t later = i; later < stages.size(); ++later) {
         if (!has_placeholder(each.text, stages[later].name)) continue;
-        each.place.fail(fmt::format("{{{}}} is the output of {}, which is not there yet; only outputs of earlier stages can be used",
-                                    stages[later].name, later == i ? "this very stage" : "a later stage"));
+        each.place.fail(
+            fmt::format("{{{}}} is the output of {}, which is not there yet; only outputs of earlier stages can be used",
+                        stages[later].name, later == i ? "this very stage" : "a later stage"));
       }
     }
   }
@@ -161,7 +163,8 @@ void expect_outputs_known(const Texts& texts) {
 void check_names(const TaskValue& root, const Task& task) {
   const Texts texts(root, task);
   expect_distinct(texts);
-  for (const ParameterSpec& parameter : task.parameters) expect_use(texts.place_of(parameter), parameter.name, texts.messages());
+  for (const ParameterSpec& parameter : task.parameters)
+    expect_use(texts.place_of(parameter), parameter.name, texts.messages());
   expect_outputs_known(texts);
   expect_outputs_used(texts);
   expect_inputs_used(texts);

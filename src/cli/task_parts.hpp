@@ -1,5 +1,5 @@
-// The parts of a task file, as task.hpp shows them: each is described once (see task_members.hpp) for reading and writing. What a
-// part says about another one is checked when all have been read.
+// The parts of a task file, as task.hpp shows them: each is described once (see task_members.hpp) for reading and writing. What
+// a part says about another one is checked when all have been read.
 #pragma once
 
 #include <filesystem>

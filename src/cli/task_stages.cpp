@@ -21,9 +21,10 @@ void read_content(const TaskValue& value, std::vector<std::string>& content) {
 
 void describe_message(Members& in, MessageSpec& message) {
   in.one_of("role", message.role, {"system", "developer", "user", "assistant"}, "\"user\"");
-  in.member("content", [&](const TaskValue& at) { read_content(at, message.content); },
-            [&] { return message.content.size() == 1 ? OrderedJson(message.content[0]) : OrderedJson(message.content); },
-            "\"{ticket}\"");
+  in.member(
+      "content", [&](const TaskValue& at) { read_content(at, message.content); },
+      [&] { return message.content.size() == 1 ? OrderedJson(message.content[0]) : OrderedJson(message.content); },
+      "\"{ticket}\"");
 }
 
 // ---- Output ----------------------------------------------------------------------------------------------------------------
@@ -52,9 +53,10 @@ void check_argument(const TaskValue& value, const OutputStep& step) {
   try {
     OrderedJson::json_pointer(step.argument);
   } catch (const OrderedJson::exception&) {
-    value.fail(fmt::format("\"{}\" is not a JSON pointer; one begins with /, such as \"/label\" or \"/answers/0\", and ~0 and ~1 "
-                           "stand for ~ and / in a name",
-                           step.argument));
+    value.fail(
+        fmt::format("\"{}\" is not a JSON pointer; one begins with /, such as \"/label\" or \"/answers/0\", and ~0 and ~1 "
+                    "stand for ~ and / in a name",
+                    step.argument));
   }
 }
 
@@ -67,7 +69,8 @@ OutputStep read_plain_step(const TaskValue& value) {
   for (const auto& step : plain_steps()) {
     if (step.first == word) return {step.second};
   }
-  value.fail(fmt::format("\"{}\" is not known; there are {}, {}{}", word, quoted_list(words), step_examples, did_you_mean(word, words)));
+  value.fail(fmt::format("\"{}\" is not known; there are {}, {}{}", word, quoted_list(words), step_examples,
+                         did_you_mean(word, words)));
 }
 
 OutputStep read_step(const TaskValue& value) {
@@ -114,11 +117,12 @@ OrderedJson written_output(const std::vector<OutputStep>& steps) {
 void describe_stage(Members& in, StageSpec& stage) {
   in.text("name", stage.name, "\"facts\"");
   in.text("model", stage.model);
-  in.member("messages", [&](const TaskValue& at) { stage.messages = read_messages(at); },
-            [&] { return written_messages(stage.messages); }, messages_example);
+  in.member(
+      "messages", [&](const TaskValue& at) { stage.messages = read_messages(at); },
+      [&] { return written_messages(stage.messages); }, messages_example);
   in.args("args", stage.args);
-  in.member("output", [&](const TaskValue& at) { stage.output = read_output(at); },
-            [&] { return written_output(stage.output); });
+  in.member(
+      "output", [&](const TaskValue& at) { stage.output = read_output(at); }, [&] { return written_output(stage.output); });
 }
 
 std::vector<StageSpec> read_stages(const TaskValue& value) {
@@ -129,7 +133,8 @@ std::vector<StageSpec> read_stages(const TaskValue& value) {
     expect_identifier(item.at("name", ""), stage.name);
     stages.push_back(std::move(stage));
   }
-  if (stages.empty()) value.fail(fmt::format("no stages; write for example [{{\"name\": \"answer\", \"messages\": {}}}]", messages_example));
+  if (stages.empty())
+    value.fail(fmt::format("no stages; write for example [{{\"name\": \"answer\", \"messages\": {}}}]", messages_example));
   return stages;
 }
 
@@ -165,7 +170,8 @@ void describe_stages(Members& in, Task& task) {
   in.member("messages", read_only_messages,
             [&] { return is_short(task) ? written_messages(task.stages[0].messages) : OrderedJson(); });
   const auto read_only_output = [&](const TaskValue& at) {
-    if (task.stages.empty()) at.fail("\"output\" belongs to \"messages\"; each of the \"stages\" can have an \"output\" of its own");
+    if (task.stages.empty())
+      at.fail("\"output\" belongs to \"messages\"; each of the \"stages\" can have an \"output\" of its own");
     task.stages[0].output = read_output(at);
   };
   in.member("output", read_only_output, [&] { return is_short(task) ? written_output(task.stages[0].output) : OrderedJson(); });

@@ -87,8 +87,9 @@ void describe_optimizer(Members& in, OptimizerSpec& optimizer) {
   in.count("copied_words", optimizer.copied_words, {.least = 0, .most = 1000});
   in.texts("examples", optimizer.examples);
   in.args("args", optimizer.args);
-  in.member("constraints", [&](const TaskValue& at) { read_constraints(at, optimizer); },
-            [&] { return optimizer.constraints_source; });
+  in.member(
+      "constraints", [&](const TaskValue& at) { read_constraints(at, optimizer); },
+      [&] { return optimizer.constraints_source; });
 }
 
 void describe_training(Members& in, TrainingSpec& training) {

@@ -47,7 +47,8 @@ std::string problem_of_members(const json& node, const json& value, const std::s
   for (const json& key : node.value("required", json::array())) {
     if (!value.contains(key.get<std::string>())) return at + " lacks " + key.dump();
   }
-  if (value.size() < node.value("minProperties", 0U) || value.size() > node.value("maxProperties", 1000U)) return at + " has another size";
+  if (value.size() < node.value("minProperties", 0U) || value.size() > node.value("maxProperties", 1000U))
+    return at + " has another size";
   const json known = node.value("properties", json::object());
   const json others = node.value("additionalProperties", json(true));
   for (const auto& member : value.items()) {
@@ -83,7 +84,8 @@ std::string problem(const json& reference, const json& value, const std::string&
     return at + " is none of the words";
   if (node.contains("type")) {
     const json types = node["type"].is_array() ? node["type"] : json::array({node["type"]});
-    if (std::none_of(types.begin(), types.end(), [&](const json& type) { return has_type(value, type); })) return at + " has another type";
+    if (std::none_of(types.begin(), types.end(), [&](const json& type) { return has_type(value, type); }))
+      return at + " has another type";
   }
   if (node.contains("oneOf")) {
     const auto fitting = std::count_if(node["oneOf"].begin(), node["oneOf"].end(),
@@ -152,7 +154,8 @@ Texts words_behind(const std::string& text, const std::string& mark) {
   const std::string list = text.substr(begin + mark.size(), text.find('{', begin) - begin - mark.size());
   const std::regex quoted("\"([^\"]*)\"");
   Texts words;
-  for (std::sregex_iterator word(list.begin(), list.end(), quoted); word != std::sregex_iterator(); ++word) words.insert((*word)[1]);
+  for (std::sregex_iterator word(list.begin(), list.end(), quoted); word != std::sregex_iterator(); ++word)
+    words.insert((*word)[1]);
   return words;
 }
 
@@ -165,7 +168,9 @@ std::string complaint_about(const test::TaskFolder& folder, const json& task) {
   }
 }
 
-bool is_closed(const json& node) { return node.contains("properties") && node.value("additionalProperties", json()) == json(false); }
+bool is_closed(const json& node) {
+  return node.contains("properties") && node.value("additionalProperties", json()) == json(false);
+}
 
 /// The member that tells the alternatives of a oneOf apart, and its values; empty when there is none.
 std::pair<std::string, Texts> discriminator(const json& node) {
@@ -276,12 +281,13 @@ TEST_CASE("the schema's defaults are the parser's", "[cli][schema]") {
   json task = test::task_form("contained words, and nothing that has a default");
   task["evaluator"] = {{"type", "exact_match"}};
   std::size_t compared = 0;
-  walk(schema(), json(cli::resolved_json(folder.parse(task))), "", [&](const json& node, const json& value, const std::string& pointer) {
-    if (!node.contains("default")) return;
-    INFO(pointer);
-    CHECK(node["default"] == value);
-    ++compared;
-  });
+  walk(schema(), json(cli::resolved_json(folder.parse(task))), "",
+       [&](const json& node, const json& value, const std::string& pointer) {
+         if (!node.contains("default")) return;
+         INFO(pointer);
+         CHECK(node["default"] == value);
+         ++compared;
+       });
   CHECK(compared >= 20);
 }
 
