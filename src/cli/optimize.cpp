@@ -41,17 +41,6 @@ Ctrl-C once lets the calls in flight come to their end and saves; twice ends at 
 using Loader = data::DataLoader<DataPart>;
 using Clock = std::chrono::steady_clock;
 
-Prompts load_prompts(const Task& task) {
-  Prompts prompts;
-  if (!task.prompts) return prompts;
-  try {
-    prompts.load(*task.prompts);
-  } catch (const ValueError& error) {
-    throw TaskError(std::string("--prompts (\"prompts\" in the task): ") + error.what());
-  }
-  return prompts;
-}
-
 Task task_with(const OptimizeFlags& flags) {
   if (flags.resume.has_value() == !flags.task.empty())
     throw TaskError("optimize needs either a task file or --resume with the folder of a run");
