@@ -124,6 +124,17 @@ std::shared_ptr<lm::Cassette> open_cassette(const RunFolder& folder) {
   }
 }
 
+/// Where models are reached, and with which key, is not needed, and what it takes from the environment may not be there any more.
+OrderedJson task_without_endpoints(const fs::path& file) {
+  OrderedJson task = TaskDocument::read(file).root().json();
+  for (auto& model : task["models"]) {
+    if (!model.is_object()) continue;
+    model.erase("base_url");
+    model.erase("api_key");
+  }
+  return task;
+}
+
 /// What the run says of itself; a run that did not come to its end cannot be compared to its end.
 void expect_finished(const RunFolder& folder) {
   const OrderedJson result = json_in(folder.path() / "result.json");
@@ -142,22 +153,24 @@ class Replay {
   Status run() {
     expect_finished(recorded_);
     const auto cassette = open_cassette(recorded_);
-    std::optional<TemporaryFolder> temporary;
-    if (!flags_.run_dir) temporary.emplace();
-    const fs::path folder = flags_.run_dir ? *flags_.run_dir : temporary->path() / "run";
+    const TemporaryFolder temporary;
+    const fs::path folder = flags_.run_dir ? *flags_.run_dir : temporary.path() / "run";
     terminal_.note(fmt::format("replaying {} from {} replies", recorded_.path().string(), cassette->size()));
-    const auto difference = replay(cassette, folder);
+    const fs::path task = temporary.path() / "task.json";
+    detail::write_file(task, task_without_endpoints(recorded_.task_file()).dump());
+    const auto difference = replay(task, cassette, folder, recorded_.path());
     terminal_.document(result(*cassette, difference));
     return print(*cassette, difference);
   }
 
  private:
   /// The first difference; a request that is not on the cassette is one, too.
-  std::optional<Difference> replay(const std::shared_ptr<lm::Cassette>& cassette, const fs::path& folder) const {
-    OptimizeFlags flags{.task = recorded_.task_file().string(), .run_dir = folder, .output = {.quiet = true, .silent = true}};
+  static std::optional<Difference> replay(const fs::path& task, const std::shared_ptr<lm::Cassette>& cassette, const fs::path& folder,
+                                          const fs::path& recorded) {
+    OptimizeFlags flags{.task = task.string(), .run_dir = folder, .output = {.quiet = true, .silent = true}};
     flags.model.no_cache = true;
     try {
-      if (optimize(flags, cassette).status == Status::ok) return first_difference(recorded_.path(), folder);
+      if (optimize(flags, cassette).status == Status::ok) return first_difference(recorded, folder);
       return Difference{"the end of the run", "ok", "interrupted"};
     } catch (const TaskError&) {
       throw;

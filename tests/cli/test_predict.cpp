@@ -163,7 +163,7 @@ TEST_CASE("a prediction that is killed or interrupted goes on behind its last wh
   const std::string task = test::write_small_task(folder).string();
   constexpr std::size_t rows = 60;
   const std::string input = folder.write("new.jsonl", samples(rows)).string();
-  const test::ChatServer server(echo(), {.latency = std::chrono::milliseconds(30)});
+  const test::ChatServer server(echo(), {.latency = std::chrono::milliseconds(60)});
   const fs::path whole = folder.path() / "whole.jsonl";
   const fs::path output = folder.path() / "out.jsonl";
   REQUIRE(test::run_tgd(at(server, {"predict", task, "--input", input, "--output", whole.string()})).status == 0);
@@ -171,7 +171,7 @@ TEST_CASE("a prediction that is killed or interrupted goes on behind its last wh
       at(server, {"predict", task, "--input", input, "--output", output.string(), "--resume", "--max-in-flight", "2"});
 
   const int signal = GENERATE(SIGKILL, SIGINT);
-  for (const std::size_t lines : {7U, 20U, 21U, 45U}) {
+  for (const std::size_t lines : {7U, 20U, 21U, 40U}) {
     const int status = run_and_signal(arguments, signal, output, lines);
     CHECK(status == (signal == SIGKILL ? 128 + SIGKILL : 130));
     const std::string text = test::read_text(output);

@@ -32,12 +32,16 @@ void edit(const fs::path& file, const std::string& from, const std::string& to) 
 
 TEST_CASE("a recorded run is replayed without its endpoint and comes to the same", "[cli]") {
   const test::TemporaryFolder folder;
-  const fs::path task = test::write_small_task(folder, 30);
+  const fs::path file = test::write_small_task(folder, 30);
   const fs::path run = folder.path() / "run";
   {
     const test::ChatServer server(std::make_shared<lm::Simulated>(), {.shuffle = std::chrono::milliseconds(5), .seed = 1});
+    nlohmann::json task = nlohmann::json::parse(test::read_text(file));
+    task["models"]["student"] = {
+        {"provider", "openai"}, {"model", "simulated"}, {"base_url", server.url()}, {"api_key", "${TGD_TEST_KEY}"}};
+    folder.write("task.json", task.dump());
     const test::ProcessResult recorded =
-        test::optimize(task, run, {"--record", "--base-url", server.url(), "--model", "simulated", "--epochs", "1"});
+        test::optimize(file, run, {"--record", "--epochs", "1"}, {.environment = {{"TGD_TEST_KEY", "key-of-the-test"}}});
     INFO(recorded.out << recorded.err);
     REQUIRE(recorded.status == 0);
   }
