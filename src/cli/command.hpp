@@ -32,8 +32,14 @@ void add_model_flags(CLI::App& command, ModelFlags& flags);
 
 // One function for each subcommand, in the order of the help.
 void add_init(CLI::App& app, Action& action);
+void add_check(CLI::App& app, Action& action);
 void add_optimize(CLI::App& app, Action& action);
+void add_evaluate(CLI::App& app, Action& action);
+void add_predict(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
+void add_replay(CLI::App& app, Action& action);
+void add_cache(CLI::App& app, Action& action);
 void add_schema(CLI::App& app, Action& action);
+void add_completion(CLI::App& app, Action& action);
 
 }  // namespace tgd::cli

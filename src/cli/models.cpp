@@ -89,15 +89,19 @@ class Stack {
 
   lm::ChatModelPtr make(const ModelSpec& spec) const {
     if (options_.cassette && options_.cassette->mode() == lm::CassetteMode::replay)
-      return finish(std::make_shared<lm::Recorded>(options_.cassette, name_of(spec)), simulated_in_flight);
+      return finish(budgeted(std::make_shared<lm::Recorded>(options_.cassette, name_of(spec))), simulated_in_flight);
     auto [model, in_flight] = make_model(spec, options_.flags);
-    if (models_.budget) model = std::make_shared<lm::Budgeted>(model, models_.budget);
+    model = budgeted(std::move(model));
     if (models_.cache) model = std::make_shared<lm::Cached>(model, models_.cache);
     if (options_.cassette) model = std::make_shared<lm::Recorded>(model, options_.cassette);
     return finish(std::move(model), in_flight);
   }
 
  private:
+  lm::ChatModelPtr budgeted(lm::ChatModelPtr model) const {
+    return models_.budget ? std::make_shared<lm::Budgeted>(std::move(model), models_.budget) : model;
+  }
+
   lm::ChatModelPtr finish(lm::ChatModelPtr model, std::size_t in_flight) const {
     return std::make_shared<lm::Observed>(std::make_shared<Interruptible>(std::move(model), in_flight, options_.stop), ledger_);
   }
@@ -206,6 +210,12 @@ Models make_models(const Task& task, const ModelOptions& options) {
   models.by_name.try_emplace("teacher", models.by_name.at("student"));
   models.by_name.try_emplace("judge", models.by_name.at("teacher"));
   return models;
+}
+
+std::shared_ptr<lm::Ledger> meter(Models& models) {
+  const auto ledger = std::make_shared<lm::Ledger>(lm::LedgerOptions{.prices = models.prices});
+  models.wrap([&](const std::string&, lm::ChatModelPtr model) { return std::make_shared<lm::Observed>(std::move(model), ledger); });
+  return ledger;
 }
 
 }  // namespace tgd::cli

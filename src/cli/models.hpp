@@ -89,4 +89,7 @@ struct Models {
 
 Models make_models(const Task& task, const ModelOptions& options);
 
+/// Adds up what all models use from now on, and what it costs.
+std::shared_ptr<lm::Ledger> meter(Models& models);
+
 }  // namespace tgd::cli

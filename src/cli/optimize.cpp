@@ -42,17 +42,6 @@ Ctrl-C once lets the calls in flight come to their end and saves; twice ends at 
 using Loader = data::DataLoader<DataPart>;
 using Clock = std::chrono::steady_clock;
 
-Prompts load_prompts(const Task& task) {
-  Prompts prompts;
-  if (!task.prompts) return prompts;
-  try {
-    prompts.load(*task.prompts);
-  } catch (const ValueError& error) {
-    throw TaskError(std::string("--prompts (\"prompts\" in the task): ") + error.what());
-  }
-  return prompts;
-}
-
 Task task_with(const OptimizeFlags& flags) {
   if (flags.resume.has_value() == !flags.task.empty())
     throw TaskError("optimize needs either a task file or --resume with the folder of a run");
@@ -83,7 +72,7 @@ class Optimization {
         is_resumed_(flags.resume.has_value()),
         data_(load_data(task_.data)),
         prompts_(load_prompts(task_)) {
-    make_models(first_check_options(flags));  // what is wrong with them is said before a folder is made
+    make_models(model_options(flags, replayed));  // what is wrong with them is said before a folder is made
     folder_ = std::make_unique<RunFolder>(is_resumed_ ? RunFolder::open(*flags.resume) : RunFolder(task_.name, flags.run_dir));
     folder_->write_task(resolved_json(task_));
     prepare_models(flags, std::move(replayed));
@@ -115,13 +104,14 @@ class Optimization {
  private:
   void make_models(const ModelOptions& options) { models_ = cli::make_models(task_, options); }
 
-  ModelOptions first_check_options(const OptimizeFlags& flags) const { return {.flags = flags.model, .stop = interrupt_.token()}; }
+  ModelOptions model_options(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed) const {
+    return {.flags = flags.model, .stop = interrupt_.token(), .cassette = std::move(replayed)};
+  }
 
   void prepare_models(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed) {
     const Spent spent = is_resumed_ ? spent_in(folder_->path() / "calls.jsonl") : Spent{};
     task_.budget = left_of(task_.budget, spent);
-    ModelOptions options = first_check_options(flags);
-    options.cassette = std::move(replayed);
+    ModelOptions options = model_options(flags, std::move(replayed));
     if (flags.record)
       options.cassette = std::make_shared<lm::Cassette>(lm::CassetteOptions{
           .path = folder_->cassette_file(),

@@ -111,24 +111,24 @@ void print_values(Terminal& terminal, const RunReport& report, const RunFolder& 
   }
 }
 
-void print_calls(Terminal& terminal, const RunReport& report, const Models& models) {
+}  // namespace
+
+std::string calls_text(const Models& models, const lm::CostReport& costs) {
   std::vector<std::string> purposes;
   std::int64_t total = 0;
   for (const auto& [purpose, count] : models.counts->by_purpose()) {
     purposes.push_back(fmt::format("{} {}", count, purpose.empty() ? "other" : purpose));
     total += count;
   }
-  const lm::Usage usage = report.usage.total().usage;
-  std::string text = fmt::format("\nCalls: {} ({})", total, tgd::detail::join(purposes, ", "));
+  const lm::Usage usage = costs.total().usage;
+  std::string text = fmt::format("Calls: {} ({})", total, tgd::detail::join(purposes, ", "));
   if (models.counts->cached() > 0) text += fmt::format(", {} from the cache", models.counts->cached());
   text += fmt::format("; tokens: {} in, {} out{}", usage.prompt_tokens, usage.completion_tokens,
                       usage.reported < usage.calls - models.counts->cached() ? " as far as the endpoint said" : "");
-  const auto cost = report.usage.cost();
+  const auto cost = costs.cost();
   if (!cost || cost->pico_usd() > 0) text += "; cost: " + (cost ? cost->text() : "unknown");
-  terminal.line(text + fmt::format("; time: {:.1f} s", report.seconds));
+  return text;
 }
-
-}  // namespace
 
 std::string score_text(const EvaluatorSpec& evaluator, double score) {
   return evaluator.best_score == 1 ? fmt::format("{:.1f}%", score * 100) : fmt::format("{:.3g}", score);
@@ -181,7 +181,7 @@ void print_summary(Terminal& terminal, const RunReport& report, const Models& mo
   terminal.line("");
   print_scores(terminal, report);
   print_values(terminal, report, folder);
-  print_calls(terminal, report, models);
+  terminal.line(fmt::format("\n{}; time: {:.1f} s", calls_text(models, report.usage), report.seconds));
   if (models.is_simulated())
     terminal.line("The LM was simulated: these figures show that the loop works, not how well a language model does.");
   terminal.line(fmt::format(

@@ -26,6 +26,9 @@ std::string chance_text(double chance);
 /// The p-value of a difference between two measurements of the same samples, whichever is better. See probability_of_chance().
 double two_sided_chance(const std::vector<double>& before, const std::vector<double>& after);
 
+/// "Calls: 961 (23 backward, …); tokens: … in, … out; cost: …".
+std::string calls_text(const Models& models, const lm::CostReport& costs);
+
 /// One part of the data, measured sample by sample with the first and with the best parameters. Empty: not measured.
 struct PartScores {
   std::vector<double> before = {};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <tgd/functions.hpp>
 #include <tgd/template.hpp>
 
@@ -63,6 +64,47 @@ std::string texts_of(const Messages& messages, const Inputs& filled_in) {
 
 }  // namespace
 
+Prompts load_prompts(const Task& task) {
+  Prompts prompts;
+  if (!task.prompts) return prompts;
+  try {
+    prompts.load(*task.prompts);
+  } catch (const ValueError& error) {
+    throw TaskError(std::string("--prompts (\"prompts\" in the task): ") + error.what());
+  }
+  return prompts;
+}
+
+OrderedJson as_object(const NamedValues& values) {
+  OrderedJson json = OrderedJson::object();
+  for (const auto& [name, value] : values) json[name] = value;
+  return json;
+}
+
+namespace {
+
+bool is_refusal(const std::exception& error) {
+  const auto* lm_error = dynamic_cast<const LMError*>(&error);
+  return (lm_error != nullptr && lm_error->kind() == LMError::Kind::cancelled) || dynamic_cast<const BudgetError*>(&error) != nullptr;
+}
+
+}  // namespace
+
+Answer answer_of(const std::vector<StageResult>& stages, std::size_t sample) {
+  Answer answer;
+  try {
+    for (const StageResult& stage : stages) {
+      Output output = stage.parser->parse(stage.reply[sample].item_text());
+      if (output.problem && answer.problem.empty()) answer.problem = fmt::format("the reply of {}: {}", stage.name, *output.problem);
+      answer.outputs.emplace_back(stage.name, std::move(output.text));
+    }
+  } catch (const std::exception& error) {
+    answer.error = error.what();
+    answer.is_refused = is_refusal(error);
+  }
+  return answer;
+}
+
 TaskAgent::TaskAgent(const Task& task, NamedModels models, Prompts prompts)
     : models_(std::move(models)), prompts_(std::move(prompts)), evaluator_(task.evaluator) {
   for (const ParameterSpec& spec : task.parameters) register_parameter(spec.name, {spec.value, spec.role});
@@ -112,7 +154,7 @@ std::vector<StageResult> TaskAgent::run(const Batch& batch) const {
     const Variable output =
         map(reply, [parser = stage.parser](const Data& item) -> Data { return parser->parse(item.text()).text; });
     known.insert_or_assign(stage.name, output);
-    results.push_back({stage.name, reply, output});
+    results.push_back({stage.name, reply, output, stage.parser});
   }
   return results;
 }

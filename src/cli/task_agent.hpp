@@ -23,9 +23,14 @@
 
 namespace tgd::cli {
 
+/// tgd's own texts, and those that the task uses instead. Throws TaskError for a folder that holds something else.
+Prompts load_prompts(const Task& task);
 
 /// Parameters' names and values, in the order of the task.
 using NamedValues = std::vector<std::pair<std::string, std::string>>;
+
+/// {"instructions": "…", …}
+OrderedJson as_object(const NamedValues& values);
 
 /// The outcomes of samples, by position. `rows` are their numbers in the data file.
 struct SampleResults {
@@ -39,7 +44,22 @@ struct StageResult {
   std::string name;
   Variable reply;
   Variable output;
+  std::shared_ptr<const OutputParser> parser;
 };
+
+/// What became of one sample.
+struct Answer {
+  NamedValues outputs = {};  ///< by stage; the last one's is the prediction
+  std::string problem = {};  ///< what could not be parsed, and why; an output is then the reply itself
+  std::string error = {};    ///< of the call that failed; the outputs end before it
+  bool is_refused = false;   ///< that call was not made: the program was interrupted, or the budget is used up
+
+  bool ok() const { return error.empty(); }
+  const std::string& prediction() const { return outputs.back().second; }
+};
+
+/// Waits for one sample.
+Answer answer_of(const std::vector<StageResult>& stages, std::size_t sample = 0);
 
 class TaskAgent final : public Module {
  public:
@@ -47,6 +67,7 @@ class TaskAgent final : public Module {
 
   /// Starts all stages. The last one's output is the prediction.
   std::vector<StageResult> run(const Batch& batch) const;
+  Evaluation evaluate(const Batch& batch, const Variable& prediction) const;
   std::optional<StepResult> training_step(Batch& batch);
   /// Keeps what becomes of each sample, for results().
   std::optional<StepResult> validation_step(Batch& batch);
@@ -78,7 +99,6 @@ class TaskAgent final : public Module {
 
   Stage make_stage(const Task& task, std::size_t number) const;
   Variable content(const std::string& text, Inputs& filled_in) const;
-  Evaluation evaluate(const Batch& batch, const Variable& prediction) const;
 
   NamedModels models_;
   Prompts prompts_;

@@ -44,7 +44,7 @@ std::size_t Terminal::width() const {
 }
 
 void Terminal::line(const std::string& text) {
-  if (!flags_.json) print(text);
+  if (!flags_.json && !flags_.silent) print(text);
 }
 
 void Terminal::note(const std::string& text) {
@@ -65,7 +65,7 @@ void Terminal::progress(const std::string& text) {
 }
 
 void Terminal::document(const OrderedJson& json) {
-  if (!flags_.json) return;
+  if (!flags_.json || flags_.silent) return;
   clear_progress();
   fmt::print("{}\n", json.dump(2, ' ', false, OrderedJson::error_handler_t::replace));
   std::fflush(stdout);

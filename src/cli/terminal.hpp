@@ -17,6 +17,7 @@ struct OutputFlags {
   bool quiet = false;
   bool verbose = false;
   bool json = false;
+  bool silent = false;  ///< nothing at all: another command runs this one and says itself what came of it
 };
 
 class Terminal {

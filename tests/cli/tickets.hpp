@@ -17,6 +17,12 @@ namespace tgd::test {
 
 inline const std::filesystem::path examples = TGD_EXAMPLES_DIR;
 
+/// The program with these arguments.
+inline ProcessResult run_tgd(std::vector<std::string> arguments, const ProcessOptions& options = {}) {
+  arguments.insert(arguments.begin(), TGD_PROGRAM);
+  return run_process(arguments, options);
+}
+
 /// `tgd optimize` with a folder of its own for the run.
 inline ProcessResult optimize(const std::filesystem::path& task, const std::filesystem::path& run_dir,
                               std::vector<std::string> flags = {}, const ProcessOptions& options = {}) {

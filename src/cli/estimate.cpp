@@ -1,0 +1,324 @@
+#include "cli/estimate.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include <fmt/format.h>
+#include <tgd/autograd.hpp>
+#include <tgd/data/data_loader.hpp>
+#include <tgd/lm/simulated.hpp>
+#include <tgd/lm/tokens.hpp>
+
+#include "cli/task_agent.hpp"
+
+namespace tgd::cli {
+
+namespace {
+
+// What replies have that no trial has shown. Means of typical ones.
+constexpr double unknown_answer_tokens = 100;
+constexpr double verdict_tokens = 80;
+constexpr double critique_tokens = 250;  // of up to eight samples
+
+// Larger parts are estimated from so many of their samples.
+constexpr std::size_t most_counted = 200;
+
+void add(Amounts& sum, const Amounts& amounts, double times) {
+  for (const auto& [key, amount] : amounts) {
+    Amount& entry = sum[key];
+    entry.calls += amount.calls * times;
+    entry.prompt_tokens += amount.prompt_tokens * times;
+    entry.completion_tokens += amount.completion_tokens * times;
+  }
+}
+
+/// The same calls with longer prompts.
+Amounts grown(Amounts amounts, double tokens_per_call) {
+  for (auto& entry : amounts) entry.second.prompt_tokens += entry.second.calls * tokens_per_call;
+  return amounts;
+}
+
+/// How the figures of a model differ from the estimates.
+class Experience {
+ public:
+  Experience(const Task& task, const TaskData& data, const Models& models, const std::vector<TrialCall>& trial) : trial_(trial) {
+    for (const auto& [name, model] : models.by_name) {
+      for (const auto& [first_name, distinct] : models.distinct()) {
+        if (distinct == model) roles_[name] = first_name;
+      }
+    }
+    if (task.data.has_target())
+      answer_tokens_ = static_cast<double>(lm::estimate_tokens(data.train[0].at(target_name).item_text())) + 3;
+  }
+
+  double prompt_factor(const std::string& name) const {
+    double estimated = 0;
+    double used = 0;
+    for (const TrialCall& call : trial_) {
+      if (call.role != roles_.at(name) || call.usage.prompt_tokens == 0) continue;
+      estimated += static_cast<double>(call.estimated_prompt_tokens);
+      used += static_cast<double>(call.usage.prompt_tokens);
+    }
+    return estimated > 0 ? used / estimated : 1;
+  }
+
+  double completion_tokens(const std::string& name, const std::string& purpose) const {
+    double calls = 0;
+    double tokens = 0;
+    for (const TrialCall& call : trial_) {
+      if (call.role != roles_.at(name) || call.purpose != purpose || call.usage.completion_tokens == 0) continue;
+      calls += 1;
+      tokens += static_cast<double>(call.usage.completion_tokens);
+    }
+    if (calls > 0) return tokens / calls;
+    if (purpose == "forward") return answer_tokens_;
+    return purpose == "judge" ? verdict_tokens : critique_tokens;
+  }
+
+ private:
+  const std::vector<TrialCall>& trial_;
+  std::map<std::string, std::string> roles_;  // name to the first name of the same model
+  double answer_tokens_ = unknown_answer_tokens;
+};
+
+/// What the stand-ins were asked.
+struct Tally {
+  std::mutex mutex;
+  Amounts amounts;
+
+  Amounts take() {
+    const std::lock_guard lock(mutex);
+    return std::exchange(amounts, {});
+  }
+};
+
+/// Sends nothing and counts. Its answers are wrong, so that a step has everything to do; what criticises and rewrites is simulated.
+class StandIn final : public lm::ChatModel {
+ public:
+  StandIn(std::string name, const EvaluatorSpec& evaluator, const Experience& experience, std::shared_ptr<Tally> tally)
+      : name_(std::move(name)), evaluator_(evaluator), experience_(experience), tally_(std::move(tally)) {}
+
+  void start(lm::Request request, Done done) override {
+    const std::string purpose = request.info.purpose;
+    const double prompt_tokens = static_cast<double>(lm::estimate_prompt_tokens(request)) * experience_.prompt_factor(name_);
+    double completion_tokens = experience_.completion_tokens(name_, purpose);
+    std::string text;
+    if (purpose == "forward") {
+      text = std::string(static_cast<std::size_t>(4 * completion_tokens), 'x');
+    } else if (purpose == "judge") {
+      text = verdict();
+    } else {
+      text = editor_.chat(request).content;
+      if (purpose == "optimize") completion_tokens = static_cast<double>(lm::estimate_tokens(text));
+    }
+    count(purpose, {1, prompt_tokens, completion_tokens});
+    done(lm::Reply{.content = text, .finish_reason = "stop"});
+  }
+  std::string provider() const override { return "estimate"; }
+  std::string class_type() const override { return "StandIn"; }
+
+ private:
+  std::string verdict() const {
+    const double score = evaluator_.best_score + (evaluator_.higher_is_better ? -1 : 1);
+    return fmt::format(R"({{"score": {}, "explanation": "It falls short."}})", score);
+  }
+
+  void count(const std::string& purpose, const Amount& amount) {
+    const std::lock_guard lock(tally_->mutex);
+    add(tally_->amounts, {{{purpose, name_}, amount}}, 1);
+  }
+
+  std::string name_;
+  const EvaluatorSpec& evaluator_;
+  const Experience& experience_;
+  std::shared_ptr<Tally> tally_;
+  lm::Simulated editor_;
+};
+
+/// What each piece of a run takes, with the prompts as they are.
+struct Pieces {
+  Amounts train;
+  Amounts validation;
+  Amounts test;
+  Amounts critique;  ///< the backward pass of a step in which every sample fails
+  Amounts rewrite;   ///< the optimizer's requests in a step, each once
+};
+
+class Rehearsal {
+ public:
+  Rehearsal(const Task& task, const TaskData& data, const Experience& experience, const Models& models)
+      : task_(task), data_(data), tally_(std::make_shared<Tally>()) {
+    for (const auto& entry : models.by_name)
+      stand_ins_[entry.first] = std::make_shared<StandIn>(entry.first, task.evaluator, experience, tally_);
+    agent_ = std::make_unique<TaskAgent>(task, stand_ins_, load_prompts(task));
+  }
+
+  Pieces run() {
+    Pieces pieces{measure(data_.train), measure(data_.validation), measure(data_.test), {}, {}};
+    step(pieces);
+    return pieces;
+  }
+
+ private:
+  Amounts measure(const DataPart& part) {
+    const NoGradGuard no_grad;
+    const std::size_t counted = std::min(part.size(), most_counted);
+    const Batch batch = batch_of(part, counted);
+    agent_->evaluate(batch, agent_->run(batch).back().output).score.wait();
+    Amounts amounts;
+    add(amounts, tally_->take(), static_cast<double>(part.size()) / static_cast<double>(counted));
+    return amounts;
+  }
+
+  void step(Pieces& pieces) {
+    const std::size_t samples = std::min(data_.train.size(), task_.training.batch_size);
+    const std::size_t counted = std::min(samples, most_counted);
+    Batch batch = batch_of(data_.train, counted);
+    const auto result = agent_->training_step(batch);
+    result->evaluation.score.wait();
+    tally_->take();
+    result->evaluation.explanation.backward({.model = stand_ins_.at("teacher")});
+    add(pieces.critique, tally_->take(), static_cast<double>(samples) / static_cast<double>(counted));
+    agent_->configure_optimizers()->step();
+    pieces.rewrite = each_once(tally_->take());
+  }
+
+  /// A simulated value may have been refused and asked for again.
+  Amounts each_once(const Amounts& amounts) const {
+    const double requests = task_.optimizer.joint ? 1 : static_cast<double>(task_.parameters.size());
+    Amounts result;
+    for (const auto& [key, amount] : amounts) add(result, {{key, amount}}, std::min(1.0, requests / amount.calls));
+    return result;
+  }
+
+  const Task& task_;
+  const TaskData& data_;
+  std::shared_ptr<Tally> tally_;
+  NamedModels stand_ins_;
+  std::unique_ptr<TaskAgent> agent_;
+};
+
+std::optional<lm::Cost> cost_of(const Amounts& amounts, const Models& models) {
+  lm::Cost sum;
+  for (const auto& [key, amount] : amounts) {
+    const lm::Usage usage{.calls = std::llround(amount.calls),
+                          .attempts = std::llround(amount.calls),
+                          .reported = std::llround(amount.calls),
+                          .prompt_tokens = std::llround(amount.prompt_tokens),
+                          .completion_tokens = std::llround(amount.completion_tokens)};
+    if (usage.calls == 0) continue;
+    const auto cost = models.prices.cost(models.at(key.second)->model_name(), usage);
+    if (!cost) return std::nullopt;
+    sum += *cost;
+  }
+  return sum;
+}
+
+Outlook outlook(const Task& task, const TaskData& data, const Pieces& pieces, const Scenario& scenario) {
+  const Schedule schedule = schedule_of(task.training, data.train.size());
+  const double steps = scenario.failing > 0 ? static_cast<double>(schedule.steps) : 0;
+  // Parameters stand in some of the stages: spread over all of them.
+  const double growth = scenario.growth * static_cast<double>(task.parameters.size()) / static_cast<double>(task.stages.size());
+  const double per_train_sample = 1 / static_cast<double>(data.train.size());
+  Outlook result{.scenario = scenario.name, .all = {}, .measurements = {}};
+  for (const Amounts* part : {&pieces.train, &pieces.test}) {
+    add(result.measurements, *part, 1);
+    add(result.measurements, grown(*part, growth), 1);
+  }
+  add(result.all, result.measurements, 1);
+  add(result.all, pieces.validation, 1);
+
+  const Amounts train = grown(pieces.train, growth / 2);
+  const Amounts validation = grown(pieces.validation, growth / 2);
+  add(result.all, validation, static_cast<double>(schedule.validations) - 1);
+  add(result.all, train, static_cast<double>(schedule.trained) * per_train_sample);
+  add(result.all, grown(pieces.critique, growth / 2), steps * scenario.failing);
+  const Gate& gate = task.training.gate;
+  const double proposals = gate.confidence > 0 ? static_cast<double>(gate.proposals) : 1;
+  const double requests = 1 + scenario.reasks * static_cast<double>(task.optimizer.max_reasks);
+  add(result.all, grown(pieces.rewrite, growth / 2), steps * proposals * requests);
+  if (gate.confidence > 0) {
+    add(result.all, train, steps * proposals * static_cast<double>(task.training.batch_size) * per_train_sample);
+    add(result.all, validation, steps * scenario.gate);
+  }
+  return result;
+}
+
+}  // namespace
+
+Amount total(const Amounts& amounts) {
+  Amount sum;
+  for (const auto& [key, amount] : amounts) {
+    sum.calls += amount.calls;
+    sum.prompt_tokens += amount.prompt_tokens;
+    sum.completion_tokens += amount.completion_tokens;
+  }
+  return sum;
+}
+
+Schedule schedule_of(const TrainingSpec& training, std::size_t train_samples) {
+  const auto quotient_up = [](std::size_t a, std::size_t b) { return (a + b - 1) / b; };
+  const std::size_t steps_in_epoch = quotient_up(train_samples, training.batch_size);
+  std::size_t steps = training.epochs * steps_in_epoch;
+  if (training.max_steps > 0) steps = std::min(steps, training.max_steps);
+  const std::size_t interval = training.validate_every > 0 ? training.validate_every : steps_in_epoch;
+  return {.steps = steps,
+          .validations = 1 + quotient_up(steps, interval),
+          .trained = steps / steps_in_epoch * train_samples + steps % steps_in_epoch * training.batch_size};
+}
+
+const std::vector<Scenario>& scenarios() {
+  static const std::vector<Scenario> all{{"low", 0, 0, 0, 0}, {"likely", 0.5, 0, 0.5, 200}, {"high", 1, 1, 1, 800}};
+  return all;
+}
+
+Batch batch_of(const DataPart& part, std::size_t count) {
+  std::vector<data::Record> samples;
+  for (std::size_t i = 0; i < count; ++i) samples.push_back(part[i * part.size() / count]);
+  return data::collate(samples);
+}
+
+std::vector<Outlook> estimate(const Task& task, const TaskData& data, const Models& models, const std::vector<TrialCall>& trial) {
+  const Experience experience(task, data, models, trial);
+  const Pieces pieces = Rehearsal(task, data, experience, models).run();
+  std::vector<Outlook> outlooks;
+  for (const Scenario& scenario : scenarios()) {
+    Outlook result = outlook(task, data, pieces, scenario);
+    result.cost = cost_of(result.all, models);
+    result.measurements_cost = cost_of(result.measurements, models);
+    outlooks.push_back(std::move(result));
+  }
+  return outlooks;
+}
+
+std::string budget_text(const lm::BudgetLimits& limits, const Outlook& outlook, std::size_t steps) {
+  struct Limit {
+    std::string text;
+    double amount;
+    double all;
+    double measurements;
+  };
+  const Amount all = total(outlook.all);
+  const Amount measurements = total(outlook.measurements);
+  std::vector<Limit> reached;
+  const auto look_at = [&](const auto& limit, const std::string& unit, double needed, double to_measure) {
+    if (limit && needed > static_cast<double>(*limit))
+      reached.push_back({fmt::format("{} {}", *limit, unit), static_cast<double>(*limit), needed, to_measure});
+  };
+  look_at(limits.calls, "calls", all.calls, measurements.calls);
+  look_at(limits.prompt_tokens, "prompt tokens", all.prompt_tokens, measurements.prompt_tokens);
+  look_at(limits.completion_tokens, "completion tokens", all.completion_tokens, measurements.completion_tokens);
+  if (outlook.cost && outlook.measurements_cost) look_at(limits.usd, "USD", outlook.cost->usd(), outlook.measurements_cost->usd());
+  if (reached.empty()) return "";
+
+  const auto share = [](const Limit& limit) { return (limit.amount - limit.measurements) / (limit.all - limit.measurements); };
+  const Limit& first = *std::min_element(reached.begin(), reached.end(), [&](const Limit& a, const Limit& b) { return share(a) < share(b); });
+  if (share(first) <= 0) return fmt::format("the budget of {} is too small to measure the prompts before and after training", first.text);
+  return fmt::format("the budget of {} ends the run after about step {} of {}", first.text,
+                     static_cast<std::size_t>(share(first) * static_cast<double>(steps)), steps);
+}
+
+}  // namespace tgd::cli

@@ -1,0 +1,78 @@
+// Estimate: how many calls, tokens and USD a run takes, before any of it is paid. The task's stages, evaluator, backward pass and
+// optimizer run over the real data with models that send nothing: the requests are those of the run, the replies stand-ins.
+// Tokens are those of tgd/lm/tokens.hpp, corrected by what a trial call has shown.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tgd/lm/prices.hpp>
+
+#include "cli/models.hpp"
+#include "cli/task.hpp"
+#include "cli/task_data.hpp"
+
+namespace tgd::cli {
+
+/// What one call has shown of a model.
+struct TrialCall {
+  std::string role;     ///< the first of the model's names
+  std::string purpose;  ///< "forward", "judge"
+  std::string reply = {};
+  std::string error = {};  ///< empty: it was answered
+  double seconds = 0;
+  std::int64_t estimated_prompt_tokens = 0;
+  lm::Usage usage = {};
+};
+
+struct Amount {
+  double calls = 0;
+  double prompt_tokens = 0;
+  double completion_tokens = 0;
+};
+
+/// By purpose ("forward", "backward", "optimize", "judge", …) and name of the model.
+using Amounts = std::map<std::pair<std::string, std::string>, Amount>;
+Amount total(const Amounts& amounts);
+
+/// A run in numbers.
+struct Schedule {
+  std::size_t steps = 0;
+  std::size_t validations = 0;
+  std::size_t trained = 0;  ///< samples, each as often as it is seen
+};
+Schedule schedule_of(const TrainingSpec& training, std::size_t train_samples);
+
+/// One way in which the run may go.
+struct Scenario {
+  const char* name;
+  double failing;         ///< share of the training samples that need feedback
+  double reasks;          ///< share of the allowed further requests for a usable new value that is used
+  double gate;            ///< share of the validation part that a proposal is tried on
+  double growth;          ///< tokens by which a prompt is longer in the end
+};
+/// Nothing fails; half of it does; everything does, and every new value is asked for as often as it may be.
+const std::vector<Scenario>& scenarios();
+
+struct Outlook {
+  std::string scenario;
+  Amounts all;
+  Amounts measurements;  ///< those of them before and after training
+  std::optional<lm::Cost> cost = {};               ///< nothing: a model has no price
+  std::optional<lm::Cost> measurements_cost = {};
+};
+
+/// One for each scenario, in their order.
+std::vector<Outlook> estimate(const Task& task, const TaskData& data, const Models& models, const std::vector<TrialCall>& trial);
+
+/// What the task's budget means for a run: "the budget of 500 calls ends the run after about step 12 of 24". Empty: it lets it be.
+std::string budget_text(const lm::BudgetLimits& limits, const Outlook& outlook, std::size_t steps);
+
+/// Some samples of a part, evenly over it.
+Batch batch_of(const DataPart& part, std::size_t count);
+
+}  // namespace tgd::cli

@@ -1,0 +1,315 @@
+// `tgd evaluate`: measures prompts side by side on one part of the data.
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <tgd/autograd.hpp>
+#include <tgd/data/data_loader.hpp>
+#include <tgd/version.hpp>
+
+#include "cli/command.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/prompt_spec.hpp"
+#include "cli/summary.hpp"
+#include "cli/task.hpp"
+#include "cli/task_agent.hpp"
+#include "cli/task_data.hpp"
+#include "core/file.hpp"
+#include "core/text.hpp"
+
+namespace tgd::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* examples = R"(Examples:
+  tgd evaluate task.json
+      how well the task's own prompt does on the test part
+  tgd evaluate task.json --prompt first --prompt runs/tickets-20261121-195647 --prompt mine.txt
+      three prompts side by side; the others are compared with the one named first
+  tgd evaluate task.json --split validation --model gpt-4o-mini --output answers.jsonl
+      with another model, and what it answered to each sample
+
+p is the probability that the difference is chance, by a two-sided paired test over the samples. "fixed" and "broken" count the
+samples that score better and worse than with the first prompt.)";
+
+struct EvaluateFlags {
+  std::string task = {};
+  std::string split = "test";
+  std::vector<std::string> prompts = {"first"};
+  ModelFlags model = {};
+  std::optional<fs::path> output_file = {};
+  bool force = false;
+  OutputFlags output = {};
+};
+
+/// A part of the data under way with one prompt.
+struct Measuring {
+  std::string part;
+  Batch batch;
+  std::vector<StageResult> stages;
+  Variable score;
+};
+
+struct SampleScore {
+  std::string part;
+  std::size_t row = 0;
+  std::optional<std::string> target = {};
+  Answer answer = {};
+  std::optional<double> score = {};  ///< nothing: the sample failed
+};
+
+/// One prompt's samples, in the same order for all prompts.
+struct Measured {
+  std::string prompt;
+  std::vector<SampleScore> samples = {};
+};
+
+/// One prompt compared with the first one, over the samples that got a score with both.
+struct Comparison {
+  std::vector<double> first = {};
+  std::vector<double> other = {};
+  std::size_t fixed = 0;
+  std::size_t broken = 0;
+
+  double difference() const { return mean(other) - mean(first); }
+};
+
+std::vector<std::string> parts_of(const std::string& split) {
+  return split == "all" ? std::vector<std::string>{"train", "validation", "test"} : std::vector<std::string>{split};
+}
+
+std::vector<double> scores_of(const Measured& measured) {
+  std::vector<double> scores;
+  for (const SampleScore& sample : measured.samples) {
+    if (sample.score) scores.push_back(*sample.score);
+  }
+  return scores;
+}
+
+Comparison compare(const Measured& first, const Measured& other, bool higher_is_better) {
+  Comparison result;
+  for (std::size_t i = 0; i < first.samples.size(); ++i) {
+    const auto& before = first.samples[i].score;
+    const auto& after = other.samples[i].score;
+    if (!before || !after) continue;
+    result.first.push_back(*before);
+    result.other.push_back(*after);
+    if (*before == *after) continue;
+    ++((*after > *before) == higher_is_better ? result.fixed : result.broken);
+  }
+  return result;
+}
+
+OrderedJson sample_json(const std::string& prompt, const SampleScore& sample) {
+  const Answer& answer = sample.answer;
+  OrderedJson json{{"prompt", prompt}, {"part", sample.part}, {"row", sample.row}};
+  json["prediction"] = answer.ok() ? OrderedJson(answer.prediction()) : OrderedJson(nullptr);
+  if (sample.target) json["target"] = *sample.target;
+  json["score"] = sample.score ? OrderedJson(*sample.score) : OrderedJson(nullptr);
+  if (answer.outputs.size() > 1) json["outputs"] = as_object(answer.outputs);
+  if (!answer.problem.empty()) json["problem"] = answer.problem;
+  if (!answer.error.empty()) json["error"] = answer.error;
+  return json;
+}
+
+class Evaluating {
+ public:
+  explicit Evaluating(const EvaluateFlags& flags)
+      : interrupt_([this] { terminal_.note("Interrupted: waiting for the calls in flight. Ctrl-C again ends at once."); }),
+        terminal_(flags.output),
+        flags_(flags),
+        task_(read_task(flags.task)) {
+    apply(flags.model, task_);
+    for (const std::string& spec : flags.prompts) prompts_.push_back(read_prompt(spec, task_));
+    if (flags.output_file && !flags.force && fs::exists(*flags.output_file))
+      throw TaskError(fmt::format("--output: there is a file {}; name another one, or replace it with --force", flags.output_file->string()));
+    data_ = std::make_unique<TaskData>(load_data(task_.data));
+    models_ = make_models(task_, {.flags = flags.model, .stop = interrupt_.token()});
+    ledger_ = meter(models_);
+  }
+
+  Status run() {
+    print_head();
+    measure();
+    if (interrupt_.requested()) {
+      terminal_.line("Interrupted before all samples were measured." +
+                     std::string(task_.cache ? " The cache has the replies so far: the same command goes on from there." : ""));
+      return Status::interrupted;
+    }
+    if (flags_.output_file) write_samples();
+    terminal_.document(result());
+    print_table();
+    return report_failures();
+  }
+
+ private:
+  void print_head() {
+    std::size_t samples = 0;
+    for (const std::string& part : parts_of(flags_.split)) samples += data_->part(part).size();
+    terminal_.note(terminal_.bold(fmt::format("tgd {}: evaluating {}", version(), task_.name)));
+    terminal_.note(fmt::format("  data   {} samples ({})", samples, flags_.split));
+    terminal_.note("  LM     " + models_.text());
+  }
+
+  /// All prompts' calls are on their way before the first reply is read.
+  void measure() {
+    const NoGradGuard no_grad;
+    const Prompts texts = load_prompts(task_);
+    std::vector<std::vector<Measuring>> under_way;
+    for (const NamedPrompt& prompt : prompts_) under_way.push_back(start(prompt, texts));
+    for (std::size_t i = 0; i < prompts_.size(); ++i) {
+      terminal_.progress(fmt::format("measuring {}", prompts_[i].name));
+      measured_.push_back({prompts_[i].name});
+      for (const Measuring& measuring : under_way[i]) collect(measuring, measured_.back().samples);
+    }
+  }
+
+  std::vector<Measuring> start(const NamedPrompt& prompt, const Prompts& texts) {
+    TaskAgent agent(task_, models_.by_name, texts);
+    agent.set_values(prompt.values);
+    std::vector<Measuring> under_way;
+    for (const std::string& part : parts_of(flags_.split)) {
+      const DataPart& samples = data_->part(part);
+      for (Batch& batch : data::DataLoader<DataPart>(samples, {.batch_size = samples.size()})) {
+        std::vector<StageResult> stages = agent.run(batch);
+        const Variable score = agent.evaluate(batch, stages.back().output).score;
+        under_way.push_back({part, std::move(batch), std::move(stages), score});
+      }
+    }
+    return under_way;
+  }
+
+  static void collect(const Measuring& measuring, std::vector<SampleScore>& samples) {
+    const std::vector<std::int64_t> rows = measuring.batch.at(row_name).data().integers();
+    const auto target = measuring.batch.find(target_name);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      SampleScore sample{.part = measuring.part, .row = static_cast<std::size_t>(rows[i]), .answer = answer_of(measuring.stages, i)};
+      if (target != measuring.batch.end()) sample.target = target->second[i].item_text();
+      try {
+        if (sample.answer.ok()) sample.score = measuring.score[i].real();
+      } catch (const std::exception& error) {
+        sample.answer.error = error.what();  // a judge's call
+      }
+      samples.push_back(std::move(sample));
+    }
+  }
+
+  void write_samples() const {
+    std::string lines;
+    for (const Measured& measured : measured_) {
+      for (const SampleScore& sample : measured.samples)
+        lines += sample_json(measured.prompt, sample).dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
+    }
+    detail::write_file(*flags_.output_file, lines);
+  }
+
+  OrderedJson result() const {
+    OrderedJson json{{"name", task_.name}, {"split", flags_.split}, {"prompts", OrderedJson::array()}};
+    for (std::size_t i = 0; i < measured_.size(); ++i) json["prompts"].push_back(prompt_json(i));
+    json["simulated"] = models_.is_simulated();
+    json["calls"] = models_.counts->by_purpose();
+    json["cached_calls"] = models_.counts->cached();
+    json["cost"] = OrderedJson(ledger_->totals().to_json().value());
+    json["version"] = version();
+    return json;
+  }
+
+  OrderedJson prompt_json(std::size_t i) const {
+    const std::vector<double> scores = scores_of(measured_[i]);
+    OrderedJson json{{"prompt", measured_[i].prompt},
+                     {"values", as_object(prompts_[i].values)},
+                     {"score", scores.empty() ? OrderedJson(nullptr) : OrderedJson(mean(scores))},
+                     {"samples", scores.size()},
+                     {"failed", measured_[i].samples.size() - scores.size()}};
+    if (i == 0) return json;
+    const Comparison comparison = compare_with_first(i);
+    if (comparison.first.empty()) return json;
+    json["difference"] = comparison.difference();
+    json["p_value"] = two_sided_chance(comparison.first, comparison.other);
+    json["fixed"] = comparison.fixed;
+    json["broken"] = comparison.broken;
+    return json;
+  }
+
+  Comparison compare_with_first(std::size_t i) const {
+    return compare(measured_.front(), measured_[i], task_.evaluator.higher_is_better);
+  }
+
+  void print_table() {
+    std::size_t width = 10;
+    for (const Measured& measured : measured_) width = std::max(width, detail::count_characters(measured.prompt));
+    terminal_.line(fmt::format("\n{:<{}}{:>9}{:>9}{}", score_name(task_.evaluator), width + 2, "samples", "score",
+                               measured_.size() > 1 ? "   fixed  broken  difference" : ""));
+    for (std::size_t i = 0; i < measured_.size(); ++i) terminal_.line(row_text(i, width));
+    terminal_.line("\n" + calls_text(models_, ledger_->totals()));
+    if (models_.is_simulated())
+      terminal_.line("The LM was simulated: these figures show that the loop works, not how well a language model does.");
+    if (flags_.output_file) terminal_.line("Each sample's answer: " + flags_.output_file->string());
+  }
+
+  std::string row_text(std::size_t i, std::size_t width) const {
+    const std::vector<double> scores = scores_of(measured_[i]);
+    const std::string score = scores.empty() ? "-" : score_text(task_.evaluator, mean(scores));
+    std::string text = fmt::format("  {:<{}}{:>9}{:>9}", measured_[i].prompt, width, scores.size(), score);
+    if (i == 0) return text;
+    const Comparison comparison = compare_with_first(i);
+    if (comparison.first.empty()) return text;
+    text += fmt::format("{:>8}{:>8}  {}", comparison.fixed, comparison.broken,
+                        difference_text(task_.evaluator, comparison.difference()));
+    if (comparison.difference() == 0) return text;
+    return text + fmt::format(" ({})", chance_text(two_sided_chance(comparison.first, comparison.other)));
+  }
+
+  Status report_failures() {
+    std::size_t failed = 0;
+    std::string first;
+    for (const Measured& measured : measured_) {
+      for (const SampleScore& sample : measured.samples) {
+        if (sample.score) continue;
+        if (failed++ == 0) first = fmt::format("row {} with {}: {}", sample.row, measured.prompt, sample.answer.error);
+      }
+    }
+    if (failed == 0) return Status::ok;
+    throw Error(fmt::format("{} sample{} failed and count nowhere; the first: {}", failed, failed == 1 ? "" : "s", first));
+  }
+
+  Interrupt interrupt_;
+  Terminal terminal_;
+  const EvaluateFlags& flags_;
+  Task task_;
+  std::vector<NamedPrompt> prompts_;
+  std::unique_ptr<TaskData> data_;
+  Models models_;
+  std::shared_ptr<lm::Ledger> ledger_;
+  std::vector<Measured> measured_;
+};
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("evaluate", "Measure prompts on the data of a task, side by side");
+  const auto flags = std::make_shared<EvaluateFlags>();
+  add_task_argument(*command, flags->task);
+  command->add_option("--split", flags->split, "The part of the data: train, validation, test or all; test unless given")
+      ->check(CLI::IsMember({"train", "validation", "test", "all"}))
+      ->option_text("PART");
+  command->add_option("--prompt", flags->prompts, std::string("May be given several times: ") + prompt_spec_help)
+      ->allow_extra_args(false)
+      ->option_text("SPEC");
+  add_model_flags(*command, flags->model);
+  command->add_option("--output", flags->output_file, "Write each sample's prediction and score as JSON Lines")->option_text("FILE");
+  command->add_flag("--force", flags->force, "Replace that file if there is one");
+  add_output_flags(*command, flags->output);
+  command->footer(examples);
+  command->callback([flags, &action] { action = [flags] { return Evaluating(*flags).run(); }; });
+}
+
+}  // namespace tgd::cli

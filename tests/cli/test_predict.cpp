@@ -1,0 +1,193 @@
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+#include <tgd/lm/stub.hpp>
+
+#include "catch.hpp"
+#include "cli/started.hpp"
+#include "cli/tickets.hpp"
+#include "support/chat_server.hpp"
+
+using namespace tgd;
+using Catch::Matchers::ContainsSubstring;
+namespace fs = std::filesystem;
+using Value = nlohmann::json;
+
+namespace {
+
+std::vector<Value> lines_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<Value> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(Value::parse(line));
+  return lines;
+}
+
+/// Samples without a target, each with its own text.
+std::string samples(std::size_t count) {
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) text += Value{{"text", "invoice " + std::to_string(i)}}.dump() + "\n";
+  return text;
+}
+
+/// Repeats what it is asked, so that each answer shows whose it is; fails where the text asks for it.
+std::shared_ptr<lm::Stub> echo() {
+  return lm::Stub::answering([](const lm::Request& request) {
+    const std::string& text = request.messages.back().content;
+    if (text.find("fail") != text.npos) throw LMError(LMError::Kind::status, "the endpoint does not like it", 400);
+    return "echo of " + text;
+  });
+}
+
+std::vector<std::string> at(const test::ChatServer& server, std::vector<std::string> arguments) {
+  arguments.insert(arguments.end(), {"--base-url", server.url(), "--model", "echo"});
+  return arguments;
+}
+
+/// Lets the program write some lines, then sends it a signal. Its exit status, or 128 + the signal.
+int run_and_signal(const std::vector<std::string>& arguments, int signal, const fs::path& output, std::size_t lines) {
+  test::Started program(arguments);
+  const auto written = [&] {
+    const std::string text = fs::exists(output) ? test::read_text(output) : std::string();
+    return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+  };
+  while (written() < lines && !program.has_ended()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  program.signal(signal);
+  return program.wait();
+}
+
+}  // namespace
+
+TEST_CASE("predict answers each line of its input, in order, whatever the order of the replies", "[cli]") {
+  const test::TemporaryFolder folder;
+  const std::string task = test::write_small_task(folder).string();
+  const std::string input = folder.write("new.jsonl", samples(40)).string();
+  const test::ChatServer server(echo(), {.shuffle = std::chrono::milliseconds(20), .seed = 3});
+
+  SECTION("from a file to standard output, which holds nothing else") {
+    const test::ProcessResult result = test::run_tgd(at(server, {"predict", task, "--input", input}));
+    INFO(result.err);
+    REQUIRE(result.status == 0);
+    const std::vector<Value> lines = lines_of(result.out);
+    REQUIRE(lines.size() == 40);
+    for (std::size_t i = 0; i < lines.size(); ++i) CHECK(lines[i] == Value{{"row", i}, {"prediction", "echo of invoice " + std::to_string(i)}});
+    CHECK_THAT(result.err, ContainsSubstring("40 rows") && ContainsSubstring("Calls: 40"));
+    CHECK(test::run_tgd(at(server, {"predict", task, "--input", input, "-q"})).err.empty());
+  }
+  SECTION("from standard input to a file") {
+    const std::string output = (folder.path() / "out.jsonl").string();
+    const test::ProcessResult result = test::run_process({"/bin/sh", "-c", "\"$0\" predict \"$1\" --base-url \"$2\" --model echo --output \"$3\" < \"$4\"",
+                                                          TGD_PROGRAM, task, server.url(), output, input});
+    INFO(result.err);
+    REQUIRE(result.status == 0);
+    CHECK(lines_of(test::read_text(output)).size() == 40);
+    CHECK_THAT(result.out, ContainsSubstring("40 rows"));
+  }
+  SECTION("from CSV, with the task's prompt replaced") {
+    const std::string table = folder.write("new.csv", "id,text\n1,\"one, two\"\n2,three\n").string();
+    const std::string prompt = folder.write("prompt.txt", "Do as you like.\n").string();
+    const test::ProcessResult result = test::run_tgd(at(server, {"predict", task, "--input", table, "--prompt", prompt}));
+    INFO(result.err);
+    REQUIRE(result.status == 0);
+    CHECK(result.out == "{\"row\":0,\"prediction\":\"echo of one, two\"}\n{\"row\":1,\"prediction\":\"echo of three\"}\n");
+  }
+}
+
+TEST_CASE("a sample that fails has its error in its line, the others their answers, and the status is 1", "[cli]") {
+  const test::TemporaryFolder folder;
+  const std::string task = test::write_small_task(folder).string();
+  const std::string input = folder.write("new.jsonl", "{\"text\": \"a\"}\n{\"text\": \"fail\"}\n{\"text\": \"b\"}\n").string();
+  const test::ChatServer server(echo());
+  const test::ProcessResult result = test::run_tgd(at(server, {"predict", task, "--input", input}));
+  CHECK(result.status == 1);
+  CHECK_THAT(result.err, ContainsSubstring("1 of 3 rows failed") && ContainsSubstring("row 1"));
+  const std::vector<Value> lines = lines_of(result.out);
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[0]["prediction"] == "echo of a");
+  CHECK(lines[1]["prediction"].is_null());
+  CHECK_THAT(lines[1]["error"].get<std::string>(), ContainsSubstring("400"));
+  CHECK(lines[2]["prediction"] == "echo of b");
+}
+
+TEST_CASE("a malformed line is named, what stands before it is done, and mended it can be gone on with", "[cli]") {
+  const test::TemporaryFolder folder;
+  const std::string task = test::write_small_task(folder).string();
+  const std::string input = folder.write("new.jsonl", samples(3) + "{\"text\": \n" + samples(1)).string();
+  const std::string output = (folder.path() / "out.jsonl").string();
+  const test::ProcessResult result = test::run_tgd({"predict", task, "--input", input, "--output", output});
+  CHECK(result.status == 2);
+  CHECK_THAT(result.err, ContainsSubstring("new.jsonl:4:") && ContainsSubstring("3 rows") && ContainsSubstring("--resume"));
+  CHECK(lines_of(test::read_text(output)).size() == 3);
+
+  folder.write("new.jsonl", samples(5));
+  CHECK(test::run_tgd({"predict", task, "--input", input, "--output", output, "--resume"}).status == 0);
+  CHECK(lines_of(test::read_text(output)).size() == 5);
+  const std::string fieldless = folder.write("fieldless.jsonl", "{\"txt\": \"a\"}\n").string();
+  const test::ProcessResult missing = test::run_tgd({"predict", task, "--input", fieldless});
+  CHECK(missing.status == 2);
+  CHECK_THAT(missing.err, ContainsSubstring("fieldless.jsonl:1") && ContainsSubstring("text"));
+}
+
+TEST_CASE("an output is never overwritten without being asked to", "[cli]") {
+  const test::TemporaryFolder folder;
+  const std::string task = test::write_small_task(folder).string();
+  const std::string input = folder.write("new.jsonl", samples(2)).string();
+  const std::string output = folder.write("out.jsonl", "{\"mine\": 1}\n").string();
+  const std::vector<std::string> arguments{"predict", task, "--input", input, "--output", output};
+  const auto with = [&](const std::string& flag) {
+    std::vector<std::string> all = arguments;
+    all.push_back(flag);
+    return test::run_tgd(all);
+  };
+  const test::ProcessResult refused = test::run_tgd(arguments);
+  CHECK(refused.status == 2);
+  CHECK_THAT(refused.err, ContainsSubstring("--force") && ContainsSubstring("--resume"));
+  const test::ProcessResult foreign = with("--resume");
+  CHECK(foreign.status == 2);
+  CHECK_THAT(foreign.err, ContainsSubstring("not written by"));
+  CHECK(test::read_text(output) == "{\"mine\": 1}\n");
+  CHECK(with("--force").status == 0);
+  CHECK(lines_of(test::read_text(output)).size() == 2);
+  CHECK(test::run_tgd({"predict", task, "--input", input, "--resume"}).status == 2);
+}
+
+TEST_CASE("a prediction that is killed or interrupted goes on behind its last whole line and ends the same", "[cli]") {
+  const test::TemporaryFolder folder;
+  const std::string task = test::write_small_task(folder).string();
+  constexpr std::size_t rows = 60;
+  const std::string input = folder.write("new.jsonl", samples(rows)).string();
+  const test::ChatServer server(echo(), {.latency = std::chrono::milliseconds(60)});
+  const fs::path whole = folder.path() / "whole.jsonl";
+  const fs::path output = folder.path() / "out.jsonl";
+  REQUIRE(test::run_tgd(at(server, {"predict", task, "--input", input, "--output", whole.string()})).status == 0);
+  const std::vector<std::string> arguments =
+      at(server, {"predict", task, "--input", input, "--output", output.string(), "--resume", "--max-in-flight", "2"});
+
+  const int signal = GENERATE(SIGKILL, SIGINT);
+  for (const std::size_t lines : {7U, 20U, 21U, 40U}) {
+    const int status = run_and_signal(arguments, signal, output, lines);
+    CHECK(status == (signal == SIGKILL ? 128 + SIGKILL : 130));
+    const std::string text = test::read_text(output);
+    CHECK(test::read_text(whole).starts_with(signal == SIGKILL ? text.substr(0, text.rfind('\n') + 1) : text));
+  }
+  REQUIRE(test::run_tgd(arguments).status == 0);
+  CHECK(test::read_text(output) == test::read_text(whole));
+
+  // A line that a crash cut off is written anew.
+  const std::string text = test::read_text(whole);
+  folder.write("out.jsonl", text.substr(0, text.size() - 10));
+  REQUIRE(test::run_tgd(arguments).status == 0);
+  CHECK(test::read_text(output) == text);
+
+  // Nothing is asked again for what is there.
+  const test::ProcessResult done = test::run_tgd(arguments);
+  REQUIRE(done.status == 0);
+  CHECK_THAT(done.out, ContainsSubstring("Calls: 0"));
+}
