@@ -1,7 +1,8 @@
 #include "core/json_text.hpp"
 
-#include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
@@ -25,10 +26,31 @@ constexpr std::array<bool, 256> make_escaped() {
 }
 constexpr std::array<bool, 256> escaped = make_escaped();
 
-bool is_ascii(std::string_view text) {
-  unsigned char all = 0;
-  for (const char c : text) all = static_cast<unsigned char>(all | static_cast<unsigned char>(c));
-  return all < 0x80;
+/// Whether some of eight bytes is below 0x20, above 0x7F, a quotation mark or a backslash.
+bool is_special(std::uint64_t eight) {
+  constexpr std::uint64_t ones = 0x0101010101010101U;
+  constexpr std::uint64_t tops = 0x80 * ones;
+  const auto has_zero = [](std::uint64_t bytes) { return (bytes - ones) & ~bytes; };
+  const std::uint64_t below_space = (eight - 0x20 * ones) & ~eight;
+  return ((eight | below_space | has_zero(eight ^ ('"' * ones)) | has_zero(eight ^ ('\\' * ones))) & tops) != 0;
+}
+
+/// How far the text can be copied as it is.
+std::size_t length_without_escapes(std::string_view text) {
+  std::size_t length = 0;
+  while (length < text.size()) {
+    std::uint64_t eight = 0;
+    const bool is_last = length + sizeof eight > text.size();
+    if (!is_last) std::memcpy(&eight, text.data() + length, sizeof eight);
+    if (!is_last && !is_special(eight)) {
+      length += sizeof eight;
+    } else if (escaped[static_cast<unsigned char>(text[length])]) {
+      break;
+    } else {
+      ++length;
+    }
+  }
+  return length;
 }
 
 void append_escape(std::string& out, char c) {
@@ -43,18 +65,19 @@ void append_escape(std::string& out, char c) {
   }
 }
 
-void append_string(std::string& out, const std::string& text) {
-  if (!is_ascii(text) && !is_utf8(text)) {
+void append_string(std::string& out, std::string_view text) {
+  if (!is_utf8(text)) {
     out += Value(text).dump(-1, ' ', false, Value::error_handler_t::replace);
     return;
   }
   out += '"';
-  const auto needs_escape = [](char c) { return escaped[static_cast<unsigned char>(c)]; };
-  for (auto run = text.begin(); run != text.end();) {
-    const auto end = std::find_if(run, text.end(), needs_escape);
-    out.append(run, end);
-    run = end;
-    if (run != text.end()) append_escape(out, *run++);
+  while (!text.empty()) {
+    const std::size_t length = length_without_escapes(text);
+    out += text.substr(0, length);
+    text.remove_prefix(length);
+    if (text.empty()) break;
+    append_escape(out, text.front());
+    text.remove_prefix(1);
   }
   out += '"';
 }

@@ -6,6 +6,7 @@
 #include <tgd/error.hpp>
 #include <tgd/version.hpp>
 
+#include "core/executor.hpp"
 #include "core/file.hpp"
 #include "core/json_text.hpp"
 #include "core/rethrow.hpp"
@@ -123,13 +124,14 @@ void check_version(const Value& value) {
 }  // namespace
 
 // Put together member by member: the large parts are written as they are and never copied.
-std::string to_text(const Checkpoint& checkpoint) {
+void write_text(Checkpoint checkpoint, std::string& text) {
   Value usage = Value::object();
   for (const auto& [name, used] : checkpoint.usage) usage[name] = used.to_json().value();
   Value cost = Value::object();
   for (const auto& [name, model] : checkpoint.cost.models) cost[name] = to_value(model);
 
-  std::string text = fmt::format("{{\"tgd_checkpoint\": {}", format_version);
+  text.clear();
+  text += fmt::format("{{\"tgd_checkpoint\": {}", format_version);
   const auto add = [&text](std::string_view name, const Value& value) {
     text.append(",\n\"").append(name).append("\": ");
     append_json(text, value);
@@ -149,7 +151,8 @@ std::string to_text(const Checkpoint& checkpoint) {
   text += "]";
   add("loader", checkpoint.loader.value());
   text += "}\n";
-  return text;
+  // Letting go of large trees takes longer than making them, and nobody has to wait for it.
+  Executor::shared().post([gone = std::move(checkpoint)] {});
 }
 
 Checkpoint read_checkpoint(const std::filesystem::path& path) {

@@ -44,7 +44,8 @@ struct Checkpoint {
   lm::CostReport cost = {};
 };
 
-std::string to_text(const Checkpoint& checkpoint);
+/// Replaces `text`, whose memory may serve for one checkpoint after the other.
+void write_text(Checkpoint checkpoint, std::string& text);
 Checkpoint read_checkpoint(const std::filesystem::path& path);
 
 /// What a run was asked for, as config.json has it. `batches` in an epoch: nothing where it is not known.

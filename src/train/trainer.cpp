@@ -87,11 +87,12 @@ class RunFiles {
     journal_.check();
     checkpoint.interval = interval_ + 1;
     checkpoint.metrics_bytes = std::filesystem::file_size(metrics_path());
-    const std::string text = detail::to_text(checkpoint);
-    detail::write_file(checkpoint_path(), text);
-    if (kept_ > 0) keep(checkpoint.run.step, text);
+    const std::size_t step = checkpoint.run.step;
+    detail::write_text(std::move(checkpoint), text_);
+    detail::write_file(checkpoint_path(), text_);
+    if (kept_ > 0) keep(step);
     journal_.begin_interval(++interval_);
-    return {checkpoint.run.step, checkpoint_path()};
+    return {step, checkpoint_path()};
   }
 
   void write_config(const std::string& text) const {
@@ -125,8 +126,8 @@ class RunFiles {
   std::filesystem::path checkpoint_path() const { return folder_ / "checkpoint.json"; }
   std::filesystem::path checkpoint_path(std::size_t step) const { return folder_ / fmt::format("checkpoint-{}.json", step); }
 
-  void keep(std::size_t step, const std::string& text) const {
-    detail::write_file(checkpoint_path(step), text);
+  void keep(std::size_t step) const {
+    detail::write_file(checkpoint_path(step), text_);
     std::error_code error;  // what cannot be removed stays
     if (step >= kept_) std::filesystem::remove(checkpoint_path(step - kept_), error);
   }
@@ -137,6 +138,7 @@ class RunFiles {
   detail::Journal& journal_;
   std::optional<detail::AppendFile> metrics_;
   std::uint64_t interval_ = 0;
+  std::string text_;  // of the last checkpoint
 };
 
 using Models = std::vector<std::shared_ptr<detail::Tracked>>;
