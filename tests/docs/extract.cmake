@@ -3,10 +3,10 @@
 # Makes C++ sources of the ```cpp blocks of a Markdown file, and puts their names into <variable>. The compiler's messages
 # name the line of the Markdown file.
 #   - A block with a main() is a program: <folder>/program_<line>.cpp.
-#   - All other blocks are in <folder>/snippets.cpp behind the prelude, a function of namespace readme for each
-#     section (##). In a section a
-#     block sees what the earlier ones declared, as a reader does, and may declare the same name anew.
+#   - All other blocks are in <folder>/snippets.cpp behind the prelude, a function of namespace readme for each section (##).
+#     In a section a block sees what the earlier ones declared, as a reader does, and may declare the same name anew.
 #   - "…" stands for code that is left out: {}.
+#   - Blocks of other kinds are none of our business.
 
 # CMake's lists cannot hold these characters of C++: they travel as control characters.
 string(ASCII 1 tgd_semicolon)
@@ -44,7 +44,7 @@ function(tgd_extract_code_blocks markdown folder prelude variable)
   foreach(line IN LISTS lines)
     math(EXPR number "${number} + 1")
     if(fence)
-      if(NOT line MATCHES "^```")
+      if(NOT line MATCHES "^ *```")
         string(APPEND block "${line}\n")
         continue()
       endif()
@@ -60,13 +60,15 @@ function(tgd_extract_code_blocks markdown folder prelude variable)
         string(APPEND open "}\n")
       endif()
       set(fence "")
-    elseif(line MATCHES "^```(.*)$")
+    elseif(line MATCHES "^ *```([^` ]*)")
       set(fence "${CMAKE_MATCH_1}")
+      if(NOT fence)
+        set(fence text)
+      endif()
       set(block "")
       math(EXPR first "${number} + 1")
-      if(NOT fence MATCHES "^(cpp|cmake|json|jsonc|sh|text|mermaid)$")
-        message(FATAL_ERROR "${markdown}:${number}: a code block of the kind \"${fence}\". The kinds are cpp (is compiled), "
-                            "cmake, json, jsonc, sh, mermaid, and text for everything else.")
+      if(fence MATCHES "^(C|CPP|[Cc]\\+\\+|cc|cxx|hpp|h)$")
+        message(FATAL_ERROR "${markdown}:${number}: a code block of the kind \"${fence}\" would not be compiled: make it cpp.")
       endif()
     elseif(line MATCHES "^## ")
       string(APPEND snippets "${open}")
