@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by tests/run.sh and examples/run.sh: finds out what the build lacks and installs it.
 #
 #   setup build     what the library and the program need
@@ -21,6 +22,7 @@ ca-certificates       certificates
 setup_tests_needs='
 catch2                header  catch2/catch.hpp catch2/catch_all.hpp
 pkg-config            command pkg-config
+dpkg-dev              command dpkg-shlibdeps
 clang                 command clang++
 libclang-rt-dev       fuzzer
 llvm                  command llvm-symbolizer

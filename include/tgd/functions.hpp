@@ -29,13 +29,13 @@ TGD_API Variable add(const Variable& a, const Variable& b, Place place = Place::
 TGD_API Variable operator+(const Variable& a, const Variable& b);
 TGD_API Variable& operator+=(Variable& a, const Variable& b);
 
-/// Numbers add; texts become <ITEM>a</ITEM><ITEM>b</ITEM>; lists by position. Roles joined by " and ". Feedback as for add().
+/// Numbers add; texts become `<ITEM>a</ITEM><ITEM>b</ITEM>`; lists by position. Roles joined by " and ". Feedback as for add().
 /// Throws ValueError for no inputs.
 TGD_API Variable sum(const std::vector<Variable>& inputs, Place place = Place::here());
 
-/// The parts between separators, with the role "split part <i> of <role>"; without a separator between runs of white space. At most
-/// `maxsplit` cuts unless it is negative. A batch splits each item; short rows are padded with "". Waits for the data, because the
-/// number of parts depends on it. Backward combines one <ITEM>…</ITEM> per part, in order. Throws ValueError for an empty separator.
+/// The parts between separators (without one: runs of white space), with the role `split part <i> of <role>`. At most
+/// `maxsplit` cuts unless negative. Splits each item of a batch; short rows are padded with "". Waits for the data: the number
+/// of parts depends on it. Backward combines one `<ITEM>…</ITEM>` per part, in order. Throws ValueError for an empty separator.
 TGD_API std::vector<Variable> split(const Variable& text, const std::optional<std::string>& separator = std::nullopt,
                                     int maxsplit = -1, Place place = Place::here());
 
@@ -59,11 +59,11 @@ namespace autograd {
 
 /// A differentiable function as a pair of functions on items.
 struct ItemFunction {
-  /// Node names are <name>Backward.
+  /// Node names are `<name>Backward`.
   std::string name;
   std::function<Data(std::span<const Data> inputs)> forward;
   /// The feedback to each input, given the feedback to the output; "" where there is none. Only called for items with feedback.
-  /// For an input that all items share, their feedback is joined as <ITEM>…</ITEM>.
+  /// For an input that all items share, their feedback is joined as `<ITEM>…</ITEM>`.
   std::function<std::vector<std::string>(std::span<const Data> inputs, const Data& output, const std::string& feedback)> backward;
   std::string role = {};  ///< of the result; by default the roles of the inputs joined by " and "
 };

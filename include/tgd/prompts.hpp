@@ -26,7 +26,7 @@ class TGD_API Prompts {
   std::string_view get(std::string_view name) const;
   /// Replaces one text. Throws ValueError for an unknown name and for a text that lacks a placeholder which the default has.
   Prompts& set(std::string_view name, std::string text);
-  /// Replaces every prompt for which `folder` holds a file <name>.md. Throws ValueError when the folder does not exist or
+  /// Replaces every prompt for which `folder` holds a file `<name>.md`. Throws ValueError when the folder does not exist or
   /// holds a Markdown file of another name.
   Prompts& load(const std::filesystem::path& folder);
 

@@ -232,7 +232,7 @@ struct TrainerOptions {
   std::stop_token stop = {};  ///< ends the run after the step under way, as a limit does
 
   std::filesystem::path run_folder = {};  ///< empty: nothing is written
-  /// Besides the last one, so many checkpoints of earlier steps are kept, as checkpoint-<step>.json.
+  /// Besides the last one, so many checkpoints of earlier steps are kept, as `checkpoint-<step>.json`.
   std::size_t keep_checkpoints = 0;
   lm::PriceTable prices = {};
 };

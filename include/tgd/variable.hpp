@@ -119,7 +119,7 @@ class TGD_API Variable {
 
 TGD_API bool is_same(const Variable& a, const Variable& b) noexcept;
 
-/// variable(<data>, role=<role>, requires_grad=… | grad_fn=<name>); long texts and lists are shortened in the middle.
+/// `variable(<data>, role=<role>, requires_grad=… | grad_fn=<name>)`; long texts and lists are shortened in the middle.
 TGD_API std::string to_string(const Variable& variable);
 TGD_API std::ostream& operator<<(std::ostream& out, const Variable& variable);
 

@@ -4,9 +4,11 @@
 #include <string>
 #include <string_view>
 
+#include <tgd/export.hpp>
+
 namespace tgd::detail {
 
 /// The digest as 64 lower-case hexadecimal digits.
-std::string sha256(std::string_view bytes);
+TGD_API std::string sha256(std::string_view bytes);
 
 }  // namespace tgd::detail

@@ -20,7 +20,7 @@
 namespace tgd {
 
 struct BlackBoxOptions {
-  std::string name = "BlackBox";        ///< node names are <name>Backward
+  std::string name = "BlackBox";        ///< node names are `<name>Backward`
   std::string role = "function result";  ///< of the result
   std::size_t samples_per_request = 8;
   std::size_t context_budget = 72'000;  ///< characters of a request, as UTF-8 bytes

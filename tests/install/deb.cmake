@@ -1,0 +1,67 @@
+# cmake -DBUILD=<build folder> -DFOLDER=<scratch> -DSOURCE=<consumer> -DVERSION=<x.y.z> -DPROGRAM=<ON|OFF>
+#       -DCOMPILER=<c++> -DGENERATOR=<name> -P deb.cmake
+# Makes the Debian packages, looks at their fields, unpacks them into a scratch root (installing would need root's rights),
+# runs the program there and builds a consumer against what is there.
+foreach(tool IN ITEMS dpkg-deb dpkg-shlibdeps)
+  find_program(found_${tool} ${tool})
+  if(NOT found_${tool})
+    message(STATUS "SKIPPED: ${tool} is not installed (Debian: apt-get install dpkg-dev)")
+    return()
+  endif()
+endforeach()
+
+macro(run)
+  execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE output OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+endmacro()
+
+# expect(<package file> <field> <regular expression>)
+function(expect file field regex)
+  run(dpkg-deb --field "${file}" ${field})
+  if(NOT output MATCHES "${regex}")
+    message(SEND_ERROR "${file}: ${field} is \"${output}\", which does not match ${regex}")
+  endif()
+endfunction()
+
+file(REMOVE_RECURSE "${FOLDER}")
+file(MAKE_DIRECTORY "${FOLDER}")
+get_filename_component(cmake_folder "${CMAKE_COMMAND}" DIRECTORY)
+run("${cmake_folder}/cpack" -G DEB --config "${BUILD}/CPackConfig.cmake" -B "${FOLDER}"
+    -D CPACK_DEBIAN_COMPRESSION_TYPE=none) # nobody keeps these
+
+file(GLOB packages "${FOLDER}/*.deb")
+set(wanted libtgd-dev)
+if(PROGRAM)
+  list(APPEND wanted tgd)
+endif()
+foreach(package IN LISTS wanted)
+  set(file ${packages})
+  list(FILTER file INCLUDE REGEX "/${package}_${VERSION}-1_[a-z0-9]+\\.deb$")
+  list(LENGTH file count)
+  if(NOT count EQUAL 1)
+    message(FATAL_ERROR "No package ${package} among ${packages}")
+  endif()
+  expect("${file}" Package "^${package}$")
+  expect("${file}" Version "^${VERSION}-1$")
+  expect("${file}" Maintainer "^tgd contributors <tgd@localhost>$")
+  expect("${file}" Description "gradient descent")
+  run(dpkg-deb -x "${file}" "${FOLDER}/root")
+  if(NOT EXISTS "${FOLDER}/root/usr/share/doc/${package}/copyright")
+    message(SEND_ERROR "${file} does not bring its license")
+  endif()
+  if(package STREQUAL "tgd")
+    expect("${file}" Section "^text$")
+    expect("${file}" Depends "libcurl.*libsqlite3")
+    run("${FOLDER}/root/usr/bin/tgd" --version)
+    if(NOT output MATCHES "${VERSION}")
+      message(SEND_ERROR "The program of ${file} says that it is \"${output}\"")
+    endif()
+  else()
+    expect("${file}" Section "^libdevel$")
+    expect("${file}" Depends "libfmt-dev.*nlohmann-json3-dev")
+  endif()
+endforeach()
+
+run("${CMAKE_COMMAND}" -S "${SOURCE}" -B "${FOLDER}/consumer" -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${COMPILER}"
+    "-DCMAKE_PREFIX_PATH=${FOLDER}/root/usr")
+run("${CMAKE_COMMAND}" --build "${FOLDER}/consumer")
+run("${FOLDER}/consumer/consumer")
