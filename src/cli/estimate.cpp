@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -180,17 +181,31 @@ class Rehearsal {
     const auto result = agent_->training_step(batch);
     result->evaluation.score.wait();
     tally_->take();
-    result->evaluation.explanation.backward({.model = stand_ins_.at("teacher")});
-    add(pieces.critique, tally_->take(), static_cast<double>(samples) / static_cast<double>(counted));
-    agent_->configure_optimizers()->step();
+    attempt([&] { result->evaluation.explanation.backward({.model = stand_ins_.at("teacher")}); });
+    const Amounts asked = tally_->take();
+    add(pieces.critique, asked, static_cast<double>(samples) / static_cast<double>(counted));
+    attempt([&] { agent_->configure_optimizers()->step(); });
     pieces.rewrite = each_once(tally_->take());
+    // Without feedback nothing is rewritten; such a request is about as long as one for feedback.
+    const Amount critique = total(asked);
+    if (pieces.rewrite.empty() && critique.calls > 0)
+      pieces.rewrite[{"optimize", "teacher"}] = {rewrites(), rewrites() * critique.prompt_tokens / critique.calls, rewrites() * critique_tokens};
   }
+
+  /// A stand-in may not understand the texts that a task has in the place of tgd's own. What it was asked is counted all the same.
+  static void attempt(const std::function<void()>& action) {
+    try {
+      action();
+    } catch (const Error&) {
+    }
+  }
+
+  double rewrites() const { return task_.optimizer.joint ? 1 : static_cast<double>(task_.parameters.size()); }
 
   /// A simulated value may have been refused and asked for again.
   Amounts each_once(const Amounts& amounts) const {
-    const double requests = task_.optimizer.joint ? 1 : static_cast<double>(task_.parameters.size());
     Amounts result;
-    for (const auto& [key, amount] : amounts) add(result, {{key, amount}}, std::min(1.0, requests / amount.calls));
+    for (const auto& [key, amount] : amounts) add(result, {{key, amount}}, std::min(1.0, rewrites() / amount.calls));
     return result;
   }
 
