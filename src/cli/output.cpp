@@ -14,7 +14,7 @@ namespace {
 using Value = nlohmann::json;
 
 // The standard library's matcher recurses with every character that it looks at.
-constexpr std::size_t most_searched = 10'000;
+constexpr std::size_t most_searched = 5'000;
 // Each look for JSON may read to the end of the reply.
 constexpr int most_looks = 100;
 

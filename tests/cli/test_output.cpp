@@ -34,11 +34,10 @@ TEST_CASE("a reply becomes an output step by step, or stays as it came with the 
 }
 
 TEST_CASE("replies of any length are searched without harm, at their end", "[cli]") {
-  const cli::OutputParser parser({{Kind::regex, "(.|\n)*Answer: (\\w+)"}, {Kind::text}});
   const std::string filler(300'000, 'x');
   CHECK(cli::OutputParser({{Kind::regex, "Answer: (\\w+)"}}).parse(filler + " Answer: yes").text == "yes");
   CHECK(cli::OutputParser({{Kind::regex, "Answer: (\\w+)"}}).parse("Answer: yes " + filler).problem.has_value());
-  CHECK_NOTHROW(parser.parse("é" + filler));
+  CHECK(cli::OutputParser({{Kind::regex, "Answer:(.*)"}}).parse(filler + " Answer:" + std::string(4'900, 'y')).text.size() == 4'900);
 
   std::string brackets(100'000, '[');
   CHECK(cli::OutputParser({{Kind::fenced_json}}).parse(brackets).problem.has_value());
