@@ -1,13 +1,14 @@
-# cmake -DBUILD=<build folder> -DPREFIX=<folder> -DLIBDIR=<lib> -DVERSION=<x.y.z> -DNM=<nm> -DREADELF=<readelf> -P shared.cmake
-# BUILD holds tgd as a shared library. Adds the program, whose parts reach into the library, installs both into PREFIX, looks at
-# what the library exports and runs the program there.
+# cmake -DBUILD=<build folder> -DPREFIX=<folder> -DLIBDIR=<lib> -DVERSION=<x.y.z> -DNM=<nm> -DREADELF=<readelf>
+#       -DCOMPILER=<c++> -DPROGRAM=<objects, archives and libraries, with | between> -P shared.cmake
+# BUILD holds tgd as a shared library. Installs it into PREFIX, looks at what it exports, and links and runs the program with it:
+# its parts reach into the library. They were compiled before; compiling them once more would show nothing else.
 
 macro(run)
   execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE output OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 endmacro()
 
 file(REMOVE_RECURSE "${PREFIX}")
-run("${CMAKE_COMMAND}" "${BUILD}" -DTGD_INSTALL=ON -DTGD_BUILD_CLI=ON)
+run("${CMAKE_COMMAND}" "${BUILD}" -DTGD_INSTALL=ON)
 run("${CMAKE_COMMAND}" --build "${BUILD}")
 run("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${PREFIX}")
 
@@ -48,7 +49,11 @@ if(ours LESS 100)
   message(SEND_ERROR "${soname} exports only ${ours} symbols of tgd")
 endif()
 
-run("${PREFIX}/bin/tgd" --version)
-if(NOT output STREQUAL "tgd ${VERSION}")
-  message(SEND_ERROR "The program says that it is \"${output}\"")
+string(REPLACE "|" ";" parts "${PROGRAM}")
+if(parts)
+  run("${COMPILER}" ${parts} "${library}" "-Wl,-rpath,${PREFIX}/${LIBDIR}" -o "${BUILD}/tgd_shared")
+  run("${BUILD}/tgd_shared" --version)
+  if(NOT output STREQUAL "tgd ${VERSION}")
+    message(SEND_ERROR "The program says that it is \"${output}\"")
+  endif()
 endif()
