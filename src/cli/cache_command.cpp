@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 #include <tgd/lm/cached.hpp>
 
 #include "cli/command.hpp"
@@ -48,7 +48,8 @@ fs::path cache_file(const std::string& argument) {
     path = *task.cache;
   }
   std::error_code error;
-  if (!fs::is_regular_file(path, error)) throw TaskError("there is no cache " + path.string() + " yet; the first run that uses it makes it");
+  if (!fs::is_regular_file(path, error))
+    throw TaskError("there is no cache " + path.string() + " yet; the first run that uses it makes it");
   return path;
 }
 
@@ -108,7 +109,8 @@ Status prune(const CacheFlags& flags) {
   const fs::path path = cache_file(flags.file);
   const auto cache = open(path);
   const std::int64_t removed = prune(*cache, flags);
-  terminal.line(fmt::format("{}: {} replies removed, {} left, {}", path.string(), removed, cache->size(), size_text(cache->bytes())));
+  terminal.line(
+      fmt::format("{}: {} replies removed, {} left, {}", path.string(), removed, cache->size(), size_text(cache->bytes())));
   terminal.document({{"file", path.string()}, {"removed", removed}, {"replies", cache->size()}, {"bytes", cache->bytes()}});
   return Status::ok;
 }
@@ -130,7 +132,9 @@ void add_cache(CLI::App& app, Action& action) {
   CLI::App* stats = add_cache_command(*cache, "stats", "Say how much is in it", *flags);
   stats->callback([flags, &action] { action = [flags] { return print_stats(*flags); }; });
   CLI::App* pruning = add_cache_command(*cache, "prune", "Remove old replies; the space goes back to the disk", *flags);
-  pruning->add_option("--keep", flags->keep, "Keep so many of the newest replies")->check(CLI::NonNegativeNumber)->option_text("N");
+  pruning->add_option("--keep", flags->keep, "Keep so many of the newest replies")
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("N");
   pruning->add_option("--older-than", flags->older_than, "Remove what is older: 12h, 30d, 8w")->option_text("AGE");
   pruning->footer(examples);
   pruning->callback([flags, &action] { action = [flags] { return prune(*flags); }; });

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 #include <tgd/autograd.hpp>
 #include <tgd/lm/decorator.hpp>
 #include <tgd/lm/tokens.hpp>
@@ -65,19 +65,21 @@ class Watched final : public lm::Decorator {
       : Decorator(std::move(model)), role_(std::move(role)), log_(std::move(log)) {}
 
   void start(lm::Request request, Done done) override {
-    TrialCall call{.role = role_, .purpose = request.info.purpose, .estimated_prompt_tokens = lm::estimate_prompt_tokens(request)};
+    TrialCall call{
+        .role = role_, .purpose = request.info.purpose, .estimated_prompt_tokens = lm::estimate_prompt_tokens(request)};
     lm::Request asked = request;
-    inner().start(std::move(request), [log = log_, call, asked, begin = Clock::now(), done = std::move(done)](lm::Outcome outcome) mutable {
-      call.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-      call.usage = outcome.usage();
-      outcome.ok() ? call.reply = outcome.value().content : call.error = outcome.error_message();
-      {
-        const std::lock_guard lock(log->mutex);
-        log->calls.push_back(std::move(call));
-        log->requests.push_back(std::move(asked));
-      }
-      done(std::move(outcome));
-    });
+    inner().start(std::move(request),
+                  [log = log_, call, asked, begin = Clock::now(), done = std::move(done)](lm::Outcome outcome) mutable {
+                    call.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+                    call.usage = outcome.usage();
+                    outcome.ok() ? call.reply = outcome.value().content : call.error = outcome.error_message();
+                    {
+                      const std::lock_guard lock(log->mutex);
+                      log->calls.push_back(std::move(call));
+                      log->requests.push_back(std::move(asked));
+                    }
+                    done(std::move(outcome));
+                  });
   }
 
  private:
@@ -122,11 +124,17 @@ OrderedJson outlook_json(const Outlook& outlook, const std::string& budget) {
 class Check {
  public:
   explicit Check(const CheckFlags& flags)
-      : terminal_(flags.output), flags_(flags), task_(read_task(flags.task)), data_(load(task_, flags)), prompts_(load_prompts(task_)) {
+      : terminal_(flags.output),
+        flags_(flags),
+        task_(read_task(flags.task)),
+        data_(load(task_, flags)),
+        prompts_(load_prompts(task_)) {
     ModelFlags model = flags.model;
     model.no_cache = true;  // whether the models answer, not whether they once did
     models_ = make_models(task_, {.flags = model, .stop = interrupt_.token()});
-    models_.wrap([this](const std::string& name, lm::ChatModelPtr inner) { return std::make_shared<Watched>(name, std::move(inner), log_); });
+    models_.wrap([this](const std::string& name, lm::ChatModelPtr inner) {
+      return std::make_shared<Watched>(name, std::move(inner), log_);
+    });
   }
 
   Status run() {
@@ -218,9 +226,10 @@ class Check {
 
   void print_notes(const std::vector<Outlook>& outlooks) {
     for (const std::string& model : unpriced()) {
-      terminal_.line(fmt::format("The price of {} is not known; \"price\": {{\"input\": …, \"output\": …}} in its model gives it (USD for "
-                                 "a million tokens)",
-                                 model));
+      terminal_.line(
+          fmt::format("The price of {} is not known; \"price\": {{\"input\": …, \"output\": …}} in its model gives it (USD for "
+                      "a million tokens)",
+                      model));
     }
     for (const Outlook& outlook : outlooks) {
       const std::string text = budget_text(task_.budget, outlook, schedule().steps);
@@ -231,18 +240,20 @@ class Check {
   std::vector<std::string> unpriced() const {
     std::vector<std::string> names;
     for (const auto& [role, model] : models_.distinct()) {
-      if (!models_.prices.find(model->model_name()) && std::find(names.begin(), names.end(), model->model_name()) == names.end())
+      if (!models_.prices.find(model->model_name()) &&
+          std::find(names.begin(), names.end(), model->model_name()) == names.end())
         names.push_back(model->model_name());
     }
     return names;
   }
 
   OrderedJson result(const std::vector<Outlook>& outlooks) const {
-    OrderedJson json{{"name", task_.name},
-                     {"samples", {{"train", data_.train.size()}, {"validation", data_.validation.size()}, {"test", data_.test.size()}}},
-                     {"steps", schedule().steps},
-                     {"validations", schedule().validations},
-                     {"calls", OrderedJson::array()}};
+    OrderedJson json{
+        {"name", task_.name},
+        {"samples", {{"train", data_.train.size()}, {"validation", data_.validation.size()}, {"test", data_.test.size()}}},
+        {"steps", schedule().steps},
+        {"validations", schedule().validations},
+        {"calls", OrderedJson::array()}};
     for (const TrialCall& call : log_->calls) json["calls"].push_back(call_json(call));
     if (answer_ && !answer_->problem.empty()) json["warning"] = answer_->problem;
     json["estimate"] = OrderedJson::object();
@@ -254,7 +265,10 @@ class Check {
   }
 
   OrderedJson call_json(const TrialCall& call) const {
-    OrderedJson json{{"model", call.role}, {"name", models_.at(call.role)->model_name()}, {"purpose", call.purpose}, {"seconds", call.seconds}};
+    OrderedJson json{{"model", call.role},
+                     {"name", models_.at(call.role)->model_name()},
+                     {"purpose", call.purpose},
+                     {"seconds", call.seconds}};
     if (!call.error.empty()) {
       json["error"] = call.error;
       return json;
@@ -269,9 +283,10 @@ class Check {
     if (interrupt_.requested()) return Status::interrupted;
     for (const TrialCall& call : log_->calls) {
       if (!call.error.empty())
-        throw Error(fmt::format("the {} does not answer: {}\nCheck its endpoint and its key (--base-url, --model, OPENAI_API_KEY, or "
-                                "\"models\" in {})",
-                                call.role, call.error, task_.file.string()));
+        throw Error(
+            fmt::format("the {} does not answer: {}\nCheck its endpoint and its key (--base-url, --model, OPENAI_API_KEY, or "
+                        "\"models\" in {})",
+                        call.role, call.error, task_.file.string()));
     }
     return Status::ok;
   }

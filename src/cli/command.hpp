@@ -17,8 +17,8 @@ namespace tgd::cli {
 /// The exit statuses, as `tgd --help` lists them.
 enum class Status {
   ok = 0,
-  failed = 1,       ///< a run failed; what was good so far is kept
-  mistake = 2,      ///< in the command line, the task file or what it names; nothing was sent
+  failed = 1,        ///< a run failed; what was good so far is kept
+  mistake = 2,       ///< in the command line, the task file or what it names; nothing was sent
   interrupted = 130  ///< Ctrl-C; everything is saved and can be gone on with
 };
 

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "cli/command.hpp"
 #include "core/text.hpp"
@@ -225,7 +225,8 @@ std::string fish_lines(const Command& command) {
     lines += fmt::format("{} -a {} -d {}\n", here, command.subcommands[i], fish_quoted(command.subcommand_descriptions[i]));
   for (const OptionWords& option : command.options) {
     lines += here;
-    for (const std::string& name : option.names) lines += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
+    for (const std::string& name : option.names)
+      lines += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
     lines += fish_value(option.argument) + " -d " + fish_quoted(option.description) + "\n";
   }
   if (!command.arguments.empty() && command.arguments.front().value != Value::word) return lines + here + " -F\n";
@@ -342,7 +343,9 @@ void add_completion(CLI::App& app, Action& action) {
   command->footer(examples);
   command->callback([shell, &app, &action] {
     action = [shell, &app] {
-      const std::string script = *shell == "bash" ? bash_completion(app) : *shell == "zsh" ? zsh_completion(app) : fish_completion(app);
+      const std::string script = *shell == "bash"  ? bash_completion(app)
+                                 : *shell == "zsh" ? zsh_completion(app)
+                                                   : fish_completion(app);
       std::fwrite(script.data(), 1, script.size(), stdout);
       return Status::ok;
     };

@@ -45,7 +45,8 @@ Amounts grown(Amounts amounts, double tokens_per_call) {
 /// How the figures of a model differ from the estimates.
 class Experience {
  public:
-  Experience(const Task& task, const TaskData& data, const Models& models, const std::vector<TrialCall>& trial) : trial_(trial) {
+  Experience(const Task& task, const TaskData& data, const Models& models, const std::vector<TrialCall>& trial)
+      : trial_(trial) {
     for (const auto& [name, model] : models.by_name) {
       for (const auto& [first_name, distinct] : models.distinct()) {
         if (distinct == model) roles_[name] = first_name;
@@ -189,7 +190,8 @@ class Rehearsal {
     // Without feedback nothing is rewritten; such a request is about as long as one for feedback.
     const Amount critique = total(asked);
     if (pieces.rewrite.empty() && critique.calls > 0)
-      pieces.rewrite[{"optimize", "teacher"}] = {rewrites(), rewrites() * critique.prompt_tokens / critique.calls, rewrites() * critique_tokens};
+      pieces.rewrite[{"optimize", "teacher"}] = {rewrites(), rewrites() * critique.prompt_tokens / critique.calls,
+                                                 rewrites() * critique_tokens};
   }
 
   /// A stand-in may not understand the texts that a task has in the place of tgd's own. What it was asked is counted all the same.
@@ -296,7 +298,8 @@ Batch batch_of(const DataPart& part, std::size_t count) {
   return data::collate(samples);
 }
 
-std::vector<Outlook> estimate(const Task& task, const TaskData& data, const Models& models, const std::vector<TrialCall>& trial) {
+std::vector<Outlook> estimate(const Task& task, const TaskData& data, const Models& models,
+                              const std::vector<TrialCall>& trial) {
   const Experience experience(task, data, models, trial);
   const Pieces pieces = Rehearsal(task, data, experience, models).run();
   std::vector<Outlook> outlooks;
@@ -326,12 +329,15 @@ std::string budget_text(const lm::BudgetLimits& limits, const Outlook& outlook, 
   look_at(limits.calls, "calls", all.calls, measurements.calls);
   look_at(limits.prompt_tokens, "prompt tokens", all.prompt_tokens, measurements.prompt_tokens);
   look_at(limits.completion_tokens, "completion tokens", all.completion_tokens, measurements.completion_tokens);
-  if (outlook.cost && outlook.measurements_cost) look_at(limits.usd, "USD", outlook.cost->usd(), outlook.measurements_cost->usd());
+  if (outlook.cost && outlook.measurements_cost)
+    look_at(limits.usd, "USD", outlook.cost->usd(), outlook.measurements_cost->usd());
   if (reached.empty()) return "";
 
   const auto share = [](const Limit& limit) { return (limit.amount - limit.measurements) / (limit.all - limit.measurements); };
-  const Limit& first = *std::min_element(reached.begin(), reached.end(), [&](const Limit& a, const Limit& b) { return share(a) < share(b); });
-  if (share(first) <= 0) return fmt::format("the budget of {} is too small to measure the prompts before and after training", first.text);
+  const Limit& first =
+      *std::min_element(reached.begin(), reached.end(), [&](const Limit& a, const Limit& b) { return share(a) < share(b); });
+  if (share(first) <= 0)
+    return fmt::format("the budget of {} is too small to measure the prompts before and after training", first.text);
   return fmt::format("the budget of {} ends the run after about step {} of {}", first.text,
                      static_cast<std::size_t>(share(first) * static_cast<double>(steps)), steps);
 }

@@ -50,10 +50,10 @@ Schedule schedule_of(const TrainingSpec& training, std::size_t train_samples);
 /// One way in which the run may go.
 struct Scenario {
   const char* name;
-  double failing;         ///< share of the training samples that need feedback
-  double reasks;          ///< share of the allowed further requests for a usable new value that is used
-  double gate;            ///< share of the validation part that a proposal is tried on
-  double growth;          ///< tokens by which a prompt is longer in the end
+  double failing;  ///< share of the training samples that need feedback
+  double reasks;   ///< share of the allowed further requests for a usable new value that is used
+  double gate;     ///< share of the validation part that a proposal is tried on
+  double growth;   ///< tokens by which a prompt is longer in the end
 };
 /// Nothing fails; half of it does; everything does, and every new value is asked for as often as it may be.
 const std::vector<Scenario>& scenarios();
@@ -61,13 +61,14 @@ const std::vector<Scenario>& scenarios();
 struct Outlook {
   std::string scenario;
   Amounts all;
-  Amounts measurements;  ///< those of them before and after training
-  std::optional<lm::Cost> cost = {};               ///< nothing: a model has no price
+  Amounts measurements;               ///< those of them before and after training
+  std::optional<lm::Cost> cost = {};  ///< nothing: a model has no price
   std::optional<lm::Cost> measurements_cost = {};
 };
 
 /// One for each scenario, in their order.
-std::vector<Outlook> estimate(const Task& task, const TaskData& data, const Models& models, const std::vector<TrialCall>& trial);
+std::vector<Outlook> estimate(const Task& task, const TaskData& data, const Models& models,
+                              const std::vector<TrialCall>& trial);
 
 /// What the task's budget means for a run: "the budget of 500 calls ends the run after about step 12 of 24". Empty: it lets it be.
 std::string budget_text(const lm::BudgetLimits& limits, const Outlook& outlook, std::size_t steps);

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 #include <tgd/autograd.hpp>
 #include <tgd/data/data_loader.hpp>
 #include <tgd/version.hpp>
@@ -130,7 +130,8 @@ class Evaluating {
     apply(flags.model, task_);
     for (const std::string& spec : flags.prompts) prompts_.push_back(read_prompt(spec, task_));
     if (flags.output_file && !flags.force && fs::exists(*flags.output_file))
-      throw TaskError(fmt::format("--output: there is a file {}; name another one, or replace it with --force", flags.output_file->string()));
+      throw TaskError(fmt::format("--output: there is a file {}; name another one, or replace it with --force",
+                                  flags.output_file->string()));
     data_ = std::make_unique<TaskData>(load_data(task_.data));
     models_ = make_models(task_, {.flags = flags.model, .stop = interrupt_.token()});
     ledger_ = meter(models_);
@@ -191,7 +192,8 @@ class Evaluating {
     const std::vector<std::int64_t> rows = measuring.batch.at(row_name).data().integers();
     const auto target = measuring.batch.find(target_name);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      SampleScore sample{.part = measuring.part, .row = static_cast<std::size_t>(rows[i]), .answer = answer_of(measuring.stages, i)};
+      SampleScore sample{
+          .part = measuring.part, .row = static_cast<std::size_t>(rows[i]), .answer = answer_of(measuring.stages, i)};
       if (target != measuring.batch.end()) sample.target = target->second[i].item_text();
       try {
         if (sample.answer.ok()) sample.score = measuring.score[i].real();
@@ -305,7 +307,8 @@ void add_evaluate(CLI::App& app, Action& action) {
       ->allow_extra_args(false)
       ->option_text("SPEC");
   add_model_flags(*command, flags->model);
-  command->add_option("--output", flags->output_file, "Write each sample's prediction and score as JSON Lines")->option_text("FILE");
+  command->add_option("--output", flags->output_file, "Write each sample's prediction and score as JSON Lines")
+      ->option_text("FILE");
   command->add_flag("--force", flags->force, "Replace that file if there is one");
   add_output_flags(*command, flags->output);
   command->footer(examples);

@@ -170,7 +170,9 @@ Evaluation evaluate_predictions(const EvaluatorSpec& spec, const lm::ChatModelPt
   if (spec.type == Type::judge) return judged(spec, judge, prediction, batch, prompts);
   if (spec.type == Type::exact_match && !spec.ignore_case)
     return exact_match_evaluator(prediction, targets_of(batch), options_of(spec, prompts));
-  const auto score = [spec](const Data& got, const Data& wanted) { return score_of(spec, got.item_text(), wanted.item_text()); };
+  const auto score = [spec](const Data& got, const Data& wanted) {
+    return score_of(spec, got.item_text(), wanted.item_text());
+  };
   return deterministic_evaluator(prediction, targets_of(batch), score, purpose_of(spec), options_of(spec, prompts));
 }
 

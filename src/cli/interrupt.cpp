@@ -1,7 +1,7 @@
 #include "cli/interrupt.hpp"
 
-#include <csignal>
 #include <condition_variable>
+#include <csignal>
 #include <ctime>
 #include <deque>
 #include <memory>

@@ -214,7 +214,8 @@ Models make_models(const Task& task, const ModelOptions& options) {
 
 std::shared_ptr<lm::Ledger> meter(Models& models) {
   const auto ledger = std::make_shared<lm::Ledger>(lm::LedgerOptions{.prices = models.prices});
-  models.wrap([&](const std::string&, lm::ChatModelPtr model) { return std::make_shared<lm::Observed>(std::move(model), ledger); });
+  models.wrap(
+      [&](const std::string&, lm::ChatModelPtr model) { return std::make_shared<lm::Observed>(std::move(model), ledger); });
   return ledger;
 }
 

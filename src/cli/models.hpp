@@ -65,8 +65,8 @@ class CallCounts {
 
 struct ModelOptions {
   ModelFlags flags = {};
-  std::stop_token stop = {};                           ///< see Interruptible
-  std::shared_ptr<lm::Cassette> cassette = {};         ///< records what is asked; in replay no other model is made
+  std::stop_token stop = {};                    ///< see Interruptible
+  std::shared_ptr<lm::Cassette> cassette = {};  ///< records what is asked; in replay no other model is made
 };
 
 /// From the inside: the endpoint, the budget, the cache, the cassette, the queue that Ctrl-C empties, the counts.

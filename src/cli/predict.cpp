@@ -14,8 +14,8 @@
 #include <thread>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 #include <tgd/autograd.hpp>
 
 #include "cli/command.hpp"
@@ -71,7 +71,8 @@ class Samples {
     for (const auto& [name, source] : task.data.inputs) fields.emplace_back(name, source);
     const fs::path path = input == "-" ? "/dev/stdin" : input;
     try {
-      reader_ = path.extension() == ".csv" ? data::detail::read_csv(path, fields, {}) : data::detail::read_json_lines(path, fields);
+      reader_ =
+          path.extension() == ".csv" ? data::detail::read_csv(path, fields, {}) : data::detail::read_json_lines(path, fields);
     } catch (const Error& error) {
       throw TaskError(std::string("--input: ") + error.what());
     }
@@ -101,7 +102,8 @@ class Lines {
     const fs::path path = flags.output_file;
     if (flags.force && !flags.resume) fs::remove(path);
     if (!flags.resume && fs::exists(path) && fs::file_size(path) > 0)
-      throw TaskError(fmt::format("--output: {} has something in it; go on behind it with --resume, or replace it with --force", path.string()));
+      throw TaskError(fmt::format("--output: {} has something in it; go on behind it with --resume, or replace it with --force",
+                                  path.string()));
     try {
       file_ = std::make_unique<detail::AppendFile>(path, detail::RecordFormat{.begin = "{", .end = "\n"});
     } catch (const ValueError& error) {
@@ -318,8 +320,9 @@ class Predicting {
 
   Status report(const Pipeline& pipeline) {
     if (flags_.writes_file()) terminal_.document(result(pipeline));
-    terminal_.note(fmt::format("{} rows{}", pipeline.rows(),
-                               pipeline.unparsed() > 0 ? fmt::format(", {} with a reply that could not be parsed", pipeline.unparsed()) : ""));
+    terminal_.note(fmt::format(
+        "{} rows{}", pipeline.rows(),
+        pipeline.unparsed() > 0 ? fmt::format(", {} with a reply that could not be parsed", pipeline.unparsed()) : ""));
     terminal_.note(calls_text(models_, ledger_->totals()));
     if (pipeline.failed() == 0) return Status::ok;
     throw Error(fmt::format("{} of {} rows failed, and their lines say why; the first: {}", pipeline.failed(), pipeline.rows(),
@@ -355,7 +358,8 @@ void add_predict(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<PredictFlags>();
   add_task_argument(*command, flags->task);
   command->add_option("--input", flags->input, "JSON Lines, or a .csv file; standard input unless given")->option_text("FILE");
-  command->add_option("--output", flags->output_file, "Where the answers go; standard output unless given")->option_text("FILE");
+  command->add_option("--output", flags->output_file, "Where the answers go; standard output unless given")
+      ->option_text("FILE");
   command->add_option("--prompt", flags->prompt, prompt_spec_help)->option_text("SPEC");
   command->add_flag("--resume", flags->resume, "Go on behind the last line of the output");
   command->add_flag("--force", flags->force, "Replace the output if there is one")->excludes("--resume");

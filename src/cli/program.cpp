@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <CLI/CLI.hpp>
 #include <tgd/version.hpp>
 
 #include "cli/command.hpp"
@@ -39,7 +39,8 @@ std::vector<std::string> option_names(const CLI::App& command) {
 
 std::vector<std::string> subcommand_names(const CLI::App& command) {
   std::vector<std::string> names;
-  for (const CLI::App* subcommand : command.get_subcommands(std::function<bool(const CLI::App*)>())) names.push_back(subcommand->get_name());
+  for (const CLI::App* subcommand : command.get_subcommands(std::function<bool(const CLI::App*)>()))
+    names.push_back(subcommand->get_name());
   return names;
 }
 

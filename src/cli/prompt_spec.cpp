@@ -73,9 +73,9 @@ NamedValues values_in_json(const std::string& spec, const fs::path& file, const 
 NamedValues values_in_run(const std::string& spec, const fs::path& folder, const Task& task) {
   const fs::path file = folder / "parameters.json";
   if (fs::exists(file)) return values_in_json(spec, file, task);
-  fail(spec, fs::exists(folder / "task.json")
-                 ? "the run has no best values yet, since nothing was better than the first prompt; its checkpoint.json has the last ones"
-                 : "the folder holds no run: it has no parameters.json");
+  fail(spec, fs::exists(folder / "task.json") ? "the run has no best values yet, since nothing was better than the first "
+                                                "prompt; its checkpoint.json has the last ones"
+                                              : "the folder holds no run: it has no parameters.json");
 }
 
 NamedValues with_value(NamedValues values, const std::string& spec, const std::string& name, std::string value) {
@@ -83,7 +83,8 @@ NamedValues with_value(NamedValues values, const std::string& spec, const std::s
   if (found == values.end()) {
     std::vector<std::string> names;
     for (const auto& entry : values) names.push_back(entry.first);
-    fail(spec, fmt::format("there is no parameter \"{}\"; there are {}{}", name, quoted_list(names), did_you_mean(name, names)));
+    fail(spec,
+         fmt::format("there is no parameter \"{}\"; there are {}{}", name, quoted_list(names), did_you_mean(name, names)));
   }
   found->second = std::move(value);
   return values;
@@ -99,7 +100,8 @@ NamedValues values_of(const std::string& spec, const Task& task) {
   }
   if (fs::path(spec).extension() == ".json") return values_in_json(spec, spec, task);
   if (task.parameters.size() > 1)
-    fail(spec, fmt::format("the task has several parameters ({}); say which one this is: NAME={}", quoted_list(names_of(task)), spec));
+    fail(spec, fmt::format("the task has several parameters ({}); say which one this is: NAME={}", quoted_list(names_of(task)),
+                           spec));
   return {{task.parameters.front().name, prompt_in(spec, spec)}};
 }
 

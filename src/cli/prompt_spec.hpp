@@ -11,7 +11,8 @@ namespace tgd::cli {
 
 /// For the help of the commands that take one.
 inline constexpr const char* prompt_spec_help =
-    "\"first\" (the task's own values), the folder of a run (its best), a parameters.json or checkpoint.json, a text file (of a task "
+    "\"first\" (the task's own values), the folder of a run (its best), a parameters.json or checkpoint.json, a text file (of "
+    "a task "
     "with one parameter), or NAME=FILE for one parameter";
 
 struct NamedPrompt {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 #include <tgd/lm/recorded.hpp>
 
 #include "cli/command.hpp"
@@ -72,7 +72,8 @@ OrderedJson json_in(const fs::path& file) {
 std::string text_of(const OrderedJson& json) {
   constexpr std::size_t most_shown = 500;
   if (json.is_null()) return "(nothing)";
-  const std::string text = json.is_string() ? json.get<std::string>() : json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  const std::string text =
+      json.is_string() ? json.get<std::string>() : json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
   return detail::excerpt(text, most_shown);
 }
 
@@ -107,8 +108,8 @@ std::optional<Difference> first_difference(const fs::path& recorded, const fs::p
   const OrderedJson result = json_in(recorded / "result.json");
   const OrderedJson other = json_in(replayed / "result.json");
   for (const char* member : {"accuracy", "calls", "cost"}) {
-    auto difference =
-        difference_in(std::string("result.json /") + member, result.value(member, OrderedJson()), other.value(member, OrderedJson()));
+    auto difference = difference_in(std::string("result.json /") + member, result.value(member, OrderedJson()),
+                                    other.value(member, OrderedJson()));
     if (difference) return difference;
   }
   return std::nullopt;
@@ -116,9 +117,11 @@ std::optional<Difference> first_difference(const fs::path& recorded, const fs::p
 
 std::shared_ptr<lm::Cassette> open_cassette(const RunFolder& folder) {
   if (!fs::exists(folder.cassette_file()))
-    throw TaskError(folder.path().string() + " has no run.cassette: the run was not recorded; `tgd optimize --record` makes one that is");
+    throw TaskError(folder.path().string() +
+                    " has no run.cassette: the run was not recorded; `tgd optimize --record` makes one that is");
   try {
-    return std::make_shared<lm::Cassette>(lm::CassetteOptions{.path = folder.cassette_file(), .mode = lm::CassetteMode::replay});
+    return std::make_shared<lm::Cassette>(
+        lm::CassetteOptions{.path = folder.cassette_file(), .mode = lm::CassetteMode::replay});
   } catch (const Error& error) {
     throw TaskError(error.what());
   }
@@ -140,10 +143,10 @@ void expect_finished(const RunFolder& folder) {
   const OrderedJson result = json_in(folder.path() / "result.json");
   const std::string status = result.is_object() ? result.value("status", "") : "";
   if (status == "ok") return;
-  throw TaskError(fmt::format("{} did not come to its end ({}): there is nothing to compare a replay with; go on with it first: tgd "
-                              "optimize --record --resume {}",
-                              folder.path().string(), status.empty() ? "it has no result.json" : "it was " + status,
-                              folder.path().string()));
+  throw TaskError(fmt::format(
+      "{} did not come to its end ({}): there is nothing to compare a replay with; go on with it first: tgd "
+      "optimize --record --resume {}",
+      folder.path().string(), status.empty() ? "it has no result.json" : "it was " + status, folder.path().string()));
 }
 
 class Replay {
@@ -165,8 +168,8 @@ class Replay {
 
  private:
   /// The first difference; a request that is not on the cassette is one, too.
-  static std::optional<Difference> replay(const fs::path& task, const std::shared_ptr<lm::Cassette>& cassette, const fs::path& folder,
-                                          const fs::path& recorded) {
+  static std::optional<Difference> replay(const fs::path& task, const std::shared_ptr<lm::Cassette>& cassette,
+                                          const fs::path& folder, const fs::path& recorded) {
     OptimizeFlags flags{.task = task.string(), .run_dir = folder, .output = {.quiet = true, .silent = true}};
     flags.model.no_cache = true;
     try {
@@ -180,7 +183,10 @@ class Replay {
   }
 
   OrderedJson result(const lm::Cassette& cassette, const std::optional<Difference>& difference) const {
-    OrderedJson json{{"run", recorded_.path().string()}, {"same", !difference}, {"replies", cassette.size()}, {"replayed", cassette.replayed()}};
+    OrderedJson json{{"run", recorded_.path().string()},
+                     {"same", !difference},
+                     {"replies", cassette.size()},
+                     {"replayed", cassette.replayed()}};
     if (difference)
       json["difference"] = {{"what", difference->what}, {"recorded", difference->recorded}, {"replayed", difference->replayed}};
     return json;

@@ -32,10 +32,11 @@ void expect_unused(const fs::path& path) {
   if (!fs::exists(path, error)) return;
   if (!fs::is_directory(path, error)) throw TaskError("--run-dir: " + path.string() + " is no folder; name a new one");
   if (!fs::is_empty(path, error)) {
-    throw TaskError("--run-dir: " + path.string() +
-                    " is not empty, and a run never overwrites another one's files; name a new folder, empty this one, or go on with "
-                    "the run in it: tgd optimize --resume " +
-                    path.string());
+    throw TaskError(
+        "--run-dir: " + path.string() +
+        " is not empty, and a run never overwrites another one's files; name a new folder, empty this one, or go on with "
+        "the run in it: tgd optimize --resume " +
+        path.string());
   }
 }
 
@@ -100,7 +101,8 @@ RunFolder RunFolder::open(const fs::path& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) throw TaskError("--resume: there is no folder " + path.string());
   if (!fs::exists(folder.task_file(), error))
-    throw TaskError("--resume: " + path.string() + " holds no run (it has no task.json); name the folder that `tgd optimize` made");
+    throw TaskError("--resume: " + path.string() +
+                    " holds no run (it has no task.json); name the folder that `tgd optimize` made");
   return folder;
 }
 
@@ -125,7 +127,8 @@ void RunFolder::describe_part(const std::string& part, const DataPart& samples) 
   std::vector<std::string> inputs;
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const data::Record sample = samples[i];
-    if (const auto target = sample.find(target_name); target != sample.end()) targets.push_back(shown(target->second.item_text()));
+    if (const auto target = sample.find(target_name); target != sample.end())
+      targets.push_back(shown(target->second.item_text()));
     inputs.push_back(shown(inputs_text(sample)));
   }
   if (!targets.empty()) line["targets"] = std::move(targets);
@@ -133,17 +136,23 @@ void RunFolder::describe_part(const std::string& part, const DataPart& samples) 
   add_line(samples_name, line);
 }
 
-void RunFolder::add_scores(const std::string& part, std::size_t step, const DataPart& samples, const SampleResults& results) const {
+void RunFolder::add_scores(const std::string& part, std::size_t step, const DataPart& samples,
+                           const SampleResults& results) const {
   std::unordered_map<std::size_t, std::size_t> positions;
   for (std::size_t i = 0; i < results.rows.size(); ++i) positions[results.rows[i]] = i;
   OrderedJson predictions = OrderedJson::array();
   OrderedJson scores = OrderedJson::array();
   for (const std::size_t row : samples.rows()) {
     const auto found = positions.find(row);
-    predictions.push_back(found == positions.end() ? OrderedJson(nullptr) : OrderedJson(shown(results.predictions[found->second])));
+    predictions.push_back(found == positions.end() ? OrderedJson(nullptr)
+                                                   : OrderedJson(shown(results.predictions[found->second])));
     scores.push_back(found == positions.end() ? OrderedJson(nullptr) : OrderedJson(results.scores[found->second]));
   }
-  add_line(samples_name, {{"kind", "scores"}, {"part", part}, {"step", step}, {"predictions", std::move(predictions)}, {"scores", std::move(scores)}});
+  add_line(samples_name, {{"kind", "scores"},
+                          {"part", part},
+                          {"step", step},
+                          {"predictions", std::move(predictions)},
+                          {"scores", std::move(scores)}});
 }
 
 std::optional<std::vector<double>> RunFolder::scores(const std::string& part, std::size_t step) const {

@@ -22,7 +22,9 @@ std::array<NamedScores, 3> parts_of(const RunReport& report) {
   return {{{"test", &report.test}, {"validation", &report.validation}, {"train", &report.train}}};
 }
 
-OrderedJson mean_json(const std::vector<double>& scores) { return scores.empty() ? OrderedJson(nullptr) : OrderedJson(mean(scores)); }
+OrderedJson mean_json(const std::vector<double>& scores) {
+  return scores.empty() ? OrderedJson(nullptr) : OrderedJson(mean(scores));
+}
 
 std::optional<double> chance_of(const PartScores& scores) {
   if (scores.before.empty() || scores.before.size() != scores.after.size()) return std::nullopt;
@@ -63,8 +65,7 @@ OrderedJson models_json(const Models& models) {
 std::string gain_text(const Terminal& terminal, const EvaluatorSpec& evaluator, const PartScores& scores) {
   const double gain = mean(scores.after) - mean(scores.before);
   std::string text = difference_text(evaluator, gain);
-  if (const auto chance = chance_of(scores); chance && gain != 0)
-    text += fmt::format(" ({})", chance_text(*chance));
+  if (const auto chance = chance_of(scores); chance && gain != 0) text += fmt::format(" ({})", chance_text(*chance));
   if (gain == 0) return text;
   return (gain > 0) == evaluator.higher_is_better ? terminal.good(text) : terminal.bad(text);
 }
@@ -139,7 +140,8 @@ std::string difference_text(const EvaluatorSpec& evaluator, double difference) {
 }
 
 std::string score_name(const EvaluatorSpec& evaluator) {
-  return evaluator.type == EvaluatorSpec::Type::exact_match || evaluator.type == EvaluatorSpec::Type::number ? "Accuracy" : "Score";
+  return evaluator.type == EvaluatorSpec::Type::exact_match || evaluator.type == EvaluatorSpec::Type::number ? "Accuracy"
+                                                                                                             : "Score";
 }
 
 std::string chance_text(double chance) { return chance < 0.001 ? "p < 0.001" : fmt::format("p = {:.2g}", chance); }

@@ -83,7 +83,7 @@ struct MessageSpec {
 /// One step from a reply to an output.
 struct OutputStep {
   enum class Kind {
-    text,          ///< the reply without white space around it; every chain begins so
+    text,  ///< the reply without white space around it; every chain begins so
     lower_case,
     fenced_json,   ///< the JSON in the reply, out of code fences or prose, as compact text
     json_pointer,  ///< a member of the JSON in the reply; `argument` is the pointer
@@ -113,13 +113,13 @@ struct EvaluatorSpec {
   };
   Type type = Type::exact_match;
   bool ignore_case = false;
-  double tolerance = 0;                     ///< of the number, absolute
-  std::vector<std::string> fields = {};     ///< JSON pointers; empty: all members of the target
+  double tolerance = 0;                  ///< of the number, absolute
+  std::vector<std::string> fields = {};  ///< JSON pointers; empty: all members of the target
   std::string model = "judge";
-  std::vector<MessageSpec> messages = {};   ///< of the judge; {prediction}, {target} and the inputs stand there
-  double best_score = 1;                    ///< what needs no feedback
+  std::vector<MessageSpec> messages = {};  ///< of the judge; {prediction}, {target} and the inputs stand there
+  double best_score = 1;                   ///< what needs no feedback
   bool higher_is_better = true;
-  bool critique_by_lm = false;              ///< the teacher words the feedback instead of the evaluator
+  bool critique_by_lm = false;  ///< the teacher words the feedback instead of the evaluator
 };
 
 struct ModelSpec {

@@ -85,7 +85,8 @@ namespace {
 
 bool is_refusal(const std::exception& error) {
   const auto* lm_error = dynamic_cast<const LMError*>(&error);
-  return (lm_error != nullptr && lm_error->kind() == LMError::Kind::cancelled) || dynamic_cast<const BudgetError*>(&error) != nullptr;
+  return (lm_error != nullptr && lm_error->kind() == LMError::Kind::cancelled) ||
+         dynamic_cast<const BudgetError*>(&error) != nullptr;
 }
 
 }  // namespace
@@ -95,7 +96,8 @@ Answer answer_of(const std::vector<StageResult>& stages, std::size_t sample) {
   try {
     for (const StageResult& stage : stages) {
       Output output = stage.parser->parse(stage.reply[sample].item_text());
-      if (output.problem && answer.problem.empty()) answer.problem = fmt::format("the reply of {}: {}", stage.name, *output.problem);
+      if (output.problem && answer.problem.empty())
+        answer.problem = fmt::format("the reply of {}: {}", stage.name, *output.problem);
       answer.outputs.emplace_back(stage.name, std::move(output.text));
     }
   } catch (const std::exception& error) {
@@ -195,7 +197,8 @@ NamedValues TaskAgent::values() const {
 void TaskAgent::set_values(const NamedValues& values) {
   const NamedVariables all = named_parameters();
   for (const auto& [name, value] : values) {
-    const auto found = std::find_if(all.begin(), all.end(), [&wanted = name](const auto& entry) { return entry.first == wanted; });
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&wanted = name](const auto& entry) { return entry.first == wanted; });
     if (found == all.end()) throw ValueError("there is no parameter \"" + name + "\" in this task");
     Variable parameter = found->second;
     parameter.set_data(value);

@@ -63,8 +63,7 @@ DataPart whole_file(const DataSpec& spec, const std::filesystem::path& file, con
 }
 
 std::array<data::Subset<data::Records>, 3> split(const DataSpec& spec, const data::Records& records) {
-  if (!spec.stratify || !spec.has_target())
-    return data::split(records, {spec.train, spec.validation, spec.test}, spec.seed);
+  if (!spec.stratify || !spec.has_target()) return data::split(records, {spec.train, spec.validation, spec.test}, spec.seed);
   const auto label_of = [](const data::Record& record) { return record.at(target_name).item_text(); };
   return data::stratified_split(records, label_of, {spec.train, spec.validation, spec.test}, spec.seed);
 }

@@ -21,7 +21,8 @@ class RecordReader {
 };
 
 TGD_API std::shared_ptr<RecordReader> read_json_lines(const std::filesystem::path& path, const Fields& fields);
-TGD_API std::shared_ptr<RecordReader> read_csv(const std::filesystem::path& path, const Fields& fields, const CsvOptions& options);
+TGD_API std::shared_ptr<RecordReader> read_csv(const std::filesystem::path& path, const Fields& fields,
+                                               const CsvOptions& options);
 
 /// All records of a file.
 std::shared_ptr<const Records::Content> read_all(RecordReader& reader);

@@ -99,12 +99,12 @@ TEST_CASE("the cost of a model without a price is unknown, not nothing", "[cli]"
 TEST_CASE("a model that does not answer, and a task with a mistake, are told with their status", "[cli]") {
   const test::TemporaryFolder folder;
   const std::string task = test::write_small_task(folder).string();
-  const test::ChatServer server(lm::Stub::answering([](const lm::Request&) -> std::string {
-    throw LMError(LMError::Kind::status, "no such model", 404);
-  }));
+  const test::ChatServer server(lm::Stub::answering(
+      [](const lm::Request&) -> std::string { throw LMError(LMError::Kind::status, "no such model", 404); }));
   const test::ProcessResult failed = test::run_tgd({"check", task, "--base-url", server.url(), "--model", "none"});
   CHECK(failed.status == 1);
-  CHECK_THAT(failed.err, ContainsSubstring("student does not answer") && ContainsSubstring("404") && ContainsSubstring("--model"));
+  CHECK_THAT(failed.err,
+             ContainsSubstring("student does not answer") && ContainsSubstring("404") && ContainsSubstring("--model"));
   CHECK_THAT(failed.out, ContainsSubstring("likely"));
 
   const std::string mistaken = folder.write("mistaken.json", R"({"data": {"file": "ticket.jsonl"}})").string();
@@ -129,7 +129,8 @@ TEST_CASE("the estimate counts all stages, the judge, the gate and the epochs", 
       measured + static_cast<double>(schedule.validations) * validation + static_cast<double>(schedule.trained);
   CHECK(calls(estimated()[0], "forward", "student") == Approx(forward));
   CHECK(calls(estimated()[0], "optimize", "teacher") == 0);
-  CHECK(calls(estimated()[2], "optimize", "teacher") == Approx(static_cast<double>(schedule.steps * (1 + task.optimizer.max_reasks))));
+  CHECK(calls(estimated()[2], "optimize", "teacher") ==
+        Approx(static_cast<double>(schedule.steps * (1 + task.optimizer.max_reasks))));
   CHECK(calls(estimated()[1], "backward", "teacher") == Approx(calls(estimated()[2], "backward", "teacher") / 2));
 
   SECTION("stages") {
@@ -148,11 +149,15 @@ TEST_CASE("the estimate counts all stages, the judge, the gate and the epochs", 
     task.training.gate = {.confidence = 0.8, .proposals = 3};
     CHECK(calls(estimated()[0], "forward", "student") == Approx(forward));
     CHECK(calls(estimated()[2], "forward", "student") > plain);
-    CHECK(calls(estimated()[2], "optimize", "teacher") == Approx(static_cast<double>(schedule.steps * 3 * (1 + task.optimizer.max_reasks))));
+    CHECK(calls(estimated()[2], "optimize", "teacher") ==
+          Approx(static_cast<double>(schedule.steps * 3 * (1 + task.optimizer.max_reasks))));
   }
   SECTION("a trial corrects the tokens") {
-    const cli::TrialCall call{.role = "student", .purpose = "forward", .estimated_prompt_tokens = 100,
-                              .usage = {.calls = 1, .attempts = 1, .reported = 1, .prompt_tokens = 200, .completion_tokens = 7}};
+    const cli::TrialCall call{
+        .role = "student",
+        .purpose = "forward",
+        .estimated_prompt_tokens = 100,
+        .usage = {.calls = 1, .attempts = 1, .reported = 1, .prompt_tokens = 200, .completion_tokens = 7}};
     const cli::Outlook plain = estimated()[0];
     const cli::Outlook corrected = cli::estimate(task, data, cli::make_models(task, {}), {call})[0];
     CHECK(cli::total(corrected.all).prompt_tokens == Approx(2 * cli::total(plain.all).prompt_tokens));
@@ -188,7 +193,8 @@ TEST_CASE("a budget that ends the run is told with the step", "[cli]") {
   CHECK(cli::budget_text({}, outlook, 20).empty());
   CHECK(cli::budget_text({.calls = 200, .usd = 1.0}, outlook, 20).empty());
   CHECK(cli::budget_text({.calls = 150}, outlook, 20) == "the budget of 150 calls ends the run after about step 10 of 20");
-  CHECK_THAT(cli::budget_text({.calls = 190, .prompt_tokens = 1900}, outlook, 20), ContainsSubstring("1900 prompt tokens") && ContainsSubstring("step 2 of"));
+  CHECK_THAT(cli::budget_text({.calls = 190, .prompt_tokens = 1900}, outlook, 20),
+             ContainsSubstring("1900 prompt tokens") && ContainsSubstring("step 2 of"));
   CHECK_THAT(cli::budget_text({.calls = 90}, outlook, 20), ContainsSubstring("too small"));
   outlook.cost = lm::Cost::from_usd(4);
   outlook.measurements_cost = lm::Cost::from_usd(0);

@@ -13,7 +13,8 @@ namespace {
 
 /// What bash offers behind these words, one a line, in order; the last word is the one under the cursor.
 std::string offered(const fs::path& script, const fs::path& folder, const std::vector<std::string>& words) {
-  std::string command = "source \"$0\"; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _tgd; printf '%s\\n' \"${COMPREPLY[@]}\" | sort";
+  std::string command =
+      "source \"$0\"; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _tgd; printf '%s\\n' \"${COMPREPLY[@]}\" | sort";
   std::vector<std::string> arguments{*test::find_program("bash"), "-c", command, script.string()};
   arguments.insert(arguments.end(), words.begin(), words.end());
   const test::ProcessResult result = test::run_process(arguments, {.folder = folder});
@@ -67,7 +68,8 @@ TEST_CASE("the scripts for zsh and fish are ones, where those are installed", "[
     const test::ProcessResult printed = test::run_tgd({"completion", shell});
     REQUIRE(printed.status == 0);
     // Every command and a nested option are in it, whether or not its shell is here.
-    for (const char* word : {"optimize", "evaluate", "older-than", "validation"}) CHECK(printed.out.find(word) != std::string::npos);
+    for (const char* word : {"optimize", "evaluate", "older-than", "validation"})
+      CHECK(printed.out.find(word) != std::string::npos);
     const auto program = test::find_program(shell);
     if (!program) continue;
     const test::ProcessResult syntax = test::run_process({*program, "-n", folder.write(shell, printed.out).string()});

@@ -25,7 +25,8 @@ TEST_CASE("evaluate measures prompts side by side, the others compared with the 
   REQUIRE(test::optimize(task, run).status == 0);
   const std::string samples = (folder.path() / "samples.jsonl").string();
 
-  const std::vector<std::string> arguments{"evaluate", task, "--prompt", "first", "--prompt", run.string(), "--output", samples};
+  const std::vector<std::string> arguments{"evaluate", task,         "--prompt", "first",
+                                           "--prompt", run.string(), "--output", samples};
   std::vector<std::string> for_programs = arguments;
   for_programs.push_back("--json");
   const test::ProcessResult result = test::run_tgd(for_programs);
@@ -57,9 +58,11 @@ TEST_CASE("evaluate measures prompts side by side, the others compared with the 
   const test::ProcessResult refused = test::run_tgd(arguments);
   CHECK(refused.status == 2);
   CHECK_THAT(refused.err, ContainsSubstring("--force"));
-  const test::ProcessResult table = test::run_tgd({"evaluate", task, "--split", "all", "--prompt", "first", "--prompt", run.string()});
+  const test::ProcessResult table =
+      test::run_tgd({"evaluate", task, "--split", "all", "--prompt", "first", "--prompt", run.string()});
   REQUIRE(table.status == 0);
-  CHECK_THAT(table.out, ContainsSubstring("fixed") && ContainsSubstring("points") && ContainsSubstring("60") && ContainsSubstring("p "));
+  CHECK_THAT(table.out,
+             ContainsSubstring("fixed") && ContainsSubstring("points") && ContainsSubstring("60") && ContainsSubstring("p "));
 }
 
 TEST_CASE("samples that fail are told, and what was measured is shown all the same", "[cli]") {

@@ -20,9 +20,7 @@ struct Case {
   double score;
 };
 
-cli::Batch batch_of(const std::vector<std::string>& targets) {
-  return {{cli::target_name, Variable(Data(targets), "target")}};
-}
+cli::Batch batch_of(const std::vector<std::string>& targets) { return {{cli::target_name, Variable(Data(targets), "target")}}; }
 
 }  // namespace
 
@@ -82,7 +80,8 @@ TEST_CASE("a judge is asked with the prediction, the target and the inputs that 
   Variable prediction(Data(std::vector<std::string>{"Lyon", "Rome"}), "answer", true);
   const Evaluation evaluation = cli::evaluate_predictions(spec, judge, prediction, batch, {});
   CHECK(evaluation.score.data().as_reals() == std::vector<double>{4, 5});
-  CHECK_THAT(judge->requests().at(0).messages.at(0).content, ContainsSubstring("Question: France?\nAnswer: Lyon\nExpected: Paris"));
+  CHECK_THAT(judge->requests().at(0).messages.at(0).content,
+             ContainsSubstring("Question: France?\nAnswer: Lyon\nExpected: Paris"));
 
   evaluation.explanation.backward();
   CHECK_THAT(prediction.grad().at(0).data().item_text(0), ContainsSubstring("nearly"));

@@ -42,7 +42,9 @@ TEST_CASE("after a stop what waits is refused, and what is under way comes to it
   std::stop_source caller;
   cli::Interruptible model(gate, 1, stop.get_token());
   std::vector<std::string> ends;
-  const auto note = [&](lm::Outcome outcome) { ends.push_back(outcome.ok() ? outcome.value().content : outcome.error_message()); };
+  const auto note = [&](lm::Outcome outcome) {
+    ends.push_back(outcome.ok() ? outcome.value().content : outcome.error_message());
+  };
   model.start(asking("first", caller.get_token()), note);
   model.start(asking("second"), note);
   CHECK_FALSE(gate->was_asked("second"));

@@ -77,14 +77,16 @@ TEST_CASE("predict answers each line of its input, in order, whatever the order 
     REQUIRE(result.status == 0);
     const std::vector<Value> lines = lines_of(result.out);
     REQUIRE(lines.size() == 40);
-    for (std::size_t i = 0; i < lines.size(); ++i) CHECK(lines[i] == Value{{"row", i}, {"prediction", "echo of invoice " + std::to_string(i)}});
+    for (std::size_t i = 0; i < lines.size(); ++i)
+      CHECK(lines[i] == Value{{"row", i}, {"prediction", "echo of invoice " + std::to_string(i)}});
     CHECK_THAT(result.err, ContainsSubstring("40 rows") && ContainsSubstring("Calls: 40"));
     CHECK(test::run_tgd(at(server, {"predict", task, "--input", input, "-q"})).err.empty());
   }
   SECTION("from standard input to a file") {
     const std::string output = (folder.path() / "out.jsonl").string();
-    const test::ProcessResult result = test::run_process({"/bin/sh", "-c", "\"$0\" predict \"$1\" --base-url \"$2\" --model echo --output \"$3\" < \"$4\"",
-                                                          TGD_PROGRAM, task, server.url(), output, input});
+    const test::ProcessResult result =
+        test::run_process({"/bin/sh", "-c", "\"$0\" predict \"$1\" --base-url \"$2\" --model echo --output \"$3\" < \"$4\"",
+                           TGD_PROGRAM, task, server.url(), output, input});
     INFO(result.err);
     REQUIRE(result.status == 0);
     CHECK(lines_of(test::read_text(output)).size() == 40);
