@@ -112,10 +112,7 @@ class Optimization {
     const Spent spent = is_resumed_ ? spent_in(folder_->path() / "calls.jsonl") : Spent{};
     task_.budget = left_of(task_.budget, spent);
     ModelOptions options = model_options(flags, std::move(replayed));
-    if (flags.record)
-      options.cassette = std::make_shared<lm::Cassette>(lm::CassetteOptions{
-          .path = folder_->cassette_file(),
-          .mode = is_resumed_ ? lm::CassetteMode::automatic : lm::CassetteMode::record});
+    if (flags.record) options.cassette = open_cassette();
     make_models(options);
     if (is_resumed_) models_.counts->add(folder_->path() / "calls.jsonl");
     trainer_ = std::make_unique<Trainer>(trainer_options());
@@ -123,6 +120,12 @@ class Optimization {
     agent_ = std::make_unique<TaskAgent>(task_, models_.by_name, prompts_);
     trainer_->options().backward.model = models_.at("teacher");
     trainer_->options().callbacks = callbacks();
+  }
+
+  /// Each session of a run adds what it asks, even if it is killed.
+  std::shared_ptr<lm::Cassette> open_cassette() const {
+    if (!folder_->has_checkpoint()) std::filesystem::remove(folder_->cassette_file());  // the run begins anew
+    return std::make_shared<lm::Cassette>(lm::CassetteOptions{.path = folder_->cassette_file(), .mode = lm::CassetteMode::append});
   }
 
   TrainerOptions trainer_options() const {

@@ -148,6 +148,7 @@ struct Cassette::Core {
   explicit Core(CassetteOptions given);
 
   void read();
+  void pass_over_replies();
   void open_journal();
   Take take(const Question& question);
   Outcome keep(const Question& question, const Secrets& hidden, std::size_t number, Outcome outcome);
@@ -210,8 +211,18 @@ void Cassette::Core::read() {
     }
   }
   // What was cut off, or lacks its last newline, is put right before anything is added behind it.
-  if (options.mode == CassetteMode::automatic && !text.ends_with(detail::cassette_end)) {
+  if (options.mode != CassetteMode::replay && !text.ends_with(detail::cassette_end)) {
     tgd::detail::write_file(options.path, detail::print_cassette(detail::parse_cassette(text)));
+  }
+  if (options.mode == CassetteMode::append) pass_over_replies();
+}
+
+/// An error at the end is asked for again, and a reply takes its place.
+void Cassette::Core::pass_over_replies() {
+  for (auto& entry : tracks) {
+    Track& track = entry.second;
+    track.next = track.replies.size();
+    while (track.next > 0 && !track.replies[track.next - 1].ok()) --track.next;
   }
 }
 

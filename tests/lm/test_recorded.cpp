@@ -155,6 +155,31 @@ TEST_CASE("An unknown request is shown beside the nearest one that is recorded",
   CHECK(script_error(replay, asking(std::string(100'000, 'x'))).size() < 6000);
 }
 
+TEST_CASE("Append mode asks for everything, and adds it to what is there", "[lm][recorded]") {
+  const Folder folder;
+  folder.record({"blue", "red"}, CassetteMode::append);
+  CHECK_THROWS(folder.record({"fail"}, CassetteMode::append));
+  const auto endpoint = stub();
+  {
+    Recorded model(endpoint, folder.open(CassetteMode::append));
+    CHECK(model.chat(asking("blue")).content == "blue #0");
+    CHECK(model.chat(asking("blue")).content == "blue #1");
+    CHECK(endpoint->calls() == 2);
+    CHECK(model.cassette()->replayed() == 0);
+  }
+  {
+    const auto better = Stub::answering([](const Request&) { return "worked"; });
+    CHECK(Recorded(better, folder.open(CassetteMode::append)).chat(asking("fail")).content == "worked");
+  }
+  Recorded replay(folder.open(CassetteMode::replay));
+  CHECK(replay.chat(asking("blue")).content == "blue #0");
+  CHECK(replay.chat(asking("blue")).content == "blue #0");
+  CHECK(replay.chat(asking("blue")).content == "blue #1");
+  CHECK(replay.chat(asking("red")).content == "red #1");
+  CHECK(replay.chat(asking("fail")).content == "worked");
+  CHECK_THAT(script_error(replay, asking("blue")), ContainsSubstring("has 3 replies"));
+}
+
 TEST_CASE("Automatic mode replays what is there and adds the rest", "[lm][recorded]") {
   const Folder folder;
   folder.record({"blue"}, CassetteMode::automatic);

@@ -5,11 +5,12 @@
 //   auto model = std::make_shared<lm::Recorded>(cassette);       // replay needs no model
 //
 // Modes: `record` asks for everything anew and replaces the file when the cassette ends; `replay` asks for nothing; `automatic`
-// replays what is there, and asks for and adds the rest.
+// replays what is there, and asks for and adds the rest; `append` asks for everything anew and adds it to what is there, for a run
+// in several sessions, which can then be replayed in one piece.
 // Key: the model's name, messages, completion arguments and sample number. Who asks, where the model is reached and the default
 // arguments of the model do not count. Equal requests get their replies in the order in which they were recorded.
 // In replay a request that is not there (or was not asked as often) fails with LMError::Kind::script, which shows how it differs
-// from the nearest one that is. What endpoints failed with is recorded and replayed too; automatic mode asks for it again.
+// from the nearest one that is. What endpoints failed with is recorded and replayed too; automatic mode asks for it again, and append mode replaces it where a request ended with it.
 // Replies are replayed with their usage, so that a replayed run reports the tokens and the cost of the recorded one.
 //
 // File: JSON objects, one an exchange, indented, texts as lists of lines, ordered by request: made to be read, to be kept under
@@ -37,7 +38,7 @@
 
 namespace tgd::lm {
 
-enum class CassetteMode { record, replay, automatic };
+enum class CassetteMode { record, replay, automatic, append };
 
 struct CassetteOptions {
   std::filesystem::path path = {};
