@@ -3,8 +3,8 @@
 #include <chrono>
 #include <memory>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 #include <tgd/data/data_loader.hpp>
 #include <tgd/progress.hpp>
 #include <tgd/version.hpp>
@@ -125,7 +125,8 @@ class Optimization {
   /// Each session of a run adds what it asks, even if it is killed.
   std::shared_ptr<lm::Cassette> open_cassette() const {
     if (!folder_->has_checkpoint()) std::filesystem::remove(folder_->cassette_file());  // the run begins anew
-    return std::make_shared<lm::Cassette>(lm::CassetteOptions{.path = folder_->cassette_file(), .mode = lm::CassetteMode::append});
+    return std::make_shared<lm::Cassette>(
+        lm::CassetteOptions{.path = folder_->cassette_file(), .mode = lm::CassetteMode::append});
   }
 
   TrainerOptions trainer_options() const {
@@ -144,9 +145,8 @@ class Optimization {
 
   std::vector<std::shared_ptr<TrainerCallback>> callbacks() {
     progress_ = std::make_shared<Progress>(
-        terminal_.stream(), ProgressOptions{.is_terminal = terminal_.is_terminal(),
-                                            .quiet = terminal_.flags().quiet,
-                                            .width = terminal_.width()});
+        terminal_.stream(),
+        ProgressOptions{.is_terminal = terminal_.is_terminal(), .quiet = terminal_.flags().quiet, .width = terminal_.width()});
     RunLog::Say say;
     if (terminal_.flags().verbose) say = [progress = progress_](const std::string& text) { progress->note(text); };
     std::vector<std::shared_ptr<TrainerCallback>> all{std::make_shared<RunLog>(*folder_, *agent_, task_, data_, std::move(say)),
@@ -251,9 +251,10 @@ class Optimization {
 
   void explain_failure() {
     const std::string folder = folder_->path().string();
-    terminal_.line(folder_->has_parameters() ? "The run failed. The best values up to then are in " + folder
-                                             : "The run failed before anything was better than the first prompt. What happened is in " +
-                                                   (folder_->path() / "result.json").string());
+    terminal_.line(folder_->has_parameters()
+                       ? "The run failed. The best values up to then are in " + folder
+                       : "The run failed before anything was better than the first prompt. What happened is in " +
+                             (folder_->path() / "result.json").string());
     terminal_.line("When its cause is mended, go on with: tgd optimize --resume " + folder);
   }
 
@@ -284,7 +285,8 @@ void add_optimize(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<OptimizeFlags>();
   command->add_option("task", flags->task, "The task file")->option_text("TASK");
   command->add_option("--resume", flags->resume, "Go on with the run in this folder, instead of a task")->option_text("RUN");
-  command->add_option("--run-dir", flags->run_dir, "New folder for the results; else runs/<name>-<time>")->option_text("FOLDER");
+  command->add_option("--run-dir", flags->run_dir, "New folder for the results; else runs/<name>-<time>")
+      ->option_text("FOLDER");
   command->add_option("--epochs", flags->epochs, "How often to go through the training part")
       ->check(CLI::PositiveNumber)
       ->option_text("N");
@@ -293,7 +295,9 @@ void add_optimize(CLI::App& app, Action& action) {
       ->check(CLI::NonNegativeNumber)
       ->option_text("N");
   command->add_option("--max-cost", flags->max_cost, "The same in USD")->check(CLI::NonNegativeNumber)->option_text("USD");
-  command->add_option("--max-time", flags->max_seconds, "The same in seconds")->check(CLI::PositiveNumber)->option_text("SECONDS");
+  command->add_option("--max-time", flags->max_seconds, "The same in seconds")
+      ->check(CLI::PositiveNumber)
+      ->option_text("SECONDS");
   add_model_flags(*command, flags->model);
   command->add_option("--prompts", flags->prompts, "Folder with texts to use instead of tgd's own")->option_text("FOLDER");
   command->add_flag("--record", flags->record, "Keep every request and reply in run.cassette, for `tgd replay`");
