@@ -8,15 +8,13 @@
 #include <thread>
 #include <vector>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <nlohmann/json.hpp>
 #include <tgd/lm/simulated.hpp>
 #include <tgd/lm/stub.hpp>
 #include <tgd/random.hpp>
 
 #include "catch.hpp"
+#include "cli/started.hpp"
 #include "cli/tickets.hpp"
 #include "support/chat_server.hpp"
 
@@ -34,23 +32,14 @@ fs::path write_slow_task(const test::TemporaryFolder& folder) {
   return folder.write("task.json", task.dump(2));
 }
 
-/// Runs the program and sends it a signal after a while, unless it has ended by then. Returns its exit status, 128 + signal.
-int run_and_signal(std::vector<std::string> arguments, int signal, std::chrono::milliseconds after) {
-  arguments.insert(arguments.begin(), TGD_PROGRAM);
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    (void)!::freopen("/dev/null", "w", stdout);
-    ::execv(TGD_PROGRAM, argv.data());
-    ::_exit(127);
-  }
+/// Runs the program, and sends it a signal some time after `file` is there, unless it has ended by then. Returns its exit status, or
+/// 128 + the signal.
+int run_and_signal(std::vector<std::string> arguments, int signal, const fs::path& file, std::chrono::milliseconds after) {
+  test::Started program(std::move(arguments));
+  while (!fs::exists(file) && !program.has_ended()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::this_thread::sleep_for(after);
-  ::kill(child, signal);
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  program.signal(signal);
+  return program.wait();
 }
 
 test::ProcessResult resume(const fs::path& run, std::vector<std::string> flags = {}) {
@@ -87,10 +76,11 @@ TEST_CASE("a run that is killed again and again and resumed is the run that was 
   REQUIRE(test::optimize(task, folder.path() / "whole").status == 0);
   const fs::path run = folder.path() / "run";
   Random random(5);
-  int status = run_and_signal({"optimize", task.string(), "--run-dir", run.string()}, SIGKILL, std::chrono::milliseconds(150));
+  const auto begin = std::chrono::milliseconds(100);
+  int status = run_and_signal({"optimize", task.string(), "--run-dir", run.string()}, SIGKILL, run / "task.json", begin);
   for (int kill = 0; kill < 6 && status != 0; ++kill) {
     const auto after = std::chrono::milliseconds(60 + static_cast<int>(random.random() * 200));
-    status = run_and_signal({"optimize", "--resume", run.string()}, SIGKILL, after);
+    status = run_and_signal({"optimize", "--resume", run.string()}, SIGKILL, run / "task.json", after);
   }
   REQUIRE(resume(run).status == 0);
   check_same_run(run, folder.path() / "whole");
@@ -102,7 +92,7 @@ TEST_CASE("Ctrl-C saves the run, says how to go on, and has a status of its own"
   REQUIRE(test::optimize(task, folder.path() / "whole").status == 0);
   const fs::path run = folder.path() / "run";
   const int status = run_and_signal({"optimize", task.string(), "--run-dir", run.string(), "--max-in-flight", "4"}, SIGINT,
-                                    std::chrono::milliseconds(500));
+                                    run / "metrics.jsonl", std::chrono::milliseconds(50));
   REQUIRE(status == 130);
   CHECK(test::read_result(run)["status"] == "interrupted");
   REQUIRE(resume(run).status == 0);
