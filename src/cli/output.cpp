@@ -13,8 +13,8 @@ namespace {
 
 using Value = nlohmann::json;
 
-// The standard library's matcher recurses with every character that it looks at.
-constexpr std::size_t most_searched = 5'000;
+// The standard library's matcher recurses with every character that it looks at, and the stack has to hold that.
+constexpr std::size_t most_searched = 2'000;
 // Each look for JSON may read to the end of the reply.
 constexpr int most_looks = 100;
 

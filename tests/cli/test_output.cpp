@@ -37,8 +37,8 @@ TEST_CASE("replies of any length are searched without harm, at their end", "[cli
   const std::string filler(300'000, 'x');
   CHECK(cli::OutputParser({{Kind::regex, "Answer: (\\w+)"}}).parse(filler + " Answer: yes").text == "yes");
   CHECK(cli::OutputParser({{Kind::regex, "Answer: (\\w+)"}}).parse("Answer: yes " + filler).problem.has_value());
-  CHECK(cli::OutputParser({{Kind::regex, "Answer:(.*)"}}).parse(filler + " Answer:" + std::string(4'900, 'y')).text.size() ==
-        4'900);
+  CHECK(cli::OutputParser({{Kind::regex, "Answer:(.*)"}}).parse(filler + " Answer:" + std::string(1'900, 'y')).text.size() ==
+        1'900);
 
   std::string brackets(100'000, '[');
   CHECK(cli::OutputParser({{Kind::fenced_json}}).parse(brackets).problem.has_value());
