@@ -18,7 +18,10 @@ constexpr std::size_t most_searched = 2'000;
 // Each look for JSON may read to the end of the reply.
 constexpr int most_looks = 100;
 
-/// Where the JSON value that begins at `begin` with a bracket ends; npos when it does not.
+// The stack bounds how deeply nested values can be written back.
+constexpr int deepest = 500;
+
+/// Where the JSON value that begins at `begin` with a bracket ends; npos when it does not, or is nested too deeply.
 std::size_t end_of_brackets(std::string_view text, std::size_t begin) {
   int depth = 0;
   bool in_text = false;
@@ -30,7 +33,7 @@ std::size_t end_of_brackets(std::string_view text, std::size_t begin) {
     } else if (c == '"') {
       in_text = true;
     } else if (c == '{' || c == '[') {
-      ++depth;
+      if (++depth > deepest) return std::string_view::npos;
     } else if ((c == '}' || c == ']') && --depth == 0) {
       return i + 1;
     }
@@ -40,7 +43,10 @@ std::size_t end_of_brackets(std::string_view text, std::size_t begin) {
 
 /// The whole text, or else the first object or list in it that is valid: code fences and prose around it are passed over.
 std::optional<Value> find_json(std::string_view text) {
-  if (auto whole = lm::detail::parse_json(text)) return whole;
+  const bool is_bracketed = text.starts_with('{') || text.starts_with('[');
+  if (!is_bracketed || end_of_brackets(text, 0) != text.npos) {
+    if (auto whole = lm::detail::parse_json(text)) return whole;
+  }
   std::size_t i = text.find_first_of("{[");
   for (int look = 0; look < most_looks && i != text.npos; ++look, i = text.find_first_of("{[", i + 1)) {
     const std::size_t end = end_of_brackets(text, i);

@@ -42,4 +42,6 @@ TEST_CASE("replies of any length are searched without harm, at their end", "[cli
 
   std::string brackets(100'000, '[');
   CHECK(cli::OutputParser({{Kind::fenced_json}}).parse(brackets).problem.has_value());
+  brackets += std::string(100'000, ']');
+  CHECK(cli::OutputParser({{Kind::fenced_json}}).parse(brackets).problem.has_value());
 }
