@@ -51,12 +51,12 @@ setup tests
 end "tools and libraries are there"
 
 if [ "${1:-all}" = quick ]; then
-  begin dev
-  run_preset dev ctest --preset dev --label-exclude slow
+  begin ci
+  run_preset ci ctest --preset ci --label-exclude slow
   end "all tests but the slow ones"
 else
-  begin dev
-  run_preset dev ctest --preset dev
+  begin ci
+  run_preset ci ctest --preset ci
   end "all tests"
 
   begin asan

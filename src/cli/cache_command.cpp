@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using Seconds = std::chrono::seconds;
 
-constexpr const char* examples = R"(Examples:
+constexpr const char* cache_examples = R"(Examples:
   tgd cache stats task.json
       of the cache that the task names
   tgd cache prune replies.db --older-than 30d
@@ -127,7 +127,7 @@ CLI::App* add_cache_command(CLI::App& cache, const char* name, const char* descr
 void add_cache(CLI::App& app, Action& action) {
   CLI::App* cache = app.add_subcommand("cache", "Look after a cache of replies");
   cache->require_subcommand(1);
-  cache->footer(examples);
+  cache->footer(cache_examples);
   const auto flags = std::make_shared<CacheFlags>();
   CLI::App* stats = add_cache_command(*cache, "stats", "Say how much is in it", *flags);
   stats->callback([flags, &action] { action = [flags] { return print_stats(*flags); }; });
@@ -136,7 +136,7 @@ void add_cache(CLI::App& app, Action& action) {
       ->check(CLI::NonNegativeNumber)
       ->option_text("N");
   pruning->add_option("--older-than", flags->older_than, "Remove what is older: 12h, 30d, 8w")->option_text("AGE");
-  pruning->footer(examples);
+  pruning->footer(cache_examples);
   pruning->callback([flags, &action] { action = [flags] { return prune(*flags); }; });
 }
 

@@ -31,7 +31,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* examples = R"(Examples:
+constexpr const char* check_examples = R"(Examples:
   tgd check task.json
       is the task in order, do its models answer, and what will a run take?
   tgd check task.json --no-calls
@@ -311,7 +311,7 @@ void add_check(CLI::App& app, Action& action) {
   command->add_flag("--no-calls", flags->no_calls, "Ask no model anything");
   add_model_flags(*command, flags->model);
   add_output_flags(*command, flags->output);
-  command->footer(examples);
+  command->footer(check_examples);
   command->callback([flags, &action] { action = [flags] { return Check(*flags).run(); }; });
 }
 

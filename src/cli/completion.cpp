@@ -16,16 +16,16 @@ namespace tgd::cli {
 
 namespace {
 
-constexpr const char* examples = R"(Examples:
+constexpr const char* completion_examples = R"(Examples:
   tgd completion bash > ~/.local/share/bash-completion/completions/tgd
   tgd completion zsh > ~/.zfunc/_tgd                   # with fpath+=(~/.zfunc) before compinit in ~/.zshrc
   tgd completion fish > ~/.config/fish/completions/tgd.fish)";
 
 /// What can follow an option, or stand as an argument.
-enum class Value { none, word, file, folder };
+enum class ArgumentKind { none, word, file, folder };
 
 struct Argument {
-  Value value = Value::none;
+  ArgumentKind value = ArgumentKind::none;
   std::vector<std::string> choices = {};
 };
 
@@ -61,12 +61,12 @@ std::vector<std::string> choices_in(const std::string& type) {
 
 Argument argument_of(const CLI::Option& option) {
   if (option.get_expected_max() == 0) return {};
-  if (auto choices = choices_in(option.get_type_name()); !choices.empty()) return {Value::word, std::move(choices)};
+  if (auto choices = choices_in(option.get_type_name()); !choices.empty()) return {ArgumentKind::word, std::move(choices)};
   const std::string& shown = option.get_option_text();
   const auto names = [&](std::string_view word) { return shown.find(word) != shown.npos; };
-  if (names("FOLDER") || names("RUN")) return {Value::folder};
-  if (names("FILE") || names("TASK") || names("SPEC")) return {Value::file};
-  return {Value::word};
+  if (names("FOLDER") || names("RUN")) return {ArgumentKind::folder};
+  if (names("FILE") || names("TASK") || names("SPEC")) return {ArgumentKind::file};
+  return {ArgumentKind::word};
 }
 
 /// Help is a sentence; a completion has room for its first line.
@@ -104,7 +104,7 @@ std::vector<Command> commands_of(const CLI::App& app) {
 }
 
 /// For single quotes of a POSIX shell.
-std::string quoted(const std::string& text) {
+std::string shell_quoted(const std::string& text) {
   std::string result = "'";
   for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return result + "'";
@@ -115,7 +115,7 @@ std::string joined(const std::vector<std::string>& words) { return fmt::format("
 /// Patterns of a case that hold where a command's option stands before the word: 'tgd evaluate|--split'.
 std::string option_pattern(const Command& command, const OptionWords& option) {
   std::vector<std::string> patterns;
-  for (const std::string& name : option.names) patterns.push_back(quoted(command.path + "|" + name));
+  for (const std::string& name : option.names) patterns.push_back(shell_quoted(command.path + "|" + name));
   return fmt::format("{}", fmt::join(patterns, " | "));
 }
 
@@ -124,7 +124,7 @@ std::string descents(const std::vector<Command>& commands, const char* variable)
   std::string text;
   for (const Command& command : commands) {
     for (const std::string& name : command.subcommands) {
-      const std::string path = quoted(command.path + " " + name);
+      const std::string path = shell_quoted(command.path + " " + name);
       text += fmt::format("      {}) {}={} ;;\n", path, variable, path);
     }
   }
@@ -135,12 +135,12 @@ std::string descents(const std::vector<Command>& commands, const char* variable)
 
 std::string bash_value(const Argument& argument) {
   switch (argument.value) {
-    case Value::folder:
+    case ArgumentKind::folder:
       return "_tgd_reply -d";
-    case Value::file:
+    case ArgumentKind::file:
       return "_tgd_reply -f";
     default:
-      return argument.choices.empty() ? ":" : "_tgd_reply -W " + quoted(joined(argument.choices));
+      return argument.choices.empty() ? ":" : "_tgd_reply -W " + shell_quoted(joined(argument.choices));
   }
 }
 
@@ -148,19 +148,19 @@ std::string bash_words(const Command& command) {
   std::vector<std::string> options;
   for (const OptionWords& option : command.options) options.insert(options.end(), option.names.begin(), option.names.end());
   std::string other = ":";
-  if (!command.subcommands.empty()) other = "_tgd_reply -W " + quoted(joined(command.subcommands));
+  if (!command.subcommands.empty()) other = "_tgd_reply -W " + shell_quoted(joined(command.subcommands));
   if (!command.arguments.empty()) other = bash_value(command.arguments.front());
-  return fmt::format("    {})\n      case $word in -*) _tgd_reply -W {} ;; *) {} ;; esac ;;\n", quoted(command.path),
-                     quoted(joined(options)), other);
+  return fmt::format("    {})\n      case $word in -*) _tgd_reply -W {} ;; *) {} ;; esac ;;\n", shell_quoted(command.path),
+                     shell_quoted(joined(options)), other);
 }
 
 // ---- zsh ----------------------------------------------------------------------------------------------------------------
 
 std::string zsh_value(const Argument& argument) {
   switch (argument.value) {
-    case Value::folder:
+    case ArgumentKind::folder:
       return "_files -/";
-    case Value::file:
+    case ArgumentKind::file:
       return "_files";
     default:
       return argument.choices.empty() ? "_message value" : "compadd -- " + joined(argument.choices);
@@ -168,7 +168,7 @@ std::string zsh_value(const Argument& argument) {
 }
 
 /// 'word:description', with the colons of the word escaped.
-std::string zsh_word(const std::string& word, const std::string& description) { return quoted(word + ":" + description); }
+std::string zsh_word(const std::string& word, const std::string& description) { return shell_quoted(word + ":" + description); }
 
 std::string zsh_words(const Command& command) {
   std::string options;
@@ -184,7 +184,7 @@ std::string zsh_words(const Command& command) {
     other += "); _describe command choices";
   }
   return fmt::format("    {})\n      if [[ $word == -* ]]; then choices=({}); _describe option choices; else {}; fi ;;\n",
-                     quoted(command.path), options, other);
+                     shell_quoted(command.path), options, other);
 }
 
 // ---- fish ---------------------------------------------------------------------------------------------------------------
@@ -198,13 +198,13 @@ std::string fish_quoted(const std::string& text) {
 
 std::string fish_value(const Argument& argument) {
   switch (argument.value) {
-    case Value::none:
+    case ArgumentKind::none:
       return "";
-    case Value::folder:
+    case ArgumentKind::folder:
       return " -x -a '(__fish_complete_directories)'";
-    case Value::file:
+    case ArgumentKind::file:
       return " -r -F";
-    case Value::word:
+    case ArgumentKind::word:
       break;
   }
   return argument.choices.empty() ? " -x" : " -x -a " + fish_quoted(joined(argument.choices));
@@ -229,7 +229,7 @@ std::string fish_lines(const Command& command) {
       lines += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
     lines += fish_value(option.argument) + " -d " + fish_quoted(option.description) + "\n";
   }
-  if (!command.arguments.empty() && command.arguments.front().value != Value::word) return lines + here + " -F\n";
+  if (!command.arguments.empty() && command.arguments.front().value != ArgumentKind::word) return lines + here + " -F\n";
   if (!command.arguments.empty()) lines += here + " -a " + fish_quoted(joined(command.arguments.front().choices)) + "\n";
   return lines;
 }
@@ -242,7 +242,7 @@ std::string bash_completion(const CLI::App& app) {
   std::string words;
   for (const Command& command : commands) {
     for (const OptionWords& option : command.options) {
-      if (option.argument.value == Value::none) continue;
+      if (option.argument.value == ArgumentKind::none) continue;
       values += fmt::format("    {}) {}; return ;;\n", option_pattern(command, option), bash_value(option.argument));
     }
     words += bash_words(command);
@@ -285,7 +285,7 @@ std::string zsh_completion(const CLI::App& app) {
   std::string words_here;
   for (const Command& command : commands) {
     for (const OptionWords& option : command.options) {
-      if (option.argument.value == Value::none) continue;
+      if (option.argument.value == ArgumentKind::none) continue;
       values += fmt::format("    {}) {}; return ;;\n", option_pattern(command, option), zsh_value(option.argument));
     }
     words_here += zsh_words(command);
@@ -340,7 +340,7 @@ void add_completion(CLI::App& app, Action& action) {
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}))
       ->option_text("SHELL");
-  command->footer(examples);
+  command->footer(completion_examples);
   command->callback([shell, &app, &action] {
     action = [shell, &app] {
       const std::string script = *shell == "bash"  ? bash_completion(app)

@@ -29,7 +29,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* examples = R"(Examples:
+constexpr const char* evaluate_examples = R"(Examples:
   tgd evaluate task.json
       how well the task's own prompt does on the test part
   tgd evaluate task.json --prompt first --prompt runs/tickets-20261121-195647 --prompt mine.txt
@@ -311,7 +311,7 @@ void add_evaluate(CLI::App& app, Action& action) {
       ->option_text("FILE");
   command->add_flag("--force", flags->force, "Replace that file if there is one");
   add_output_flags(*command, flags->output);
-  command->footer(examples);
+  command->footer(evaluate_examples);
   command->callback([flags, &action] { action = [flags] { return Evaluating(*flags).run(); }; });
 }
 

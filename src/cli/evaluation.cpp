@@ -23,8 +23,7 @@ using Value = nlohmann::json;
 using Type = EvaluatorSpec::Type;
 
 std::string folded(std::string_view text, bool ignore_case) {
-  const std::string trimmed(detail::trim(text));
-  return ignore_case ? OutputParser({{OutputStep::Kind::lower_case}}).parse(trimmed).text : trimmed;
+  return ignore_case ? detail::lower_case(detail::trim(text)) : std::string(detail::trim(text));
 }
 
 std::optional<double> number_in(std::string_view text) {
@@ -50,8 +49,8 @@ std::vector<std::string> fields_of(const EvaluatorSpec& spec, const Value& targe
 }
 
 double json_score(const EvaluatorSpec& spec, const std::string& prediction, const std::string& target) {
-  const auto wanted = lm::detail::parse_json(target);
-  const auto got = lm::detail::parse_json(prediction);
+  const auto wanted = lm::detail::parse_shallow_json(target);
+  const auto got = lm::detail::parse_shallow_json(prediction);
   if (!wanted || !got) return 0;
   const std::vector<std::string> fields = fields_of(spec, *wanted);
   std::size_t equal = 0;

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* examples = R"(Examples:
+constexpr const char* init_examples = R"(Examples:
   tgd init tickets.csv
       writes task.json: guesses which column is the expected answer and which are to be read, and says why
   tgd init data/qa.jsonl -o qa/task.json --target answer --input question --input context
@@ -118,7 +118,7 @@ void add_init(CLI::App& app, Action& action) {
       ->allow_extra_args(false);
   command->add_flag("--force", flags->force, "Overwrite the task file");
   add_output_flags(*command, flags->output);
-  command->footer(examples);
+  command->footer(init_examples);
   command->callback([flags, &action] { action = [flags] { return init(*flags); }; });
 }
 

@@ -154,15 +154,9 @@ Column column_of(const std::string& source, const std::vector<std::string>& valu
   return column;
 }
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return text;
-}
-
 template <std::size_t N>
 bool is_one_of(const std::string& name, const std::array<std::string_view, N>& names) {
-  return std::find(names.begin(), names.end(), lower(name)) != names.end();
+  return std::find(names.begin(), names.end(), detail::lower_case(name)) != names.end();
 }
 
 constexpr std::array<std::string_view, 20> target_names{
@@ -176,7 +170,7 @@ constexpr std::array<std::string_view, 18> input_names{"text",     "input",   "q
                                                        "document", "content", "passage",  "sentence", "email",  "description"};
 
 bool is_id(const Column& column, std::size_t rows) {
-  if (is_one_of(column.name(), id_names) || lower(column.name()).ends_with("_id")) return true;
+  if (is_one_of(column.name(), id_names) || detail::lower_case(column.name()).ends_with("_id")) return true;
   const bool is_unique = column.distinct == rows && rows > 2;
   const bool is_word = column.example.find(' ') == std::string::npos && column.longest <= longest_label;
   return is_unique && is_word && column.mean_length > 0 && column.example.find_first_of("0123456789") != std::string::npos &&
@@ -374,7 +368,7 @@ std::string placeholder_for(const std::string& name) {
     for (std::size_t at = plain.find(letter); at != plain.npos; at = plain.find(letter, at))
       plain.replace(at, letter.size(), latin);
   }
-  return as_identifier(lower(plain), "input");
+  return as_identifier(detail::lower_case(plain), "input");
 }
 
 InitGuess guess_task(const fs::path& file, const InitWishes& wishes) {

@@ -24,7 +24,7 @@ namespace tgd::cli {
 
 namespace {
 
-constexpr const char* examples = R"(Examples:
+constexpr const char* optimize_examples = R"(Examples:
   tgd optimize examples/tickets/task.json
       with the simulated LM that the task asks for: no key, no network
   tgd optimize task.json --model gpt-4o-mini --max-cost 2.50
@@ -302,7 +302,7 @@ void add_optimize(CLI::App& app, Action& action) {
   command->add_option("--prompts", flags->prompts, "Folder with texts to use instead of tgd's own")->option_text("FOLDER");
   command->add_flag("--record", flags->record, "Keep every request and reply in run.cassette, for `tgd replay`");
   add_output_flags(*command, flags->output);
-  command->footer(examples);
+  command->footer(optimize_examples);
   command->callback([flags, &action] { action = [flags] { return optimize(*flags).status; }; });
 }
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "core/brackets.hpp"
 #include "core/text.hpp"
 #include "lm/lenient_json.hpp"
 
@@ -18,52 +19,20 @@ constexpr std::size_t most_searched = 2'000;
 // Each look for JSON may read to the end of the reply.
 constexpr int most_looks = 100;
 
-// The stack bounds how deeply nested values can be written back.
-constexpr int deepest = 500;
-
-/// Where the JSON value that begins at `begin` with a bracket ends; npos when it does not, or is nested too deeply.
-std::size_t end_of_brackets(std::string_view text, std::size_t begin) {
-  int depth = 0;
-  bool in_text = false;
-  for (std::size_t i = begin; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_text) {
-      if (c == '\\') ++i;
-      if (c == '"') in_text = false;
-    } else if (c == '"') {
-      in_text = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > deepest) return std::string_view::npos;
-    } else if ((c == '}' || c == ']') && --depth == 0) {
-      return i + 1;
-    }
-  }
-  return std::string_view::npos;
-}
-
 /// The whole text, or else the first object or list in it that is valid: code fences and prose around it are passed over.
 std::optional<Value> find_json(std::string_view text) {
-  const bool is_bracketed = text.starts_with('{') || text.starts_with('[');
-  if (!is_bracketed || end_of_brackets(text, 0) != text.npos) {
-    if (auto whole = lm::detail::parse_json(text)) return whole;
-  }
+  if (auto whole = lm::detail::parse_shallow_json(text)) return whole;
   std::size_t i = text.find_first_of("{[");
   for (int look = 0; look < most_looks && i != text.npos; ++look, i = text.find_first_of("{[", i + 1)) {
-    const std::size_t end = end_of_brackets(text, i);
-    if (end == text.npos) continue;
-    if (auto value = lm::detail::parse_json(text.substr(i, end - i))) return value;
+    const auto end = detail::end_of_brackets(text, i);
+    if (!end) continue;
+    if (auto value = lm::detail::parse_json(text.substr(i, *end - i))) return value;
   }
   return std::nullopt;
 }
 
 std::string as_text(const Value& value) {
   return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Value::error_handler_t::replace);
-}
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return lower;
 }
 
 Output failure(std::string_view text, std::string problem) { return {std::string(text), std::move(problem)}; }
@@ -108,7 +77,7 @@ Output OutputParser::parse(std::string_view reply) const {
       case OutputStep::Kind::text:
         break;
       case OutputStep::Kind::lower_case:
-        output = {lower_case(output.text)};
+        output = {detail::lower_case(output.text)};
         break;
       case OutputStep::Kind::fenced_json:
         output = json_in(output.text);

@@ -33,7 +33,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* examples = R"(Examples:
+constexpr const char* predict_examples = R"(Examples:
   tgd predict task.json --prompt runs/tickets-20261121-195647 < new.jsonl > answers.jsonl
       with the best prompt of a run
   tgd predict task.json --input new.csv --output answers.jsonl
@@ -365,7 +365,7 @@ void add_predict(CLI::App& app, Action& action) {
   command->add_flag("--force", flags->force, "Replace the output if there is one")->excludes("--resume");
   add_model_flags(*command, flags->model);
   add_output_flags(*command, flags->output);
-  command->footer(examples);
+  command->footer(predict_examples);
   command->callback([flags, &action] { action = [flags] { return Predicting(*flags).run(); }; });
 }
 

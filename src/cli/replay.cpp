@@ -24,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* examples = R"(Examples:
+constexpr const char* replay_examples = R"(Examples:
   tgd optimize task.json --record --run-dir runs/recorded
   tgd replay runs/recorded
       the same run from runs/recorded/run.cassette: no key, no network, no cost
@@ -216,7 +216,7 @@ void add_replay(CLI::App& app, Action& action) {
   command->add_option("run", flags->run, "The folder of a run that was made with --record")->required()->option_text("RUN");
   command->add_option("--run-dir", flags->run_dir, "Keep the replay's files in this new folder")->option_text("FOLDER");
   add_output_flags(*command, flags->output);
-  command->footer(examples);
+  command->footer(replay_examples);
   command->callback([flags, &action] { action = [flags] { return Replay(*flags).run(); }; });
 }
 

@@ -14,7 +14,7 @@ namespace tgd::cli {
 
 namespace {
 
-constexpr const char* examples = R"(Examples:
+constexpr const char* report_examples = R"(Examples:
   tgd report runs/tickets-20261121-195647
       writes report.html into that folder
   tgd report runs/tickets-20261121-195647 -o tickets.html
@@ -52,7 +52,7 @@ void add_report(CLI::App& app, Action& action) {
   command->add_option("run", flags->run, "The run folder")->required()->option_text("RUN");
   command->add_option("-o,--output", flags->file, "File to write; else report.html in the run folder")->option_text("FILE");
   add_output_flags(*command, flags->output);
-  command->footer(examples);
+  command->footer(report_examples);
   command->callback([flags, &action] { action = [flags] { return report(*flags); }; });
 }
 

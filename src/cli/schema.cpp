@@ -11,7 +11,7 @@ namespace tgd::cli {
 
 namespace {
 
-constexpr const char* examples = R"(Examples:
+constexpr const char* schema_examples = R"(Examples:
   tgd schema > task.schema.json
       then `"$schema": "task.schema.json"` as the first member of task.json: editors complete and explain every key
 
@@ -22,7 +22,7 @@ The schema is of JSON Schema draft 7. In task files comments are allowed; Visual
 
 void add_schema(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("schema", "Print the JSON Schema of task files, for editors");
-  command->footer(examples);
+  command->footer(schema_examples);
   command->callback([&action] {
     action = [] {
       fmt::print("{}", embedded_schema);

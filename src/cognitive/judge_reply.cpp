@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/brackets.hpp"
 #include "core/text.hpp"
 
 namespace tgd::detail {
@@ -14,26 +15,6 @@ namespace tgd::detail {
 namespace {
 
 using nlohmann::json;
-
-/// Where the object that opens at `begin` closes; npos when it does not.
-std::size_t end_of_object(std::string_view text, std::size_t begin) {
-  std::size_t depth = 0;
-  bool in_string = false;
-  for (std::size_t i = begin; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{') {
-      ++depth;
-    } else if (c == '}' && --depth == 0) {
-      return i + 1;
-    }
-  }
-  return std::string_view::npos;
-}
 
 const json* member(const json& object, std::string_view name) {
   for (const auto& [key, value] : object.items()) {
@@ -78,11 +59,11 @@ std::variant<Verdict, std::string> read_verdict(std::string_view reply) {
   constexpr std::size_t most_attempts = 100;  // bounds the time on a reply full of braces
   std::size_t attempts = 0;
   for (std::size_t begin = reply.find('{'); begin != std::string_view::npos && attempts < most_attempts; ++attempts) {
-    const std::size_t end = end_of_object(reply, begin);
-    const json object = end == std::string_view::npos ? json(json::value_t::discarded)
-                                                      : json::parse(reply.substr(begin, end - begin), nullptr, false);
+    const auto end = end_of_brackets(reply, begin);
+    const json object =
+        end ? json::parse(reply.substr(begin, *end - begin), nullptr, false) : json(json::value_t::discarded);
     if (object.is_discarded()) {
-      problem = end == std::string_view::npos ? "The JSON object is not closed." : "The JSON object is not valid.";
+      problem = end ? "The JSON object is not valid." : "The JSON object is not closed.";
       begin = reply.find('{', begin + 1);
       continue;
     }
@@ -92,7 +73,7 @@ std::variant<Verdict, std::string> read_verdict(std::string_view reply) {
     } else {
       problem = std::get<std::string>(read);
     }
-    begin = reply.find('{', end);
+    begin = reply.find('{', *end);
   }
   if (verdict) return *std::move(verdict);
   return problem;

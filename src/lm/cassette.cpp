@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <tgd/error.hpp>
 
+#include "core/brackets.hpp"
 #include "core/rethrow.hpp"
 #include "core/sha256.hpp"
 #include "lm/reply_json.hpp"
@@ -20,6 +21,7 @@ namespace {
 using Ordered = nlohmann::ordered_json;
 
 constexpr std::int64_t version = 1;
+/// Values are copied, which recurses.
 constexpr int deepest = 64;
 
 // ---- Texts as lists of lines -----------------------------------------------------------------------------------------
@@ -213,29 +215,11 @@ class Blocks {
   std::size_t line_ = 1;
 };
 
-/// The stack bounds how deeply nested values can be copied.
-void expect_shallow(std::string_view json) {
-  int depth = 0;
-  bool in_text = false;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const char c = json[i];
-    if (in_text) {
-      if (c == '\\') ++i;
-      if (c == '"') in_text = false;
-    } else if (c == '"') {
-      in_text = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > deepest) throw ParseError("it is nested more than " + std::to_string(deepest) + " deep");
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-}
-
 template <class Read>
 void read_block(const Block& block, const Read& read) {
   try {
-    expect_shallow(block.text);
+    if (tgd::detail::nesting(block.text) > deepest)
+      throw ParseError("it is nested more than " + std::to_string(deepest) + " deep");
     read(Ordered::parse(block.text));
   } catch (const Ordered::exception& error) {
     throw ParseError("line " + std::to_string(block.line) + ": " + error.what());

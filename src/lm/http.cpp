@@ -120,7 +120,7 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* job
     if (line.substr(0, 5) == "HTTP/") {
       result.headers.clear();  // a further answer (after "100 Continue") starts anew
     } else if (colon != std::string_view::npos) {
-      result.headers.emplace_back(lower(tgd::detail::trim(line.substr(0, colon))), tgd::detail::trim(line.substr(colon + 1)));
+      result.headers.emplace_back(tgd::detail::lower_case(tgd::detail::trim(line.substr(0, colon))), tgd::detail::trim(line.substr(colon + 1)));
     }
   } catch (...) {
     return 0;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/brackets.hpp"
 #include "lm/excerpt.hpp"
 
 namespace tgd::lm::detail {
@@ -76,6 +77,11 @@ std::optional<Value> parse_json(std::string_view body) {
   if (json.is_discarded()) json = Value::parse(without_lone_surrogates(valid_utf8(body)), nullptr, false);
   if (json.is_discarded()) return std::nullopt;
   return json;
+}
+
+std::optional<Value> parse_shallow_json(std::string_view body) {
+  if (tgd::detail::nesting(body) > tgd::detail::deepest_nesting) return std::nullopt;
+  return parse_json(body);
 }
 
 }  // namespace tgd::lm::detail

@@ -1,5 +1,6 @@
 // Looking into JSON that others wrote: its shape is not known, and it may be only nearly right.
-// The parser takes any depth of nesting, but the writer recurses: what came from outside is never written back, quote the body.
+// The parser takes any depth of nesting, but the writer recurses: what came from outside is
+// written back only from parse_shallow_json().
 #pragma once
 
 #include <cstdint>
@@ -23,5 +24,8 @@ std::int64_t count(const nlohmann::json& value);
 
 /// Parses JSON. Invalid UTF-8 and halves of characters become U+FFFD; nothing for what is no JSON even so.
 TGD_API std::optional<nlohmann::json> parse_json(std::string_view body);
+
+/// The same for JSON that will be compared, copied or written back: nothing, too, for what is nested too deeply for that.
+TGD_API std::optional<nlohmann::json> parse_shallow_json(std::string_view body);
 
 }  // namespace tgd::lm::detail

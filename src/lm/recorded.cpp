@@ -29,7 +29,7 @@ using detail::Exchange;
 using detail::Question;
 using Secrets = std::vector<std::string>;
 
-const tgd::detail::RecordFormat format{"{", std::string(detail::cassette_end)};
+const tgd::detail::RecordFormat cassette_format{"{", std::string(detail::cassette_end)};
 
 // ---- Secrets ---------------------------------------------------------------------------------------------------------
 
@@ -233,7 +233,7 @@ std::filesystem::path Cassette::Core::journal_path() const {
 }
 
 void Cassette::Core::open_journal() {
-  auto opened = std::make_unique<tgd::detail::AppendFile>(journal_path(), format);
+  auto opened = std::make_unique<tgd::detail::AppendFile>(journal_path(), cassette_format);
   std::error_code ignored;
   if (std::filesystem::file_size(opened->path(), ignored) == 0) opened->append(detail::cassette_header);
   journal = std::move(opened);

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include <tgd/error.hpp>
 
+#include "core/text.hpp"
+
 namespace tgd::lm::detail {
+
+using tgd::detail::lower_case;
 
 namespace {
 
@@ -25,21 +28,14 @@ void check_header(const std::string& name, const std::string& value) {
 bool may_hold_secret(const std::string& name) {
   constexpr std::array words = {"auth", "key", "token", "secret", "cookie", "code", "sig"};
   return std::any_of(words.begin(), words.end(),
-                     [lowered = lower(name)](const char* word) { return lowered.find(word) != std::string::npos; });
+                     [lowered = lower_case(name)](const char* word) { return lowered.find(word) != std::string::npos; });
 }
 
 }  // namespace
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
-
 void set_header(Headers& headers, const std::string& name, const std::string& value) {
   check_header(name, value);
-  const auto same = [&](const auto& header) { return lower(header.first) == lower(name); };
+  const auto same = [&](const auto& header) { return lower_case(header.first) == lower_case(name); };
   headers.erase(std::remove_if(headers.begin(), headers.end(), same), headers.end());
   headers.emplace_back(name, value);
 }
@@ -57,7 +53,7 @@ std::vector<std::string> secrets_of(const Headers& named_values) {
 Headers without_secrets(const Headers& named_values) {
   Headers shown;
   for (const auto& [name, value] : named_values) {
-    if (!may_hold_secret(name)) shown.emplace_back(lower(name), value);
+    if (!may_hold_secret(name)) shown.emplace_back(lower_case(name), value);
   }
   return shown;
 }

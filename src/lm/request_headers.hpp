@@ -10,9 +10,6 @@ namespace tgd::lm::detail {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
-/// ASCII letters in lower case, as names of headers are compared.
-std::string lower(std::string_view text);
-
 /// Replaces the header of that name, in whatever case, or adds it. Throws ValueError for what is no header or would forge
 /// further ones; the value, which may be a secret, is not shown.
 void set_header(Headers& headers, const std::string& name, const std::string& value);

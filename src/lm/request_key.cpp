@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/sha256.hpp"
+#include "core/text.hpp"
 #include "lm/request_headers.hpp"
 
 namespace tgd::lm::detail {
@@ -45,7 +46,7 @@ void add_pairs(std::string& bytes, Pairs pairs) {
 Pairs open_headers(const Pairs& headers) {
   Pairs open;
   for (const auto& [name, value] : headers) {
-    if (!may_hold_secret(name)) open.emplace_back(lower(name), value);
+    if (!may_hold_secret(name)) open.emplace_back(tgd::detail::lower_case(name), value);
   }
   return open;
 }
@@ -69,7 +70,7 @@ Json canonical_args(const Json& args) {
 }
 
 bool may_hold_secret(std::string_view header) {
-  const std::string name = lower(header);
+  const std::string name = tgd::detail::lower_case(header);
   const auto holds = [&](const char* word) { return name.find(word) != std::string::npos; };
   return holds("auth") || holds("key") || holds("token") || holds("secret") || holds("cookie");
 }

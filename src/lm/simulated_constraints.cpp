@@ -14,10 +14,6 @@ namespace {
 
 using tgd::detail::trim;
 
-bool contains_any(std::string_view text, std::initializer_list<std::string_view> phrases) {
-  return std::any_of(phrases.begin(), phrases.end(), [&](std::string_view phrase) { return text.find(phrase) != text.npos; });
-}
-
 bool is_prohibition(std::string_view lower) {
   return contains_any(lower,
                       {"do not", "don't", "must not", "may not", "should not", "never", "avoid", "forbid", "not allowed"});

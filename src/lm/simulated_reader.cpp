@@ -55,10 +55,6 @@ constexpr WordSet condition_words(
     "term terms text texts that the there they things to user users uses was were when whenever where which "
     "with word words writer");
 
-bool contains_any(std::string_view text, std::initializer_list<std::string_view> phrases) {
-  return std::any_of(phrases.begin(), phrases.end(), [&](std::string_view phrase) { return text.find(phrase) != text.npos; });
-}
-
 bool has_any(const std::vector<Word>& words, const WordSet& set) {
   return std::any_of(words.begin(), words.end(), [&](const Word& word) { return set.contains(word.text); });
 }

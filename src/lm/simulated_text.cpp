@@ -21,8 +21,6 @@ bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 bool cut_ending(std::string& word, std::string_view ending, std::size_t keep) {
   if (word.size() < ending.size() + keep || !word.ends_with(ending)) return false;
   word.resize(word.size() - ending.size());
@@ -172,10 +170,8 @@ std::vector<Word> words_of(std::string_view text) {
   return words;
 }
 
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), lower);
-  return result;
+bool contains_any(std::string_view text, std::initializer_list<std::string_view> phrases) {
+  return std::any_of(phrases.begin(), phrases.end(), [&](std::string_view phrase) { return text.find(phrase) != text.npos; });
 }
 
 bool is_stop_word(std::string_view lower_case_word) { return stop_words().contains(lower_case_word); }

@@ -6,10 +6,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
+
+#include "core/text.hpp"
 
 namespace tgd::lm::detail {
 
@@ -21,7 +24,10 @@ struct Word {
 };
 
 std::vector<Word> words_of(std::string_view text);
-std::string lower_case(std::string_view text);
+using tgd::detail::lower_case;
+
+bool contains_any(std::string_view text, std::initializer_list<std::string_view> phrases);
+
 /// Words that say little by themselves in any text: "the", "would", "please", numbers, times.
 bool is_stop_word(std::string_view lower_case_word);
 /// A few words in lower case, given in one text with spaces between them.

@@ -171,9 +171,7 @@ bool stands_for_omission(std::string_view line) {
   if (begin == 0 || (!has_dots && line.find_first_of("([{<") >= begin)) return false;
   constexpr std::array<std::string_view, 9> words = {"unchanged", "as before", "same as",  "rest of", "the rest",
                                                      "remain",    "omitted",   "existing", "previous"};
-  std::string lower(line);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  const std::string lower = tgd::detail::lower_case(line);
   return words_of(line).size() <= 12 &&
          std::any_of(words.begin(), words.end(), [&](std::string_view word) { return lower.find(word) != std::string::npos; });
 }

@@ -103,7 +103,7 @@ class Places {
 };
 
 /// 64 rows of a column of the table of edit distances, as differences between neighbours.
-struct Block {
+struct BitBlock {
   std::uint64_t plus = ~std::uint64_t{0};
   std::uint64_t minus = 0;
 
@@ -155,7 +155,7 @@ std::size_t word_edit_distance(std::string_view before, std::string_view after) 
   if (rows.empty() || columns.empty()) return rows.size() + columns.size();
 
   const Places places(rows, vocabulary.size());
-  std::vector<Block> blocks((rows.size() + 63) / 64);
+  std::vector<BitBlock> blocks((rows.size() + 63) / 64);
   std::vector<std::uint64_t> equal(blocks.size());
   std::size_t distance = rows.size();
   for (const std::size_t word : columns) {

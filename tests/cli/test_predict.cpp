@@ -12,7 +12,6 @@
 #include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
-#include "cli/started.hpp"
 #include "cli/tickets.hpp"
 #include "support/chat_server.hpp"
 
@@ -53,14 +52,14 @@ std::vector<std::string> at(const test::ChatServer& server, std::vector<std::str
 
 /// Lets the program write some lines, then sends it a signal. Its exit status, or 128 + the signal.
 int run_and_signal(const std::vector<std::string>& arguments, int signal, const fs::path& output, std::size_t lines) {
-  test::Started program(arguments);
+  test::Process program = test::start_tgd(arguments);
   const auto written = [&] {
     const std::string text = fs::exists(output) ? test::read_text(output) : std::string();
     return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
   };
   while (written() < lines && !program.has_ended()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   program.signal(signal);
-  return program.wait();
+  return program.wait().status;
 }
 
 }  // namespace

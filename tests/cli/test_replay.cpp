@@ -1,4 +1,5 @@
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -9,7 +10,6 @@
 #include <tgd/lm/simulated.hpp>
 
 #include "catch.hpp"
-#include "cli/started.hpp"
 #include "cli/tickets.hpp"
 #include "support/chat_server.hpp"
 
@@ -86,13 +86,13 @@ TEST_CASE("a run that was interrupted and gone on with is replayed in one piece"
   folder.write("task.json", task.dump());
   const fs::path run = folder.path() / "run";
   {
-    test::Started program({"optimize", file.string(), "--run-dir", run.string(), "--record"});
+    test::Process program = test::start_tgd({"optimize", file.string(), "--run-dir", run.string(), "--record"});
     const auto has_stepped = [&] {
       return fs::exists(run / "metrics.jsonl") && test::read_text(run / "metrics.jsonl").find("\"step\"") != std::string::npos;
     };
     while (!has_stepped() && !program.has_ended()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     program.signal(SIGINT);
-    REQUIRE(program.wait() == 130);
+    REQUIRE(program.wait().status == 130);
   }
   const test::ProcessResult more = test::run_tgd({"optimize", "--resume", run.string(), "--record"});
   INFO(more.out << more.err);

@@ -14,7 +14,6 @@
 #include <tgd/random.hpp>
 
 #include "catch.hpp"
-#include "cli/started.hpp"
 #include "cli/tickets.hpp"
 #include "support/chat_server.hpp"
 
@@ -35,11 +34,11 @@ fs::path write_slow_task(const test::TemporaryFolder& folder) {
 /// Runs the program, and sends it a signal some time after `file` is there, unless it has ended by then. Returns its exit status, or
 /// 128 + the signal.
 int run_and_signal(std::vector<std::string> arguments, int signal, const fs::path& file, std::chrono::milliseconds after) {
-  test::Started program(std::move(arguments));
+  test::Process program = test::start_tgd(std::move(arguments));
   while (!fs::exists(file) && !program.has_ended()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::this_thread::sleep_for(after);
   program.signal(signal);
-  return program.wait();
+  return program.wait().status;
 }
 
 test::ProcessResult resume(const fs::path& run, std::vector<std::string> flags = {}) {

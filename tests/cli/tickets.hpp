@@ -23,6 +23,12 @@ inline ProcessResult run_tgd(std::vector<std::string> arguments, const ProcessOp
   return run_process(arguments, options);
 }
 
+/// The program beside the test, to be sent signals.
+inline Process start_tgd(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), TGD_PROGRAM);
+  return Process(arguments);
+}
+
 /// `tgd optimize` with a folder of its own for the run.
 inline ProcessResult optimize(const std::filesystem::path& task, const std::filesystem::path& run_dir,
                               std::vector<std::string> flags = {}, const ProcessOptions& options = {}) {

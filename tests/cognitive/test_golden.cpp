@@ -24,7 +24,7 @@ std::shared_ptr<Stub> student() {
   return Stub::answering([](const Request& request) { return "reply to: " + request.messages.back().content; });
 }
 
-std::shared_ptr<Stub> critic() {
+std::shared_ptr<Stub> one_critique() {
   return Stub::answering([](const Request&) { return "critique"; });
 }
 
@@ -32,7 +32,7 @@ std::shared_ptr<Stub> critic() {
 
 TEST_CASE("Requests for critiques are as they are written down", "[cognitive][golden]") {
   const Variable prompt("Classify the ticket.\nReply like {\"label\": \"...\"}.", "system prompt", true);
-  const auto asked = critic();
+  const auto asked = one_critique();
   SECTION("of a scalar call") {
     const Variable ticket("My invoice is wrong.", "ticket", true);
     chat_completion(student(), {{"system", {prompt}}, {"user", {"Ticket: {ticket}"}}}, {{"ticket", ticket}})
@@ -85,6 +85,6 @@ TEST_CASE("The requests of a judge are as they are written down", "[cognitive][g
   const auto [score, explanation] = lm_judge_evaluator(judge, messages, prediction, "Paris", {{"rule", "be strict"}});
   score.wait();
   check_golden("cognitive/golden/judge.txt", sent_text(judge->requests()));
-  score.backward({.model = critic()});
+  score.backward({.model = one_critique()});
   check_golden("cognitive/golden/judge_feedback.txt", prediction.grad().at(0).text() + "\n");
 }

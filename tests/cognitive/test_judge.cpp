@@ -45,6 +45,11 @@ TEST_CASE("A reply full of braces is given up in bounded time") {
   CHECK(std::holds_alternative<std::string>(detail::read_verdict(braces)));
 }
 
+TEST_CASE("A verdict nested so deeply that writing it back would overflow the stack is none") {
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  CHECK(std::holds_alternative<std::string>(detail::read_verdict(R"({"score": 1, "explanation": )" + deep + "}")));
+}
+
 TEST_CASE("lm_judge_evaluator scores items and feeds back the judge's explanations") {
   const auto judge = std::make_shared<lm::Stub>();
   judge->when("good against", verdict(1, "fits")).when("bad against", verdict(0.25, "too curt"));

@@ -35,7 +35,7 @@ std::shared_ptr<Stub> stub() {
   });
 }
 
-Request asking(const std::string& text = "Hello", const std::string& model = "gpt-4o-mini") {
+Request priced_call(const std::string& text = "Hello", const std::string& model = "gpt-4o-mini") {
   return {.messages = {{"user", text}}, .args = {{"model", model}, {"max_tokens", 20}}};
 }
 
@@ -55,10 +55,10 @@ std::string refusal(tgd::lm::ChatModel& model, const Request& request) {
 TEST_CASE("Calls are sent while the budget lasts, and refused before they are sent then", "[lm][budgeted]") {
   const auto endpoint = stub();
   Budgeted model(endpoint, budget({.calls = 2}));
-  model.chat(asking());
+  model.chat(priced_call());
   CHECK(model.budget()->remaining().calls == 1);
-  model.chat(asking());
-  CHECK(refusal(model, asking()) ==
+  model.chat(priced_call());
+  CHECK(refusal(model, priced_call()) ==
         "the call was not sent: the budget has 0 calls left, and this call would need about 9 prompt tokens, 20 completion "
         "tokens "
         "and $0.000013");
@@ -68,7 +68,7 @@ TEST_CASE("Calls are sent while the budget lasts, and refused before they are se
 
 TEST_CASE("What was really used is what counts", "[lm][budgeted]") {
   Budgeted model(stub(), budget({.prompt_tokens = 150, .completion_tokens = 100, .usd = 1.0}));
-  model.chat(asking());
+  model.chat(priced_call());
   const Spending spent = model.budget()->spent();
   CHECK(spent.calls == 1);
   CHECK(spent.prompt_tokens == 100);
@@ -80,13 +80,13 @@ TEST_CASE("What was really used is what counts", "[lm][budgeted]") {
 }
 
 TEST_CASE("Each kind of limit refuses", "[lm][budgeted]") {
-  CHECK_THAT(refusal(*std::make_shared<Budgeted>(stub(), budget({.prompt_tokens = 8})), asking()),
+  CHECK_THAT(refusal(*std::make_shared<Budgeted>(stub(), budget({.prompt_tokens = 8})), priced_call()),
              ContainsSubstring("has 8 prompt tokens left"));
-  CHECK_THAT(refusal(*std::make_shared<Budgeted>(stub(), budget({.completion_tokens = 19})), asking()),
+  CHECK_THAT(refusal(*std::make_shared<Budgeted>(stub(), budget({.completion_tokens = 19})), priced_call()),
              ContainsSubstring("has 19 completion tokens left"));
-  CHECK_THAT(refusal(*std::make_shared<Budgeted>(stub(), budget({.usd = 0.00001})), asking()),
+  CHECK_THAT(refusal(*std::make_shared<Budgeted>(stub(), budget({.usd = 0.00001})), priced_call()),
              ContainsSubstring("has $0.00001 left"));
-  CHECK_THAT(refusal(*std::make_shared<Budgeted>(stub(), budget({.seconds = 0})), asking()),
+  CHECK_THAT(refusal(*std::make_shared<Budgeted>(stub(), budget({.seconds = 0})), priced_call()),
              ContainsSubstring("has 0.0 seconds left"));
 }
 
@@ -94,14 +94,14 @@ TEST_CASE("A streamed call needs room as well", "[lm][budgeted]") {
   Budgeted model(stub(), budget({.calls = 1}));
   std::string streamed;
   const auto on_text = [&](std::string_view piece) { streamed += piece; };
-  model.chat_stream(asking(), on_text);
-  CHECK_THROWS_AS(model.chat_stream(asking(), on_text), BudgetError);
+  model.chat_stream(priced_call(), on_text);
+  CHECK_THROWS_AS(model.chat_stream(priced_call(), on_text), BudgetError);
   CHECK(streamed == "yes");
 }
 
 TEST_CASE("A failed call counts as a call, with what the endpoint reported", "[lm][budgeted]") {
   Budgeted model(stub(), budget({.calls = 5, .prompt_tokens = 1000}));
-  CHECK_THROWS_AS(model.chat(asking("fail")), LMError);
+  CHECK_THROWS_AS(model.chat(priced_call("fail")), LMError);
   CHECK(model.budget()->remaining().calls == 4);
   CHECK(model.budget()->remaining().prompt_tokens == 1000);
 }
@@ -114,12 +114,12 @@ TEST_CASE("What sends nothing counts nothing", "[lm][budgeted]") {
                      return reply;
                    }),
                    budget({.calls = 1}));
-    for (int i = 0; i < 3; ++i) model.chat(asking());
+    for (int i = 0; i < 3; ++i) model.chat(priced_call());
     CHECK(model.budget()->remaining().calls == 1);
   }
   SECTION("a refused call") {
     Budgeted model(stub(), budget({.calls = 3, .prompt_tokens = 0}));
-    refusal(model, asking());
+    refusal(model, priced_call());
     CHECK(model.budget()->spent().calls == 0);
     CHECK(model.budget()->remaining().calls == 3);
   }
@@ -127,7 +127,7 @@ TEST_CASE("What sends nothing counts nothing", "[lm][budgeted]") {
 
 TEST_CASE("A reply without figures counts as it was estimated", "[lm][budgeted]") {
   Budgeted model(Stub::scripted({"yes"}), budget({.prompt_tokens = 100}));
-  model.chat(asking());
+  model.chat(priced_call());
   CHECK(model.budget()->spent().prompt_tokens == 9);
   CHECK(model.budget()->spent().completion_tokens == 20);
 }
@@ -136,12 +136,12 @@ TEST_CASE("Calls in flight hold what they reserved", "[lm][budgeted]") {
   const auto gated = std::make_shared<tgd::test::GatedModel>();
   Budgeted model(gated, budget({.calls = 2, .prompt_tokens = 20}));
   int ended = 0;
-  model.start(asking("first"), [&](tgd::lm::Outcome) { ++ended; });
-  model.start(asking("other"), [&](tgd::lm::Outcome) { ++ended; });
+  model.start(priced_call("first"), [&](tgd::lm::Outcome) { ++ended; });
+  model.start(priced_call("other"), [&](tgd::lm::Outcome) { ++ended; });
   CHECK(model.budget()->remaining().calls == 0);
   CHECK(model.budget()->remaining().prompt_tokens == 2);
   CHECK(model.budget()->spent().calls == 0);
-  CHECK_THAT(refusal(model, asking()), ContainsSubstring("(besides 2 calls in flight)"));
+  CHECK_THAT(refusal(model, priced_call()), ContainsSubstring("(besides 2 calls in flight)"));
   gated->reply("first", "yes");
   gated->reply("other", "yes");
   CHECK(ended == 2);
@@ -157,7 +157,7 @@ TEST_CASE("Concurrent calls never exceed the number of calls", "[lm][budgeted]")
   Budgeted second(endpoint, shared);
   std::vector<std::thread> threads;
   for (tgd::lm::ChatModel* model : {&first, &second}) {
-    threads.emplace_back([model] { model->try_chat_all(std::vector<Request>(100, asking())); });
+    threads.emplace_back([model] { model->try_chat_all(std::vector<Request>(100, priced_call())); });
   }
   for (std::thread& thread : threads) thread.join();
   CHECK(endpoint->calls() == 150);
@@ -170,21 +170,21 @@ TEST_CASE("A limit in USD needs the model's price, and the error says how to giv
   BudgetOptions options{.limits = {.usd = 1}};
   SECTION("without it") {
     Budgeted model(stub(), std::make_shared<Budget>(options));
-    CHECK_THAT(refusal(model, asking("Hello", "mine")),
+    CHECK_THAT(refusal(model, priced_call("Hello", "mine")),
                ContainsSubstring("price of the model \"mine\" is not known. Give it in"));
     CHECK(model.budget()->spent().calls == 0);
   }
   SECTION("with it") {
     options.prices.set("mine", Price::free());
     Budgeted model(stub(), std::make_shared<Budget>(options));
-    model.chat(asking("Hello", "mine"));
+    model.chat(priced_call("Hello", "mine"));
     CHECK(model.budget()->spent().cost == Cost());
   }
 }
 
 TEST_CASE("Without a limit in USD an unknown price is reported, not guessed", "[lm][budgeted]") {
   Budgeted model(stub(), budget({.calls = 10}));
-  model.chat(asking("Hello", "mine"));
+  model.chat(priced_call("Hello", "mine"));
   CHECK(model.budget()->spent().unknown_models == std::vector<std::string>{"mine"});
   CHECK(model.budget()->spent().text() == "1 calls, 100 prompt tokens, 10 completion tokens, unknown cost of mine");
 }
@@ -193,7 +193,7 @@ TEST_CASE("A dry run says what requests would use and sends nothing", "[lm][budg
   const auto endpoint = stub();
   Budgeted model(endpoint, budget({}));
   const std::vector<Request> requests{
-      asking(), asking("Hello", "mine"), {.messages = {{"user", "Hello"}}, .args = {{"model", "mine"}}}};
+      priced_call(), priced_call("Hello", "mine"), {.messages = {{"user", "Hello"}}, .args = {{"model", "mine"}}}};
   const Spending plan = model.estimate(requests);
   CHECK(plan.calls == 3);
   CHECK(plan.prompt_tokens == 27);

@@ -33,7 +33,7 @@ namespace {
 
 const Usage paid{.calls = 1, .attempts = 1, .reported = 1, .prompt_tokens = 100, .completion_tokens = 10};
 
-std::shared_ptr<Stub> stub() {
+std::shared_ptr<Stub> paid_stub() {
   return Stub::answering_in_full([](const Request& request) {
     const std::string& question = request.messages.back().content;
     if (question == "fail") throw LMError(LMError::Kind::status, "no", 500);
@@ -53,7 +53,7 @@ std::shared_ptr<Cache> cache_in(const std::filesystem::path& path) {
 
 struct Scene {
   tgd::test::TemporaryFolder folder;
-  std::shared_ptr<Stub> endpoint = stub();
+  std::shared_ptr<Stub> endpoint = paid_stub();
   std::shared_ptr<Cache> cache = cache_in(folder.path() / "replies.db");
   Cached model{endpoint, cache};
 };
@@ -105,8 +105,8 @@ TEST_CASE("Another sample number asks for another answer", "[lm][cached]") {
 
 TEST_CASE("Replies outlive the process's cache object", "[lm][cached]") {
   const tgd::test::TemporaryFolder folder;
-  Cached(stub(), cache_in(folder.path() / "replies.db")).chat(asking("blue"));
-  const auto unused = stub();
+  Cached(paid_stub(), cache_in(folder.path() / "replies.db")).chat(asking("blue"));
+  const auto unused = paid_stub();
   CHECK(Cached(unused, cache_in(folder.path() / "replies.db")).chat(asking("blue")).content == "It is blue #0");
   CHECK(unused->calls() == 0);
 }
@@ -249,7 +249,7 @@ TEST_CASE("A file that is no cache is refused and left as it is, or the run goes
   std::vector<std::string> notices;
   const auto without = std::make_shared<Cache>(CacheOptions{
       .path = file, .on_fault = OnFault::go_on, .on_notice = [&](const Notice& notice) { notices.push_back(notice.text); }});
-  const auto endpoint = stub();
+  const auto endpoint = paid_stub();
   Cached model(endpoint, without);
   for (int i = 0; i < 2; ++i) CHECK(model.chat(asking("blue")).content == "It is blue #0");
   CHECK(endpoint->calls() == 2);
@@ -268,7 +268,7 @@ TEST_CASE("A file that is damaged while it is used stops calls or is reported on
       CacheOptions{.path = file, .on_fault = stop ? OnFault::stop : OnFault::go_on, .on_notice = [&](const Notice& notice) {
                      notices.push_back(notice.text);
                    }});
-  const auto endpoint = stub();
+  const auto endpoint = paid_stub();
   Cached model(endpoint, cache);
   model.chat(asking("blue"));
   run_sql(file, "UPDATE replies SET reply = '{\"content\": 3}'");
@@ -298,5 +298,5 @@ TEST_CASE("A cache may end before its calls do", "[lm][cached]") {
 TEST_CASE("Cached needs a model and a cache", "[lm][cached]") {
   const tgd::test::TemporaryFolder folder;
   CHECK_THROWS_AS(Cached(nullptr, cache_in(folder.path() / "replies.db")), ValueError);
-  CHECK_THROWS_AS(Cached(stub(), nullptr), ValueError);
+  CHECK_THROWS_AS(Cached(paid_stub(), nullptr), ValueError);
 }

@@ -35,7 +35,7 @@ using tgd::test::run_child;
 
 namespace {
 
-std::shared_ptr<Stub> stub() {
+std::shared_ptr<Stub> long_winded() {
   return Stub::answering(
       [](const Request& request) { return "It is " + request.messages[0].content + std::string(2000, '.'); });
 }
@@ -79,7 +79,7 @@ std::string integrity(const std::filesystem::path& file) {
 /// How many of these requests the file answers.
 std::int64_t hits(const std::filesystem::path& file, const std::vector<Request>& requests) {
   const auto cache = std::make_shared<Cache>(CacheOptions{.path = file});
-  Cached(stub(), cache).chat_all(requests);
+  Cached(long_winded(), cache).chat_all(requests);
   return cache->hits();
 }
 
@@ -94,11 +94,11 @@ void become_nobody() {
 
 TEST_CASE("child: asks 150 times", "[.cache-fill]") {
   const int begin = std::stoi(variable("TGD_TEST_BEGIN"));
-  Cached(stub(), std::make_shared<Cache>(options_of_child())).chat_all(asking(begin, begin + 150));
+  Cached(long_winded(), std::make_shared<Cache>(options_of_child())).chat_all(asking(begin, begin + 150));
 }
 
 TEST_CASE("child: is killed while replies are written", "[.cache-killed]") {
-  const auto endpoint = stub();
+  const auto endpoint = long_winded();
   endpoint->shuffled(1, std::chrono::microseconds(500));
   Cached model(endpoint, std::make_shared<Cache>(options_of_child()));
   std::atomic<int> seen{0};
@@ -117,7 +117,7 @@ TEST_CASE("child: has no room on the disk", "[.cache-full]") {
   std::vector<std::string> notices;
   CacheOptions options = options_of_child(stop ? OnFault::stop : OnFault::go_on);
   options.on_notice = [&](const Notice& notice) { notices.push_back(notice.text); };
-  Cached model(stub(), std::make_shared<Cache>(options));
+  Cached model(long_winded(), std::make_shared<Cache>(options));
   signal(SIGXFSZ, SIG_IGN);
   const rlimit limit{100'000, 100'000};
   REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
@@ -137,7 +137,7 @@ TEST_CASE("child: may not write", "[.cache-read-only]") {
   options.on_notice = [&](const Notice& notice) { notices.push_back(notice.text); };
   const auto cache = std::make_shared<Cache>(options);
   CHECK(notices.size() == 1);
-  CHECK(Cached(stub(), cache).chat_all(asking(0, 20)).size() == 20);
+  CHECK(Cached(long_winded(), cache).chat_all(asking(0, 20)).size() == 20);
   CHECK(cache->hits() == std::stoi(variable("TGD_TEST_HITS")));
 }
 
@@ -193,7 +193,7 @@ TEST_CASE("A full disk stops the run or is reported, and the file stays whole", 
 TEST_CASE("A cache that may not be written is refused, or gives what it has", "[lm][cached][process]") {
   const tgd::test::TemporaryFolder folder;
   const auto file = folder.path() / "replies.db";
-  Cached(stub(), std::make_shared<Cache>(CacheOptions{.path = file})).chat_all(asking(0, 10));
+  Cached(long_winded(), std::make_shared<Cache>(CacheOptions{.path = file})).chat_all(asking(0, 10));
   auto variables = environment(file);
   SECTION("read-only file") {
     REQUIRE(chmod(file.c_str(), 0444) == 0);

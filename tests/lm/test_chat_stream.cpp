@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
+#include "lm/error_kinds.hpp"
 #include "lm/utf8.hpp"
 #include "support/table.hpp"
 
@@ -21,6 +22,7 @@ using tgd::lm::detail::ChatStream;
 using tgd::lm::detail::hide_invalid_bytes;
 using tgd::lm::detail::show_invalid_bytes;
 using tgd::lm::detail::Utf8Joiner;
+using tgd::test::kind_named;
 using Kind = LMError::Kind;
 
 namespace {
@@ -67,13 +69,6 @@ std::string body_of(const json& row) {
   std::string text;
   for (const json& event : body) text += "data: " + (event.is_string() ? event.get<std::string>() : event.dump()) + "\n\n";
   return text;
-}
-
-Kind kind_named(const std::string& name) {
-  if (name == "transport") return Kind::transport;
-  if (name == "malformed") return Kind::malformed;
-  if (name == "empty") return Kind::empty;
-  throw std::logic_error("no kind of error: " + name);
 }
 
 void check(const json& row, const Read& result) {

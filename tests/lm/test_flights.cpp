@@ -14,7 +14,7 @@ using tgd::lm::detail::Flights;
 
 namespace {
 
-struct Log {
+struct Landings {
   std::vector<std::string> entries;
 
   Flights::Landed landed(std::string who) {
@@ -32,7 +32,7 @@ Outcome yes() { return Reply{.content = "yes", .usage = {.calls = 1, .attempts =
 
 TEST_CASE("Equal requests travel as one, and the first one pays", "[lm][flights]") {
   Flights flights;
-  Log log;
+  Landings log;
   const auto first = flights.join("k", {}, log.landed("a"), {});
   const auto second = flights.join("k", {}, log.landed("b"), {});
   const auto other = flights.join("other", {}, log.landed("c"), {});
@@ -47,7 +47,7 @@ TEST_CASE("Equal requests travel as one, and the first one pays", "[lm][flights]
 
 TEST_CASE("An error reaches all", "[lm][flights]") {
   Flights flights;
-  Log log;
+  Landings log;
   const auto ticket = flights.join("k", {}, log.landed("a"), {});
   flights.join("k", {}, log.landed("b"), {});
   Flights::finish(ticket.flight, Outcome(LMError(LMError::Kind::status, "no", 500), Usage{.calls = 1, .prompt_tokens = 3}));
@@ -56,7 +56,7 @@ TEST_CASE("An error reaches all", "[lm][flights]") {
 
 TEST_CASE("Requests that are to be sent otherwise travel alone", "[lm][flights]") {
   Flights flights;
-  Log log;
+  Landings log;
   flights.join("k", {}, log.landed("a"), {});
   CHECK(flights.join("k", {.timeout = std::chrono::milliseconds(1)}, log.landed("b"), {}).is_first);
   CHECK_FALSE(flights.join("k", {}, log.landed("c"), {}).is_first);
@@ -64,7 +64,7 @@ TEST_CASE("Requests that are to be sent otherwise travel alone", "[lm][flights]"
 
 TEST_CASE("Who is stopped lands at once and leaves the others alone", "[lm][flights]") {
   Flights flights;
-  Log log;
+  Landings log;
   std::stop_source a;
   std::stop_source b;
   const auto ticket = flights.join("k", {}, log.landed("a"), a.get_token());
@@ -90,7 +90,7 @@ TEST_CASE("Who is stopped lands at once and leaves the others alone", "[lm][flig
 
 TEST_CASE("A request that is stopped before it boards stops its flight", "[lm][flights]") {
   Flights flights;
-  Log log;
+  Landings log;
   std::stop_source stopped;
   stopped.request_stop();
   const auto ticket = flights.join("k", {}, log.landed("a"), stopped.get_token());

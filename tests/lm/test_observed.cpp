@@ -39,7 +39,7 @@ std::shared_ptr<Stub> stub() {
   });
 }
 
-Request asking(const std::string& text) {
+Request detailed_call(const std::string& text) {
   return {.messages = {{"user", text}},
           .args = {{"model", "gpt-4o-mini"}, {"temperature", 0.5}, {"api_key", "sesame"}},
           .info = {.purpose = "judge", .node = "Judge", .parameter = "prompt", .item = 3},
@@ -79,7 +79,7 @@ struct Scene {
 
 TEST_CASE("Each call is a line of the ledger, under the names that OpenTelemetry gives", "[lm][observed]") {
   const Scene scene;
-  scene.model->chat(asking("blue"));
+  scene.model->chat(detailed_call("blue"));
   const auto lines = scene.lines();
   REQUIRE(lines.size() == 1);
   nlohmann::json line = lines[0];
@@ -101,8 +101,8 @@ TEST_CASE("Each call is a line of the ledger, under the names that OpenTelemetry
 
 TEST_CASE("A failed or refused call is a line too", "[lm][observed]") {
   const Scene scene;
-  CHECK_THROWS_AS(scene.model->chat(asking("fail")), LMError);
-  CHECK_THROWS_AS(scene.model->chat(asking("expensive")), BudgetError);
+  CHECK_THROWS_AS(scene.model->chat(detailed_call("fail")), LMError);
+  CHECK_THROWS_AS(scene.model->chat(detailed_call("expensive")), BudgetError);
   const auto lines = scene.lines();
   REQUIRE(lines.size() == 2);
   CHECK(lines[0]["tgd.outcome"] == "error");
@@ -118,7 +118,7 @@ TEST_CASE("A failed or refused call is a line too", "[lm][observed]") {
 TEST_CASE("Texts are written only when asked for, keys and headers never", "[lm][observed]") {
   const bool wanted = GENERATE(false, true);
   const Scene scene({.include_text = wanted});
-  scene.model->chat(asking("blue"));
+  scene.model->chat(detailed_call("blue"));
   scene.ledger->flush();
   const std::string text = tgd::detail::read_file(scene.path);
   CHECK((text.find("It is blue") != std::string::npos) == wanted);
@@ -132,7 +132,7 @@ TEST_CASE("Texts are written only when asked for, keys and headers never", "[lm]
 TEST_CASE("A streamed call is observed as well", "[lm][observed]") {
   const Scene scene;
   std::string streamed;
-  scene.model->chat_stream(asking("blue"), [&](std::string_view piece) { streamed += piece; });
+  scene.model->chat_stream(detailed_call("blue"), [&](std::string_view piece) { streamed += piece; });
   CHECK(streamed == "It is blue");
   CHECK(scene.lines()[0]["tgd.streamed"] == true);
 }
@@ -143,8 +143,8 @@ TEST_CASE("The callback sees each call, and several models share a ledger's tota
       std::make_shared<Ledger>(LedgerOptions{.on_call = [&](const CallRecord& record) { records.push_back(record); }});
   Observed first(stub(), ledger);
   Observed second(stub(), ledger);
-  first.chat(asking("blue"));
-  second.chat(asking("blue"));
+  first.chat(detailed_call("blue"));
+  second.chat(detailed_call("blue"));
   REQUIRE(records.size() == 2);
   CHECK(records[0].info.purpose == "judge");
   CHECK(records[0].request_hash == records[1].request_hash);
@@ -154,21 +154,21 @@ TEST_CASE("The callback sees each call, and several models share a ledger's tota
 
 TEST_CASE("A ledger goes on where an earlier run ended, even in the middle of a line", "[lm][observed]") {
   Scene scene;
-  scene.model->chat(asking("blue"));
+  scene.model->chat(detailed_call("blue"));
   scene.ledger->flush();
   const std::string whole = tgd::detail::read_file(scene.path);
   scene.folder.write("calls.jsonl", whole + whole.substr(0, 50));
   CHECK(tgd::lm::read_ledger(scene.path).size() == 1);
 
   const auto again = std::make_shared<Ledger>(LedgerOptions{.path = scene.path});
-  Observed(stub(), again).chat(asking("red"));
+  Observed(stub(), again).chat(detailed_call("red"));
   again->flush();
   CHECK(tgd::lm::read_ledger(scene.path).size() == 2);
 }
 
 TEST_CASE("Calls from many threads make as many whole lines", "[lm][observed]") {
   const Scene scene;
-  std::vector<Request> requests(300, asking("blue"));
+  std::vector<Request> requests(300, detailed_call("blue"));
   scene.model->chat_all(requests);
   CHECK(scene.lines().size() == 300);
   CHECK(scene.ledger->totals().cost() == tgd::lm::Cost::from_usd(0.000141).times(300));
@@ -177,9 +177,9 @@ TEST_CASE("Calls from many threads make as many whole lines", "[lm][observed]") 
 TEST_CASE("A full disk stops further calls or is reported, as configured", "[lm][observed]") {
   SECTION("stop") {
     Scene scene({.path = "/dev/full"});
-    CHECK(scene.model->chat(asking("blue")).content == "It is blue");
+    CHECK(scene.model->chat(detailed_call("blue")).content == "It is blue");
     CHECK_THROWS_WITH(scene.ledger->flush(), ContainsSubstring("No space left on device"));
-    CHECK_THROWS_WITH(scene.model->chat(asking("red")),
+    CHECK_THROWS_WITH(scene.model->chat(detailed_call("red")),
                       ContainsSubstring("the call was not sent, because the ledger cannot be written: cannot write /dev/full"));
     scene.model.reset();
     scene.ledger.reset();
@@ -188,9 +188,9 @@ TEST_CASE("A full disk stops further calls or is reported, as configured", "[lm]
   }
   SECTION("go on") {
     Scene scene({.path = "/dev/full", .on_fault = OnFault::go_on});
-    scene.model->chat(asking("blue"));
+    scene.model->chat(detailed_call("blue"));
     CHECK_THROWS_AS(scene.ledger->flush(), StateError);
-    CHECK(scene.model->chat(asking("red")).content == "It is red");
+    CHECK(scene.model->chat(detailed_call("red")).content == "It is red");
     CHECK_THROWS_AS(scene.ledger->flush(), StateError);
     CHECK(scene.ledger->lost() == 2);
     CHECK(scene.notices.size() == 1);
@@ -203,7 +203,7 @@ TEST_CASE("A ledger that cannot be opened is an error or a notice, as configured
   CHECK_THROWS_WITH(Ledger({.path = foreign}), ContainsSubstring("notes.txt holds something else"));
   CHECK_THROWS_WITH(Ledger({.path = folder.path() / "none" / "calls.jsonl"}), ContainsSubstring("No such file or directory"));
   Scene scene({.path = foreign, .on_fault = OnFault::go_on});
-  CHECK(scene.model->chat(asking("blue")).content == "It is blue");
+  CHECK(scene.model->chat(detailed_call("blue")).content == "It is blue");
   REQUIRE(scene.notices.size() == 1);
   CHECK(tgd::detail::read_file(foreign) == "not a ledger");
 }

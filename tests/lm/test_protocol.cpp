@@ -2,13 +2,13 @@
 #include "lm/protocol.hpp"
 
 #include <algorithm>
-#include <map>
 #include <memory>
 #include <string>
 
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
+#include "lm/error_kinds.hpp"
 #include "support/table.hpp"
 
 using Catch::Matchers::ContainsSubstring;
@@ -22,6 +22,7 @@ using tgd::lm::detail::parse_reply;
 using tgd::lm::detail::ParsedReply;
 using tgd::lm::detail::request_body;
 using tgd::lm::detail::status_error;
+using tgd::test::kind_named;
 using Kind = LMError::Kind;
 
 namespace {
@@ -31,12 +32,6 @@ ParsedReply parse(const std::string& body, bool delimited = true) {
   const auto exact = std::make_unique<char[]>(body.size());
   std::copy(body.begin(), body.end(), exact.get());
   return parse_reply({exact.get(), body.size()}, delimited);
-}
-
-Kind kind_named(const std::string& name) {
-  static const std::map<std::string, Kind> kinds = {
-      {"transport", Kind::transport}, {"status", Kind::status}, {"malformed", Kind::malformed}, {"empty", Kind::empty}};
-  return kinds.at(name);
 }
 
 void check_reply(const json& row, const Reply& reply) {

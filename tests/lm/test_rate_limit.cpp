@@ -14,16 +14,16 @@ using tgd::lm::detail::TimePoint;
 
 namespace {
 
-const TimePoint start = TimePoint() + 1h;
+const TimePoint epoch = TimePoint() + 1h;
 
-// The seconds after start at which `count` requests are sent by one who always sends as soon as it may.
+// The seconds after epoch at which `count` requests are sent by one who always sends as soon as it may.
 std::vector<double> send_times(RateLimit& rate, int count, std::int64_t tokens) {
   std::vector<double> times;
-  TimePoint now = start;
+  TimePoint now = epoch;
   for (int i = 0; i < count; ++i) {
     now = std::max(now, rate.earliest(now, tokens));
     rate.note_sent(now, tokens);
-    times.push_back(std::chrono::duration<double>(now - start).count());
+    times.push_back(std::chrono::duration<double>(now - epoch).count());
   }
   return times;
 }
@@ -59,59 +59,59 @@ TEST_CASE("Both limits hold", "[lm][rate]") {
 
 TEST_CASE("An estimate is corrected by what was reported", "[lm][rate]") {
   RateLimit rate({.tokens = 100});
-  const auto number = rate.note_sent(start, 90);
-  CHECK(rate.earliest(start, 20) == start + 60s);
+  const auto number = rate.note_sent(epoch, 90);
+  CHECK(rate.earliest(epoch, 20) == epoch + 60s);
   SECTION("to less, which makes room") {
     rate.correct_tokens(number, 70);
-    CHECK(rate.earliest(start, 20) == start);
+    CHECK(rate.earliest(epoch, 20) == epoch);
   }
   SECTION("to more, which takes it") {
     rate.correct_tokens(number, 300);
-    CHECK(rate.earliest(start, 1) == start + 60s);
+    CHECK(rate.earliest(epoch, 1) == epoch + 60s);
   }
   SECTION("too late to matter") {
-    CHECK(rate.earliest(start + 60s, 100) == start + 60s);
+    CHECK(rate.earliest(epoch + 60s, 100) == epoch + 60s);
     rate.correct_tokens(number, 300);
-    CHECK(rate.earliest(start + 60s, 100) == start + 60s);
+    CHECK(rate.earliest(epoch + 60s, 100) == epoch + 60s);
   }
   SECTION("for the right one of several") {
-    CHECK(rate.earliest(start + 60s, 100) == start + 60s);
-    const auto second = rate.note_sent(start + 60s, 50);
-    rate.note_sent(start + 61s, 50);
+    CHECK(rate.earliest(epoch + 60s, 100) == epoch + 60s);
+    const auto second = rate.note_sent(epoch + 60s, 50);
+    rate.note_sent(epoch + 61s, 50);
     rate.correct_tokens(second, 10);
-    CHECK(rate.earliest(start + 61s, 40) == start + 61s);
-    CHECK(rate.earliest(start + 61s, 41) == start + 120s);
+    CHECK(rate.earliest(epoch + 61s, 40) == epoch + 61s);
+    CHECK(rate.earliest(epoch + 61s, 41) == epoch + 120s);
   }
 }
 
 TEST_CASE("A window forgets what is a minute old, entry by entry", "[lm][rate]") {
   MinuteWindow window(10);
-  for (int i = 0; i < 5; ++i) window.add(start + std::chrono::seconds(i), 2);
-  CHECK(window.earliest(start + 5s, 2) == start + 60s);
-  CHECK(window.earliest(start + 5s, 4) == start + 61s);
-  CHECK(window.earliest(start + 61s, 4) == start + 61s);
+  for (int i = 0; i < 5; ++i) window.add(epoch + std::chrono::seconds(i), 2);
+  CHECK(window.earliest(epoch + 5s, 2) == epoch + 60s);
+  CHECK(window.earliest(epoch + 5s, 4) == epoch + 61s);
+  CHECK(window.earliest(epoch + 61s, 4) == epoch + 61s);
 }
 
 TEST_CASE("What an endpoint says is left is not exceeded until its limit starts anew", "[lm][rate]") {
   RateLimit rate({});
   SECTION("requests") {
-    rate.note_requests_left(2, start + 10s);
+    rate.note_requests_left(2, epoch + 10s);
     CHECK(send_times(rate, 4, 5) == std::vector<double>{0, 0, 10, 10});
   }
   SECTION("tokens") {
-    rate.note_tokens_left(12, start + 10s);
+    rate.note_tokens_left(12, epoch + 10s);
     CHECK(send_times(rate, 4, 5) == std::vector<double>{0, 0, 10, 10});
   }
   SECTION("and the latest word counts") {
-    rate.note_requests_left(0, start + 10s);
-    rate.note_requests_left(1, start + 20s);
+    rate.note_requests_left(0, epoch + 10s);
+    rate.note_requests_left(1, epoch + 20s);
     CHECK(send_times(rate, 2, 5) == std::vector<double>{0, 20});
   }
 }
 
 TEST_CASE("A pause holds everything back", "[lm][rate]") {
   RateLimit rate({});
-  rate.pause(start + 3s);
-  rate.pause(start + 2s);
+  rate.pause(epoch + 3s);
+  rate.pause(epoch + 2s);
   CHECK(send_times(rate, 2, 0) == std::vector<double>{3, 3});
 }

@@ -20,20 +20,20 @@ namespace {
 
 const RequestKeys keys(Json{{"provider", "openai"}, {"model", "gpt-4o"}, {"args", Json{{"temperature", 0.5}}}});
 
-Request asking(Json args = {}) { return {.messages = {{"system", "Be short."}, {"user", "Hello"}}, .args = std::move(args)}; }
+Request greeting(Json args = {}) { return {.messages = {{"system", "Be short."}, {"user", "Hello"}}, .args = std::move(args)}; }
 
 std::string key_of(OpenAIOptions options) {
   options.api_key = options.api_key.empty() ? "none" : options.api_key;
   if (options.base_url.empty()) options.base_url = "http://localhost/v1";
-  return RequestKeys(OpenAI(options).identity()).key(asking());
+  return RequestKeys(OpenAI(options).identity()).key(greeting());
 }
 
 }  // namespace
 
 TEST_CASE("What cannot change the answer does not change the key", "[lm][request_key]") {
-  const std::string key = keys.key(asking());
+  const std::string key = keys.key(greeting());
   CHECK(key.size() == 64);
-  Request request = asking();
+  Request request = greeting();
   SECTION("who asks") { request.info = {.purpose = "judge", .item = 3}; }
   SECTION("how long it may take") { request.options.timeout = std::chrono::milliseconds(5); }
   SECTION("a key in a header") { request.options.headers = {{"X-Api-Key", "sesame"}}; }
@@ -43,25 +43,25 @@ TEST_CASE("What cannot change the answer does not change the key", "[lm][request
 }
 
 TEST_CASE("The order of arguments and the way a number is written do not matter", "[lm][request_key]") {
-  CHECK(keys.key(asking(Json::parse(R"({"seed": 1, "top_p": 1.0})"))) ==
-        keys.key(asking(Json::parse(R"({"top_p": 1, "seed": 1})"))));
+  CHECK(keys.key(greeting(Json::parse(R"({"seed": 1, "top_p": 1.0})"))) ==
+        keys.key(greeting(Json::parse(R"({"top_p": 1, "seed": 1})"))));
 }
 
 TEST_CASE("Everything that can change the answer changes the key", "[lm][request_key]") {
-  std::set<std::string> seen{keys.key(asking())};
+  std::set<std::string> seen{keys.key(greeting())};
   const auto is_new = [&seen](const Request& request) { return seen.insert(keys.key(request)).second; };
-  Request request = asking();
-  CHECK(is_new(asking({{"temperature", 0.6}})));
-  CHECK(is_new(asking({{"model", "gpt-4o-mini"}})));
+  Request request = greeting();
+  CHECK(is_new(greeting({{"temperature", 0.6}})));
+  CHECK(is_new(greeting({{"model", "gpt-4o-mini"}})));
   request.sample = 1;
   CHECK(is_new(request));
-  request = asking();
+  request = greeting();
   request.options.query = {{"api-version", "2"}};
   CHECK(is_new(request));
-  request = asking();
+  request = greeting();
   request.options.headers = {{"X-Region", "north"}};
   CHECK(is_new(request));
-  request = asking();
+  request = greeting();
   request.messages[0].role = "developer";
   CHECK(is_new(request));
   CHECK(is_new({.messages = {{"system", "Be short.4:user"}, {"", "Hello"}}}));
@@ -80,9 +80,9 @@ TEST_CASE("Models are told apart by what determines their answers", "[lm][reques
   CHECK(is_new(key_of({.model = "a", .headers = {{"X-Region", "north"}}})));
   CHECK_FALSE(is_new(key_of({.model = "a", .api_key = "another"})));
   CHECK_FALSE(is_new(key_of({.model = "a", .max_in_flight = 3, .headers = {{"Authorization", "Bearer x"}}})));
-  CHECK(is_new(RequestKeys(tgd::lm::Simulated().identity()).key(asking())));
-  CHECK(is_new(RequestKeys(tgd::lm::Simulated({.seed = 1}).identity()).key(asking())));
-  CHECK(is_new(RequestKeys(tgd::lm::Stub().identity()).key(asking())));
+  CHECK(is_new(RequestKeys(tgd::lm::Simulated().identity()).key(greeting())));
+  CHECK(is_new(RequestKeys(tgd::lm::Simulated({.seed = 1}).identity()).key(greeting())));
+  CHECK(is_new(RequestKeys(tgd::lm::Stub().identity()).key(greeting())));
 }
 
 TEST_CASE("Arguments have one canonical form", "[lm][request_key]") {

@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 
@@ -11,6 +10,7 @@
 
 #include "catch.hpp"
 #include "lm/concurrency_limit.hpp"
+#include "lm/error_kinds.hpp"
 #include "support/table.hpp"
 
 using namespace std::chrono_literals;
@@ -25,6 +25,7 @@ using tgd::lm::detail::requested_wait;
 using tgd::lm::detail::reset_time;
 using tgd::lm::detail::RetryHistory;
 using tgd::lm::detail::RetryPolicy;
+using tgd::test::kind_named;
 using Kind = LMError::Kind;
 
 namespace {
@@ -35,12 +36,6 @@ const auto now = std::chrono::system_clock::from_time_t(1'445'412'480);
 std::optional<milliseconds> optional_ms(const json& value) {
   if (value.is_null()) return std::nullopt;
   return milliseconds(value.get<milliseconds::rep>());
-}
-
-Kind kind_named(const std::string& name) {
-  static const std::map<std::string, Kind> kinds = {
-      {"transport", Kind::transport}, {"status", Kind::status}, {"malformed", Kind::malformed}, {"empty", Kind::empty}};
-  return kinds.at(name);
 }
 
 RetryPolicy policy_of(const json& row) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "support/chat_calls.hpp"
 
 using namespace std::chrono_literals;
 using Catch::Matchers::ContainsSubstring;
@@ -16,19 +17,12 @@ using tgd::lm::Reply;
 using tgd::lm::Request;
 using tgd::lm::Stub;
 using tgd::lm::Usage;
+using tgd::test::ask;
+using tgd::test::numbered;
 
 namespace {
 
-Request ask(std::string text) { return Request{.messages = {{"user", std::move(text)}}, .args = {}}; }
-
-std::vector<Request> numbered(int count) {
-  std::vector<Request> requests;
-  requests.reserve(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) requests.push_back(ask(std::to_string(i)));
-  return requests;
-}
-
-std::string echo(const Request& request) { return "re: " + request.messages.back().content; }
+std::string repeats(const Request& request) { return "re: " + request.messages.back().content; }
 
 LMError error_of(Stub& stub, const std::string& text) {
   try {
@@ -81,7 +75,7 @@ TEST_CASE("A scripted stub answers in the order of arrival and says when the scr
 }
 
 TEST_CASE("A stub answers from a function", "[lm][stub]") {
-  SECTION("with a text") { CHECK(Stub::answering(echo)->chat(ask("x")).content == "re: x"); }
+  SECTION("with a text") { CHECK(Stub::answering(repeats)->chat(ask("x")).content == "re: x"); }
   SECTION("with a whole reply") {
     const auto stub = Stub::answering_in_full([](const Request&) {
       return Reply{.content = "cut o", .finish_reason = "length", .model = "m", .usage = {.completion_tokens = 2}};
@@ -101,7 +95,7 @@ TEST_CASE("A stub answers from a function", "[lm][stub]") {
 }
 
 TEST_CASE("A stub keeps what it was asked", "[lm][stub]") {
-  const auto stub = Stub::answering(echo);
+  const auto stub = Stub::answering(repeats);
   Request request = ask("one");
   request.args = {{"temperature", 0.5}};
   request.info.purpose = "judge";
@@ -130,19 +124,19 @@ TEST_CASE("A stub counts failed calls too, and usage of earlier runs can be adde
 
 TEST_CASE("chat_all keeps the order of the requests whatever the order of the replies", "[lm][stub]") {
   const std::uint64_t seed = GENERATE(range(0, 5));
-  const auto stub = Stub::answering(echo);
+  const auto stub = Stub::answering(repeats);
   stub->shuffled(seed);
   const std::vector<Reply> replies = stub->chat_all(numbered(50));
   REQUIRE(replies.size() == 50);
   for (std::size_t i = 0; i < replies.size(); ++i) REQUIRE(replies[i].content == "re: " + std::to_string(i));
 }
 
-TEST_CASE("chat_all of nothing is nothing", "[lm][stub]") { CHECK(Stub::answering(echo)->chat_all({}).empty()); }
+TEST_CASE("chat_all of nothing is nothing", "[lm][stub]") { CHECK(Stub::answering(repeats)->chat_all({}).empty()); }
 
 TEST_CASE("chat_all throws the error of the first failed request, try_chat_all returns all outcomes", "[lm][stub]") {
   const auto stub = Stub::answering([](const Request& request) -> std::string {
     if (request.messages[0].content >= "3") throw LMError(LMError::Kind::status, "no " + request.messages[0].content, 500);
-    return echo(request);
+    return repeats(request);
   });
   stub->shuffled(7);
   CHECK_THROWS_WITH(stub->chat_all(numbered(6)), "no 3");
@@ -156,7 +150,7 @@ TEST_CASE("chat_all throws the error of the first failed request, try_chat_all r
 }
 
 TEST_CASE("A stub's latency is asked in order of arrival and lets requests overlap", "[lm][stub]") {
-  const auto stub = Stub::answering(echo);
+  const auto stub = Stub::answering(repeats);
   std::vector<std::string> order;
   stub->latency([&](std::size_t n, const Request& request) {
     order.push_back(std::to_string(n) + "=" + request.messages[0].content);
@@ -168,7 +162,7 @@ TEST_CASE("A stub's latency is asked in order of arrival and lets requests overl
 }
 
 TEST_CASE("A call to a stub can be cancelled", "[lm][stub]") {
-  const auto stub = Stub::answering(echo);
+  const auto stub = Stub::answering(repeats);
   stub->latency(1h);
   std::stop_source stop;
   Request request = ask("x");
@@ -194,7 +188,7 @@ TEST_CASE("A call to a stub can be cancelled", "[lm][stub]") {
 
 TEST_CASE("Destroying a stub ends every call exactly once", "[lm][stub]") {
   std::vector<std::atomic<int>> ended(20);
-  auto stub = Stub::answering(echo);
+  auto stub = Stub::answering(repeats);
   stub->latency([](std::size_t n, const Request&) { return n % 2 == 0 ? 0h : 1h; });
   for (std::atomic<int>& count : ended) stub->start(ask("x"), [&count](const Outcome&) { ++count; });
   stub.reset();
@@ -202,7 +196,7 @@ TEST_CASE("Destroying a stub ends every call exactly once", "[lm][stub]") {
 }
 
 TEST_CASE("A callback may drop the last reference to the stub", "[lm][stub]") {
-  auto stub = Stub::answering(echo);
+  auto stub = Stub::answering(repeats);
   stub->latency(1ms);
   std::promise<void> dropped;
   Stub* raw = stub.get();
@@ -226,7 +220,7 @@ TEST_CASE("A stub streams its reply word by word, whatever its latency", "[lm][s
 }
 
 TEST_CASE("What a reader of a stub throws ends the call, which has been counted", "[lm][stub]") {
-  auto stub = Stub::answering(echo);
+  auto stub = Stub::answering(repeats);
   CHECK_THROWS_WITH(stub->chat_stream(ask("x"), [](std::string_view) { throw std::runtime_error("enough"); }), "enough");
   CHECK(stub->usage() == Usage{.calls = 1, .attempts = 1});
 }

@@ -9,6 +9,7 @@
 #include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
+#include "optim/improving.hpp"
 
 using Catch::Matchers::ContainsSubstring;
 using tgd::StateError;
@@ -22,27 +23,15 @@ using tgd::optim::HistoryEntry;
 using tgd::optim::ParameterUpdate;
 using tgd::optim::TGD;
 using tgd::optim::TGDOptions;
+using tgd::test::improving;
+using tgd::test::parameter;
+using tgd::test::step;
+using tgd::test::tagged;
 
 using Outcome = ParameterUpdate::Outcome;
 using Texts = std::vector<std::string>;
 
 namespace {
-
-std::string tagged(const std::string& value) { return "<IMPROVED_VALUE>" + value + "</IMPROVED_VALUE>"; }
-
-/// Answers with "<role> v1", "<role> v2", …
-std::shared_ptr<Stub> improving() {
-  return Stub::answering(
-      [n = 0](const Request& request) mutable { return tagged(request.info.parameter + " v" + std::to_string(++n)); });
-}
-
-Variable parameter(const std::string& role) { return {"old " + role, role, true}; }
-
-void step(TGD& optimizer, const std::string& feedback) {
-  optimizer.clear_grad();
-  for (Variable& parameter : optimizer.parameters()) parameter.append_grad(Variable(feedback));
-  optimizer.step();
-}
 
 const std::string& user_message(const Stub& model) {
   static thread_local std::string text;

@@ -8,6 +8,7 @@
 #include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
+#include "optim/improving.hpp"
 
 using Catch::Matchers::ContainsSubstring;
 using nlohmann::json;
@@ -18,22 +19,17 @@ using tgd::lm::Stub;
 using tgd::optim::Constraint;
 using tgd::optim::TGD;
 using tgd::optim::TGDOptions;
+using tgd::test::improving;
+using tgd::test::parameter;
+using tgd::test::step;
 
 namespace {
-
-std::shared_ptr<Stub> improving() {
-  return Stub::answering([n = 0](const Request& request) mutable {
-    return "<IMPROVED_VALUE>" + request.info.parameter + " v" + std::to_string(++n) + "</IMPROVED_VALUE>";
-  });
-}
 
 /// Answers as Stub does and is of another type.
 class OtherStub : public Stub {
  public:
   std::string class_type() const override { return "OtherStub"; }
 };
-
-Variable parameter(const std::string& role) { return {tgd::Data("old " + role), role, true}; }
 
 TGDOptions options(const tgd::lm::ChatModelPtr& model) {
   TGDOptions options{.model = model};
@@ -47,13 +43,6 @@ TGDOptions options(const tgd::lm::ChatModelPtr& model) {
   options.show_context = false;
   options.context_budget = 50'000;
   return options;
-}
-
-void step(TGD& optimizer, const std::string& feedback) {
-  optimizer.clear_grad();
-  for (Variable& parameter : optimizer.parameters())
-    parameter.append_grad(Variable(feedback, "feedback to " + parameter.role()));
-  optimizer.step();
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
+#include "optim/improving.hpp"
 
 using Catch::Matchers::ContainsSubstring;
 using tgd::Evaluation;
@@ -26,25 +27,14 @@ using tgd::optim::MomentumBuffer;
 using tgd::optim::ParameterUpdate;
 using tgd::optim::TGD;
 using tgd::optim::TGDOptions;
+using tgd::test::improving;
+using tgd::test::parameter;
+using tgd::test::tagged;
 
 using Outcome = ParameterUpdate::Outcome;
 using Texts = std::vector<std::string>;
 
 namespace {
-
-std::string tagged(const std::string& value) { return "<IMPROVED_VALUE>" + value + "</IMPROVED_VALUE>"; }
-
-/// Answers with "<role> v1", "<role> v2", …
-std::shared_ptr<Stub> improving() {
-  return Stub::answering(
-      [n = 0](const Request& request) mutable { return tagged(request.info.parameter + " v" + std::to_string(++n)); });
-}
-
-Variable parameter(const std::string& role, const Texts& feedback = {}) {
-  Variable parameter("old " + role, role, true);
-  for (const std::string& text : feedback) parameter.append_grad(Variable(text, "feedback to " + role));
-  return parameter;
-}
 
 std::string user_message(const Request& request) { return request.messages.at(1).content; }
 

@@ -5,12 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
 
 #include "support/golden.hpp"
-#include "support/temporary_folder.hpp"
 
 namespace tgd::test {
 
@@ -57,34 +58,51 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return pointers;
 }
 
-int wait_for(pid_t process) {
-  int status = 0;
-  while (waitpid(process, &status, 0) < 0) {
-    if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "waitpid");
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 }  // namespace
 
-ProcessResult run_process(const std::vector<std::string>& arguments, const ProcessOptions& options) {
-  const TemporaryFolder output;
+// posix_spawn() and no fork(): a signal that comes before the program runs would be handled by the test's own handlers.
+Process::Process(const std::vector<std::string>& arguments, const ProcessOptions& options) {
   FileActions actions;
   actions.open(STDIN_FILENO, "/dev/null", O_RDONLY);
-  actions.open(STDOUT_FILENO, output.path() / "out", O_WRONLY | O_CREAT);
-  actions.open(STDERR_FILENO, output.path() / "err", O_WRONLY | O_CREAT);
+  actions.open(STDOUT_FILENO, output_.path() / "out", O_WRONLY | O_CREAT);
+  actions.open(STDERR_FILENO, output_.path() / "err", O_WRONLY | O_CREAT);
   actions.change_folder(options.folder);
 
   std::vector<std::string> texts = arguments;
   std::vector<std::string> variables = environment_with(options.environment);
-  pid_t process = 0;
-  check(posix_spawn(&process, texts.at(0).c_str(), actions.get(), nullptr, pointers_to(texts).data(),
+  check(posix_spawn(&id_, texts.at(0).c_str(), actions.get(), nullptr, pointers_to(texts).data(),
                     pointers_to(variables).data()),
         texts[0].c_str());
-  ProcessResult result{.status = wait_for(process)};
-  result.out = read_text(output.path() / "out");
-  result.err = read_text(output.path() / "err");
-  return result;
+}
+
+Process::~Process() {
+  if (id_ <= 0) return;
+  signal(SIGKILL);
+  while (waitpid(id_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+void Process::signal(int number) const { ::kill(id_, number); }
+
+bool Process::has_ended() const {
+  siginfo_t info{};
+  waitid(P_PID, static_cast<id_t>(id_), &info, WEXITED | WNOHANG | WNOWAIT);
+  return info.si_pid != 0;
+}
+
+ProcessResult Process::wait() {
+  int status = 0;
+  while (waitpid(id_, &status, 0) < 0) {
+    if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "waitpid");
+  }
+  id_ = -1;
+  return {.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+          .out = read_text(output_.path() / "out"),
+          .err = read_text(output_.path() / "err")};
+}
+
+ProcessResult run_process(const std::vector<std::string>& arguments, const ProcessOptions& options) {
+  return Process(arguments, options).wait();
 }
 
 }  // namespace tgd::test

@@ -6,6 +6,10 @@
 #include <string>
 #include <vector>
 
+#include <sys/types.h>
+
+#include "support/temporary_folder.hpp"
+
 namespace tgd::test {
 
 struct ProcessOptions {
@@ -19,7 +23,25 @@ struct ProcessResult {
   std::string err = {};
 };
 
-/// The first argument is the program's path. Waits for its end.
+/// A program beside the test, to be sent signals; killed with this object. The first argument is the program's path.
+class Process {
+ public:
+  explicit Process(const std::vector<std::string>& arguments, const ProcessOptions& options = {});
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+  ~Process();
+
+  void signal(int number) const;
+  /// Whether it has ended, without waiting; wait() says how.
+  bool has_ended() const;
+  ProcessResult wait();
+
+ private:
+  TemporaryFolder output_;
+  pid_t id_ = -1;
+};
+
+/// Waits for its end.
 ProcessResult run_process(const std::vector<std::string>& arguments, const ProcessOptions& options = {});
 
 }  // namespace tgd::test

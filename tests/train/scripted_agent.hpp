@@ -46,6 +46,16 @@ struct ScriptedAgent : Module {
   std::shared_ptr<optim::TGD> optimizer;
 };
 
+/// What the Trainer told.
+struct Notes : TrainerCallback {
+  void on_start(const RunInfo& given) override { info = given; }
+  void on_step(const StepReport& report) override { steps.push_back(report); }
+  void on_validation(const ValidationReport& report) override { validations.push_back(report); }
+  RunInfo info;
+  std::vector<StepReport> steps;
+  std::vector<ValidationReport> validations;
+};
+
 /// The same question again and again, with these answers.
 inline Samples samples_with(const std::vector<std::string>& answers) {
   Samples samples;

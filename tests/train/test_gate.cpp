@@ -22,8 +22,8 @@ namespace {
 using test::Samples;
 
 /// Its value says which numbers it answers: "up to 3" is right for "1", "2" and "3".
-struct Agent : test::ScriptedAgent {
-  explicit Agent(const std::vector<std::string>& rewrites, Reduction how = Reduction::none) : ScriptedAgent(rewrites, how) {
+struct CountsUpTo : test::ScriptedAgent {
+  explicit CountsUpTo(const std::vector<std::string>& rewrites, Reduction how = Reduction::none) : ScriptedAgent(rewrites, how) {
     prompt.set_data("up to 3");
     student = lm::Stub::answering([](const lm::Request& request) {
       const int most = std::stoi(request.messages[0].content.substr(6));
@@ -38,14 +38,9 @@ data::DataLoader<Samples> numbers(int count, std::size_t batch_size) {
   return data::DataLoader<Samples>(samples, {.batch_size = batch_size});
 }
 
-struct Notes : TrainerCallback {
-  void on_step(const StepReport& report) override { steps.push_back(report); }
-  std::vector<StepReport> steps;
-};
-
 /// One step on the numbers 1 to 12, with 20 more for validation.
-StepReport one_step(Agent& agent, const Gate& gate) {
-  const auto notes = std::make_shared<Notes>();
+StepReport one_step(CountsUpTo& agent, const Gate& gate) {
+  const auto notes = std::make_shared<test::Notes>();
   Trainer trainer({.backward = {.model = test::critic()}, .callbacks = {notes}, .gate = gate});
   trainer.fit(agent, numbers(12, 12), numbers(20, 2));
   return notes->steps.at(0);
@@ -54,7 +49,7 @@ StepReport one_step(Agent& agent, const Gate& gate) {
 }  // namespace
 
 TEST_CASE("the gate takes a proposal that is better on its batch and on the validation part", "[train][gate]") {
-  Agent agent({"up to 12"});
+  CountsUpTo agent({"up to 12"});
   const GateReport report = *one_step(agent, {.confidence = 0.9}).gate;
   CHECK(report.accepted);
   CHECK(report.batch_before == Approx(3.0 / 12));
@@ -70,7 +65,7 @@ TEST_CASE("the gate takes a proposal that is better on its batch and on the vali
 
 TEST_CASE("the gate rolls a proposal back that is not better, and the optimizer remembers it", "[train][gate]") {
   SECTION("on its own batch: validation is not tried") {
-    Agent agent({"up to 2"});
+    CountsUpTo agent({"up to 2"});
     const GateReport report = *one_step(agent, {.confidence = 0.9}).gate;
     CHECK_FALSE(report.accepted);
     CHECK_THAT(report.reason, ContainsSubstring("own batch"));
@@ -81,7 +76,7 @@ TEST_CASE("the gate rolls a proposal back that is not better, and the optimizer 
     CHECK(agent.student->calls() == 44);
   }
   SECTION("not by more than chance") {
-    Agent agent({"up to 5"});
+    CountsUpTo agent({"up to 5"});
     const GateReport report = *one_step(agent, {.confidence = 0.9}).gate;
     CHECK_FALSE(report.accepted);
     CHECK(report.chance == Approx(0.25));
@@ -89,7 +84,7 @@ TEST_CASE("the gate rolls a proposal back that is not better, and the optimizer 
     CHECK(agent.prompt.text() == "up to 3");
   }
   SECTION("which the next request says") {
-    Agent agent({"up to 2", "up to 4"});
+    CountsUpTo agent({"up to 2", "up to 4"});
     Trainer trainer({.max_epochs = 2, .backward = {.model = test::critic()}, .gate = {.confidence = 0.9}});
     trainer.fit(agent, numbers(12, 12));
     REQUIRE(agent.editor->calls() == 2);
@@ -101,7 +96,7 @@ TEST_CASE("the gate rolls a proposal back that is not better, and the optimizer 
 }
 
 TEST_CASE("the gate tries several proposals at once and takes the best", "[train][gate]") {
-  Agent agent({"up to 6", "up to 12", "up to 2"});
+  CountsUpTo agent({"up to 6", "up to 12", "up to 2"});
   const GateReport report = *one_step(agent, {.confidence = 0.9, .proposals = 3}).gate;
   CHECK(report.accepted);
   CHECK(report.proposals == 3);
@@ -110,8 +105,8 @@ TEST_CASE("the gate tries several proposals at once and takes the best", "[train
 
 TEST_CASE("the gate stops a proposal that is clearly worse before all of validation is tried", "[train][gate]") {
   // Right on the batch (1 to 12), and on nothing of validation that was right before.
-  Agent agent({"up to 12"});
-  const auto notes = std::make_shared<Notes>();
+  CountsUpTo agent({"up to 12"});
+  const auto notes = std::make_shared<test::Notes>();
   Trainer trainer({.backward = {.model = test::critic()}, .callbacks = {notes}, .gate = {.confidence = 0.9}});
   Samples validation;
   for (int i = 4; i <= 12; ++i) validation.emplace_back(std::to_string(i), "wrong");
@@ -126,10 +121,10 @@ TEST_CASE("the gate stops a proposal that is clearly worse before all of validat
 }
 
 TEST_CASE("a gate that cannot work says why", "[train][gate]") {
-  Agent agent({"up to 4"});
+  CountsUpTo agent({"up to 4"});
   CHECK_THROWS_WITH(one_step(agent, {.confidence = 1.5}), ContainsSubstring("between 0 and 1"));
   CHECK_THROWS_WITH(one_step(agent, {.confidence = 0.5, .proposals = 0}), ContainsSubstring("at least 1"));
-  Agent sums({"up to 4"}, Reduction::sum);
+  CountsUpTo sums({"up to 4"}, Reduction::sum);
   CHECK_THROWS_WITH(one_step(sums, {.confidence = 0.5}), ContainsSubstring("Reduction::none"));
 }
 

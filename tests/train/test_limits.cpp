@@ -22,8 +22,8 @@ using Samples = std::vector<std::pair<std::string, std::string>>;
 using Batch = std::tuple<Variable, Variable>;
 
 /// Never right: each step costs a forward, a backward and an optimizer's call of 10 + 5 tokens each, for one sample.
-struct Agent : Module {
-  explicit Agent(lm::ChatModelPtr tracked, std::size_t optimizers = 1) : model(std::move(tracked)) {
+struct NeverRight : Module {
+  explicit NeverRight(lm::ChatModelPtr tracked, std::size_t optimizers = 1) : model(std::move(tracked)) {
     for (std::size_t i = 0; i < optimizers; ++i) {
       const Variable& parameter = i == 0 ? static_cast<const Variable&>(prompt) : tone;
       all.push_back(std::make_shared<optim::TGD>(std::vector<Variable>{parameter}, optim::TGDOptions{.model = model}));
@@ -70,7 +70,7 @@ FitResult fit(TrainerOptions options, bool validates = false) {
   Trainer trainer(std::move(options));
   const lm::ChatModelPtr model = trainer.track(stub(), "student");
   trainer.options().backward.model = model;
-  Agent agent(model);
+  NeverRight agent(model);
   return validates ? trainer.fit(agent, ten_questions(), ten_questions()) : trainer.fit(agent, ten_questions());
 }
 
@@ -143,7 +143,7 @@ TEST_CASE("a limit on cost needs prices", "[train]") {
 }
 
 TEST_CASE("predict gives what predict_step returns for each batch, in order and without history", "[train]") {
-  Agent agent(stub());
+  NeverRight agent(stub());
   const std::vector<Variable> predictions = Trainer().predict(agent, ten_questions());
   REQUIRE(predictions.size() == 10);
   CHECK(predictions[7].texts() == std::vector<std::string>{"reply to 7"});
@@ -154,19 +154,19 @@ TEST_CASE("several optimizers step one after the other", "[train]") {
   Trainer trainer({.max_steps = 1});
   const lm::ChatModelPtr model = trainer.track(stub());
   trainer.options().backward.model = model;
-  Agent agent(model, 2);
+  NeverRight agent(model, 2);
   trainer.fit(agent, ten_questions());
   CHECK(agent.prompt.text() != "start");
   CHECK(agent.tone.text() != "kind");
 }
 
 TEST_CASE("an agent may optimize by hand", "[train]") {
-  struct ByHand : Agent {
-    using Agent::Agent;
+  struct ByHand : NeverRight {
+    using NeverRight::NeverRight;
     bool automatic_optimization = false;
     std::optional<StepResult> training_step(Batch& batch) {
       ++steps;
-      return Agent::training_step(batch);
+      return NeverRight::training_step(batch);
     }
     int steps = 0;
   };
@@ -179,8 +179,8 @@ TEST_CASE("an agent may optimize by hand", "[train]") {
 }
 
 TEST_CASE("samples without an answer are counted, and so are the calls that failed", "[train]") {
-  struct Skipping : Agent {
-    using Agent::Agent;
+  struct Skipping : NeverRight {
+    using NeverRight::NeverRight;
     std::optional<StepResult> validation_step(Batch& batch) {
       const auto failed = std::make_shared<std::atomic<std::size_t>>(0);
       const auto& [question, answer] = batch;

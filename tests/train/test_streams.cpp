@@ -25,18 +25,11 @@ data::StreamLoader<test::Samples> stream(const std::vector<std::string>& answers
   return data::StreamLoader<test::Samples>(test::samples_with(answers), {.batch_size = batch_size});
 }
 
-struct Notes : TrainerCallback {
-  void on_start(const RunInfo& given) override { info = given; }
-  void on_step(const StepReport& report) override { steps.push_back(report); }
-  RunInfo info;
-  std::vector<StepReport> steps;
-};
-
 }  // namespace
 
 TEST_CASE("a run trains on a stream without knowing how long it is", "[train][stream]") {
   const test::TemporaryFolder folder;
-  const auto notes = std::make_shared<Notes>();
+  const auto notes = std::make_shared<test::Notes>();
   std::ostringstream out;
   test::ScriptedAgent agent({"a", "b", "c", "d"});
   Trainer trainer({.max_epochs = 2,

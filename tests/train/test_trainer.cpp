@@ -19,8 +19,8 @@ using Catch::Matchers::ContainsSubstring;
 namespace {
 
 /// Counts its steps.
-struct Agent : test::ScriptedAgent {
-  explicit Agent(const std::vector<std::string>& rewrites) : ScriptedAgent(rewrites) {}
+struct CountingAgent : test::ScriptedAgent {
+  explicit CountingAgent(const std::vector<std::string>& rewrites) : ScriptedAgent(rewrites) {}
 
   std::optional<StepResult> training_step(test::Batch& batch) {
     ++(is_training() ? training_steps : other_steps);
@@ -31,50 +31,43 @@ struct Agent : test::ScriptedAgent {
   int other_steps = 0;
 };
 
-struct Notes : TrainerCallback {
-  void on_step(const StepReport& report) override { steps.push_back(report); }
-  void on_validation(const ValidationReport& report) override { validations.push_back(report); }
-  std::vector<StepReport> steps;
-  std::vector<ValidationReport> validations;
-};
-
-data::DataLoader<test::Samples> loader(const std::vector<std::string>& answers, std::size_t batch_size = 2) {
+data::DataLoader<test::Samples> pairs(const std::vector<std::string>& answers, std::size_t batch_size = 2) {
   return test::loader(answers, batch_size);
 }
 
-TrainerOptions options(std::size_t epochs, std::shared_ptr<TrainerCallback> callback = std::make_shared<Notes>()) {
+TrainerOptions options(std::size_t epochs, std::shared_ptr<TrainerCallback> callback = std::make_shared<test::Notes>()) {
   return {.max_epochs = epochs, .backward = {.model = test::critic()}, .callbacks = {std::move(callback)}};
 }
 
 }  // namespace
 
 TEST_CASE("metrics are weighted by sample, whatever the batches", "[train]") {
-  Agent agent({});
+  CountingAgent agent({});
   const std::vector<std::string> answers{"start", "start", "start", "no", "start"};
   for (const std::size_t batch_size : {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{5}}) {
-    const Metrics metrics = Trainer().validate(agent, loader(answers, batch_size));
+    const Metrics metrics = Trainer().validate(agent, pairs(answers, batch_size));
     CHECK(metrics.score == Approx(0.8));
     CHECK(metrics.samples == 5);
   }
-  const Metrics perfect = Trainer().test(agent, loader(std::vector<std::string>(68, "start"), 5));
+  const Metrics perfect = Trainer().test(agent, pairs(std::vector<std::string>(68, "start"), 5));
   CHECK(perfect.score == 1.0);
   CHECK(perfect.samples == 68);
 }
 
 TEST_CASE("validation runs in eval mode without history, and training in training mode", "[train]") {
-  Agent agent({"a", "b"});
-  Trainer(options(1)).fit(agent, loader({"x", "y", "z"}), loader({"x"}));
+  CountingAgent agent({"a", "b"});
+  Trainer(options(1)).fit(agent, pairs({"x", "y", "z"}), pairs({"x"}));
   CHECK(agent.training_steps == 2);
   CHECK(agent.other_steps == 2);
   CHECK(agent.is_training());
 }
 
 TEST_CASE("the values of the best validation stay, and only a strictly better one replaces them", "[train]") {
-  const auto notes = std::make_shared<Notes>();
+  const auto notes = std::make_shared<test::Notes>();
   // One step an epoch: "good" answers 2 of 3, "equal" as many, "bad" none.
-  Agent agent({"good", "equal", "bad"});
+  CountingAgent agent({"good", "equal", "bad"});
   const FitResult result =
-      Trainer(options(3, notes)).fit(agent, loader({"never"}), loader({"good", "good", "equal", "equal", "no", "no"}, 6));
+      Trainer(options(3, notes)).fit(agent, pairs({"never"}), pairs({"good", "good", "equal", "equal", "no", "no"}, 6));
   CHECK(agent.prompt.text() == "good");
   CHECK(result.steps == 3);
   CHECK(result.first->metrics.score == 0.0);
@@ -89,19 +82,19 @@ TEST_CASE("the values of the best validation stay, and only a strictly better on
 }
 
 TEST_CASE("where lower is better the lowest score wins", "[train]") {
-  Agent agent({"good", "bad"});
+  CountingAgent agent({"good", "bad"});
   TrainerOptions lower = options(2);
   lower.higher_is_better = false;
-  Trainer(lower).fit(agent, loader({"never"}), loader({"start", "good"}));
+  Trainer(lower).fit(agent, pairs({"never"}), pairs({"start", "good"}));
   CHECK(agent.prompt.text() == "bad");
 }
 
 TEST_CASE("steps and validations are reported with their place", "[train]") {
-  const auto notes = std::make_shared<Notes>();
-  Agent agent({"1", "2", "3", "4", "5", "6"});
+  const auto notes = std::make_shared<test::Notes>();
+  CountingAgent agent({"1", "2", "3", "4", "5", "6"});
   TrainerOptions often = options(2, notes);
   often.validate_every = 2;
-  Trainer(often).fit(agent, loader({"x", "x", "x", "x", "x"}), loader({"y"}));
+  Trainer(often).fit(agent, pairs({"x", "x", "x", "x", "x"}), pairs({"y"}));
   REQUIRE(notes->steps.size() == 6);
   const StepReport& last = notes->steps.back();
   CHECK(last.epoch == 2);
@@ -116,29 +109,29 @@ TEST_CASE("steps and validations are reported with their place", "[train]") {
 }
 
 TEST_CASE("without validation data the last values stay", "[train]") {
-  Agent agent({"a", "b"});
-  const FitResult result = Trainer(options(2)).fit(agent, loader({"never"}));
+  CountingAgent agent({"a", "b"});
+  const FitResult result = Trainer(options(2)).fit(agent, pairs({"never"}));
   CHECK(agent.prompt.text() == "b");
   CHECK_FALSE(result.best);
 }
 
 TEST_CASE("an error says where it happened and leaves the best values", "[train]") {
-  Agent agent({"good", "bad"});  // the script ends with the third step
-  CHECK_THROWS_WITH(Trainer(options(2)).fit(agent, loader({"never", "never", "never"}, 2), loader({"good"})),
+  CountingAgent agent({"good", "bad"});  // the script ends with the third step
+  CHECK_THROWS_WITH(Trainer(options(2)).fit(agent, pairs({"never", "never", "never"}, 2), pairs({"good"})),
                     ContainsSubstring("epoch 2, step 1 of 2: "));
   CHECK(agent.prompt.text() == "start");
 
-  Agent second({"good"});
-  CHECK_THROWS_AS(Trainer(options(2)).fit(second, loader({"never"}), loader({"good"})), LMError);
+  CountingAgent second({"good"});
+  CHECK_THROWS_AS(Trainer(options(2)).fit(second, pairs({"never"}), pairs({"good"})), LMError);
   CHECK(second.prompt.text() == "good");
 }
 
 TEST_CASE("all batches of a validation are in flight together", "[train]") {
-  Agent agent({});
+  CountingAgent agent({});
   auto slow = std::make_shared<lm::Stub>();
   slow->otherwise("start").latency(std::chrono::milliseconds(20));
   agent.student = slow;
-  Trainer().validate(agent, loader(std::vector<std::string>(12, "start"), 3));
+  Trainer().validate(agent, pairs(std::vector<std::string>(12, "start"), 3));
   CHECK(slow->max_in_flight() == 12);
 }
 

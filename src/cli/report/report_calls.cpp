@@ -16,11 +16,6 @@ constexpr double longest_pause = 60;
 
 bool has_failed(const CallLine& call) { return call.outcome != "ok"; }
 
-template <class T>
-OrderedJson or_null(const std::optional<T>& value) {
-  return value ? OrderedJson(*value) : OrderedJson(nullptr);
-}
-
 /// Microseconds and a billionth of a dollar are enough, and shorter.
 double dollars(double value) { return std::round(value * 1e9) / 1e9; }
 double seconds(double value) { return std::round(value * 1e6) / 1e6; }

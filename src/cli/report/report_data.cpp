@@ -17,11 +17,6 @@ namespace tgd::cli {
 
 namespace {
 
-template <class T>
-OrderedJson or_null(const std::optional<T>& value) {
-  return value ? OrderedJson(*value) : OrderedJson(nullptr);
-}
-
 /// Four digits of a score are what anybody looks at.
 OrderedJson score(double value) { return std::round(value * 1e4) / 1e4; }
 OrderedJson score(const std::optional<double>& value) { return value ? score(*value) : OrderedJson(nullptr); }
