@@ -76,7 +76,7 @@ class ReplyStore::Run {
 /// Undone unless committed.
 class ReplyStore::Transaction {
  public:
-  explicit Transaction(ReplyStore& store) : store_(store) { store_.execute("BEGIN IMMEDIATE"); }
+  explicit Transaction(ReplyStore& store, const char* begin = "BEGIN IMMEDIATE") : store_(store) { store_.execute(begin); }
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
   ~Transaction() {
@@ -119,7 +119,10 @@ void ReplyStore::prepare_file(std::chrono::milliseconds patience) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (true) {
     try {
-      if (is_new()) create();
+      Transaction looking(*this, "BEGIN");  // all of it before or all of it after another process has created it
+      const bool is_missing = is_new();
+      looking.commit();
+      if (is_missing) create();
       return;
     } catch (const Busy&) {
       if (std::chrono::steady_clock::now() >= deadline) throw;
