@@ -90,13 +90,20 @@ struct Metrics {
   std::map<std::string, double> named = {};
 };
 
-/// Takes a step only if what the optimizer proposes scores better: on the batch that it was made from, and then, with validation
-/// data, on all of it, by a paired test over the samples. What is clearly worse is stopped early. A rejected proposal changes
-/// nothing but the optimizer's memory: the next request says what did not work. The evaluators have to give each sample its
-/// score (Reduction::none), the optimizers have to be TGD, and the validation loader has to keep its order.
+/// What a proposal has to show, with the gate's confidence.
+enum class GateRule {
+  better,     ///< that it is better; small steps seldom can, so that runs are slow and sure
+  not_worse,  ///< only that it is not worse: stops what ruins a prompt, and lets small steps add up
+};
+
+/// Takes a step only if what the optimizer proposes does better (or, by the rule, no worse) on the batch that it was made from, and
+/// then, with validation data, on all of it, by a paired test over the samples. What is clearly worse is stopped early. A rejected
+/// proposal changes nothing but the optimizer's memory: the next request says what did not work. The evaluators have to give each
+/// sample its score (Reduction::none), the optimizers have to be TGD, and the validation loader has to keep its order.
 struct Gate {
   double confidence = 0;      ///< between 0 and 1, such as 0.8; 0: no gate
   std::size_t proposals = 1;  ///< drawn for each step and tried at once; the best goes on
+  GateRule takes = GateRule::better;
 };
 
 /// What the gate made of a step.
@@ -108,7 +115,8 @@ struct GateReport {
   double batch_after = 0;
   std::optional<double> validation_before = {};
   std::optional<double> validation_after = {};  ///< nothing where it was not tried to the end
-  double chance = 1;                            ///< the p-value of the last comparison
+  /// The p-value of the last comparison: how likely chance alone would give as large a gain, or loss with GateRule::not_worse.
+  double chance = 1;
 };
 
 /// Epochs and steps count from 1; `step` goes on through all epochs.

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <tgd/data/records.hpp>
 
+#include "cli/data_file.hpp"
 #include "cli/task_parts.hpp"
 #include "core/file.hpp"
 #include "core/text.hpp"
@@ -27,12 +28,6 @@ constexpr std::size_t short_text = 12;    // shorter ones are hardly what a mode
 constexpr std::size_t short_answer = 60;  // longer ones are hardly written twice in the same words
 
 // ---- Reading ---------------------------------------------------------------------------------------------------------------
-
-data::Records read_fields(const fs::path& file, const data::Fields& fields) {
-  if (file.extension() == ".csv") return data::CsvFile(file, fields);
-  if (file.extension() == ".json") return data::JsonFile(file, fields);
-  return data::JsonLinesFile(file, fields);
-}
 
 void expect_readable(const fs::path& file) {
   const std::vector<std::string> endings{".csv", ".jsonl", ".json"};
@@ -79,7 +74,7 @@ std::vector<std::string> sources_of(const fs::path& file) {
     const OrderedJson record = first_record(file);
     if (record.is_object()) add_sources(record, "", sources);
   }
-  return sources.empty() ? read_fields(file, {}).names() : sources;
+  return sources.empty() ? read_data_file(file, {}).names() : sources;
 }
 
 struct Table {
@@ -89,7 +84,7 @@ struct Table {
 };
 
 void add_columns(Table& table, const fs::path& file, const data::Fields& fields) {
-  const data::Records records = read_fields(file, fields);
+  const data::Records records = read_data_file(file, fields);
   table.rows = records.size();
   for (const data::Field& field : fields) {
     std::vector<std::string> values;

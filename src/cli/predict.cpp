@@ -19,6 +19,7 @@
 #include <tgd/autograd.hpp>
 
 #include "cli/command.hpp"
+#include "cli/data_file.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/prompt_spec.hpp"
 #include "cli/summary.hpp"
@@ -71,8 +72,8 @@ class Samples {
     for (const auto& [name, source] : task.data.inputs) fields.emplace_back(name, source);
     const fs::path path = input == "-" ? "/dev/stdin" : input;
     try {
-      reader_ =
-          path.extension() == ".csv" ? data::detail::read_csv(path, fields, {}) : data::detail::read_json_lines(path, fields);
+      reader_ = path.extension() == ".csv" ? data::detail::read_csv(path, fields, csv_options(path))
+                                           : data::detail::read_json_lines(path, fields);
     } catch (const Error& error) {
       throw TaskError(std::string("--input: ") + error.what());
     }

@@ -8,22 +8,18 @@
 #include <fmt/format.h>
 #include <tgd/data/dataset.hpp>
 
+#include "cli/data_file.hpp"
+
 namespace tgd::cli {
 
 namespace {
-
-data::Records read_records(const std::filesystem::path& file, const data::Fields& fields) {
-  if (file.extension() == ".csv") return data::CsvFile(file, fields);
-  if (file.extension() == ".json") return data::JsonFile(file, fields);
-  return data::JsonLinesFile(file, fields);
-}
 
 /// Reads each field alone to find the one that is at fault, and complains where the task names it.
 [[noreturn]] void fail_at_field(const DataSpec& spec, const std::filesystem::path& file, const char* key,
                                 const data::Fields& fields, const std::string& message) {
   for (const data::Field& field : fields) {
     try {
-      read_records(file, {field});
+      read_data_file(file, {field});
     } catch (const Error& error) {
       const TaskValue place =
           field.name == target_name ? spec.place.at("target", "") : spec.place.at("inputs", "").at(field.name, "");
@@ -44,7 +40,7 @@ data::Fields fields_of(const DataSpec& spec) {
 data::Records read_records(const DataSpec& spec, const std::filesystem::path& file, const char* key) {
   const data::Fields fields = fields_of(spec);
   try {
-    return read_records(file, fields);
+    return read_data_file(file, fields);
   } catch (const Error& error) {
     fail_at_field(spec, file, key, fields, error.what());
   }

@@ -69,6 +69,7 @@ void describe_early_stopping(Members& in, EarlyStopping& stopping) {
 void describe_gate(Members& in, Gate& gate) {
   in.real("confidence", gate.confidence, {.least = 0, .most = 1, .with_most = false}, "0.8");
   in.count("proposals", gate.proposals, {.least = 1, .most = 100});
+  in.word("takes", gate.takes, {{"better", GateRule::better}, {"not_worse", GateRule::not_worse}});
 }
 
 }  // namespace

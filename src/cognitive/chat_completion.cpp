@@ -168,7 +168,9 @@ class Calls {
         detail::rethrow_with_prefix(where(item));
       }
     } catch (const LMError& lm_error) {
-      if (options_.on_error == OnError::fail) return reply_->fail_item(item, std::current_exception());
+      // Who asked to stop wants no result of blanks.
+      const bool is_cancelled = lm_error.kind() == LMError::Kind::cancelled;
+      if (options_.on_error == OnError::fail || is_cancelled) return reply_->fail_item(item, std::current_exception());
       skip(item, lm_error);
     } catch (...) {
       reply_->fail_item(item, std::current_exception());

@@ -114,7 +114,7 @@ struct SharedTexts {
 
 SharedTexts shared_texts(const MetaPrompt& about, Sections& sections) {
   SharedTexts texts{
-      sections.objective(about.subjects), sections.siblings(about.siblings), sections.examples(), sections.boldness(), {}};
+      sections.objective(about.subjects), sections.siblings(about.siblings, about.more_siblings), sections.examples(), sections.boldness(), {}};
   for (const auto& [name, input] : about.options.inputs) texts.inputs.emplace_back(name, input.variable().data().item_text());
   return texts;
 }

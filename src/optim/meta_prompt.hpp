@@ -21,7 +21,8 @@ struct MetaPrompt {
   std::span<const Subject> subjects;   // one, or all of a joint request
   std::span<const Variable> siblings;  // the nearest first
   const TGDOptions& options;
-  PromptParts& parts;  // of the same options
+  PromptParts& parts;             // of the same options
+  std::size_t more_siblings = 0;  // beside those
 };
 
 struct SentPrompt {

@@ -53,16 +53,15 @@ std::vector<Rewrite::Slot> slots_of(const std::vector<const StepItem*>& items) {
   return slots;
 }
 
-SentPrompt prompt_for(const std::vector<Rewrite::Slot>& slots, const std::vector<Variable>& siblings, PromptParts& parts) {
+SentPrompt prompt_for(const std::vector<Rewrite::Slot>& slots, const Rewrite::Siblings& siblings, PromptParts& parts) {
   std::vector<Subject> subjects;
   for (const Rewrite::Slot& slot : slots) subjects.push_back({slot.item->state, slot.update.gradients, slot.checks.texts()});
-  return meta_prompt({subjects, siblings, *slots.front().item->options, parts});
+  return meta_prompt({subjects, siblings.nearest, *slots.front().item->options, parts, siblings.more});
 }
 
 }  // namespace
 
-Rewrite::Rewrite(const std::vector<const StepItem*>& items, std::vector<Variable> siblings, PromptParts& parts,
-                 std::uint64_t sample)
+Rewrite::Rewrite(const std::vector<const StepItem*>& items, Siblings siblings, PromptParts& parts, std::uint64_t sample)
     : options_(*items.front()->options),
       siblings_(std::move(siblings)),
       sample_(sample),
@@ -83,7 +82,15 @@ lm::Request Rewrite::next_request() {
   return request;
 }
 
+void Rewrite::prepare() {
+  if (options_.copied_words == 0) return;
+  for (Slot& slot : slots_) {
+    if (!slot.conversations) slot.conversations = conversation_words(slot.update.gradients, options_.copied_words);
+  }
+}
+
 void Rewrite::accept(const lm::Reply& reply) {
+  prepare();
   std::vector<Complaint> complaints = complaints_about(reply);
   if (complaints.empty() && changes_nothing() && !has_asked_for_change_ && requests_ <= options_.max_reasks) {
     complaints = complaints_about_no_change();
@@ -123,13 +130,11 @@ std::optional<UnusableReply> Rewrite::read(std::size_t index, const lm::Reply& r
   return std::nullopt;
 }
 
-std::optional<UnusableReply> Rewrite::copied_words(Slot& slot, const std::string& value) const {
-  if (options_.copied_words == 0) return std::nullopt;
-  if (!slot.conversations) slot.conversations = conversation_words(slot.update.gradients, options_.copied_words);
-  if (slot.conversations->empty()) return std::nullopt;
+std::optional<UnusableReply> Rewrite::copied_words(const Slot& slot, const std::string& value) const {
+  if (!slot.conversations || !slot.conversations->find(value)) return std::nullopt;
+  // What is allowed hardly ever matters, and takes long to look at.
   std::vector<std::string> allowed = sent_.instructions.allowed();
-  const std::size_t shown = std::min(siblings_.size(), options_.siblings);
-  for (std::size_t i = 0; i < shown; ++i) allowed.push_back(siblings_[i].data().text());
+  for (const Variable& sibling : siblings_.nearest) allowed.push_back(sibling.data().text());
   const auto copied = slot.conversations->find(value, allowed);
   if (!copied) return std::nullopt;
   return unusable(Problem::copied, options_.prompts, {{"text", tgd::detail::excerpt(*copied, 160)}});

@@ -35,13 +35,21 @@ class Rewrite {
     std::optional<WordRuns> conversations = {};
   };
 
+  /// Other parameters of the step.
+  struct Siblings {
+    std::vector<Variable> nearest;  // the nearest first, at most TGDOptions::siblings
+    std::size_t more = 0;           // beside those
+  };
+
   /// One item, or those of a joint request; each has feedback, and outlives the object. Throws as meta_prompt and Checks do.
-  Rewrite(const std::vector<const StepItem*>& items, std::vector<Variable> siblings, PromptParts& parts, std::uint64_t sample);
+  Rewrite(const std::vector<const StepItem*>& items, Siblings siblings, PromptParts& parts, std::uint64_t sample);
 
   lm::ChatModel& model() const { return *options_.model; }
   std::string roles() const;
   bool asking() const noexcept { return asking_; }
   lm::Request next_request();
+  /// Does what accept() needs before the reply is there. May be left out.
+  void prepare();
   void accept(const lm::Reply& reply);
 
   /// One for each item, in their order.
@@ -49,14 +57,14 @@ class Rewrite {
 
  private:
   std::optional<UnusableReply> read(std::size_t index, const lm::Reply& reply);
-  std::optional<UnusableReply> copied_words(Slot& slot, const std::string& value) const;
+  std::optional<UnusableReply> copied_words(const Slot& slot, const std::string& value) const;
   std::vector<Complaint> complaints_about(const lm::Reply& reply);
   std::vector<Complaint> complaints_about_no_change();
   bool changes_nothing() const;
   void keep_old_values(const Complaint& last);
 
   const TGDOptions& options_;
-  std::vector<Variable> siblings_;
+  Siblings siblings_;
   std::uint64_t sample_;
   std::vector<Slot> slots_;
   SentPrompt sent_;

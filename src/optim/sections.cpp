@@ -142,7 +142,7 @@ std::string Sections::objective(std::span<const Subject> subjects) {
   return std::string(tgd::detail::trim(text));
 }
 
-std::string Sections::siblings(std::span<const Variable> siblings) {
+std::string Sections::siblings(std::span<const Variable> siblings, std::size_t more) {
   const std::size_t shown = std::min(extent_.siblings, siblings.size());
   if (shown == 0) return {};
   std::vector<std::string> items;
@@ -150,7 +150,8 @@ std::string Sections::siblings(std::span<const Variable> siblings) {
     items.push_back(
         render("tgd_siblings_item", {{"role", sibling.role()}, {"value", cut_middle(sibling.data().text(), longest_sibling)}}));
   }
-  if (shown < siblings.size()) items.push_back(left_out(siblings.size() - shown, "siblings"));
+  const std::size_t missing = siblings.size() + more - shown;
+  if (missing > 0) items.push_back(left_out(missing, "siblings"));
   return render("tgd_siblings", {{"items", join(items, "\n")}});
 }
 

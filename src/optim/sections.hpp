@@ -45,7 +45,7 @@ class Sections {
   std::string rejected(const Subject& subject);
   /// `subjects` share a request; a score that all of them have is shown.
   std::string objective(std::span<const Subject> subjects);
-  std::string siblings(std::span<const Variable> siblings);
+  std::string siblings(std::span<const Variable> siblings, std::size_t more);
   std::string examples();
   std::string boldness();
 

@@ -24,15 +24,16 @@ struct Job {
   std::unique_ptr<Rewrite> rewrite;
 };
 
-/// The other parameters of the step, the nearest first.
-std::vector<Variable> siblings_of(std::size_t index, const std::vector<StepItem>& items) {
-  std::vector<Variable> siblings;
-  if (items[index].options->siblings == 0) return siblings;
-  for (std::size_t distance = 1; distance < items.size(); ++distance) {
-    if (distance <= index) siblings.push_back(items[index - distance].state->parameter);
-    if (index + distance < items.size()) siblings.push_back(items[index + distance].state->parameter);
+Rewrite::Siblings siblings_of(std::size_t index, const std::vector<StepItem>& items) {
+  const std::size_t wanted = std::min(items[index].options->siblings, items.size() - 1);
+  if (wanted == 0) return {};
+  std::vector<Variable> nearest;
+  for (std::size_t distance = 1; nearest.size() < wanted; ++distance) {
+    if (distance <= index) nearest.push_back(items[index - distance].state->parameter);
+    if (index + distance < items.size() && nearest.size() < wanted)
+      nearest.push_back(items[index + distance].state->parameter);
   }
-  return siblings;
+  return {std::move(nearest), items.size() - 1 - wanted};
 }
 
 /// The items that share a request: those of a joint group, else each alone. Items without feedback are in none.
@@ -56,8 +57,8 @@ std::vector<Job> jobs_for(const std::vector<StepItem>& items, std::size_t count)
     for (const std::vector<std::size_t>& indices : requests) {
       std::vector<const StepItem*> subjects;
       for (const std::size_t i : indices) subjects.push_back(&items[i]);
-      std::vector<Variable> siblings =
-          subjects.front()->options->joint ? std::vector<Variable>{} : siblings_of(indices.front(), items);
+      Rewrite::Siblings siblings =
+          subjects.front()->options->joint ? Rewrite::Siblings{} : siblings_of(indices.front(), items);
       PromptParts& own = parts.try_emplace(subjects.front()->options, *subjects.front()->options).first->second;
       jobs.push_back({candidate, indices, std::make_unique<Rewrite>(subjects, std::move(siblings), own, candidate)});
     }
@@ -80,6 +81,7 @@ void ask_all(std::vector<Job>& jobs) {
   lm::detail::CallsInFlight<Rewrite*> calls;
   const auto ask = [&calls](Rewrite& rewrite) { calls.start(rewrite.model(), rewrite.next_request(), &rewrite); };
   for (Job& job : jobs) ask(*job.rewrite);
+  for (Job& job : jobs) job.rewrite->prepare();  // in the time that the replies take
   while (calls.any()) {
     const auto [rewrite, outcome] = calls.next();
     try {

@@ -279,6 +279,8 @@ const MomentumBuffer& TGD::momentum_buffer(const Variable& parameter) const {
   return impl_->place_of(parameter).state->momentum;
 }
 
+const TGDOptions& TGD::options(const Variable& parameter) const { return *impl_->place_of(parameter).options; }
+
 Json TGD::state_dict() const { return detail::save_state(impl_->state); }
 
 void TGD::load_state_dict(const Json& state, const std::map<std::string, lm::ChatModelPtr>& models) {

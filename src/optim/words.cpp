@@ -200,10 +200,8 @@ void WordRuns::drop_common() {
   std::erase_if(added_, [&](const auto& added) { return added.second.texts >= 3 && 2 * added.second.texts > texts_; });
 }
 
-// What is allowed hardly ever matters: it is looked at only when something was found.
 std::optional<std::string_view> WordRuns::find(std::string_view text, std::span<const std::string> allowed) const {
-  const auto found = added_.empty() ? std::nullopt : find_unless(text, {});
-  if (!found || allowed.empty()) return found;
+  if (added_.empty()) return std::nullopt;
   std::unordered_set<std::uint64_t> allowed_runs;
   for (const std::string& other : allowed) {
     for (const std::uint64_t run : runs_of(words_of(other))) allowed_runs.insert(run);

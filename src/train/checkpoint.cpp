@@ -189,7 +189,10 @@ std::string config_text(const TrainerOptions& options, std::optional<std::size_t
         {"max_tokens", options.max_tokens},
         {"max_cost_usd", options.max_cost}}},
       {"early_stopping", {{"patience", options.early_stopping.patience}, {"min_delta", options.early_stopping.min_delta}}},
-      {"gate", {{"confidence", options.gate.confidence}, {"proposals", options.gate.proposals}}},
+      {"gate",
+       {{"confidence", options.gate.confidence},
+        {"proposals", options.gate.proposals},
+        {"takes", options.gate.takes == GateRule::better ? "better" : "not_worse"}}},
       {"keep_checkpoints", options.keep_checkpoints}};
   return config.dump(2) + "\n";
 }

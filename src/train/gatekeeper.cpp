@@ -1,6 +1,7 @@
 #include "train/gatekeeper.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <set>
 #include <span>
@@ -57,6 +58,15 @@ std::vector<ParameterUpdate> updates_of(const std::vector<optim::Candidate>& pro
 
 }  // namespace
 
+bool understands_scores(const optim::Optimizer& optimizer, bool higher_is_better) {
+  const auto* tgd = dynamic_cast<const optim::TGD*>(&optimizer);
+  if (tgd == nullptr) return higher_is_better;
+  const std::vector<Variable> parameters = tgd->parameters();
+  return std::all_of(parameters.begin(), parameters.end(), [&](const Variable& parameter) {
+    return (tgd->options(parameter).direction == optim::Direction::minimize) != higher_is_better;
+  });
+}
+
 Gatekeeper::Gatekeeper(const Gate& gate, bool higher_is_better, const Trainee& trainee, const Pass* validation)
     : gate_(gate), higher_is_better_(higher_is_better), trainee_(trainee), validation_(validation) {
   if (!(gate.confidence > 0 && gate.confidence < 1)) {
@@ -85,19 +95,32 @@ GateReport Gatekeeper::step(const BatchStep& batch, const Scores& before, std::o
   const auto best = static_cast<std::size_t>(std::max_element(gained.begin(), gained.end()) - gained.begin());
   report.batch_after = tried[best].means.score;
   for (std::size_t i = 0; i < proposals.size(); ++i) {
-    if (gained[i] > 0) continue;
+    if (passes_batch(before, tried[i])) continue;
     reject(proposals[i],
-           fmt::format("no better on the samples it was made from: {:.3g} before, {:.3g} after", before.means.score,
+           fmt::format("{} on the samples it was made from: {:.3g} before, {:.3g} after", shortcoming(), before.means.score,
                        tried[i].means.score),
            tried[i].means.score);
   }
-  if (gained[best] > 0) {
+  if (passes_batch(before, tried[best])) {
     decide(proposals[best], before, tried[best], validation, report);
   } else {
-    report.reason = "no better on its own batch";
+    report.reason = shortcoming() + " on its own batch";
   }
   last_updates_ = updates_of(proposals[best], report);
   return report;
+}
+
+std::string Gatekeeper::shortcoming() const { return gate_.takes == GateRule::better ? "no better" : "clearly worse"; }
+
+/// A batch is too small for more than a gain of any size.
+bool Gatekeeper::passes_batch(const Scores& before, const Scores& after) const {
+  const std::vector<double> differences = gains(samples_of(before), samples_of(after));
+  return gate_.takes == GateRule::better ? mean(differences) > 0 : !is_clearly_worse(differences);
+}
+
+bool Gatekeeper::is_clearly_worse(std::vector<double> gains) const {
+  for (double& gain : gains) gain = -gain;
+  return probability_of_chance(gains) <= 1 - gate_.confidence;
 }
 
 /// Commits or rejects the proposal that is best on the batch: by the validation part where there is one, else by the batch.
@@ -112,18 +135,23 @@ void Gatekeeper::decide(const Proposal& proposal, const Scores& batch_before, co
     report.validation_before = validation->means.score;
     if (after) report.validation_after = after->means.score;
   }
-  if (after) report.chance = probability_of_chance(gains(samples_of(*before), samples_of(*after)));
-  report.accepted = after && report.chance <= 1 - gate_.confidence;
+  const bool has_to_be_better = gate_.takes == GateRule::better;
+  if (after) {
+    std::vector<double> differences = gains(samples_of(*before), samples_of(*after));
+    if (!has_to_be_better) std::transform(differences.begin(), differences.end(), differences.begin(), std::negate<>());
+    report.chance = probability_of_chance(differences);
+  }
+  report.accepted = after && (report.chance <= 1 - gate_.confidence) == has_to_be_better;
   if (!report.accepted) {
-    report.reason = after ? fmt::format("not better with the wanted confidence: {:.3g} before, {:.3g} after",
-                                        before->means.score, after->means.score)
+    report.reason = after ? fmt::format("{} with the wanted confidence: {:.3g} before, {:.3g} after",
+                                        has_to_be_better ? "not better" : "worse", before->means.score, after->means.score)
                           : fmt::format("clearly worse before all samples were tried; {:.3g} before", before->means.score);
     reject(proposal, report.reason, after ? after->means.score : report.batch_after);
     return;
   }
   for (std::size_t i = 0; i < optimizers_.size(); ++i) {
     optimizers_[i]->commit(proposal[i]);
-    optimizers_[i]->report_score(after->means.score);
+    if (understands_scores(*optimizers_[i], higher_is_better_)) optimizers_[i]->report_score(after->means.score);
   }
   if (validation_ != nullptr) validation = std::move(after);
 }
@@ -190,9 +218,7 @@ std::optional<Scores> Gatekeeper::try_on_validation(const Proposal& proposal, co
     }
     if (4 * (samples - looked_at) < all || samples >= all) return true;
     read();
-    std::vector<double> losses = gains(samples_of(before), samples_of(tally.scores()));
-    for (double& loss : losses) loss = -loss;
-    is_hopeless = probability_of_chance(losses) <= 1 - gate_.confidence;
+    is_hopeless = is_clearly_worse(gains(samples_of(before), samples_of(tally.scores())));
     return !is_hopeless;
   });
   read();
@@ -210,8 +236,11 @@ std::vector<double> Gatekeeper::gains(const std::vector<double>& before, const s
   return gains;
 }
 
-void Gatekeeper::reject(const Proposal& proposal, const std::string& reason, double score) const {
-  for (std::size_t i = 0; i < optimizers_.size(); ++i) optimizers_[i]->reject(proposal[i], reason, score);
+void Gatekeeper::reject(const Proposal& proposal, const std::string& reason, std::optional<double> score) const {
+  for (std::size_t i = 0; i < optimizers_.size(); ++i) {
+    if (!understands_scores(*optimizers_[i], higher_is_better_)) score.reset();
+    optimizers_[i]->reject(proposal[i], reason, score);
+  }
 }
 
 }  // namespace tgd::detail

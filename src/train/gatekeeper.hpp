@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <tgd/optim/tgd.hpp>
@@ -10,6 +11,9 @@
 #include "train/tally.hpp"
 
 namespace tgd::detail {
+
+/// Whether the optimizer takes a score the right way round. One that has no direction shows its model scores to maximize.
+bool understands_scores(const optim::Optimizer& optimizer, bool higher_is_better);
 
 class Gatekeeper {
  public:
@@ -31,8 +35,11 @@ class Gatekeeper {
               std::optional<Scores>& validation, GateReport& report) const;
   std::vector<Scores> try_on(const BatchStep& batch, const std::vector<Proposal>& proposals) const;
   std::optional<Scores> try_on_validation(const Proposal& proposal, const Scores& before) const;
+  std::string shortcoming() const;
+  bool passes_batch(const Scores& before, const Scores& after) const;
+  bool is_clearly_worse(std::vector<double> gains) const;
   std::vector<double> gains(const std::vector<double>& before, const std::vector<double>& after) const;
-  void reject(const Proposal& proposal, const std::string& reason, double score) const;
+  void reject(const Proposal& proposal, const std::string& reason, std::optional<double> score) const;
 
   const Gate& gate_;
   bool higher_is_better_;

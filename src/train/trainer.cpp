@@ -314,6 +314,9 @@ class Run {
           return state_.validation->means;
         });
     trainee_.set_mode(true);
+    for (const auto& optimizer : trainee_.optimizers) {
+      if (detail::understands_scores(*optimizer, options_.higher_is_better)) optimizer->report_score(report.metrics.score);
+    }
     state_.validated_step = state_.step;
     report.is_best = !state_.best || is_better(report.metrics.score, state_.best->metrics.score);
     state_.since_best = report.is_best ? 0 : state_.since_best + 1;

@@ -54,6 +54,20 @@ const std::vector<std::string> mails{mail + "shipping", mail + "billing"};
 
 }  // namespace
 
+TEST_CASE("init reads what spreadsheets of any country write", "[cli][init]") {
+  const test::TemporaryFolder folder;
+  const char delimiter = GENERATE(';', '\t');
+  std::string rows = "id,\"body, all of it\",topic\n" + repeated("", mails, 40);
+  bool in_quotes = false;
+  for (char& c : rows) {
+    if (c == '"') in_quotes = !in_quotes;
+    if (c == ',' && !in_quotes) c = delimiter;
+  }
+  const cli::Task task = task_for(folder, ".csv", rows);
+  CHECK(task.data.target == "topic");
+  CHECK(task.data.inputs.at(0).second == "body, all of it");
+}
+
 TEST_CASE("init guesses the answer and what to read from a table", "[cli][init]") {
   const test::TemporaryFolder folder;
   const cli::Task task = task_for(folder, ".csv", repeated("id,body,topic\n", mails, 40));

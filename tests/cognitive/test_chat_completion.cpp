@@ -215,6 +215,8 @@ TEST_CASE("A failed item is skipped where that is asked for", "[cognitive][chat]
     const std::string& text = request.messages.back().content;
     if (text == "b") throw LMError(LMError::Kind::status, "overloaded", 503);
     if (text == "crash") throw std::runtime_error("no LMError");
+    if (text == "stop") throw LMError(LMError::Kind::cancelled, "stopped");
+    if (text == "too dear") throw tgd::BudgetError("no money left");
     return "re: " + text;
   });
   const Variable prompt = prompt_of_test();
@@ -248,6 +250,8 @@ TEST_CASE("A failed item is skipped where that is asked for", "[cognitive][chat]
   }
   SECTION("but what is not the model's failure fails all the same") {
     CHECK_THROWS_AS(chat_completion(stub, {{"user", {"crash"}}}, {}, options).data(), tgd::Error);
+    CHECK_THROWS_AS(chat_completion(stub, {{"user", {"stop"}}}, {}, options).data(), LMError);
+    CHECK_THROWS_AS(chat_completion(stub, {{"user", {"too dear"}}}, {}, options).data(), tgd::BudgetError);
   }
   SECTION("and an error of the callback is an error of the item") {
     options.on_notice = [](const Notice&) { throw std::runtime_error("broken"); };

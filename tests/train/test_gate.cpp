@@ -95,6 +95,41 @@ TEST_CASE("the gate rolls a proposal back that is not better, and the optimizer 
   }
 }
 
+TEST_CASE("a gate that only keeps out what is worse takes the rest", "[train][gate]") {
+  const Gate gate{.confidence = 0.8, .takes = GateRule::not_worse};
+  SECTION("what is a little worse on its batch and on the validation part may be chance") {
+    CountsUpTo agent({"up to 2"});
+    const GateReport report = *one_step(agent, gate).gate;
+    CHECK(report.accepted);
+    CHECK(report.validation_before == Approx(3.0 / 20));
+    CHECK(report.validation_after == Approx(2.0 / 20));
+    CHECK(report.chance == Approx(0.5));
+    CHECK(agent.optimizer->history(agent.prompt).back().status == optim::HistoryEntry::Status::accepted);
+    CHECK(agent.prompt.text() == "up to 3");  // the best one in validation, at the end
+  }
+  SECTION("clearly worse on its batch") {
+    CountsUpTo agent({"up to 0"});
+    const GateReport report = *one_step(agent, gate).gate;
+    CHECK_FALSE(report.accepted);
+    CHECK_THAT(report.reason, ContainsSubstring("clearly worse on its own batch"));
+    CHECK(agent.prompt.text() == "up to 3");
+    CHECK(agent.optimizer->history(agent.prompt).back().value == "up to 0");
+  }
+  SECTION("clearly worse on the validation part") {
+    CountsUpTo agent({"up to 0"});
+    const auto notes = std::make_shared<test::Notes>();
+    Trainer trainer({.backward = {.model = test::critic()}, .callbacks = {notes}, .gate = gate});
+    Samples training;
+    for (int i = 4; i <= 9; ++i) training.emplace_back(std::to_string(i), "right");
+    trainer.fit(agent, data::DataLoader<Samples>(training, {.batch_size = 6}), numbers(20, 20));
+    const GateReport report = *notes->steps.at(0).gate;
+    CHECK_FALSE(report.accepted);
+    CHECK(report.chance == Approx(1.0 / 8));
+    CHECK_THAT(report.reason, ContainsSubstring("worse with the wanted confidence: 0.15 before, 0 after"));
+    CHECK(agent.prompt.text() == "up to 3");
+  }
+}
+
 TEST_CASE("the gate tries several proposals at once and takes the best", "[train][gate]") {
   CountsUpTo agent({"up to 6", "up to 12", "up to 2"});
   const GateReport report = *one_step(agent, {.confidence = 0.9, .proposals = 3}).gate;

@@ -89,6 +89,23 @@ TEST_CASE("where lower is better the lowest score wins", "[train]") {
   CHECK(agent.prompt.text() == "bad");
 }
 
+TEST_CASE("the optimizer's model is told how well the values did in validation", "[train]") {
+  const auto asked = [](const TrainerOptions& options) {
+    CountingAgent agent({"good", "bad"});
+    Trainer(options).fit(agent, pairs({"never"}), pairs({"start", "good", "good", "no"}, 4));
+    std::string text;
+    for (const lm::Message& message : agent.editor->requests().at(1).messages) text += message.content;
+    return text;
+  };
+  CHECK_THAT(asked(options(2)), ContainsSubstring("a higher score is better") && ContainsSubstring("Score: 0.25") &&
+                                    ContainsSubstring("The present score is 0.5"));
+  SECTION("but not where lower is better and the optimizer does not know") {
+    TrainerOptions lower = options(2);
+    lower.higher_is_better = false;
+    CHECK_THAT(asked(lower), !ContainsSubstring("higher score") && !ContainsSubstring("Score: 0.25"));
+  }
+}
+
 TEST_CASE("steps and validations are reported with their place", "[train]") {
   const auto notes = std::make_shared<test::Notes>();
   CountingAgent agent({"1", "2", "3", "4", "5", "6"});

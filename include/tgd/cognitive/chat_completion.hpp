@@ -50,7 +50,7 @@ using Inputs = std::vector<std::pair<std::string, Input>>;
 
 enum class OnError {
   fail,  ///< a failed item fails the call
-  skip   ///< a failed item becomes "", is reported, and gets no gradient
+  skip   ///< a failed item becomes "", is reported, and gets no gradient; a used-up budget or a cancelled call fails all the same
 };
 
 struct ChatOptions {

@@ -241,6 +241,8 @@ class TGD_API TGD : public Optimizer {
   /// Throws ValueError as the constructor does; the optimizer is then as before.
   void add_param_group(Group group);
   const MomentumBuffer& momentum_buffer(const Variable& parameter) const;
+  /// Those of the parameter's group.
+  const TGDOptions& options(const Variable& parameter) const;
 
   /// {"state": {"0": {"momentum_buffer": …}}, "param_groups": [{…, "params": [0, 1]}], …}; indices run on across groups. Beside
   /// these, "version", "steps" and "records" hold scores, rejected proposals, first values and the history.

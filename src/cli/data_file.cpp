@@ -1,0 +1,34 @@
+#include "cli/data_file.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <string>
+
+namespace tgd::cli {
+
+data::Records read_data_file(const std::filesystem::path& file, const data::Fields& fields) {
+  if (file.extension() == ".csv") return data::CsvFile(file, fields, csv_options(file));
+  if (file.extension() == ".json") return data::JsonFile(file, fields);
+  return data::JsonLinesFile(file, fields);
+}
+
+data::CsvOptions csv_options(const std::filesystem::path& file) {
+  std::ifstream in(file);
+  std::string line;
+  while (std::getline(in, line) && line.find_first_not_of(" \r") == std::string::npos) {
+  }
+  std::string outside;
+  bool in_quotes = false;
+  for (const char c : line) {
+    if (c == '"') in_quotes = !in_quotes;
+    if (!in_quotes) outside += c;
+  }
+  constexpr std::array delimiters = {',', ';', '\t'};  // the first one of those that are equally frequent
+  const auto most = std::max_element(delimiters.begin(), delimiters.end(), [&](char a, char b) {
+    return std::count(outside.begin(), outside.end(), a) < std::count(outside.begin(), outside.end(), b);
+  });
+  return {.delimiter = *most};
+}
+
+}  // namespace tgd::cli

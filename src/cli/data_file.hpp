@@ -1,0 +1,17 @@
+// Data files as the program takes them: .csv, .jsonl and .json.
+#pragma once
+
+#include <filesystem>
+
+#include <tgd/data/records.hpp>
+
+namespace tgd::cli {
+
+/// By the ending of the file's name; JSON Lines for any other. Throws as the readers of tgd/data/records.hpp do.
+data::Records read_data_file(const std::filesystem::path& file, const data::Fields& fields);
+
+/// Of comma, semicolon and tab the one that the first line of a CSV file has most of outside quotes: spreadsheets write the list
+/// separator of their country.
+data::CsvOptions csv_options(const std::filesystem::path& file);
+
+}  // namespace tgd::cli
