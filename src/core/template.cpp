@@ -19,16 +19,32 @@ std::optional<std::size_t> placeholder_at(std::string_view text, std::size_t pos
   return std::nullopt;
 }
 
+/// Calls visit(literal text, input behind it); the last literal has none.
+template <class Visit>
+void each_piece(std::string_view text, std::span<const TemplateInput> inputs, const Visit& visit) {
+  std::size_t seen = 0;
+  for (std::size_t brace = text.find('{'); brace != std::string_view::npos; brace = text.find('{', brace)) {
+    const std::optional<std::size_t> input = placeholder_at(text, brace, inputs);
+    if (!input) {
+      ++brace;
+      continue;
+    }
+    visit(text.substr(seen, brace - seen), input);
+    brace += inputs[*input].name.size() + 2;
+    seen = brace;
+  }
+  visit(text.substr(seen), std::nullopt);
+}
+
 /// Whether the line holds nothing but space and at least one placeholder, all of them with empty values.
 bool vanishes(std::string_view line, std::span<const TemplateInput> inputs) {
-  if (line.find('{') == std::string_view::npos) return false;
-  std::vector<bool> used(inputs.size());
-  const std::string filled = fill_template(line, inputs, &used);
-  if (!detail::trim(filled).empty() || std::find(used.begin(), used.end(), true) == used.end()) return false;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (used[i] && !inputs[i].value.empty()) return false;
-  }
-  return true;
+  bool has_placeholder = false;
+  bool has_text = false;
+  each_piece(line, inputs, [&](std::string_view literal, std::optional<std::size_t> input) {
+    has_placeholder = has_placeholder || input.has_value();
+    has_text = has_text || !detail::trim(literal).empty() || (input && !inputs[*input].value.empty());
+  });
+  return has_placeholder && !has_text;
 }
 
 void mark_used(std::string_view line, std::span<const TemplateInput> inputs, std::vector<bool>* used) {
@@ -39,26 +55,24 @@ void mark_used(std::string_view line, std::span<const TemplateInput> inputs, std
 
 std::string fill_template(std::string_view text, std::span<const TemplateInput> inputs, std::vector<bool>* used) {
   if (used != nullptr) used->resize(inputs.size());
+  std::size_t size = 0;
+  each_piece(text, inputs, [&](std::string_view literal, std::optional<std::size_t> input) {
+    size += literal.size() + (input ? inputs[*input].value.size() : 0);
+  });
   std::string filled;
-  filled.reserve(text.size());
-  std::size_t copied = 0;
-  for (std::size_t brace = text.find('{'); brace != std::string_view::npos; brace = text.find('{', brace)) {
-    const std::optional<std::size_t> input = placeholder_at(text, brace, inputs);
-    if (!input) {
-      ++brace;
-      continue;
-    }
-    filled.append(text.substr(copied, brace - copied)).append(inputs[*input].value);
+  filled.reserve(size);
+  each_piece(text, inputs, [&](std::string_view literal, std::optional<std::size_t> input) {
+    filled.append(literal);
+    if (!input) return;
+    filled.append(inputs[*input].value);
     if (used != nullptr) (*used)[*input] = true;
-    brace += inputs[*input].name.size() + 2;
-    copied = brace;
-  }
-  filled.append(text.substr(copied));
+  });
   return filled;
 }
 
 std::string fill_sections(std::string_view text, std::span<const TemplateInput> inputs, std::vector<bool>* used) {
   std::string kept;
+  kept.reserve(text.size());
   bool after_gap = false;
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t newline = std::min(text.find('\n', begin), text.size());

@@ -83,9 +83,10 @@ lm::Request Rewrite::next_request() {
 }
 
 void Rewrite::prepare() {
-  if (options_.copied_words == 0) return;
   for (Slot& slot : slots_) {
-    if (!slot.conversations) slot.conversations = conversation_words(slot.update.gradients, options_.copied_words);
+    if (!slot.distance) slot.distance.emplace(slot.update.old_value);
+    if (options_.copied_words > 0 && !slot.conversations)
+      slot.conversations = conversation_words(slot.update.gradients, options_.copied_words);
   }
 }
 
@@ -126,7 +127,7 @@ std::optional<UnusableReply> Rewrite::read(std::size_t index, const lm::Reply& r
   slot.is_open = false;
   slot.update.new_value = text;
   slot.update.outcome = text == slot.update.old_value ? Outcome::unchanged : Outcome::updated;
-  slot.update.edit_distance = word_edit_distance(slot.update.old_value, text);
+  slot.update.edit_distance = slot.distance->to(text);
   return std::nullopt;
 }
 

@@ -32,6 +32,7 @@ class Rewrite {
     Checks checks;
     ParameterUpdate update;
     bool is_open = true;  // a usable value is still to come
+    std::optional<WordDistance> distance = {};  // from the old value
     std::optional<WordRuns> conversations = {};
   };
 

@@ -1,10 +1,9 @@
 #include "optim/words.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <functional>
-#include <limits>
-#include <utility>
 
 #include "core/text.hpp"
 
@@ -17,16 +16,24 @@ constexpr std::uint64_t hash_factor = 1099511628211U;
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-bool is_word_byte(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
-}
+/// ASCII letters in lower case, digits, and bytes above ASCII; 0 for what is in no word.
+constexpr std::array<unsigned char, 256> folded_bytes = [] {
+  std::array<unsigned char, 256> table{};
+  for (unsigned c = 0; c < 256; ++c) {
+    const bool is_upper = c >= 'A' && c <= 'Z';
+    const bool is_kept = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c >= 0x80;
+    table[c] = static_cast<unsigned char>(is_upper ? c - 'A' + 'a' : is_kept ? c : 0);
+  }
+  return table;
+}();
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+unsigned char folded(char c) { return folded_bytes[static_cast<unsigned char>(c)]; }
 
 /// Kana, ideographs and their extensions: lead bytes E3 to E9 and F0 with A0 behind it.
-bool begins_ideograph(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  return (lead >= 0xE3 && lead <= 0xE9) || (lead == 0xF0 && text.size() > 1 && static_cast<unsigned char>(text[1]) >= 0xA0);
+bool begins_ideograph(std::string_view text, std::size_t at) {
+  const auto lead = static_cast<unsigned char>(text[at]);
+  if (lead < 0xE3) return false;
+  return lead <= 0xE9 || (lead == 0xF0 && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) >= 0xA0);
 }
 
 std::size_t end_of_character(std::string_view text, std::size_t at) {
@@ -35,72 +42,15 @@ std::size_t end_of_character(std::string_view text, std::size_t at) {
   return at;
 }
 
-/// Numbers for the words between white space, the same for the same word in both texts.
-class Vocabulary {
- public:
-  /// For texts of so many bytes: at most every second one begins a word, so that the table is never more than half full.
-  explicit Vocabulary(std::size_t bytes) : table_(std::bit_ceil(bytes + 2)) {}
-
-  std::vector<std::size_t> numbers(std::string_view text) {
-    std::vector<std::size_t> numbers;
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t begin = at;
-      while (at < text.size() && !is_space(text[at])) ++at;
-      if (at > begin) numbers.push_back(number_of(text.substr(begin, at - begin)));
-      while (at < text.size() && is_space(text[at])) ++at;
-    }
-    return numbers;
+template <class Visit>
+void each_word(std::string_view text, const Visit& visit) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    while (at < text.size() && !is_space(text[at])) ++at;
+    if (at > begin) visit(text.substr(begin, at - begin));
+    while (at < text.size() && is_space(text[at])) ++at;
   }
-  std::size_t size() const { return words_.size(); }
-
- private:
-  struct Known {
-    std::size_t hash;
-    std::string_view word;
-  };
-
-  std::size_t number_of(std::string_view word) {
-    const std::size_t hash = std::hash<std::string_view>()(word);
-    std::size_t place = hash & (table_.size() - 1);
-    for (; table_[place] != 0; place = (place + 1) & (table_.size() - 1)) {
-      const Known& known = words_[table_[place] - 1];
-      if (known.hash == hash && known.word == word) return table_[place] - 1;
-    }
-    words_.push_back({hash, word});
-    table_[place] = static_cast<std::uint32_t>(words_.size());
-    return words_.size() - 1;
-  }
-
-  std::vector<std::uint32_t> table_;  // open addressing: a word's number and 1; 0: free
-  std::vector<Known> words_;
-};
-
-void drop_common_ends(std::vector<std::size_t>& a, std::vector<std::size_t>& b) {
-  const auto [a_end, b_end] = std::mismatch(a.rbegin(), a.rend(), b.rbegin(), b.rend());
-  a.erase(a_end.base(), a.end());
-  b.erase(b_end.base(), b.end());
-  const auto [a_begin, b_begin] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  a.erase(a.begin(), a_begin);
-  b.erase(b.begin(), b_begin);
 }
-
-/// Where each word stands.
-class Places {
- public:
-  Places(const std::vector<std::size_t>& words, std::size_t vocabulary) : last_(vocabulary, nowhere), before_(words.size()) {
-    for (std::size_t place = 0; place < words.size(); ++place) before_[place] = std::exchange(last_[words[place]], place);
-  }
-
-  template <class Visit>
-  void each(std::size_t word, Visit visit) const {
-    for (std::size_t place = last_[word]; place != nowhere; place = before_[place]) visit(place);
-  }
-
- private:
-  static constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();
-  std::vector<std::size_t> last_;    // of each word
-  std::vector<std::size_t> before_;  // the place before this one with the same word
-};
 
 /// 64 rows of a column of the table of edit distances, as differences between neighbours.
 struct BitBlock {
@@ -129,44 +79,84 @@ std::vector<Word> words_of(std::string_view text) {
   std::vector<Word> words;
   words.reserve(text.size() / 6);
   for (std::size_t at = 0; at < text.size();) {
-    if (!is_word_byte(text[at])) {
+    if (folded(text[at]) == 0) {
       ++at;
       continue;
     }
     Word word{hash_seed, at, at};
-    if (begins_ideograph(text.substr(at))) {
-      word.end = end_of_character(text, at);
+    const auto take = [&] { word.hash = (word.hash ^ folded(text[at++])) * hash_factor; };
+    if (begins_ideograph(text, at)) {
+      for (word.end = end_of_character(text, at); at < word.end;) take();
     } else {
-      while (word.end < text.size() && is_word_byte(text[word.end]) && !begins_ideograph(text.substr(word.end))) ++word.end;
+      while (at < text.size() && folded(text[at]) != 0 && !begins_ideograph(text, at)) take();
+      word.end = at;
     }
-    for (; at < word.end; ++at) word.hash = (word.hash ^ static_cast<unsigned char>(lower(text[at]))) * hash_factor;
     words.push_back(word);
   }
   return words;
 }
 
+WordDistance::WordDistance(std::string_view before) {
+  std::size_t count = 0;
+  each_word(before, [&](std::string_view) { ++count; });
+  table_.resize(std::bit_ceil(2 * count + 2));  // never more than half full
+  rows_.reserve(count);
+  earlier_.reserve(count);
+  each_word(before, [&](std::string_view word) {
+    const std::size_t hash = std::hash<std::string_view>()(word);
+    const std::size_t place = place_of(word, hash);
+    if (table_[place] == 0) {
+      words_.push_back({hash, word, nowhere});
+      table_[place] = static_cast<std::uint32_t>(words_.size());
+    }
+    Known& known = words_[table_[place] - 1];
+    earlier_.push_back(known.last_row);
+    known.last_row = rows_.size();
+    rows_.push_back(table_[place]);
+  });
+}
+
+std::size_t WordDistance::place_of(std::string_view word, std::size_t hash) const {
+  std::size_t place = hash & (table_.size() - 1);
+  for (; table_[place] != 0; place = (place + 1) & (table_.size() - 1)) {
+    const Known& known = words_[table_[place] - 1];
+    if (known.hash == hash && known.word == word) break;
+  }
+  return place;
+}
+
 // Bit-parallel: 64 rows of the table at a time. G. Myers, "A fast bit-vector algorithm for approximate string matching based on
 // dynamic programming", 1999, in the form for the distance of whole texts by H. Hyyro, 2003.
-std::size_t word_edit_distance(std::string_view before, std::string_view after) {
-  Vocabulary vocabulary(before.size() + after.size());
-  std::vector<std::size_t> rows = vocabulary.numbers(before);
-  std::vector<std::size_t> columns = vocabulary.numbers(after);
-  drop_common_ends(rows, columns);
-  if (rows.empty() || columns.empty()) return rows.size() + columns.size();
+std::size_t WordDistance::to(std::string_view after) const {
+  std::vector<std::uint32_t> columns;
+  each_word(after, [&](std::string_view word) { columns.push_back(table_[place_of(word, std::hash<std::string_view>()(word))]); });
+  const auto common_end = std::mismatch(rows_.rbegin(), rows_.rend(), columns.rbegin(), columns.rend());
+  const auto end = common_end.first.base();
+  columns.erase(common_end.second.base(), columns.end());
+  const auto common_begin = std::mismatch(rows_.begin(), end, columns.begin(), columns.end());
+  columns.erase(columns.begin(), common_begin.second);
+  const auto first = static_cast<std::size_t>(common_begin.first - rows_.begin());
+  const auto count = static_cast<std::size_t>(end - common_begin.first);
+  if (count == 0 || columns.empty()) return count + columns.size();
 
-  const Places places(rows, vocabulary.size());
-  std::vector<BitBlock> blocks((rows.size() + 63) / 64);
+  std::vector<BitBlock> blocks((count + 63) / 64);
   std::vector<std::uint64_t> equal(blocks.size());
-  std::size_t distance = rows.size();
-  for (const std::size_t word : columns) {
-    places.each(word, [&](std::size_t row) { equal[row / 64] |= std::uint64_t{1} << (row % 64); });
+  const auto each_row = [&](std::uint32_t number, const auto& visit) {
+    if (number == 0) return;
+    for (std::size_t row = words_[number - 1].last_row; row != nowhere && row >= first; row = earlier_[row]) {
+      if (row < first + count) visit(row - first);
+    }
+  };
+  std::size_t distance = count;
+  for (const std::uint32_t number : columns) {
+    each_row(number, [&](std::size_t row) { equal[row / 64] |= std::uint64_t{1} << (row % 64); });
     int step = 1;
     for (std::size_t i = 0; i < blocks.size(); ++i) {
       const bool is_last = i + 1 == blocks.size();
-      step = blocks[i].advance(equal[i], step, is_last ? static_cast<unsigned>((rows.size() - 1) % 64) : 63);
+      step = blocks[i].advance(equal[i], step, is_last ? static_cast<unsigned>((count - 1) % 64) : 63);
     }
     distance += static_cast<std::size_t>(step);
-    places.each(word, [&](std::size_t row) { equal[row / 64] = 0; });
+    each_row(number, [&](std::size_t row) { equal[row / 64] = 0; });
   }
   return distance;
 }
@@ -200,8 +190,10 @@ void WordRuns::drop_common() {
   std::erase_if(added_, [&](const auto& added) { return added.second.texts >= 3 && 2 * added.second.texts > texts_; });
 }
 
+// What is allowed hardly ever matters: it is looked at only when something was found.
 std::optional<std::string_view> WordRuns::find(std::string_view text, std::span<const std::string> allowed) const {
-  if (added_.empty()) return std::nullopt;
+  const auto found = added_.empty() ? std::nullopt : find_unless(text, {});
+  if (!found || allowed.empty()) return found;
   std::unordered_set<std::uint64_t> allowed_runs;
   for (const std::string& other : allowed) {
     for (const std::uint64_t run : runs_of(words_of(other))) allowed_runs.insert(run);

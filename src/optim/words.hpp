@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,8 +23,28 @@ struct Word {
 /// Runs of letters and digits. Bytes above ASCII count as letters; Chinese and Japanese characters are words of their own.
 std::vector<Word> words_of(std::string_view text);
 
-/// How many words, separated by white space, have to be inserted, deleted or replaced to make one text of the other.
-std::size_t word_edit_distance(std::string_view before, std::string_view after);
+/// How many words, separated by white space, have to be inserted, deleted or replaced to make another text of this one.
+class WordDistance {
+ public:
+  /// `before` has to live as long as this.
+  explicit WordDistance(std::string_view before);
+  std::size_t to(std::string_view after) const;
+
+ private:
+  static constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();
+  struct Known {
+    std::size_t hash;
+    std::string_view word;
+    std::size_t last_row;
+  };
+  /// Where the word is in the table, or would be.
+  std::size_t place_of(std::string_view word, std::size_t hash) const;
+
+  std::vector<std::uint32_t> table_;  // open addressing: a word's number, counted from 1; 0: free
+  std::vector<Known> words_;
+  std::vector<std::uint32_t> rows_;   // the numbers of the text's words
+  std::vector<std::size_t> earlier_;  // of each row, the row before it with the same word
+};
 
 /// Runs of a fixed number of words.
 class WordRuns {

@@ -8,7 +8,7 @@
 
 #include "catch.hpp"
 
-using tgd::optim::detail::word_edit_distance;
+using tgd::optim::detail::WordDistance;
 using tgd::optim::detail::WordRuns;
 using tgd::optim::detail::words_of;
 
@@ -38,14 +38,14 @@ std::string joined(const std::vector<std::string>& words) {
 }  // namespace
 
 TEST_CASE("The edit distance counts words that are inserted, deleted or replaced", "[optim][words]") {
-  CHECK(word_edit_distance("", "") == 0);
-  CHECK(word_edit_distance("", "a b  c\n") == 3);
-  CHECK(word_edit_distance("a b c", "") == 3);
-  CHECK(word_edit_distance(" a\tb ", "a b") == 0);
-  CHECK(word_edit_distance("a b c", "a x c") == 1);
-  CHECK(word_edit_distance("a b c", "b c d") == 2);
-  CHECK(word_edit_distance("Be kind.", "Be kind!") == 1);
-  CHECK(word_edit_distance("a b a b", "b a b a") == 2);
+  CHECK(WordDistance("").to("") == 0);
+  CHECK(WordDistance("").to("a b  c\n") == 3);
+  CHECK(WordDistance("a b c").to("") == 3);
+  CHECK(WordDistance(" a\tb ").to("a b") == 0);
+  CHECK(WordDistance("a b c").to("a x c") == 1);
+  CHECK(WordDistance("a b c").to("b c d") == 2);
+  CHECK(WordDistance("Be kind.").to("Be kind!") == 1);
+  CHECK(WordDistance("a b a b").to("b a b a") == 2);
 }
 
 TEST_CASE("The edit distance is that of the textbook for texts of every length", "[optim][words]") {
@@ -59,7 +59,7 @@ TEST_CASE("The edit distance is that of the textbook for texts of every length",
       };
       const auto a = text();
       const auto b = text();
-      REQUIRE(word_edit_distance(joined(a), joined(b)) == plain_distance(a, b));
+      REQUIRE(WordDistance(joined(a)).to(joined(b)) == plain_distance(a, b));
     }
   }
 }
