@@ -1,12 +1,15 @@
 #include "core/json_text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "core/parallel.hpp"
 #include "core/utf8.hpp"
 
 namespace tgd::detail {
@@ -16,6 +19,8 @@ namespace {
 using Value = nlohmann::json;
 
 constexpr std::size_t indent_width = 2;
+constexpr std::size_t many_members = 200;
+constexpr std::size_t part_size = 50;
 
 constexpr std::array<bool, 256> make_escaped() {
   std::array<bool, 256> escaped{};
@@ -35,24 +40,6 @@ bool is_special(std::uint64_t eight) {
   return ((eight | below_space | has_zero(eight ^ ('"' * ones)) | has_zero(eight ^ ('\\' * ones))) & tops) != 0;
 }
 
-/// How far the text can be copied as it is.
-std::size_t length_without_escapes(std::string_view text) {
-  std::size_t length = 0;
-  while (length < text.size()) {
-    std::uint64_t eight = 0;
-    const bool is_last = length + sizeof eight > text.size();
-    if (!is_last) std::memcpy(&eight, text.data() + length, sizeof eight);
-    if (!is_last && !is_special(eight)) {
-      length += sizeof eight;
-    } else if (escaped[static_cast<unsigned char>(text[length])]) {
-      break;
-    } else {
-      ++length;
-    }
-  }
-  return length;
-}
-
 void append_escape(std::string& out, char c) {
   constexpr std::string_view named = "\b\f\n\r\t\"\\";
   constexpr std::string_view names = "bfnrt\"\\";
@@ -66,35 +53,69 @@ void append_escape(std::string& out, char c) {
 }
 
 void append_string(std::string& out, std::string_view text) {
-  if (!is_utf8(text)) {
-    out += Value(text).dump(-1, ' ', false, Value::error_handler_t::replace);
-    return;
-  }
+  const std::size_t start = out.size();
   out += '"';
-  while (!text.empty()) {
-    const std::size_t length = length_without_escapes(text);
-    out += text.substr(0, length);
-    text.remove_prefix(length);
-    if (text.empty()) break;
-    append_escape(out, text.front());
-    text.remove_prefix(1);
+  std::size_t copied = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    std::uint64_t eight = 0;
+    const bool is_last = at + sizeof eight > text.size();
+    if (!is_last) std::memcpy(&eight, text.data() + at, sizeof eight);
+    if (!is_last && !is_special(eight)) {
+      at += sizeof eight;
+    } else if (static_cast<unsigned char>(text[at]) >= 0x80) {
+      const std::size_t length = character_length(text.substr(at));
+      if (length == 0) {
+        out.resize(start);
+        out += Value(text).dump(-1, ' ', false, Value::error_handler_t::replace);
+        return;
+      }
+      at += length;
+    } else if (escaped[static_cast<unsigned char>(text[at])]) {
+      out += text.substr(copied, at - copied);
+      append_escape(out, text[at]);
+      copied = ++at;
+    } else {
+      ++at;
+    }
   }
+  out += text.substr(copied);
   out += '"';
 }
 
 void append_value(std::string& out, const Value& value, std::size_t indent);
 
+void append_member(std::string& out, const Value& value, Value::const_iterator member, std::size_t indent) {
+  out += member == value.begin() ? "\n" : ",\n";
+  out.append(indent + indent_width, ' ');
+  if (value.is_object()) {
+    append_string(out, member.key());
+    out += ": ";
+  }
+  append_value(out, *member, indent + indent_width);
+}
+
+/// Several threads write parts of many members, which then are put together.
+void append_many_members(std::string& out, const Value& value, std::size_t indent) {
+  std::vector<Value::const_iterator> members;
+  members.reserve(value.size());
+  for (auto member = value.begin(); member != value.end(); ++member) members.push_back(member);
+  std::vector<std::string> parts(members.size() / part_size + 1);
+  parallel_for(parts.size(), 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t part = begin; part < end; ++part) {
+      const std::size_t last = std::min(members.size(), (part + 1) * part_size);
+      for (std::size_t i = part * part_size; i < last; ++i) append_member(parts[part], value, members[i], indent);
+    }
+  });
+  for (const std::string& part : parts) out += part;
+}
+
 /// The members of an object or an array, each on a line of its own.
 void append_members(std::string& out, const Value& value, std::size_t indent, char open, char close) {
   out += open;
-  for (auto member = value.begin(); member != value.end(); ++member) {
-    out += member == value.begin() ? "\n" : ",\n";
-    out.append(indent + indent_width, ' ');
-    if (value.is_object()) {
-      append_string(out, member.key());
-      out += ": ";
-    }
-    append_value(out, *member, indent + indent_width);
+  if (value.size() >= many_members) {
+    append_many_members(out, value, indent);
+  } else {
+    for (auto member = value.begin(); member != value.end(); ++member) append_member(out, value, member, indent);
   }
   if (!value.empty()) out.append("\n").append(indent, ' ');
   out += close;

@@ -109,6 +109,7 @@ std::vector<ParameterUpdate> Rewrite::updates() const {
   for (const Slot& slot : slots_) {
     updates.push_back(slot.update);
     updates.back().requests = requests_;
+    if (slot.update.outcome == Outcome::updated) updates.back().edit_distance = slot.distance->to(slot.update.new_value);
   }
   return updates;
 }
@@ -127,7 +128,6 @@ std::optional<UnusableReply> Rewrite::read(std::size_t index, const lm::Reply& r
   slot.is_open = false;
   slot.update.new_value = text;
   slot.update.outcome = text == slot.update.old_value ? Outcome::unchanged : Outcome::updated;
-  slot.update.edit_distance = slot.distance->to(text);
   return std::nullopt;
 }
 
@@ -175,7 +175,6 @@ void Rewrite::keep_old_values(const Complaint& last) {
   for (Slot& slot : slots_) {
     slot.update.outcome = Outcome::kept;
     slot.update.new_value = slot.update.old_value;
-    slot.update.edit_distance = 0;
     slot.update.reason = slot.is_open ? reason : fmt::format("the value of \"{}\" in the same joint request: {}", role, reason);
   }
 }

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/parallel.hpp"
 #include "optim/checks.hpp"
 #include "optim/step.hpp"
 
@@ -354,20 +357,27 @@ std::optional<double> ParameterState::present_score() const {
 }
 
 Json save_state(const OptimizerState& state) {
-  json buffers = json::object();
-  json records = json::object();
   json param_groups = json::array();
-  std::size_t index = 0;
+  std::vector<const ParameterState*> all;
   for (const GroupState& group : state.groups) {
     json saved = save(group);
     saved["params"] = json::array();
     for (const ParameterState& parameter : group.parameters) {
-      const std::string key = fmt::format("{}", index);
-      saved["params"].push_back(index++);
-      if (!parameter.momentum.empty()) buffers[key] = {{"momentum_buffer", save(parameter.momentum)}};
-      records[key] = save_record(parameter);
+      saved["params"].push_back(all.size());
+      all.push_back(&parameter);
     }
     param_groups.push_back(std::move(saved));
+  }
+  std::vector<std::pair<json, json>> saved(all.size());
+  tgd::detail::parallel_for(all.size(), 20, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) saved[i] = {save(all[i]->momentum), save_record(*all[i])};
+  });
+  json buffers = json::object();
+  json records = json::object();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string key = fmt::format("{}", i);
+    if (!all[i]->momentum.empty()) buffers[key]["momentum_buffer"] = std::move(saved[i].first);
+    records[key] = std::move(saved[i].second);
   }
   return json{{"version", state_version},
               {"state", std::move(buffers)},

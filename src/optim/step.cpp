@@ -4,9 +4,11 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <span>
 
 #include <fmt/format.h>
 
+#include "core/parallel.hpp"
 #include "core/rethrow.hpp"
 #include "lm/calls_in_flight.hpp"
 #include "optim/checks.hpp"
@@ -105,10 +107,12 @@ std::vector<Candidate> propose(const std::vector<StepItem>& items, std::size_t c
   std::vector<Candidate> candidates(count, nothing);
   std::vector<Job> jobs = jobs_for(items, count);
   ask_all(jobs);
-  for (const Job& job : jobs) {
-    std::vector<ParameterUpdate> updates = job.rewrite->updates();
-    for (std::size_t i = 0; i < updates.size(); ++i) candidates[job.candidate].updates[job.items[i]] = std::move(updates[i]);
-  }
+  tgd::detail::parallel_for(jobs.size(), 8, [&](std::size_t begin, std::size_t end) {
+    for (const Job& job : std::span(jobs).subspan(begin, end - begin)) {
+      std::vector<ParameterUpdate> updates = job.rewrite->updates();
+      for (std::size_t i = 0; i < updates.size(); ++i) candidates[job.candidate].updates[job.items[i]] = std::move(updates[i]);
+    }
+  });
   return candidates;
 }
 
