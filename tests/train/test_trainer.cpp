@@ -93,8 +93,9 @@ TEST_CASE("the optimizer's model is told how well the values did in validation",
   const auto asked = [](const TrainerOptions& options) {
     CountingAgent agent({"good", "bad"});
     Trainer(options).fit(agent, pairs({"never"}), pairs({"start", "good", "good", "no"}, 4));
+    const lm::Request second = agent.editor->requests().at(1);
     std::string text;
-    for (const lm::Message& message : agent.editor->requests().at(1).messages) text += message.content;
+    for (const lm::Message& message : second.messages) text += message.content;
     return text;
   };
   CHECK_THAT(asked(options(2)), ContainsSubstring("a higher score is better") && ContainsSubstring("Score: 0.25") &&
