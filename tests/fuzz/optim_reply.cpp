@@ -66,6 +66,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto again = read_value({.content = "<T>\n" + value + "\n</T>"}, question);
     require(std::holds_alternative<std::string>(again) && std::get<std::string>(again) == value);
   }
-  word_edit_distance(old_value, content);
+  WordDistance(old_value).to(content);
   return 0;
 }
