@@ -23,6 +23,7 @@ setup_tests_needs='
 catch2                header  catch2/catch.hpp catch2/catch_all.hpp
 pkg-config            command pkg-config
 dpkg-dev              command dpkg-shlibdeps
+file                  command file
 clang                 command clang++
 libclang-rt-dev       fuzzer
 llvm                  command llvm-symbolizer

@@ -2,10 +2,10 @@
 #       -DCOMPILER=<c++> -DGENERATOR=<name> -P deb.cmake
 # Makes the Debian packages, looks at their fields, unpacks them into a scratch root (installing would need root's rights),
 # runs the program there and builds a consumer against what is there.
-foreach(tool IN ITEMS dpkg-deb dpkg-shlibdeps)
+foreach(tool IN ITEMS dpkg-deb dpkg-shlibdeps file)
   find_program(found_${tool} ${tool})
   if(NOT found_${tool})
-    message(STATUS "SKIPPED: ${tool} is not installed (Debian: apt-get install dpkg-dev)")
+    message(STATUS "SKIPPED: ${tool} is not installed (Debian: apt-get install dpkg-dev file)")
     return()
   endif()
 endforeach()
