@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
-#include <string>
+
+#include "core/text.hpp"
 
 namespace tgd::cli {
 
@@ -13,14 +14,18 @@ data::Records read_data_file(const std::filesystem::path& file, const data::Fiel
   return data::JsonLinesFile(file, fields);
 }
 
-data::CsvOptions csv_options(const std::filesystem::path& file) {
+std::string first_line(const std::filesystem::path& file) {
   std::ifstream in(file);
   std::string line;
-  while (std::getline(in, line) && line.find_first_not_of(" \r") == std::string::npos) {
+  while (std::getline(in, line) && detail::trim(line).empty()) {
   }
+  return line;
+}
+
+data::CsvOptions csv_options(const std::filesystem::path& file) {
   std::string outside;
   bool in_quotes = false;
-  for (const char c : line) {
+  for (const char c : first_line(file)) {
     if (c == '"') in_quotes = !in_quotes;
     if (!in_quotes) outside += c;
   }

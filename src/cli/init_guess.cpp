@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <fstream>
 #include <set>
 #include <string_view>
 
@@ -35,14 +34,6 @@ void expect_readable(const fs::path& file) {
     throw TaskError(fmt::format("{}: the ending is not known; there are {}", file.string(), quoted_list(endings)));
   }
   if (!fs::is_regular_file(file)) throw TaskError(fmt::format("there is no file {}", file.string()));
-}
-
-std::string first_line(const fs::path& file) {
-  std::ifstream in(file);
-  std::string line;
-  while (std::getline(in, line) && tgd::detail::trim(line).empty()) {
-  }
-  return line;
 }
 
 /// The first record, as far as it is JSON; what is malformed is for the library to complain about.

@@ -1,10 +1,10 @@
 #include "train/gatekeeper.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <numeric>
 #include <set>
 #include <span>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -23,6 +23,12 @@ double mean(std::span<const double> numbers) {
 const std::vector<double>& samples_of(const Scores& scores) {
   if (scores.samples.size() == scores.means.samples) return scores.samples;
   throw ValueError("the gate compares sample by sample, but the evaluator gives a batch one score: use Reduction::none");
+}
+
+/// How likely chance alone would give as large a loss.
+double chance_of_loss(std::vector<double> gains) {
+  for (double& gain : gains) gain = -gain;
+  return probability_of_chance(gains);
 }
 
 /// What a proposal would make of the parameters.
@@ -119,8 +125,7 @@ bool Gatekeeper::passes_batch(const Scores& before, const Scores& after) const {
 }
 
 bool Gatekeeper::is_clearly_worse(std::vector<double> gains) const {
-  for (double& gain : gains) gain = -gain;
-  return probability_of_chance(gains) <= 1 - gate_.confidence;
+  return chance_of_loss(std::move(gains)) <= 1 - gate_.confidence;
 }
 
 /// Commits or rejects the proposal that is best on the batch: by the validation part where there is one, else by the batch.
@@ -137,9 +142,8 @@ void Gatekeeper::decide(const Proposal& proposal, const Scores& batch_before, co
   }
   const bool has_to_be_better = gate_.takes == GateRule::better;
   if (after) {
-    std::vector<double> differences = gains(samples_of(*before), samples_of(*after));
-    if (!has_to_be_better) std::transform(differences.begin(), differences.end(), differences.begin(), std::negate<>());
-    report.chance = probability_of_chance(differences);
+    const std::vector<double> differences = gains(samples_of(*before), samples_of(*after));
+    report.chance = has_to_be_better ? probability_of_chance(differences) : chance_of_loss(differences);
   }
   report.accepted = after && (report.chance <= 1 - gate_.confidence) == has_to_be_better;
   if (!report.accepted) {
