@@ -83,6 +83,10 @@ std::string cut_middle(std::string_view text, std::size_t limit) {
   return std::string(head) + mark + std::string(tail);
 }
 
+std::string cut_middle(std::string&& text, std::size_t limit) {
+  return text.size() <= limit ? std::move(text) : cut_middle(std::string_view(text), limit);
+}
+
 std::string_view trim(std::string_view text) {
   constexpr std::string_view space = " \t\r\n\f\v";
   const std::size_t begin = text.find_first_not_of(space);

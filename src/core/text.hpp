@@ -26,6 +26,7 @@ TGD_API std::string excerpt(std::string_view text, std::size_t limit = 200);
 /// At most `limit` bytes: the beginning and the end of a longer text, with a mark between that says how much is missing. A limit
 /// too small for the mark leaves as much of it as fits.
 std::string cut_middle(std::string_view text, std::size_t limit);
+std::string cut_middle(std::string&& text, std::size_t limit);
 
 TGD_API std::string_view trim(std::string_view text);
 /// With ASCII letters in lower case; others stay, whatever the locale.

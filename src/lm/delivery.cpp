@@ -51,10 +51,10 @@ void Delivery::Core::post(std::shared_ptr<Core> self, Clock::time_point due, Tas
     const std::lock_guard lock(mutex_);
     if (!closing_) {
       if (!thread_.joinable()) thread_ = std::thread([self = std::move(self)] { self->run(); });
-      queue_.emplace(Key{due, posted_++}, std::move(pending));
+      const auto place = queue_.emplace(Key{due, posted_++}, std::move(pending)).first;
       // A callback that ran before the task was queued has been searched for in vain.
       if (stop.stop_requested()) stop_seen_ = true;
-      changed_.notify_one();
+      if (stop_seen_ || place == queue_.begin()) changed_.notify_one();  // else the thread need not wake up yet
       return;
     }
   }

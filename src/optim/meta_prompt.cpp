@@ -21,11 +21,6 @@ constexpr std::array<std::string_view, 14> own_placeholders = {
     "role",     "value",    "open_tag", "close_tag", "feedback",     "constraints", "momentum",
     "rejected", "siblings", "examples", "objective", "instructions", "boldness",    "parameters"};
 
-/// Whether a request may use other answer tags than those of the options: it has to say which.
-bool names_tags(const TGDOptions& options, const PromptParts& parts) {
-  return options.joint || (parts.has_placeholder("open_tag") && parts.has_placeholder("close_tag"));
-}
-
 bool is_name(std::string_view tag) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   const auto is_other = [](char c) { return (c >= '0' && c <= '9') || c == '-'; };
@@ -84,7 +79,7 @@ namespace {
 /// The texts of one subject, in the order of the placeholders.
 struct SubjectTexts {
   std::string role;
-  std::string value;
+  std::string_view value;  // the parameter's
   std::string feedback;
   std::string constraints;
   std::string instructions;
@@ -113,22 +108,26 @@ struct SharedTexts {
 };
 
 SharedTexts shared_texts(const MetaPrompt& about, Sections& sections) {
-  SharedTexts texts{
-      sections.objective(about.subjects), sections.siblings(about.siblings, about.more_siblings), sections.examples(), sections.boldness(), {}};
+  SharedTexts texts{sections.objective(about.subjects),
+                    sections.siblings(about.siblings, about.more_siblings),
+                    sections.examples(),
+                    sections.boldness(),
+                    {}};
   for (const auto& [name, input] : about.options.inputs) texts.inputs.emplace_back(name, input.variable().data().item_text());
   return texts;
 }
 
 /// A name that no shown text has in a tag, so that nobody's text can be taken for the answer's beginning or end.
 std::string free_tag(const std::string& wanted, const std::vector<SubjectTexts>& subjects, const SharedTexts& shared) {
-  const auto has = [](const std::string& text, const std::string& tag) {
-    return text.find("<" + tag) != std::string::npos || text.find("</" + tag) != std::string::npos;
+  const auto has = [](std::string_view text, const std::string& tag) {
+    return text.find("<" + tag) != std::string_view::npos || text.find("</" + tag) != std::string_view::npos;
   };
   const auto is_taken = [&](const std::string& tag) {
     for (const SubjectTexts& s : subjects) {
-      for (const std::string* text :
-           {&s.role, &s.value, &s.feedback, &s.constraints, &s.instructions, &s.momentum, &s.rejected}) {
-        if (has(*text, tag)) return true;
+      for (const std::string_view text :
+           {std::string_view(s.role), s.value, std::string_view(s.feedback), std::string_view(s.constraints),
+            std::string_view(s.instructions), std::string_view(s.momentum), std::string_view(s.rejected)}) {
+        if (has(text, tag)) return true;
       }
     }
     return has(shared.siblings, tag) || has(shared.examples, tag) ||
@@ -186,8 +185,7 @@ Filled fill(const MetaPrompt& about, const Extent& extent) {
   std::vector<SubjectTexts> subjects;
   for (const Subject& subject : about.subjects) subjects.push_back(texts_of(subject, sections));
   const SharedTexts shared = shared_texts(about, sections);
-  const std::string tag =
-      names_tags(options, about.parts) ? free_tag(options.answer_tag, subjects, shared) : options.answer_tag;
+  const std::string tag = about.parts.names_tags() ? free_tag(options.answer_tag, subjects, shared) : options.answer_tag;
   Filled filled;
   for (std::size_t i = 0; i < subjects.size(); ++i)
     filled.tags.push_back(options.joint ? fmt::format("{}_{}", tag, i + 1) : tag);

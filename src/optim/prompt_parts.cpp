@@ -31,6 +31,7 @@ PromptParts::PromptParts(const TGDOptions& options) : options_(options), message
   }
   tags_beside_samples_ = tags_;
   for (const std::string& own : tag_names(options.prompts.get("backward_sample"))) tags_beside_samples_.erase(own);
+  names_tags_ = options.joint || (has_placeholder("open_tag") && has_placeholder("close_tag"));
 }
 
 bool PromptParts::has_placeholder(std::string_view name) const {

@@ -45,8 +45,7 @@ std::vector<Rewrite::Slot> slots_of(const std::vector<const StepItem*>& items) {
   std::vector<Rewrite::Slot> slots;
   for (const StepItem* item : items) {
     const std::string& value = item->state->parameter.data().text();
-    ParameterUpdate update{
-        .parameter = item->state->parameter, .outcome = Outcome::unchanged, .old_value = value, .new_value = value};
+    ParameterUpdate update{.parameter = item->state->parameter, .outcome = Outcome::unchanged, .old_value = value};
     update.gradients = feedback_of(*item);
     slots.push_back({.item = item, .checks = Checks(*item->state, *item->options), .update = std::move(update)});
   }
@@ -102,15 +101,24 @@ void Rewrite::accept(const lm::Reply& reply) {
   } else if (!complaints.empty()) {
     keep_old_values(complaints.back());
   }
+  if (!asking_) finish();
 }
 
-std::vector<ParameterUpdate> Rewrite::updates() const {
-  std::vector<ParameterUpdate> updates;
-  for (const Slot& slot : slots_) {
-    updates.push_back(slot.update);
-    updates.back().requests = requests_;
-    if (slot.update.outcome == Outcome::updated) updates.back().edit_distance = slot.distance->to(slot.update.new_value);
+void Rewrite::finish() {
+  for (Slot& slot : slots_) {
+    ParameterUpdate& update = slot.update;
+    update.requests = requests_;
+    if (update.outcome == Outcome::updated) {
+      update.edit_distance = slot.distance->to(update.new_value);
+    } else {
+      update.new_value = update.old_value;
+    }
   }
+}
+
+std::vector<ParameterUpdate> Rewrite::updates() && {
+  std::vector<ParameterUpdate> updates;
+  for (Slot& slot : slots_) updates.push_back(std::move(slot.update));
   return updates;
 }
 
@@ -119,15 +127,14 @@ std::optional<UnusableReply> Rewrite::read(std::size_t index, const lm::Reply& r
   Slot& slot = slots_[index];
   std::vector<std::string> other_tags = sent_.tags;
   other_tags.erase(other_tags.begin() + static_cast<std::ptrdiff_t>(index));
-  const auto value =
-      read_value(reply, {sent_.tags[index], other_tags, slot.update.old_value, sent_.instructions, options_.prompts});
+  auto value = read_value(reply, {sent_.tags[index], other_tags, slot.update.old_value, sent_.instructions, options_.prompts});
   if (const auto* problem = std::get_if<UnusableReply>(&value)) return *problem;
-  const std::string& text = std::get<std::string>(value);
+  std::string& text = std::get<std::string>(value);
   if (auto problem = slot.checks.problem(text)) return problem;
   if (auto problem = copied_words(slot, text)) return problem;
   slot.is_open = false;
-  slot.update.new_value = text;
   slot.update.outcome = text == slot.update.old_value ? Outcome::unchanged : Outcome::updated;
+  slot.update.new_value = std::move(text);
   return std::nullopt;
 }
 
@@ -174,7 +181,6 @@ void Rewrite::keep_old_values(const Complaint& last) {
   const std::string role = slots_[last.subject].item->state->parameter.role();
   for (Slot& slot : slots_) {
     slot.update.outcome = Outcome::kept;
-    slot.update.new_value = slot.update.old_value;
     slot.update.reason = slot.is_open ? reason : fmt::format("the value of \"{}\" in the same joint request: {}", role, reason);
   }
 }

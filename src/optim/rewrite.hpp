@@ -31,7 +31,7 @@ class Rewrite {
     const StepItem* item;
     Checks checks;
     ParameterUpdate update;
-    bool is_open = true;  // a usable value is still to come
+    bool is_open = true;                        // a usable value is still to come
     std::optional<WordDistance> distance = {};  // from the old value
     std::optional<WordRuns> conversations = {};
   };
@@ -53,8 +53,8 @@ class Rewrite {
   void prepare();
   void accept(const lm::Reply& reply);
 
-  /// One for each item, in their order.
-  std::vector<ParameterUpdate> updates() const;
+  /// One for each item, in their order, when nothing is to be asked any more.
+  std::vector<ParameterUpdate> updates() &&;
 
  private:
   std::optional<UnusableReply> read(std::size_t index, const lm::Reply& reply);
@@ -63,6 +63,7 @@ class Rewrite {
   std::vector<Complaint> complaints_about_no_change();
   bool changes_nothing() const;
   void keep_old_values(const Complaint& last);
+  void finish();
 
   const TGDOptions& options_;
   Siblings siblings_;

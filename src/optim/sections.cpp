@@ -33,12 +33,16 @@ std::string feedback_text(const Variable& gradient) {
   return texts.empty() ? std::string() : tgd::detail::join_items(texts);
 }
 
-Sections::Sections(const TGDOptions& options, const PromptParts& parts, const Extent& extent)
+Sections::Sections(const TGDOptions& options, PromptParts& parts, const Extent& extent)
     : options_(options), parts_(parts), extent_(extent) {}
 
 std::string Sections::render(std::string_view name, std::initializer_list<TemplateInput> inputs) {
-  if (!used_.contains(name)) used_.emplace(name);
+  use(name);
   return options_.prompts.render(name, inputs);
+}
+
+void Sections::use(std::string_view name) {
+  if (!used_.contains(name)) used_.emplace(name);
 }
 
 std::string Sections::left_out(std::size_t count, std::string_view what) {
@@ -142,14 +146,22 @@ std::string Sections::objective(std::span<const Subject> subjects) {
   return std::string(tgd::detail::trim(text));
 }
 
+const std::string& Sections::sibling_item(const Variable& sibling) {
+  std::string& item = parts_.sibling_item(sibling);
+  const std::string_view prompt = "tgd_siblings_item";
+  if (item.empty()) {
+    item = render(prompt, {{"role", sibling.role()}, {"value", cut_middle(sibling.data().text(), longest_sibling)}});
+  } else {
+    use(prompt);
+  }
+  return item;
+}
+
 std::string Sections::siblings(std::span<const Variable> siblings, std::size_t more) {
   const std::size_t shown = std::min(extent_.siblings, siblings.size());
   if (shown == 0) return {};
   std::vector<std::string> items;
-  for (const Variable& sibling : siblings.first(shown)) {
-    items.push_back(
-        render("tgd_siblings_item", {{"role", sibling.role()}, {"value", cut_middle(sibling.data().text(), longest_sibling)}}));
-  }
+  for (const Variable& sibling : siblings.first(shown)) items.push_back(sibling_item(sibling));
   const std::size_t missing = siblings.size() + more - shown;
   if (missing > 0) items.push_back(left_out(missing, "siblings"));
   return render("tgd_siblings", {{"items", join(items, "\n")}});

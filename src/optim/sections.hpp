@@ -36,7 +36,7 @@ struct Extent {
 /// written in square brackets, so that nothing in them can be taken for a part of the request.
 class Sections {
  public:
-  Sections(const TGDOptions& options, const PromptParts& parts, const Extent& extent);
+  Sections(const TGDOptions& options, PromptParts& parts, const Extent& extent);
 
   std::string feedback(const Subject& subject);
   std::string constraints(const Subject& subject);
@@ -57,10 +57,12 @@ class Sections {
   std::string contexts(const Variable& gradient, std::string_view value);
   std::string feedback_of(const Variable& gradient, std::string_view value) const;
   std::string score_line(const std::optional<double>& score);
+  const std::string& sibling_item(const Variable& sibling);
+  void use(std::string_view name);
   std::string left_out(std::size_t count, std::string_view what);
 
   const TGDOptions& options_;
-  const PromptParts& parts_;
+  PromptParts& parts_;
   Extent extent_;  // conversations: those that may still be shown
   PromptNames used_;
 };

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <memory>
-#include <span>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
-#include "core/parallel.hpp"
 #include "core/rethrow.hpp"
 #include "lm/calls_in_flight.hpp"
 #include "optim/checks.hpp"
@@ -19,11 +18,11 @@ namespace {
 
 using Outcome = ParameterUpdate::Outcome;
 
-/// A request for new values, for which candidate it is and of which items.
+/// A request for new values: for which candidate it is, and of which items.
 struct Job {
   std::size_t candidate;
   std::vector<std::size_t> items;
-  std::unique_ptr<Rewrite> rewrite;
+  std::optional<Rewrite> rewrite = {};  // from its request to its last reply
 };
 
 Rewrite::Siblings siblings_of(std::size_t index, const std::vector<StepItem>& items) {
@@ -32,8 +31,7 @@ Rewrite::Siblings siblings_of(std::size_t index, const std::vector<StepItem>& it
   std::vector<Variable> nearest;
   for (std::size_t distance = 1; nearest.size() < wanted; ++distance) {
     if (distance <= index) nearest.push_back(items[index - distance].state->parameter);
-    if (index + distance < items.size() && nearest.size() < wanted)
-      nearest.push_back(items[index + distance].state->parameter);
+    if (index + distance < items.size() && nearest.size() < wanted) nearest.push_back(items[index + distance].state->parameter);
   }
   return {std::move(nearest), items.size() - 1 - wanted};
 }
@@ -53,25 +51,34 @@ std::vector<std::vector<std::size_t>> requests_for(const std::vector<StepItem>& 
 
 std::vector<Job> jobs_for(const std::vector<StepItem>& items, std::size_t count) {
   std::vector<Job> jobs;
-  std::map<const TGDOptions*, PromptParts> parts;
   const auto requests = requests_for(items);
   for (std::size_t candidate = 0; candidate < count; ++candidate) {
-    for (const std::vector<std::size_t>& indices : requests) {
-      std::vector<const StepItem*> subjects;
-      for (const std::size_t i : indices) subjects.push_back(&items[i]);
-      Rewrite::Siblings siblings =
-          subjects.front()->options->joint ? Rewrite::Siblings{} : siblings_of(indices.front(), items);
-      PromptParts& own = parts.try_emplace(subjects.front()->options, *subjects.front()->options).first->second;
-      jobs.push_back({candidate, indices, std::make_unique<Rewrite>(subjects, std::move(siblings), own, candidate)});
-    }
+    for (const std::vector<std::size_t>& indices : requests) jobs.push_back({candidate, indices});
   }
   return jobs;
 }
 
+/// Whether the request might not fit its budget even without all that may be left out. A guess on the safe side.
+bool may_be_too_large(const Job& job, const std::vector<StepItem>& items) {
+  constexpr std::size_t own_words = 8'000;
+  constexpr std::size_t least_feedback = 500;  // that is shown of each gradient
+  const TGDOptions& options = *items[job.items.front()].options;
+  std::size_t size = own_words;
+  for (const std::size_t i : job.items) {
+    const Variable& parameter = items[i].state->parameter;
+    size += parameter.data().text().size() + items[i].gradients.size() * least_feedback;
+    for (const Constraint& constraint : options.constraints) size += constraint.variable().data().text().size();
+    if (const ParameterRules* rules = rules_for(parameter, options)) size += rules->instructions.size();
+  }
+  for (const std::string& example : options.examples) size += example.size();
+  for (const auto& input : options.inputs) size += input.second.variable().data().item_text().size();
+  return 2 * size > options.context_budget;
+}
+
 /// An endpoint that found no text in a reply is no reason to fail: the model is asked again.
-lm::Reply reply_of(const lm::Outcome& outcome) {
+lm::Reply reply_of(lm::Outcome outcome) {
   try {
-    return outcome.value();
+    return std::move(outcome).value();
   } catch (const LMError& error) {
     if (error.kind() == LMError::Kind::empty) return {};
     if (error.kind() == LMError::Kind::truncated) return {.finish_reason = "length"};
@@ -79,42 +86,75 @@ lm::Reply reply_of(const lm::Outcome& outcome) {
   }
 }
 
-void ask_all(std::vector<Job>& jobs) {
-  lm::detail::CallsInFlight<Rewrite*> calls;
-  const auto ask = [&calls](Rewrite& rewrite) { calls.start(rewrite.model(), rewrite.next_request(), &rewrite); };
-  for (Job& job : jobs) ask(*job.rewrite);
-  for (Job& job : jobs) job.rewrite->prepare();  // in the time that the replies take
-  while (calls.any()) {
-    const auto [rewrite, outcome] = calls.next();
-    try {
-      rewrite->accept(reply_of(outcome));
-      if (rewrite->asking()) ask(*rewrite);
-    } catch (...) {
-      tgd::detail::rethrow_with_prefix(fmt::format("TGD step, parameter \"{}\" (nothing was changed): ", rewrite->roles()));
+class Step {
+ public:
+  Step(const std::vector<StepItem>& items, std::size_t count) : items_(items), jobs_(jobs_for(items, count)) {
+    Candidate candidate;
+    for (const StepItem& item : items) {
+      ParameterUpdate update{.parameter = item.state->parameter, .outcome = Outcome::no_feedback};
+      if (feedback_of(item).empty()) update.old_value = update.new_value = update.parameter.data().text();
+      candidate.updates.push_back(std::move(update));
     }
+    candidates_.assign(count, candidate);
   }
-}
+
+  std::vector<Candidate> run() {
+    ask_all();
+    while (calls_.any()) {
+      auto [job, outcome] = calls_.next();
+      take(*job, std::move(outcome));
+    }
+    return std::move(candidates_);
+  }
+
+ private:
+  /// Each request is sent as soon as it is written. What may fail is done before the first is sent: then nothing has been asked in
+  /// vain.
+  void ask_all() {
+    for (Job& job : jobs_) {
+      for (const std::size_t i : job.items) check_parameter(items_[i].state->parameter, *items_[i].options);
+      if (may_be_too_large(job, items_)) write(job);
+    }
+    for (Job& job : jobs_) {
+      if (!job.rewrite) write(job);
+      ask(job);
+    }
+    for (Job& job : jobs_) job.rewrite->prepare();  // in the time that the replies take
+  }
+
+  void write(Job& job) {
+    std::vector<const StepItem*> subjects;
+    for (const std::size_t i : job.items) subjects.push_back(&items_[i]);
+    const TGDOptions& options = *subjects.front()->options;
+    Rewrite::Siblings siblings = options.joint ? Rewrite::Siblings{} : siblings_of(job.items.front(), items_);
+    PromptParts& parts = parts_.try_emplace(&options, options).first->second;
+    job.rewrite.emplace(subjects, std::move(siblings), parts, job.candidate);
+  }
+
+  void ask(Job& job) { calls_.start(job.rewrite->model(), job.rewrite->next_request(), &job); }
+
+  void take(Job& job, lm::Outcome outcome) {
+    try {
+      job.rewrite->accept(reply_of(std::move(outcome)));
+      if (job.rewrite->asking()) return ask(job);
+    } catch (...) {
+      tgd::detail::rethrow_with_prefix(fmt::format("TGD step, parameter \"{}\" (nothing was changed): ", job.rewrite->roles()));
+    }
+    std::vector<ParameterUpdate> updates = std::move(*job.rewrite).updates();
+    for (std::size_t i = 0; i < updates.size(); ++i) candidates_[job.candidate].updates[job.items[i]] = std::move(updates[i]);
+    job.rewrite.reset();
+  }
+
+  const std::vector<StepItem>& items_;
+  std::vector<Job> jobs_;
+  std::vector<Candidate> candidates_;
+  std::map<const TGDOptions*, PromptParts> parts_;
+  lm::detail::CallsInFlight<Job*> calls_;
+};
 
 }  // namespace
 
-std::vector<Candidate> propose(const std::vector<StepItem>& items, std::size_t count) {
-  Candidate nothing;
-  for (const StepItem& item : items) {
-    const std::string& value = item.state->parameter.data().text();
-    nothing.updates.push_back(
-        {.parameter = item.state->parameter, .outcome = Outcome::no_feedback, .old_value = value, .new_value = value});
-  }
-  std::vector<Candidate> candidates(count, nothing);
-  std::vector<Job> jobs = jobs_for(items, count);
-  ask_all(jobs);
-  tgd::detail::parallel_for(jobs.size(), 8, [&](std::size_t begin, std::size_t end) {
-    for (const Job& job : std::span(jobs).subspan(begin, end - begin)) {
-      std::vector<ParameterUpdate> updates = job.rewrite->updates();
-      for (std::size_t i = 0; i < updates.size(); ++i) candidates[job.candidate].updates[job.items[i]] = std::move(updates[i]);
-    }
-  });
-  return candidates;
-}
+std::vector<Candidate> propose(const std::vector<StepItem>& items, std::size_t count) { return Step(items, count).run(); }
 
 void check_options(const TGDOptions& options) {
   if (!options.model) throw ValueError("TGDOptions::model is not set: TGD needs a language model to rewrite parameters with");

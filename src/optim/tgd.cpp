@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -140,7 +141,7 @@ void TGD::add_param_group(Group group) {
 std::optional<Evaluation> TGD::step(const Closure& closure) {
   std::optional<Evaluation> result;
   if (closure) result = closure();
-  commit(propose(1).front());
+  commit(std::move(propose(1).front()));
   return result;
 }
 
@@ -150,7 +151,7 @@ std::vector<Candidate> TGD::propose(std::size_t count) {
   return detail::propose(items, count);
 }
 
-void TGD::commit(const Candidate& candidate) {
+void TGD::commit(Candidate candidate) {
   const std::vector<Impl::Place> places = impl_->places();
   const bool fits =
       candidate.updates.size() == places.size() &&
@@ -159,21 +160,18 @@ void TGD::commit(const Candidate& candidate) {
   if (!fits) throw StateError("the candidate is not for the parameters that this optimizer has now; propose again");
   check_is_current(candidate);
 
-  std::vector<Impl::Change> changes;
-  std::vector<ParameterState> next;
+  std::vector<Impl::Change> changes;  // `before` holds what is to come until it is exchanged
   for (std::size_t i = 0; i < places.size(); ++i) {
-    if (candidate.updates[i].outcome != Outcome::updated) continue;
-    changes.push_back({i, *places[i].state});
-    next.push_back(detail::committed(*places[i].state, candidate.updates[i], *places[i].options, impl_->state.steps + 1));
+    const ParameterUpdate& update = candidate.updates[i];
+    if (update.outcome != Outcome::updated) continue;
+    changes.push_back({i, detail::committed(*places[i].state, update, *places[i].options, impl_->state.steps + 1)});
   }
-  std::vector<ParameterUpdate> updates = candidate.updates;
-  for (std::size_t i = 0; i < changes.size(); ++i) {
-    const std::size_t index = changes[i].index;
-    updates[index].parameter.set_data(updates[index].new_value);
-    *places[index].state = std::move(next[i]);
+  for (Impl::Change& change : changes) {
+    candidate.updates[change.index].parameter.set_data(candidate.updates[change.index].new_value);
+    std::swap(*places[change.index].state, change.before);
   }
   if (!changes.empty()) ++impl_->state.steps;
-  impl_->last_updates = std::move(updates);
+  impl_->last_updates = std::move(candidate.updates);
   impl_->last_changes = std::move(changes);
 }
 

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <functional>
+#include <limits>
+#include <utility>
 
 #include "core/text.hpp"
 
@@ -29,10 +30,12 @@ constexpr std::array<unsigned char, 256> folded_bytes = [] {
 
 unsigned char folded(char c) { return folded_bytes[static_cast<unsigned char>(c)]; }
 
+constexpr unsigned char first_ideograph = 0xE3;
+
 /// Kana, ideographs and their extensions: lead bytes E3 to E9 and F0 with A0 behind it.
 bool begins_ideograph(std::string_view text, std::size_t at) {
   const auto lead = static_cast<unsigned char>(text[at]);
-  if (lead < 0xE3) return false;
+  if (lead < first_ideograph) return false;
   return lead <= 0xE9 || (lead == 0xF0 && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) >= 0xA0);
 }
 
@@ -42,35 +45,67 @@ std::size_t end_of_character(std::string_view text, std::size_t at) {
   return at;
 }
 
-template <class Visit>
-void each_word(std::string_view text, const Visit& visit) {
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t begin = at;
-    while (at < text.size() && !is_space(text[at])) ++at;
-    if (at > begin) visit(text.substr(begin, at - begin));
-    while (at < text.size() && is_space(text[at])) ++at;
+/// The words between white space.
+std::vector<std::uint64_t> hashed_words(std::string_view text) {
+  std::vector<std::uint64_t> words;
+  words.reserve(text.size() / 4);
+  std::uint64_t word = hash_seed;
+  for (const char c : text) {
+    if (!is_space(c)) {
+      word = (word ^ static_cast<unsigned char>(c)) * hash_factor;
+    } else if (word != hash_seed) {
+      words.push_back(std::exchange(word, hash_seed));
+    }
   }
+  if (word != hash_seed) words.push_back(word);
+  return words;
 }
 
-/// 64 rows of a column of the table of edit distances, as differences between neighbours.
+using HashedWords = std::span<const std::uint64_t>;
+
+void drop_common_ends(HashedWords& a, HashedWords& b) {
+  const auto begins = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  const auto same = static_cast<std::size_t>(begins.first - a.begin());
+  a = a.subspan(same);
+  b = b.subspan(same);
+  const auto ends = std::mismatch(a.rbegin(), a.rend(), b.rbegin(), b.rend());
+  const auto left = static_cast<std::size_t>(ends.first - a.rbegin());
+  a = a.first(a.size() - left);
+  b = b.first(b.size() - left);
+}
+
+/// The rows of a table of distances that have a given word.
+class RowsOfWord {
+ public:
+  static constexpr std::uint32_t nowhere = std::numeric_limits<std::uint32_t>::max();
+
+  explicit RowsOfWord(HashedWords words) : words_(words), last_(std::bit_ceil(2 * words.size() + 2), nowhere) {
+    earlier_.reserve(words.size());
+    for (std::uint32_t row = 0; row < words.size(); ++row) earlier_.push_back(std::exchange(last_[place_of(words[row])], row));
+  }
+
+  std::uint32_t last(std::uint64_t word) const { return last_[place_of(word)]; }
+  /// The row before with the same word.
+  std::uint32_t earlier(std::uint32_t row) const { return earlier_[row]; }
+
+ private:
+  std::size_t place_of(std::uint64_t word) const {
+    const std::size_t mask = last_.size() - 1;
+    std::size_t at = word & mask;
+    while (last_[at] != nowhere && words_[last_[at]] != word) at = (at + 1) & mask;
+    return at;
+  }
+
+  HashedWords words_;
+  std::vector<std::uint32_t> last_;  // open addressing, never more than half full
+  std::vector<std::uint32_t> earlier_;
+};
+
+/// 64 rows of a column, as differences between neighbours.
 struct BitBlock {
   std::uint64_t plus = ~std::uint64_t{0};
   std::uint64_t minus = 0;
-
-  /// Goes on to the next column. `step` is the difference that comes in at the top; returned is the one at row `last`.
-  int advance(std::uint64_t equal, int step, unsigned last) {
-    const std::uint64_t vertical = equal | minus;
-    if (step < 0) equal |= 1;
-    const std::uint64_t horizontal = (((equal & plus) + plus) ^ plus) | equal;
-    std::uint64_t up = minus | ~(horizontal | plus);
-    std::uint64_t down = plus & horizontal;
-    const int out = static_cast<int>((up >> last) & 1) - static_cast<int>((down >> last) & 1);
-    up = (up << 1) | (step > 0 ? 1 : 0);
-    down = (down << 1) | (step < 0 ? 1 : 0);
-    plus = down | ~(vertical | up);
-    minus = up & vertical;
-    return out;
-  }
+  std::uint64_t equal = 0;  // the rows whose word is that of the column
 };
 
 }  // namespace
@@ -84,11 +119,13 @@ std::vector<Word> words_of(std::string_view text) {
       continue;
     }
     Word word{hash_seed, at, at};
-    const auto take = [&] { word.hash = (word.hash ^ folded(text[at++])) * hash_factor; };
     if (begins_ideograph(text, at)) {
-      for (word.end = end_of_character(text, at); at < word.end;) take();
+      for (word.end = end_of_character(text, at); at < word.end; ++at) word.hash = (word.hash ^ folded(text[at])) * hash_factor;
     } else {
-      while (at < text.size() && folded(text[at]) != 0 && !begins_ideograph(text, at)) take();
+      for (unsigned char c = folded(text[at]); c != 0 && !(c >= first_ideograph && begins_ideograph(text, at));) {
+        word.hash = (word.hash ^ c) * hash_factor;
+        c = ++at < text.size() ? folded(text[at]) : 0;
+      }
       word.end = at;
     }
     words.push_back(word);
@@ -96,67 +133,42 @@ std::vector<Word> words_of(std::string_view text) {
   return words;
 }
 
-WordDistance::WordDistance(std::string_view before) {
-  std::size_t count = 0;
-  each_word(before, [&](std::string_view) { ++count; });
-  table_.resize(std::bit_ceil(2 * count + 2));  // never more than half full
-  rows_.reserve(count);
-  earlier_.reserve(count);
-  each_word(before, [&](std::string_view word) {
-    const std::size_t hash = std::hash<std::string_view>()(word);
-    const std::size_t place = place_of(word, hash);
-    if (table_[place] == 0) {
-      words_.push_back({hash, word, nowhere});
-      table_[place] = static_cast<std::uint32_t>(words_.size());
-    }
-    Known& known = words_[table_[place] - 1];
-    earlier_.push_back(known.last_row);
-    known.last_row = rows_.size();
-    rows_.push_back(table_[place]);
-  });
-}
-
-std::size_t WordDistance::place_of(std::string_view word, std::size_t hash) const {
-  std::size_t place = hash & (table_.size() - 1);
-  for (; table_[place] != 0; place = (place + 1) & (table_.size() - 1)) {
-    const Known& known = words_[table_[place] - 1];
-    if (known.hash == hash && known.word == word) break;
-  }
-  return place;
-}
+WordDistance::WordDistance(std::string_view before) : words_(hashed_words(before)) {}
 
 // Bit-parallel: 64 rows of the table at a time. G. Myers, "A fast bit-vector algorithm for approximate string matching based on
-// dynamic programming", 1999, in the form for the distance of whole texts by H. Hyyro, 2003.
+// dynamic programming", 1999, in the form for the distance of whole texts by H. Hyyro, 2003. The step from one column to the next
+// goes down the blocks as two bits; without branches, because which way it goes cannot be foreseen.
 std::size_t WordDistance::to(std::string_view after) const {
-  std::vector<std::uint32_t> columns;
-  each_word(after, [&](std::string_view word) { columns.push_back(table_[place_of(word, std::hash<std::string_view>()(word))]); });
-  const auto common_end = std::mismatch(rows_.rbegin(), rows_.rend(), columns.rbegin(), columns.rend());
-  const auto end = common_end.first.base();
-  columns.erase(common_end.second.base(), columns.end());
-  const auto common_begin = std::mismatch(rows_.begin(), end, columns.begin(), columns.end());
-  columns.erase(columns.begin(), common_begin.second);
-  const auto first = static_cast<std::size_t>(common_begin.first - rows_.begin());
-  const auto count = static_cast<std::size_t>(end - common_begin.first);
-  if (count == 0 || columns.empty()) return count + columns.size();
+  const std::vector<std::uint64_t> other = hashed_words(after);
+  HashedWords rows = words_;
+  HashedWords columns = other;
+  drop_common_ends(rows, columns);
+  if (rows.empty() || columns.empty()) return rows.size() + columns.size();
 
-  std::vector<BitBlock> blocks((count + 63) / 64);
-  std::vector<std::uint64_t> equal(blocks.size());
-  const auto each_row = [&](std::uint32_t number, const auto& visit) {
-    if (number == 0) return;
-    for (std::size_t row = words_[number - 1].last_row; row != nowhere && row >= first; row = earlier_[row]) {
-      if (row < first + count) visit(row - first);
+  const RowsOfWord rows_of_word(rows);
+  std::vector<BitBlock> blocks((rows.size() + 63) / 64);
+  const std::size_t last_bit = (rows.size() - 1) % 64;
+  std::size_t distance = rows.size();
+  for (const std::uint64_t word : columns) {
+    for (std::uint32_t row = rows_of_word.last(word); row != RowsOfWord::nowhere; row = rows_of_word.earlier(row))
+      blocks[row / 64].equal |= std::uint64_t{1} << (row % 64);
+    std::uint64_t more = 0;
+    std::uint64_t less = 0;
+    std::uint64_t more_in = 1;
+    std::uint64_t less_in = 0;
+    for (BitBlock& block : blocks) {
+      const auto [plus, minus, equal] = block;
+      const std::uint64_t vertical = equal | minus;
+      const std::uint64_t same = equal | less_in;
+      const std::uint64_t horizontal = (((same & plus) + plus) ^ plus) | same;
+      more = minus | ~(horizontal | plus);
+      less = plus & horizontal;
+      const std::uint64_t more_above = (more << 1) | more_in;
+      block = {(less << 1) | less_in | ~(vertical | more_above), more_above & vertical, 0};
+      more_in = more >> 63;
+      less_in = less >> 63;
     }
-  };
-  std::size_t distance = count;
-  for (const std::uint32_t number : columns) {
-    each_row(number, [&](std::size_t row) { equal[row / 64] |= std::uint64_t{1} << (row % 64); });
-    int step = 1;
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
-      const bool is_last = i + 1 == blocks.size();
-      step = blocks[i].advance(equal[i], step, is_last ? static_cast<unsigned>((count - 1) % 64) : 63);
-    }
-    distance += static_cast<std::size_t>(step);
-    each_row(number, [&](std::size_t row) { equal[row / 64] = 0; });
+    distance += ((more >> last_bit) & 1) - ((less >> last_bit) & 1);
   }
   return distance;
 }
@@ -180,6 +192,7 @@ std::vector<std::uint64_t> WordRuns::runs_of(const std::vector<Word>& words) con
 void WordRuns::add(std::string_view text) {
   ++texts_;
   for (const std::uint64_t run : runs_of(words_of(text))) {
+    bits_.set(bit_of(run));
     Seen& seen = added_[run];
     if (seen.last_text != texts_) ++seen.texts;
     seen.last_text = texts_;
@@ -205,7 +218,7 @@ std::optional<std::string_view> WordRuns::find_unless(std::string_view text,
                                                       const std::unordered_set<std::uint64_t>& allowed) const {
   const std::vector<Word> words = words_of(text);
   const std::vector<std::uint64_t> runs = runs_of(words);
-  const auto counts = [&](std::uint64_t run) { return added_.contains(run) && !allowed.contains(run); };
+  const auto counts = [&](std::uint64_t run) { return bits_[bit_of(run)] && added_.contains(run) && !allowed.contains(run); };
   const auto first = std::find_if(runs.begin(), runs.end(), counts);
   if (first == runs.end()) return std::nullopt;
   const auto last = std::find_if_not(first, runs.end(), counts) - 1;

@@ -1,9 +1,9 @@
 // Words of texts: how many of them an edit changed, and which runs of them texts share. Private to the library.
 #pragma once
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,27 +23,15 @@ struct Word {
 /// Runs of letters and digits. Bytes above ASCII count as letters; Chinese and Japanese characters are words of their own.
 std::vector<Word> words_of(std::string_view text);
 
-/// How many words, separated by white space, have to be inserted, deleted or replaced to make another text of this one.
+/// How many words, separated by white space, have to be inserted, deleted or replaced to make another text of this one. Words are
+/// told apart by 64 bits of hash.
 class WordDistance {
  public:
-  /// `before` has to live as long as this.
   explicit WordDistance(std::string_view before);
   std::size_t to(std::string_view after) const;
 
  private:
-  static constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();
-  struct Known {
-    std::size_t hash;
-    std::string_view word;
-    std::size_t last_row;
-  };
-  /// Where the word is in the table, or would be.
-  std::size_t place_of(std::string_view word, std::size_t hash) const;
-
-  std::vector<std::uint32_t> table_;  // open addressing: a word's number, counted from 1; 0: free
-  std::vector<Known> words_;
-  std::vector<std::uint32_t> rows_;   // the numbers of the text's words
-  std::vector<std::size_t> earlier_;  // of each row, the row before it with the same word
+  std::vector<std::uint64_t> words_;
 };
 
 /// Runs of a fixed number of words.
@@ -70,8 +58,12 @@ class WordRuns {
   std::vector<std::uint64_t> runs_of(const std::vector<Word>& words) const;
   std::optional<std::string_view> find_unless(std::string_view text, const std::unordered_set<std::uint64_t>& allowed) const;
 
+  static std::size_t bit_of(std::uint64_t run) { return run >> 49U; }
+
   std::size_t length_;
   std::size_t texts_ = 0;
+  std::bitset<std::size_t{1} << 15U>
+      bits_;  // those of added runs: nearly all others are told from them without a look into the map
   std::unordered_map<std::uint64_t, Seen> added_;
 };
 

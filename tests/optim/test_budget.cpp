@@ -87,3 +87,36 @@ TEST_CASE("A request for a new value stays within its budget, and says what it l
     CHECK(prompt.text() == std::string(7000, 'x'));
   }
 }
+
+TEST_CASE("A request that cannot be written fails the step before anything is asked") {
+  const auto teacher = lm::Stub::answering([](const lm::Request&) { return "<IMPROVED_VALUE>new</IMPROVED_VALUE>"; });
+  std::vector<Variable> prompts;
+  for (const char* role : {"first", "second", "third"}) {
+    prompts.emplace_back("a value", role, true);
+    prompts.back().append_grad(Variable("shorter"));
+  }
+  optim::TGDOptions options{.model = teacher};
+  const std::string too_long(options.context_budget, 'x');
+  bool fits = false;
+  SECTION("examples that are larger than the budget") { options.examples = {too_long}; }
+  SECTION("everything fits") { fits = true; }
+  optim::TGD optimizer(prompts, options);
+  SECTION("a value that is larger than the budget") { prompts[2].set_data(too_long); }
+  SECTION("more feedback than the budget has room for") {
+    for (int i = 0; i < 200; ++i) prompts[2].append_grad(Variable(std::string(1000, 'f')));
+  }
+  SECTION("a frozen part without its end") { prompts[2].set_data("a <FROZEN>value"); }
+  SECTION("a value that is no text any more, and has no feedback") {
+    prompts[2].clear_grad();
+    prompts[2].set_data(5);
+  }
+
+  if (fits) {
+    optimizer.step();
+    CHECK(teacher->calls() == 3);
+  } else {
+    CHECK_THROWS_AS(optimizer.step(), Error);
+    CHECK(teacher->calls() == 0);
+    CHECK(prompts[0].text() == "a value");
+  }
+}

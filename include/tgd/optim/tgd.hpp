@@ -143,9 +143,9 @@ struct ParameterUpdate {
   };
   Variable parameter;
   Outcome outcome;
-  std::string old_value;
-  std::string new_value;     ///< the old value unless the outcome is `updated` or `rejected`
-  std::size_t requests = 0;  ///< with `joint` those of the group
+  std::string old_value = {};
+  std::string new_value = {};  ///< the old value unless the outcome is `updated` or `rejected`
+  std::size_t requests = 0;    ///< with `joint` those of the group
   std::string reason = {};
   std::vector<UnusableReply> problems = {};  ///< one for each reply that was asked for again or ended in `kept`
   std::vector<Variable> gradients = {};      ///< the feedback that was shown
@@ -200,7 +200,7 @@ class TGD_API TGD : public Optimizer {
   std::vector<Candidate> propose(std::size_t count);
   /// Takes a candidate's values: parameters, momentum and history change as in a step. Throws StateError, and changes nothing,
   /// when a parameter has no longer the value that the candidate was made from.
-  void commit(const Candidate& candidate);
+  void commit(Candidate candidate);
 
   /// While it lives, the parameters have a candidate's values; then their own again.
   class TGD_API Trial {
