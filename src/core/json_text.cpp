@@ -84,29 +84,49 @@ void append_string(std::string& out, std::string_view text) {
 
 void append_value(std::string& out, const Value& value, std::size_t indent);
 
-void append_member(std::string& out, const Value& value, Value::const_iterator member, std::size_t indent) {
-  out += member == value.begin() ? "\n" : ",\n";
+void begin_member(std::string& out, bool is_first, std::size_t indent) {
+  out += is_first ? "\n" : ",\n";
   out.append(indent + indent_width, ' ');
-  if (value.is_object()) {
-    append_string(out, member.key());
-    out += ": ";
-  }
+}
+
+void append_key(std::string& out, std::string_view key) {
+  append_string(out, key);
+  out += ": ";
+}
+
+void append_member(std::string& out, const Value& value, Value::const_iterator member, std::size_t indent) {
+  begin_member(out, member == value.begin(), indent);
+  if (value.is_object()) append_key(out, member.key());
   append_value(out, *member, indent + indent_width);
 }
 
 /// Several threads write parts of many members, which then are put together.
+void append_many_members(std::string& out, std::size_t count, const std::function<void(std::string&, std::size_t)>& append) {
+  std::vector<std::string> parts(count / part_size + 1);
+  parallel_for(parts.size(), 1, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t part = begin; part < end; ++part) {
+      const std::size_t first = part * part_size;
+      const std::size_t last = std::min(count, first + part_size);
+      for (std::size_t i = first; i < last; ++i) {
+        append(parts[part], i);
+        if (i == first) parts[part].reserve(parts[part].size() * (part_size + 4));  // growing bit by bit is half of the work
+      }
+    }
+  });
+  for (const std::string& part : parts) out += part;
+}
+
 void append_many_members(std::string& out, const Value& value, std::size_t indent) {
   std::vector<Value::const_iterator> members;
   members.reserve(value.size());
   for (auto member = value.begin(); member != value.end(); ++member) members.push_back(member);
-  std::vector<std::string> parts(members.size() / part_size + 1);
-  parallel_for(parts.size(), 1, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t part = begin; part < end; ++part) {
-      const std::size_t last = std::min(members.size(), (part + 1) * part_size);
-      for (std::size_t i = part * part_size; i < last; ++i) append_member(parts[part], value, members[i], indent);
-    }
-  });
-  for (const std::string& part : parts) out += part;
+  append_many_members(out, members.size(),
+                      [&](std::string& part, std::size_t i) { append_member(part, value, members[i], indent); });
+}
+
+void end_members(std::string& out, bool is_empty, std::size_t indent, char close) {
+  if (!is_empty) out.append("\n").append(indent, ' ');
+  out += close;
 }
 
 /// The members of an object or an array, each on a line of its own.
@@ -117,8 +137,7 @@ void append_members(std::string& out, const Value& value, std::size_t indent, ch
   } else {
     for (auto member = value.begin(); member != value.end(); ++member) append_member(out, value, member, indent);
   }
-  if (!value.empty()) out.append("\n").append(indent, ' ');
-  out += close;
+  end_members(out, value.empty(), indent, close);
 }
 
 void append_value(std::string& out, const Value& value, std::size_t indent) {
@@ -136,6 +155,19 @@ void append_value(std::string& out, const Value& value, std::size_t indent) {
 
 }  // namespace
 
-void append_json(std::string& text, const Value& value) { append_value(text, value, 0); }
+void append_json(std::string& text, const Value& value, std::size_t indent) { append_value(text, value, indent); }
+
+void append_json_string(std::string& text, std::string_view value) { append_string(text, value); }
+
+void append_object(std::string& text, std::span<const std::string> keys,
+                   const std::function<void(std::string&, std::size_t)>& append_member, std::size_t indent) {
+  text += '{';
+  append_many_members(text, keys.size(), [&](std::string& part, std::size_t i) {
+    begin_member(part, i == 0, indent);
+    append_key(part, keys[i]);
+    append_member(part, i);
+  });
+  end_members(text, keys.empty(), indent, '}');
+}
 
 }  // namespace tgd::detail

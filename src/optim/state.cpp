@@ -9,7 +9,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "core/parallel.hpp"
+#include "core/json_text.hpp"
+#include "core/json_writer.hpp"
 #include "optim/checks.hpp"
 #include "optim/step.hpp"
 
@@ -21,23 +22,117 @@ using nlohmann::json;
 
 constexpr int state_version = 2;
 
-struct Member {
-  const char* key;
-  json value;
-};
+constexpr std::array directions = {std::pair{Direction::maximize, "maximize"}, std::pair{Direction::minimize, "minimize"}};
+constexpr std::array boldnesses = {std::pair{Boldness::conservative, "conservative"}, std::pair{Boldness::moderate, "moderate"},
+                                   std::pair{Boldness::bold, "bold"}};
+using Status = HistoryEntry::Status;
+constexpr std::array statuses = {std::pair{Status::set, "set"}, std::pair{Status::accepted, "accepted"},
+                                 std::pair{Status::rejected, "rejected"}, std::pair{Status::undone, "undone"}};
 
-/// An object. The JSON library's own braces make a list of each member first, which is most of the work for large states.
-template <std::size_t N>
-json object_of(Member (&&members)[N]) {
-  json::object_t object;
-  for (Member& member : members) object.emplace(member.key, std::move(member.value));
-  return json(std::move(object));
+template <class Names, class Enum>
+const char* name_of(const Names& names, Enum wanted) {
+  return std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == wanted; })->second;
 }
 
-json save(const Data& data) { return data.is_text() && !data.is_batch() ? json(data.text()) : data.to_json().value(); }
+using tgd::detail::JsonText;
+using tgd::detail::JsonTree;
 
-json save(const Variable& variable) {
-  return object_of({{"data", save(variable.data())}, {"role", variable.role()}, {"requires_grad", variable.requires_grad()}});
+/// Saves values into a JsonTree or a JsonText: keys come in their order.
+template <class Out>
+class Saver {
+ public:
+  explicit Saver(Out& out) : out_(out) {}
+
+  void save(bool value) { out_.value(value); }
+  void save(std::size_t value) { out_.value(value); }
+  void save(double value) { out_.value(value); }
+  void save(std::string_view value) { out_.value(value); }
+  void save(const std::string& value) { out_.value(value); }
+  template <class Value>
+  void save(const std::optional<Value>& value) {
+    value ? out_.value(*value) : out_.value(nullptr);
+  }
+  template <class Element>
+  void save(const std::vector<Element>& elements) {
+    out_.array([&] {
+      for (const Element& element : elements) save(element);
+    });
+  }
+  void save(const Data& data) {
+    data.is_text() && !data.is_batch() ? out_.value(data.text()) : out_.value(data.to_json().value());
+  }
+  void save(const Variable& variable) {
+    out_.object([&] {
+      save("data", variable.data());
+      save("requires_grad", variable.requires_grad());
+      save("role", variable.role());
+    });
+  }
+  void save(const MomentumPair& pair) {
+    out_.array([&] {
+      save(pair.value);
+      save(pair.gradients);
+    });
+  }
+  void save(const Record& record) {
+    const HistoryEntry& entry = record.entry;
+    out_.object([&] {
+      save("dropped", record.dropped);
+      save_scores("dropped_scores", record.dropped);
+      save("feedback", entry.feedback);
+      save("has_pair", record.has_pair);
+      save("reason", entry.reason);
+      save("score", entry.score);
+      save("status", std::string_view(name_of(statuses, entry.status)));
+      save("step", entry.step);
+      save("value", entry.value);
+    });
+  }
+  void save(const RejectedProposal& proposal) {
+    out_.object([&] {
+      save("reason", proposal.reason);
+      save("score", proposal.score);
+      save("value", proposal.value);
+    });
+  }
+
+  /// The momentum of a parameter.
+  void save_buffer(const ParameterState& state) {
+    out_.object([&] { save("momentum_buffer", state.momentum); });
+  }
+  /// What is kept of a parameter beside its momentum.
+  void save_record(const ParameterState& state) {
+    out_.object([&] {
+      save("first_value", state.first_value);
+      save("history", state.history);
+      save_scores("momentum_scores", state.momentum);
+      save("rejected", state.rejected);
+      save("score", state.score);
+      save("scored_value", state.scored_value);
+    });
+  }
+
+ private:
+  template <class Value>
+  void save(std::string_view key, const Value& value) {
+    out_.key(key);
+    save(value);
+  }
+  void save_scores(std::string_view key, const MomentumBuffer& buffer) {
+    out_.key(key);
+    out_.array([&] {
+      for (const MomentumPair& pair : buffer) save(pair.score);
+    });
+  }
+
+  Out& out_;
+};
+
+template <class Value>
+json save(const Value& value) {
+  JsonTree tree;
+  Saver(tree).save(value);
+  return tree.take();
 }
 
 std::size_t load_count(const json& saved) {
@@ -49,16 +144,6 @@ Variable load_variable(const json& saved) {
   return {Data::from_json(saved.at("data")), saved.at("role").get<std::string>(), saved.at("requires_grad").get<bool>()};
 }
 
-json save(const MomentumBuffer& buffer) {
-  json pairs = json::array();
-  for (const MomentumPair& pair : buffer) {
-    json gradients = json::array();
-    for (const Variable& gradient : pair.gradients) gradients.push_back(save(gradient));
-    pairs.push_back({save(pair.value), std::move(gradients)});
-  }
-  return pairs;
-}
-
 MomentumBuffer load_buffer(const json& pairs) {
   MomentumBuffer buffer;
   for (const json& pair : pairs) {
@@ -67,12 +152,6 @@ MomentumBuffer load_buffer(const json& pairs) {
     buffer.push_back(std::move(loaded));
   }
   return buffer;
-}
-
-json save_scores(const MomentumBuffer& buffer) {
-  json scores = json::array();
-  for (const MomentumPair& pair : buffer) scores.push_back(pair.score ? json(*pair.score) : json());
-  return scores;
 }
 
 void load_scores(const json& saved, MomentumBuffer& buffer) {
@@ -144,29 +223,12 @@ std::vector<Constraint> load_constraints(const json& saved, const std::vector<Co
   return constraints;
 }
 
-constexpr std::array directions = {std::pair{Direction::maximize, "maximize"}, std::pair{Direction::minimize, "minimize"}};
-constexpr std::array boldnesses = {std::pair{Boldness::conservative, "conservative"}, std::pair{Boldness::moderate, "moderate"},
-                                   std::pair{Boldness::bold, "bold"}};
-using Status = HistoryEntry::Status;
-constexpr std::array statuses = {std::pair{Status::set, "set"}, std::pair{Status::accepted, "accepted"},
-                                 std::pair{Status::rejected, "rejected"}, std::pair{Status::undone, "undone"}};
-
-template <class Names, class Enum>
-const char* name_of(const Names& names, Enum wanted) {
-  return std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == wanted; })->second;
-}
-
 template <class Names>
 auto named(const Names& names, const json& saved) {
   const auto text = saved.get<std::string>();
   const auto found = std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.second == text; });
   if (found == names.end()) throw ValueError(fmt::format("the saved state has the unknown word \"{}\"", text));
   return found->first;
-}
-
-template <class Value>
-json save(const std::optional<Value>& value) {
-  return value ? json(*value) : json();
 }
 
 template <class Value>
@@ -243,19 +305,6 @@ void load_newer_options(GroupState& group, const json& saved) {
   load("frozen_marks", [&](const json& value) { options.frozen_marks = value.get<std::pair<std::string, std::string>>(); });
 }
 
-json save(const Record& record) {
-  const HistoryEntry& entry = record.entry;
-  return object_of({{"value", entry.value},
-                    {"status", name_of(statuses, entry.status)},
-                    {"step", entry.step},
-                    {"feedback", entry.feedback},
-                    {"score", save(entry.score)},
-                    {"reason", entry.reason},
-                    {"has_pair", record.has_pair},
-                    {"dropped", save(record.dropped)},
-                    {"dropped_scores", save_scores(record.dropped)}});
-}
-
 Record load_record(const json& saved) {
   Record record{.entry = {.value = saved.at("value"), .status = named(statuses, saved.at("status"))}};
   record.entry.step = load_count(saved.at("step"));
@@ -266,22 +315,6 @@ Record load_record(const json& saved) {
   record.dropped = load_buffer(saved.at("dropped"));
   load_scores(saved.at("dropped_scores"), record.dropped);
   return record;
-}
-
-/// What is kept of a parameter beside its momentum.
-json save_record(const ParameterState& state) {
-  json rejected = json::array();
-  for (const RejectedProposal& proposal : state.rejected) {
-    rejected.push_back(object_of({{"value", proposal.value}, {"reason", proposal.reason}, {"score", save(proposal.score)}}));
-  }
-  json history = json::array();
-  for (const Record& record : state.history) history.push_back(save(record));
-  return object_of({{"first_value", state.first_value},
-                    {"momentum_scores", save_scores(state.momentum)},
-                    {"rejected", std::move(rejected)},
-                    {"history", std::move(history)},
-                    {"score", save(state.score)},
-                    {"scored_value", state.scored_value}});
 }
 
 void load_record(ParameterState& state, const json& saved) {
@@ -356,34 +389,90 @@ std::optional<double> ParameterState::present_score() const {
   return scored_value == parameter.data().text() ? score : std::nullopt;
 }
 
-Json save_state(const OptimizerState& state) {
-  json param_groups = json::array();
-  std::vector<const ParameterState*> all;
+namespace {
+
+json save_groups(const OptimizerState& state) {
+  json groups = json::array();
+  std::size_t index = 0;
   for (const GroupState& group : state.groups) {
     json saved = save(group);
     saved["params"] = json::array();
+    for (std::size_t i = 0; i < group.parameters.size(); ++i) saved["params"].push_back(index++);
+    groups.push_back(std::move(saved));
+  }
+  return groups;
+}
+
+using KeyedState = std::pair<std::string, const ParameterState*>;
+
+/// The parameters that something is saved of, in the order of their keys.
+template <class IsSaved>
+std::vector<KeyedState> parts_of(const OptimizerState& state, const IsSaved& is_saved) {
+  std::vector<KeyedState> parts;
+  std::size_t index = 0;
+  for (const GroupState& group : state.groups) {
     for (const ParameterState& parameter : group.parameters) {
-      saved["params"].push_back(all.size());
-      all.push_back(&parameter);
+      const std::string key = fmt::format("{}", index++);
+      if (is_saved(parameter)) parts.emplace_back(key, &parameter);
     }
-    param_groups.push_back(std::move(saved));
   }
-  std::vector<std::pair<json, json>> saved(all.size());
-  tgd::detail::parallel_for(all.size(), 20, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) saved[i] = {save(all[i]->momentum), save_record(*all[i])};
+  std::sort(parts.begin(), parts.end());
+  return parts;
+}
+
+std::vector<KeyedState> buffers_of(const OptimizerState& state) {
+  return parts_of(state, [](const ParameterState& parameter) { return !parameter.momentum.empty(); });
+}
+
+std::vector<KeyedState> records_of(const OptimizerState& state) {
+  return parts_of(state, [](const ParameterState&) { return true; });
+}
+
+template <class Save>
+json tree_of(const std::vector<KeyedState>& parts, const Save& save) {
+  JsonTree tree;
+  tree.object([&] {
+    for (const auto& [key, parameter] : parts) {
+      tree.key(key);
+      save(Saver(tree), *parameter);
+    }
   });
-  json buffers = json::object();
-  json records = json::object();
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const std::string key = fmt::format("{}", i);
-    if (!all[i]->momentum.empty()) buffers[key]["momentum_buffer"] = std::move(saved[i].first);
-    records[key] = std::move(saved[i].second);
-  }
-  return json{{"version", state_version},
-              {"state", std::move(buffers)},
-              {"param_groups", std::move(param_groups)},
+  return tree.take();
+}
+
+template <class Save>
+void append_text_of(std::string& text, const std::vector<KeyedState>& parts, const Save& save) {
+  constexpr std::size_t indent = 2;
+  std::vector<std::string> keys;
+  for (const KeyedState& part : parts) keys.push_back(part.first);
+  const auto append_member = [&](std::string& out, std::size_t i) {
+    JsonText member(out, 2 * indent);
+    save(Saver(member), *parts[i].second);
+  };
+  tgd::detail::append_object(text, keys, append_member, indent);
+}
+
+constexpr auto save_buffer = [](auto saver, const ParameterState& parameter) { saver.save_buffer(parameter); };
+constexpr auto save_record = [](auto saver, const ParameterState& parameter) { saver.save_record(parameter); };
+
+}  // namespace
+
+Json save_state(const OptimizerState& state) {
+  return json{{"param_groups", save_groups(state)},
+              {"records", tree_of(records_of(state), save_record)},
+              {"state", tree_of(buffers_of(state), save_buffer)},
               {"steps", state.steps},
-              {"records", std::move(records)}};
+              {"version", state_version}};
+}
+
+void append_state(std::string& text, const OptimizerState& state) {
+  text += "{\n  \"param_groups\": ";
+  tgd::detail::append_json(text, save_groups(state), 2);
+  text += ",\n  \"records\": ";
+  append_text_of(text, records_of(state), save_record);
+  text += ",\n  \"state\": ";
+  append_text_of(text, buffers_of(state), save_buffer);
+  text += fmt::format(",\n  \"steps\": {},\n  \"version\": {}\n}}", state.steps, state_version);
 }
 
 void load_state(OptimizerState& state, const Json& saved, const std::map<std::string, lm::ChatModelPtr>& models) {

@@ -6,6 +6,7 @@
 
 #include <tgd/optim/tgd.hpp>
 
+#include "core/json_text.hpp"
 #include "optim/history.hpp"
 #include "optim/state.hpp"
 #include "optim/step.hpp"
@@ -23,6 +24,8 @@ void Optimizer::report_score(double) {}
 void Optimizer::reject(const std::string&, std::optional<double>) {
   throw StateError("this optimizer cannot take a step back: it has no reject() of its own");
 }
+
+void Optimizer::append_state(std::string& text) const { tgd::detail::append_json(text, state_dict().value()); }
 
 namespace {
 
@@ -280,6 +283,8 @@ const MomentumBuffer& TGD::momentum_buffer(const Variable& parameter) const {
 const TGDOptions& TGD::options(const Variable& parameter) const { return *impl_->place_of(parameter).options; }
 
 Json TGD::state_dict() const { return detail::save_state(impl_->state); }
+
+void TGD::append_state(std::string& text) const { detail::append_state(text, impl_->state); }
 
 void TGD::load_state_dict(const Json& state, const std::map<std::string, lm::ChatModelPtr>& models) {
   detail::load_state(impl_->state, state, models);

@@ -6,7 +6,6 @@
 #include <tgd/error.hpp>
 #include <tgd/version.hpp>
 
-#include "core/executor.hpp"
 #include "core/file.hpp"
 #include "core/json_text.hpp"
 #include "core/rethrow.hpp"
@@ -123,8 +122,8 @@ void check_version(const Value& value) {
 
 }  // namespace
 
-// Put together member by member: the large parts are written as they are and never copied.
-void write_text(Checkpoint checkpoint, std::string& text) {
+void write_text(const Checkpoint& checkpoint, std::span<const std::shared_ptr<optim::Optimizer>> optimizers,
+                std::string& text) {
   Value usage = Value::object();
   for (const auto& [name, used] : checkpoint.usage) usage[name] = used.to_json().value();
   Value cost = Value::object();
@@ -144,15 +143,13 @@ void write_text(Checkpoint checkpoint, std::string& text) {
   add("metrics_bytes", checkpoint.metrics_bytes);
   add("state", checkpoint.agent_state.value());
   text += ",\n\"optimizers\": [";
-  for (std::size_t i = 0; i < checkpoint.optimizers.size(); ++i) {
+  for (std::size_t i = 0; i < optimizers.size(); ++i) {
     if (i > 0) text += ",\n";
-    append_json(text, checkpoint.optimizers[i].value());
+    optimizers[i]->append_state(text);
   }
   text += "]";
   add("loader", checkpoint.loader.value());
   text += "}\n";
-  // Letting go of large trees takes longer than making them, and nobody has to wait for it.
-  Executor::shared().post([gone = std::move(checkpoint)] {});
 }
 
 Checkpoint read_checkpoint(const std::filesystem::path& path) {

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,14 +40,15 @@ struct Checkpoint {
   std::uint64_t metrics_bytes = 0;  // of metrics.jsonl
   std::string agent = {};
   Json agent_state = {};
-  std::vector<Json> optimizers = {};
-  Json loader = {};  // at the beginning of the epoch
+  std::vector<Json> optimizers = {};  // their states, where it was read
+  Json loader = {};                   // at the beginning of the epoch
   std::map<std::string, lm::Usage> usage = {};
   lm::CostReport cost = {};
 };
 
-/// Replaces `text`, whose memory may serve for one checkpoint after the other.
-void write_text(Checkpoint checkpoint, std::string& text);
+/// Replaces `text`, whose memory may serve for one checkpoint after the other. The optimizers write their own state: large as it
+/// may be, it is never copied.
+void write_text(const Checkpoint& checkpoint, std::span<const std::shared_ptr<optim::Optimizer>> optimizers, std::string& text);
 Checkpoint read_checkpoint(const std::filesystem::path& path);
 
 /// What a run was asked for, as config.json has it. `batches` in an epoch: nothing where it is not known.

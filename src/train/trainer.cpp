@@ -83,12 +83,12 @@ class RunFiles {
   }
 
   // The journal is emptied last: what is in it when the process dies in between belongs to an interval that is over.
-  CheckpointInfo save(Checkpoint checkpoint) {
+  CheckpointInfo save(Checkpoint checkpoint, std::span<const std::shared_ptr<optim::Optimizer>> optimizers) {
     journal_.check();
     checkpoint.interval = interval_ + 1;
     checkpoint.metrics_bytes = std::filesystem::file_size(metrics_path());
     const std::size_t step = checkpoint.run.step;
-    detail::write_text(std::move(checkpoint), text_);
+    detail::write_text(checkpoint, optimizers, text_);
     detail::write_file(checkpoint_path(), text_);
     if (kept_ > 0) keep(step);
     journal_.begin_interval(++interval_);
@@ -387,16 +387,16 @@ class Run {
   void save() {
     if (!files_.is_used()) return;
     state_.seconds = seconds();
-    tell(&TrainerCallback::on_checkpoint, files_.save(snapshot()));
+    tell(&TrainerCallback::on_checkpoint, files_.save(snapshot(), trainee_.optimizers));
   }
 
+  /// Without the optimizers.
   Checkpoint snapshot() const {
     Checkpoint checkpoint;
     checkpoint.run = state_;
     if (!gate_) checkpoint.run.validation.reset();  // only the gate compares with it
     checkpoint.agent = trainee_.module->type_name();
     checkpoint.agent_state = trainee_.module->state_dict();
-    for (const auto& optimizer : trainee_.optimizers) checkpoint.optimizers.push_back(optimizer->state_dict());
     checkpoint.loader = loader_;
     for (const auto& model : models_) checkpoint.usage[model->name()] = model->usage();
     checkpoint.cost = journal_.usage();
@@ -404,7 +404,8 @@ class Run {
   }
 
   void load(const Checkpoint& checkpoint, const std::filesystem::path& place) {
-    const Checkpoint before = snapshot();
+    Checkpoint before = snapshot();
+    for (const auto& optimizer : trainee_.optimizers) before.optimizers.push_back(optimizer->state_dict());
     try {
       if (checkpoint.agent != trainee_.module->type_name()) {
         throw ValueError(fmt::format("it is of an agent of the class {}, and this one is a {}", checkpoint.agent,

@@ -1,5 +1,6 @@
 // A checkpoint of 1,000 parameters with full momentum windows: what the run waits for after each step.
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -36,11 +37,13 @@ int main() {
   const auto model = lm::Stub::answering([&](const lm::Request&) {
     return "<IMPROVED_VALUE>" + fmt::format("version {} ", ++version) + std::string(1000, 'b') + "</IMPROVED_VALUE>";
   });
-  optim::TGD optimizer(agent.parameters(), {.model = model, .momentum = window});
+  const auto optimizer =
+      std::make_shared<optim::TGD>(agent.parameters(), optim::TGDOptions{.model = model, .momentum = window});
+  const std::vector<std::shared_ptr<optim::Optimizer>> optimizers{optimizer};
   for (std::size_t step = 0; step < window; ++step) {
-    optimizer.clear_grad();
+    optimizer->clear_grad();
     for (Variable& parameter : agent.parameters()) parameter.append_grad(Variable(std::string(300, 'f')));
-    optimizer.step();
+    optimizer->step();
   }
 
   const test::TemporaryFolder folder;
@@ -51,8 +54,7 @@ int main() {
     building.push_back(bench::seconds([&] {
       detail::Checkpoint checkpoint;
       checkpoint.agent_state = agent.state_dict();
-      checkpoint.optimizers.push_back(optimizer.state_dict());
-      detail::write_text(std::move(checkpoint), text);
+      detail::write_text(checkpoint, optimizers, text);
     }));
     writing.push_back(bench::seconds([&] { detail::write_file(folder.path() / "checkpoint.json", text); }));
   }

@@ -1,6 +1,8 @@
 #include "core/json_text.hpp"
+#include "core/json_writer.hpp"
 
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -44,5 +46,67 @@ TEST_CASE("Invalid UTF-8 becomes U+FFFD in large JSON, too", "[json]") {
   for (const char* text : {"\xFF", "cut \xE2\x82", "\xC0\x80\n", "a\xED\xA0\x80z", "good é, bad \x80, \"good\""}) {
     const json value{{text, text}};
     CHECK(text_of(value) == reference(value));
+  }
+}
+
+namespace {
+
+/// A document with everything that can be nested in everything, keys in their order.
+template <class Out>
+void describe(Out& out, int depth) {
+  out.object([&] {
+    out.key("a list");
+    out.array([&] {
+      out.value("text \"quoted\"\n");
+      out.value(std::string("owned"));
+      out.value(true);
+      out.value(nullptr);
+      out.value(0.1);
+      out.value(std::size_t{7});
+      out.array([] {});
+      if (depth > 0) describe(out, depth - 1);
+    });
+    out.key("b");
+    out.object([] {});
+    out.key("c");
+    out.value(json{{"x", {1, 2}}, {"y", json::array()}});
+    if (depth > 0) {
+      out.key("d");
+      describe(out, depth - 1);
+    }
+  });
+}
+
+}  // namespace
+
+TEST_CASE("A described document is the same as a tree and as text", "[json]") {
+  for (int depth = 0; depth < 4; ++depth) {
+    tgd::detail::JsonTree tree;
+    describe(tree, depth);
+    const json document = tree.take();
+    CHECK(document["a list"][4] == 0.1);
+    CHECK(document.contains("d") == (depth > 0));
+    for (const std::size_t indent : {0U, 4U}) {
+      std::string text = "before ";
+      std::string expected = text;
+      tgd::detail::JsonText writer(text, indent);
+      describe(writer, depth);
+      tgd::detail::append_json(expected, document, indent);
+      CHECK(text == expected);
+    }
+  }
+}
+
+TEST_CASE("An object of many members is written as any other", "[json]") {
+  for (const std::size_t count : {0U, 1U, 49U, 50U, 51U, 1234U}) {
+    std::vector<std::string> keys;
+    json object = json::object();
+    for (std::size_t i = 0; i < count; ++i) keys.push_back("key " + std::to_string(10'000 + i));
+    for (std::size_t i = 0; i < count; ++i) object[keys[i]] = json{{"number", i}};
+    std::string text;
+    tgd::detail::append_object(text, keys, [](std::string& out, std::size_t i) {
+      tgd::detail::append_json(out, json{{"number", i}}, 2);
+    });
+    CHECK(text == reference(object));
   }
 }

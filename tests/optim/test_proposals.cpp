@@ -337,6 +337,11 @@ TEST_CASE("Scores, rejected proposals and the history are part of the state", "[
   CHECK(told(loaded, b) == told(saved, a));
   CHECK_THROWS_AS(loaded.reject("made by another process"), StateError);
 
+  SECTION("as text it is the same") {
+    std::string text = "{\"optimizer\": ";
+    saved.append_state(text);
+    CHECK(text == "{\"optimizer\": " + state.dump(2));
+  }
   SECTION("the next requests are the same") {
     step(saved, "four");
     step(loaded, "four");

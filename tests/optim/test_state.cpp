@@ -47,6 +47,24 @@ TGDOptions options(const tgd::lm::ChatModelPtr& model) {
 
 }  // namespace
 
+TEST_CASE("The text of a large state is that of its tree", "[optim][state]") {
+  std::vector<Variable> parameters;
+  for (int i = 0; i < 230; ++i) {
+    parameters.push_back(parameter("p" + std::to_string(i)));
+    if (i % 3 > 0) parameters.back().append_grad(Variable("no \"" + std::to_string(i)));
+  }
+  TGD optimizer(parameters, {.model = improving(), .momentum = 1});
+  const auto text = [&] {
+    std::string text;
+    optimizer.append_state(text);
+    return text;
+  };
+  CHECK(text() == optimizer.state_dict().dump(2));
+  for (int i = 0; i < 2; ++i) optimizer.step();
+  CHECK(text() == optimizer.state_dict().dump(2));
+  CHECK(optimizer.momentum_buffer(parameters[1]).size() == 1);
+}
+
 TEST_CASE("The state is JSON of the documented form", "[optim][state]") {
   const auto model = improving();
   TGD optimizer(std::vector<TGD::Group>{{{parameter("a"), parameter("b")}}, {{parameter("c")}, TGDOptions{.model = model}}},
@@ -56,6 +74,9 @@ TEST_CASE("The state is JSON of the documented form", "[optim][state]") {
   step(optimizer, "no again");
 
   const json state = optimizer.state_dict().value();
+  std::string text;
+  optimizer.append_state(text);
+  CHECK(text == state.dump(2));
   CHECK(state.at("version") == 2);
   CHECK(state.at("steps") == 2);
   CHECK(state.at("records").size() == 3);

@@ -247,6 +247,7 @@ class TGD_API TGD : public Optimizer {
   /// {"state": {"0": {"momentum_buffer": …}}, "param_groups": [{…, "params": [0, 1]}], …}; indices run on across groups. Beside
   /// these, "version", "steps" and "records" hold scores, rejected proposals, first values and the history.
   Json state_dict() const override;
+  void append_state(std::string& text) const override;
   /// `models` has one model per key, "0" for the first group and so on; the models in use serve groups that it does not name.
   /// States of earlier versions load, too; what they lack is as in a new optimizer.
   /// Throws ValueError, and changes nothing, when groups differ in number or size, or a model is missing or of another type.
