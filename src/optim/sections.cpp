@@ -130,16 +130,17 @@ std::string Sections::rejected(const Subject& subject) {
 }
 
 std::string Sections::objective(std::span<const Subject> subjects) {
-  bool shows_score = false;
-  std::optional<double> present = subjects.front().state->present_score();
-  for (const Subject& subject : subjects) {
+  const auto has_score = [](const auto& shown) { return shown.score.has_value(); };
+  const auto shows_score = [&](const Subject& subject) {
     const ParameterState& state = *subject.state;
-    if (state.present_score() != present) present.reset();
-    const auto has_score = [](const auto& shown) { return shown.score.has_value(); };
-    shows_score = shows_score || std::any_of(state.momentum.begin(), state.momentum.end(), has_score) ||
-                  std::any_of(state.rejected.begin(), state.rejected.end(), has_score);
-  }
-  if (!options_.direction && !present && !shows_score) return {};
+    return std::any_of(state.momentum.begin(), state.momentum.end(), has_score) ||
+           std::any_of(state.rejected.begin(), state.rejected.end(), has_score);
+  };
+  const std::optional<double> score_of_first = subjects.front().state->present_score();
+  const bool is_shared = std::all_of(subjects.begin(), subjects.end(),
+                                     [&](const Subject& subject) { return subject.state->present_score() == score_of_first; });
+  const std::optional<double> present = is_shared ? score_of_first : std::nullopt;
+  if (!options_.direction && !present && std::none_of(subjects.begin(), subjects.end(), shows_score)) return {};
   const bool minimizes = options_.direction == Direction::minimize;
   const std::string score = present ? render("tgd_objective_score", {{"score", number(*present)}}) : std::string();
   const std::string text = render(minimizes ? "tgd_objective_minimize" : "tgd_objective_maximize", {{"score", score}});

@@ -65,7 +65,7 @@ const std::string first_ticket_prompt =
 
 }  // namespace
 
-TEST_CASE("The loop learns to sort tickets, by feedback and better with momentum", "[lm][simulated]") {
+TEST_CASE("The loop learns to sort tickets, by feedback and better with momentum", "[lm][simulated][outcome]") {
   const std::vector<Sample> samples = tickets();
   REQUIRE(samples.size() >= 200);
   constexpr std::uint64_t seeds = 6;
@@ -86,7 +86,7 @@ TEST_CASE("The loop learns to sort tickets, by feedback and better with momentum
   CHECK(after - after_without_momentum >= 0.03);
 }
 
-TEST_CASE("The loop learns another task with labels that the prompt does not know", "[lm][simulated]") {
+TEST_CASE("The loop learns another task with labels that the prompt does not know", "[lm][simulated][outcome]") {
   const std::vector<Sample> samples =
       combined({{"hot drink", {"espresso", "camomile tea", "cocoa", "cappuccino"}},
                 {"cold dish", {"gazpacho", "potato salad", "carpaccio", "sorbet"}},
@@ -102,7 +102,7 @@ TEST_CASE("The loop learns another task with labels that the prompt does not kno
   }
 }
 
-TEST_CASE("The loop learns the sentiment of reviews", "[lm][simulated]") {
+TEST_CASE("The loop learns the sentiment of reviews", "[lm][simulated][outcome]") {
   const std::vector<Sample> samples =
       combined({{"positive", {"wonderful", "gripping", "charming", "delightful", "brilliant"}},
                 {"negative", {"tedious", "dreadful", "clumsy", "boring", "shallow"}}},

@@ -42,7 +42,7 @@ std::string first_words(const std::string& text, std::size_t count) {
 
 }  // namespace
 
-TEST_CASE("People use the same words without copying, but hardly so many in a row", "[optim][copied]") {
+TEST_CASE("People use the same words without copying, but hardly so many in a row", "[optim][copied][outcome]") {
   const std::vector<std::string> texts = tickets();
   REQUIRE(texts.size() == 210);
   const std::size_t threshold = TGDOptions{}.copied_words;

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "support/golden.hpp"
+#include "core/file.hpp"
 
 namespace tgd::test {
 
@@ -70,9 +70,9 @@ Process::Process(const std::vector<std::string>& arguments, const ProcessOptions
 
   std::vector<std::string> texts = arguments;
   std::vector<std::string> variables = environment_with(options.environment);
-  check(posix_spawn(&id_, texts.at(0).c_str(), actions.get(), nullptr, pointers_to(texts).data(),
-                    pointers_to(variables).data()),
-        texts[0].c_str());
+  check(
+      posix_spawn(&id_, texts.at(0).c_str(), actions.get(), nullptr, pointers_to(texts).data(), pointers_to(variables).data()),
+      texts[0].c_str());
 }
 
 Process::~Process() {
@@ -97,8 +97,8 @@ ProcessResult Process::wait() {
   }
   id_ = -1;
   return {.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-          .out = read_text(output_.path() / "out"),
-          .err = read_text(output_.path() / "err")};
+          .out = tgd::detail::read_file(output_.path() / "out"),
+          .err = tgd::detail::read_file(output_.path() / "err")};
 }
 
 ProcessResult run_process(const std::vector<std::string>& arguments, const ProcessOptions& options) {
