@@ -111,7 +111,8 @@ void run() {
   answers.backward(feedback, {.model = model});
 
   fmt::print("Gradient of the requests, one item each:\n");
-  for (const std::string& text : requests.grad().front().texts()) fmt::print("- {}\n", text.empty() ? "(all is well)" : text);
+  const Variable gradient = requests.grad().front();
+  for (const std::string& text : gradient.texts()) fmt::print("- {}\n", text.empty() ? "(all is well)" : text);
   fmt::print("Gradient of the apology:\n- {}\n", apology.grad().front().text());
   fmt::print("Calls to the language model: {}, for the one item whose feedback has to pass the black box\n",
              model->usage().calls);

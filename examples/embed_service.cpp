@@ -183,8 +183,8 @@ void serve(const std::string& hours, const HelpDesk& desk, Feedback& feedback, s
     }
   };
   { const std::array<std::jthread, 4> threads{std::jthread(work), std::jthread(work), std::jthread(work), std::jthread(work)}; }
-  fmt::print("{}: {} of {} tickets sorted right ({:.0f}%), {} left to a person because a call failed\n", hours, right,
-             tickets.size(), 100.0 * static_cast<double>(right) / static_cast<double>(tickets.size()), unanswered);
+  fmt::print("{}: {} of {} tickets sorted right ({:.0f}%), {} left to a person because a call failed\n", hours, right.load(),
+             tickets.size(), 100.0 * static_cast<double>(right) / static_cast<double>(tickets.size()), unanswered.load());
 }
 
 lm::ChatModelPtr choose_model() {

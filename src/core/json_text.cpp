@@ -109,11 +109,13 @@ void append_many_members(std::string& out, std::size_t count, const std::functio
       const std::size_t last = std::min(count, first + part_size);
       for (std::size_t i = first; i < last; ++i) {
         append(parts[part], i);
-        if (i == first) parts[part].reserve(parts[part].size() * (part_size + 4));  // growing bit by bit is half of the work
       }
     }
   });
-  for (const std::string& part : parts) out += part;
+  for (std::string& part : parts) {
+    out += part;
+    part = {};
+  }
 }
 
 void append_many_members(std::string& out, const Value& value, std::size_t indent) {

@@ -11,14 +11,15 @@
 
 namespace tgd::detail {
 
-/// Appends what value.dump(2) gives, byte for byte, with U+FFFD for invalid UTF-8. Several times as fast for long texts, because
-/// what needs no escape is copied as a whole.
+/// Appends what value.dump(2) gives, byte for byte, with U+FFFD for invalid UTF-8; all lines but the first begin `indent` spaces
+/// further in. Several times as fast for long texts, because what needs no escape is copied as a whole.
 void append_json(std::string& text, const nlohmann::json& value, std::size_t indent = 0);
 
 void append_json_string(std::string& text, std::string_view value);
 
-/// The same for an object of many members: several threads ask for the text of the member with a key's index. The keys are in their
-/// order.
+/// Appends an object, as append_json() does, from its keys, which are in their order, and what append_member(text, index) appends:
+/// the values, with an indent of `indent` + 2. It is called by several threads at a time and must not wait for other tasks. When it
+/// throws, the object is half written.
 void append_object(std::string& text, std::span<const std::string> keys,
                    const std::function<void(std::string&, std::size_t)>& append_member, std::size_t indent = 0);
 

@@ -27,8 +27,12 @@ std::vector<PromptParts::Template> messages_of(const TGDOptions& options) {
 
 PromptParts::PromptParts(const TGDOptions& options) : options_(options), messages_(messages_of(options)) {
   for (const std::string_view name : Prompts::names()) {
-    if (name.starts_with("tgd_")) tags_.merge(tag_names(options.prompts.get(name)));
+    if (!name.starts_with("tgd_")) continue;
+    const std::string_view prompt = options.prompts.get(name);
+    tags_.merge(tag_names(prompt));
+    size_ += prompt.size();
   }
+  for (const Template& message : messages_) size_ += message.content.size();
   tags_beside_samples_ = tags_;
   for (const std::string& own : tag_names(options.prompts.get("backward_sample"))) tags_beside_samples_.erase(own);
   names_tags_ = options.joint || (has_placeholder("open_tag") && has_placeholder("close_tag"));

@@ -1,6 +1,7 @@
-// What all requests with the same options have in common: made once a step. Private to the library.
+// What all requests with the same options have in common: made once a step, in which no parameter changes. Private to the library.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <set>
@@ -32,6 +33,9 @@ class PromptParts {
   /// Whether a request may use other answer tags than those of the options: it has to say which.
   bool names_tags() const noexcept { return names_tags_; }
 
+  /// The bytes of the messages and of all prompts that a request can be made of.
+  std::size_t size() const noexcept { return size_; }
+
   /// The tags of all prompts that a request for new values can be made of, and those that a conversation must not have.
   const TagNames& tags() const noexcept { return tags_; }
   const TagNames& tags_beside_samples() const noexcept { return tags_beside_samples_; }
@@ -45,6 +49,7 @@ class PromptParts {
  private:
   const TGDOptions& options_;
   std::vector<Template> messages_;
+  std::size_t size_ = 0;
   TagNames tags_;
   TagNames tags_beside_samples_;
   bool names_tags_;

@@ -446,7 +446,7 @@ void append_text_of(std::string& text, const std::vector<KeyedState>& parts, con
   std::vector<std::string> keys;
   for (const KeyedState& part : parts) keys.push_back(part.first);
   const auto append_member = [&](std::string& out, std::size_t i) {
-    JsonText member(out, 2 * indent);
+    JsonText member(out, indent + 2);
     save(Saver(member), *parts[i].second);
   };
   tgd::detail::append_object(text, keys, append_member, indent);

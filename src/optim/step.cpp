@@ -59,18 +59,21 @@ std::vector<Job> jobs_for(const std::vector<StepItem>& items, std::size_t count)
 }
 
 /// Whether the request might not fit its budget even without all that may be left out. A guess on the safe side.
-bool may_be_too_large(const Job& job, const std::vector<StepItem>& items) {
-  constexpr std::size_t own_words = 8'000;
+bool may_be_too_large(const Job& job, const std::vector<StepItem>& items, const PromptParts& parts) {
   constexpr std::size_t least_feedback = 500;  // that is shown of each gradient
   const TGDOptions& options = *items[job.items.front()].options;
-  std::size_t size = own_words;
+  const Prompts& prompts = options.prompts;
+  std::size_t size = parts.size();
   for (const std::size_t i : job.items) {
     const Variable& parameter = items[i].state->parameter;
-    size += parameter.data().text().size() + items[i].gradients.size() * least_feedback;
+    size += parameter.role().size() + parameter.data().text().size();
+    size += items[i].gradients.size() * (least_feedback + prompts.get("tgd_feedback_item_with_context").size());
+    for (const std::string& part : frozen_parts(parameter, options))
+      size += part.size() + prompts.get("tgd_constraint_frozen").size();
     for (const Constraint& constraint : options.constraints) size += constraint.variable().data().text().size();
     if (const ParameterRules* rules = rules_for(parameter, options)) size += rules->instructions.size();
   }
-  for (const std::string& example : options.examples) size += example.size();
+  for (const std::string& example : options.examples) size += example.size() + prompts.get("tgd_examples_item").size();
   for (const auto& input : options.inputs) size += input.second.variable().data().item_text().size();
   return 2 * size > options.context_budget;
 }
@@ -108,12 +111,12 @@ class Step {
   }
 
  private:
-  /// Each request is sent as soon as it is written. What may fail is done before the first is sent: then nothing has been asked in
-  /// vain.
+  /// Each request is sent as soon as it is written. What may fail, callbacks aside, is done before the first is sent: then nothing
+  /// has been asked in vain.
   void ask_all() {
     for (Job& job : jobs_) {
       for (const std::size_t i : job.items) check_parameter(items_[i].state->parameter, *items_[i].options);
-      if (may_be_too_large(job, items_)) write(job);
+      if (may_be_too_large(job, items_, parts_of(job))) write(job);
     }
     for (Job& job : jobs_) {
       if (!job.rewrite) write(job);
@@ -125,10 +128,14 @@ class Step {
   void write(Job& job) {
     std::vector<const StepItem*> subjects;
     for (const std::size_t i : job.items) subjects.push_back(&items_[i]);
-    const TGDOptions& options = *subjects.front()->options;
-    Rewrite::Siblings siblings = options.joint ? Rewrite::Siblings{} : siblings_of(job.items.front(), items_);
-    PromptParts& parts = parts_.try_emplace(&options, options).first->second;
-    job.rewrite.emplace(subjects, std::move(siblings), parts, job.candidate);
+    const bool is_joint = subjects.front()->options->joint;
+    Rewrite::Siblings siblings = is_joint ? Rewrite::Siblings{} : siblings_of(job.items.front(), items_);
+    job.rewrite.emplace(subjects, std::move(siblings), parts_of(job), job.candidate);
+  }
+
+  PromptParts& parts_of(const Job& job) {
+    const TGDOptions& options = *items_[job.items.front()].options;
+    return parts_.try_emplace(&options, options).first->second;
   }
 
   void ask(Job& job) { calls_.start(job.rewrite->model(), job.rewrite->next_request(), &job); }

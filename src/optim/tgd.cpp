@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <typeinfo>
 #include <utility>
 
 #include <fmt/format.h>
@@ -284,7 +285,10 @@ const TGDOptions& TGD::options(const Variable& parameter) const { return *impl_-
 
 Json TGD::state_dict() const { return detail::save_state(impl_->state); }
 
-void TGD::append_state(std::string& text) const { detail::append_state(text, impl_->state); }
+void TGD::append_state(std::string& text) const {
+  // A derived class may have a state_dict() of its own.
+  typeid(*this) == typeid(TGD) ? detail::append_state(text, impl_->state) : Optimizer::append_state(text);
+}
 
 void TGD::load_state_dict(const Json& state, const std::map<std::string, lm::ChatModelPtr>& models) {
   detail::load_state(impl_->state, state, models);

@@ -46,8 +46,8 @@ struct Checkpoint {
   lm::CostReport cost = {};
 };
 
-/// Replaces `text`, whose memory may serve for one checkpoint after the other. The optimizers write their own state: large as it
-/// may be, it is never copied.
+/// Replaces `text`, whose memory may serve for one checkpoint after the other. The optimizers write their own state, of which
+/// no tree is made.
 void write_text(const Checkpoint& checkpoint, std::span<const std::shared_ptr<optim::Optimizer>> optimizers, std::string& text);
 Checkpoint read_checkpoint(const std::filesystem::path& path);
 

@@ -28,7 +28,7 @@ TEST_CASE("a reply becomes an output step by step, or stays as it came with the 
     for (const nlohmann::json& step : example["output"]) steps.push_back(step_of(step));
     INFO(example["name"]);
     const cli::Output output = cli::OutputParser(steps).parse(example["reply"].get<std::string>());
-    CHECK(output.text == example["is"]);
+    CHECK(output.text == example["is"].get<std::string>());
     CHECK(output.problem.value_or("") == example.value("problem", ""));
   }
 }

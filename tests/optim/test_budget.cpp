@@ -100,7 +100,25 @@ TEST_CASE("A request that cannot be written fails the step before anything is as
   bool fits = false;
   SECTION("examples that are larger than the budget") { options.examples = {too_long}; }
   SECTION("everything fits") { fits = true; }
+  SECTION("messages that are nearly as large as the budget") {
+    options.messages = {{"system", {too_long.substr(5000)}}, {"user", {"{value}{feedback}"}}};
+    prompts[2].set_data(too_long.substr(0, 6000));
+  }
   optim::TGD optimizer(prompts, options);
+  SECTION("a second group with a message that is no text any more") {
+    const Variable message("{value}{feedback}");
+    Variable last("a value", "last", true);
+    last.append_grad(Variable("shorter"));
+    optim::TGDOptions others = options;
+    others.messages = {{"user", {message}}};
+    optimizer.add_param_group({{last}, others});
+    Variable(message).set_data(5);
+  }
+  SECTION("many small frozen parts") {
+    std::string parts;
+    for (int i = 0; i < 650; ++i) parts += "<FROZEN>x</FROZEN>,";
+    prompts[2].set_data(parts);
+  }
   SECTION("a value that is larger than the budget") { prompts[2].set_data(too_long); }
   SECTION("more feedback than the budget has room for") {
     for (int i = 0; i < 200; ++i) prompts[2].append_grad(Variable(std::string(1000, 'f')));

@@ -40,8 +40,8 @@ class TGD_API Optimizer {
   virtual void reject(const std::string& reason, std::optional<double> score = {});
 
   virtual Json state_dict() const = 0;
-  /// Appends state_dict() as JSON text with an indent of 2. Made for checkpoints: optimizers of many parameters may write the text
-  /// without having the whole state in memory twice.
+  /// Appends state_dict() as JSON text with an indent of 2, for checkpoints: optimizers of many parameters may write it without
+  /// making the tree.
   virtual void append_state(std::string& text) const;
   /// `models`: those that the state names, by the group's number, where they are not the ones in use.
   virtual void load_state_dict(const Json& state, const std::map<std::string, lm::ChatModelPtr>& models) = 0;
