@@ -55,9 +55,9 @@ TEST_CASE("The text of a large state is that of its tree", "[optim][state]") {
   }
   TGD optimizer(parameters, {.model = improving(), .momentum = 1});
   const auto text = [&] {
-    std::string text;
-    optimizer.append_state(text);
-    return text;
+    std::string written;
+    optimizer.append_state(written);
+    return written;
   };
   CHECK(text() == optimizer.state_dict().dump(2));
   for (int i = 0; i < 2; ++i) optimizer.step();
