@@ -18,7 +18,6 @@ namespace {
 
 using Value = nlohmann::json;
 
-constexpr std::size_t indent_width = 2;
 constexpr std::size_t many_members = 200;
 constexpr std::size_t part_size = 50;
 
@@ -52,7 +51,9 @@ void append_escape(std::string& out, char c) {
   }
 }
 
-void append_string(std::string& out, std::string_view text) {
+}  // namespace
+
+void append_json_string(std::string& out, std::string_view text) {
   const std::size_t start = out.size();
   out += '"';
   std::size_t copied = 0;
@@ -82,22 +83,29 @@ void append_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-void append_value(std::string& out, const Value& value, std::size_t indent);
-
-void begin_member(std::string& out, bool is_first, std::size_t indent) {
+void begin_json_member(std::string& out, bool is_first, std::size_t indent) {
   out += is_first ? "\n" : ",\n";
-  out.append(indent + indent_width, ' ');
+  out.append(indent + json_indent, ' ');
 }
 
-void append_key(std::string& out, std::string_view key) {
-  append_string(out, key);
+void append_json_key(std::string& out, std::string_view key) {
+  append_json_string(out, key);
   out += ": ";
 }
 
+void end_json_members(std::string& out, bool is_empty, std::size_t indent, char close) {
+  if (!is_empty) out.append("\n").append(indent, ' ');
+  out += close;
+}
+
+namespace {
+
+void append_value(std::string& out, const Value& value, std::size_t indent);
+
 void append_member(std::string& out, const Value& value, Value::const_iterator member, std::size_t indent) {
-  begin_member(out, member == value.begin(), indent);
-  if (value.is_object()) append_key(out, member.key());
-  append_value(out, *member, indent + indent_width);
+  begin_json_member(out, member == value.begin(), indent);
+  if (value.is_object()) append_json_key(out, member.key());
+  append_value(out, *member, indent + json_indent);
 }
 
 /// Several threads write parts of many members, which then are put together.
@@ -105,11 +113,8 @@ void append_many_members(std::string& out, std::size_t count, const std::functio
   std::vector<std::string> parts(count / part_size + 1);
   parallel_for(parts.size(), 1, [&](std::size_t begin, std::size_t end) {
     for (std::size_t part = begin; part < end; ++part) {
-      const std::size_t first = part * part_size;
-      const std::size_t last = std::min(count, first + part_size);
-      for (std::size_t i = first; i < last; ++i) {
-        append(parts[part], i);
-      }
+      const std::size_t last = std::min(count, (part + 1) * part_size);
+      for (std::size_t i = part * part_size; i < last; ++i) append(parts[part], i);
     }
   });
   for (std::string& part : parts) {
@@ -126,11 +131,6 @@ void append_many_members(std::string& out, const Value& value, std::size_t inden
                       [&](std::string& part, std::size_t i) { append_member(part, value, members[i], indent); });
 }
 
-void end_members(std::string& out, bool is_empty, std::size_t indent, char close) {
-  if (!is_empty) out.append("\n").append(indent, ' ');
-  out += close;
-}
-
 /// The members of an object or an array, each on a line of its own.
 void append_members(std::string& out, const Value& value, std::size_t indent, char open, char close) {
   out += open;
@@ -139,7 +139,7 @@ void append_members(std::string& out, const Value& value, std::size_t indent, ch
   } else {
     for (auto member = value.begin(); member != value.end(); ++member) append_member(out, value, member, indent);
   }
-  end_members(out, value.empty(), indent, close);
+  end_json_members(out, value.empty(), indent, close);
 }
 
 void append_value(std::string& out, const Value& value, std::size_t indent) {
@@ -149,7 +149,7 @@ void append_value(std::string& out, const Value& value, std::size_t indent) {
     case Value::value_t::array:
       return append_members(out, value, indent, '[', ']');
     case Value::value_t::string:
-      return append_string(out, value.get_ref<const std::string&>());
+      return append_json_string(out, value.get_ref<const std::string&>());
     default:
       out += value.dump();
   }
@@ -159,17 +159,15 @@ void append_value(std::string& out, const Value& value, std::size_t indent) {
 
 void append_json(std::string& text, const Value& value, std::size_t indent) { append_value(text, value, indent); }
 
-void append_json_string(std::string& text, std::string_view value) { append_string(text, value); }
-
 void append_object(std::string& text, std::span<const std::string> keys,
                    const std::function<void(std::string&, std::size_t)>& append_member, std::size_t indent) {
   text += '{';
   append_many_members(text, keys.size(), [&](std::string& part, std::size_t i) {
-    begin_member(part, i == 0, indent);
-    append_key(part, keys[i]);
+    begin_json_member(part, i == 0, indent);
+    append_json_key(part, keys[i]);
     append_member(part, i);
   });
-  end_members(text, keys.empty(), indent, '}');
+  end_json_members(text, keys.empty(), indent, '}');
 }
 
 }  // namespace tgd::detail

@@ -67,8 +67,7 @@ class JsonText {
   }
   void key(std::string_view key) {
     next_line();
-    append_json_string(text_, key);
-    text_ += ": ";
+    append_json_key(text_, key);
   }
   template <class Value>
   void value(const Value& value) {
@@ -82,27 +81,20 @@ class JsonText {
   }
 
  private:
-  static constexpr std::size_t indent_width = 2;
-
   template <class Fill>
   void nest(char open, char close, const Fill& fill) {
     if (in_array_) next_line();
     text_ += open;
-    indent_ += indent_width;
+    indent_ += json_indent;
     const bool was_in_array = std::exchange(in_array_, open == '[');
     const bool was_empty = std::exchange(is_empty_, true);
     fill();
-    indent_ -= indent_width;
-    if (!is_empty_) text_.append("\n").append(indent_, ' ');
-    text_ += close;
+    indent_ -= json_indent;
+    end_json_members(text_, is_empty_, indent_, close);
     in_array_ = was_in_array;
     is_empty_ = was_empty;
   }
-  void next_line() {
-    text_ += is_empty_ ? "\n" : ",\n";
-    text_.append(indent_, ' ');
-    is_empty_ = false;
-  }
+  void next_line() { begin_json_member(text_, std::exchange(is_empty_, false), indent_ - json_indent); }
 
   std::string& text_;
   std::size_t indent_;

@@ -124,9 +124,8 @@ std::string free_tag(const std::string& wanted, const std::vector<SubjectTexts>&
   };
   const auto is_taken = [&](const std::string& tag) {
     for (const SubjectTexts& s : subjects) {
-      for (const std::string_view text :
-           {std::string_view(s.role), s.value, std::string_view(s.feedback), std::string_view(s.constraints),
-            std::string_view(s.instructions), std::string_view(s.momentum), std::string_view(s.rejected)}) {
+      for (const std::string_view text : std::initializer_list<std::string_view>{s.role, s.value, s.feedback, s.constraints,
+                                                                                 s.instructions, s.momentum, s.rejected}) {
         if (has(text, tag)) return true;
       }
     }

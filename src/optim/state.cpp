@@ -442,11 +442,11 @@ json tree_of(const std::vector<KeyedState>& parts, const Save& save) {
 
 template <class Save>
 void append_text_of(std::string& text, const std::vector<KeyedState>& parts, const Save& save) {
-  constexpr std::size_t indent = 2;
+  constexpr std::size_t indent = tgd::detail::json_indent;  // it is a member of the state
   std::vector<std::string> keys;
   for (const KeyedState& part : parts) keys.push_back(part.first);
   const auto append_member = [&](std::string& out, std::size_t i) {
-    JsonText member(out, indent + 2);
+    JsonText member(out, indent + tgd::detail::json_indent);
     save(Saver(member), *parts[i].second);
   };
   tgd::detail::append_object(text, keys, append_member, indent);
@@ -466,13 +466,19 @@ Json save_state(const OptimizerState& state) {
 }
 
 void append_state(std::string& text, const OptimizerState& state) {
-  text += "{\n  \"param_groups\": ";
-  tgd::detail::append_json(text, save_groups(state), 2);
-  text += ",\n  \"records\": ";
-  append_text_of(text, records_of(state), save_record);
-  text += ",\n  \"state\": ";
-  append_text_of(text, buffers_of(state), save_buffer);
-  text += fmt::format(",\n  \"steps\": {},\n  \"version\": {}\n}}", state.steps, state_version);
+  JsonText out(text);
+  out.object([&] {
+    out.key("param_groups");
+    out.value(save_groups(state));
+    out.key("records");
+    append_text_of(text, records_of(state), save_record);
+    out.key("state");
+    append_text_of(text, buffers_of(state), save_buffer);
+    out.key("steps");
+    out.value(state.steps);
+    out.key("version");
+    out.value(state_version);
+  });
 }
 
 void load_state(OptimizerState& state, const Json& saved, const std::map<std::string, lm::ChatModelPtr>& models) {

@@ -62,8 +62,8 @@ class WordRuns {
 
   std::size_t length_;
   std::size_t texts_ = 0;
-  std::bitset<std::size_t{1} << 15U>
-      bits_;  // those of added runs: nearly all others are told from them without a look into the map
+  /// Of the added runs: nearly all others are told from them without a look into the map.
+  std::bitset<std::size_t{1} << 15U> bits_;
   std::unordered_map<std::uint64_t, Seen> added_;
 };
 
