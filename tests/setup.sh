@@ -14,6 +14,8 @@ cmake                 command cmake
 ninja-build           command ninja
 libcurl4-openssl-dev  header  curl/curl.h
 libsqlite3-dev        header  sqlite3.h
+libssl-dev            header  openssl/evp.h
+libre2-dev            header  re2/re2.h
 nlohmann-json3-dev    header  nlohmann/json.hpp
 libfmt-dev            header  fmt/core.h
 libcli11-dev          header  CLI/CLI.hpp
@@ -21,6 +23,8 @@ ca-certificates       certificates
 '
 setup_tests_needs='
 catch2                header  catch2/catch.hpp catch2/catch_all.hpp
+librapidcheck-dev     header  rapidcheck.h
+libvalijson-dev       header  valijson/validator.hpp
 pkg-config            command pkg-config
 dpkg-dev              command dpkg-shlibdeps
 file                  command file
