@@ -53,8 +53,10 @@ class TGD_API LMError : public Error {
     transport,       ///< no usable HTTP answer: refused, reset, timed out, DNS, TLS
     status,          ///< an HTTP status other than 2xx
     malformed,       ///< a 2xx answer that is not a chat completion
-    empty,           ///< a completion without content (refusal, tool call, no choice)
-    truncated,       ///< finish_reason "length": the text is cut off
+    empty,           ///< a completion without content (tool call, no choice)
+    truncated,       ///< the text is cut off by a limit of tokens
+    filtered,        ///< a filter withheld the request or the reply, or the model refused
+    too_long,        ///< the request does not fit the model's window
     cancelled,       ///< the caller asked to stop
     script           ///< a stubbed or replayed model had no answer
   };

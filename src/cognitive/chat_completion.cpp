@@ -152,11 +152,11 @@ class Calls {
   }
 
   void check_complete(const lm::Reply& completion) const {
-    if (completion.finish_reason != "length") return;
+    if (completion.end() != lm::ReplyEnd::cut) return;
     if (options_.args.contains("max_tokens") || options_.args.contains("max_completion_tokens")) return;
-    throw LMError(LMError::Kind::truncated, fmt::format("the reply was cut off (finish_reason \"length\"): \"{}\"; set "
+    throw LMError(LMError::Kind::truncated, fmt::format("the reply was cut off (finish_reason \"{}\"): \"{}\"; set "
                                                         "max_completion_tokens if that is wanted, or allow longer replies",
-                                                        detail::excerpt(completion.content)));
+                                                        completion.finish_reason, detail::excerpt(completion.content)));
   }
 
   void fail(std::size_t item, const std::exception_ptr& error) {

@@ -22,10 +22,10 @@ constexpr std::string_view sample_separator = "\n\n";
 }  // namespace
 
 std::string critique_text(const lm::Reply& reply) {
-  if (reply.finish_reason == "length") {
-    throw LMError(LMError::Kind::truncated, fmt::format("the critique was cut off (finish_reason \"length\"): \"{}\"; allow longer "
+  if (reply.end() == lm::ReplyEnd::cut) {
+    throw LMError(LMError::Kind::truncated, fmt::format("the critique was cut off (finish_reason \"{}\"): \"{}\"; allow longer "
                                                         "replies with max_completion_tokens",
-                                                        excerpt(reply.content)));
+                                                        reply.finish_reason, excerpt(reply.content)));
   }
   return std::string(trim(reply.content));
 }

@@ -36,7 +36,7 @@ std::string packed(const std::string& hexadecimal) {
 
 /// What is kept of an outcome; nothing for errors and for replies that were cut off.
 std::optional<std::string> storable(const Outcome& outcome) {
-  if (!outcome.ok() || outcome.value().finish_reason == "length") return std::nullopt;
+  if (!outcome.ok() || outcome.value().end() != ReplyEnd::whole) return std::nullopt;
   Reply reply = outcome.value();
   if (reply.cached_usage) reply.usage = *std::exchange(reply.cached_usage, std::nullopt);
   try {

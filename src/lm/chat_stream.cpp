@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/text.hpp"
+#include "lm/endpoint_error.hpp"
 #include "lm/excerpt.hpp"
 #include "lm/lenient_json.hpp"
 
@@ -52,8 +53,8 @@ void ChatStream::take_event(const SseEvent& event) {
   if (hides_bytes) chunk = parse_json(hide_invalid_bytes(data));
   if (!chunk) {
     error_ = LMError(Kind::malformed, "an event of the stream is not JSON: " + in_quotes(data), 0, true);
-  } else if (event.name == "error" || !member(*chunk, "error").is_null()) {
-    error_ = error_in_reply(*chunk, data);
+  } else if (event.name == "error" || names_an_error(*chunk)) {
+    error_ = error_in_reply(*chunk);
   } else {
     take_chunk(*chunk, hides_bytes);
   }
@@ -86,6 +87,7 @@ std::string ChatStream::take_choice(Choice& choice, const Value& json, bool hide
   choice.refusal += refusal_of(delta);
   choice.calls_tools = choice.calls_tools || calls_tools(delta);
   if (const std::string reason = text(member(json, "finish_reason")); !reason.empty()) choice.finish_reason = reason;
+  if (!member(json, "error").is_null()) choice.error = endpoint_error_in(0, json).message;
   return added;
 }
 
@@ -111,7 +113,9 @@ Value ChatStream::completion() const {
     Value message = {{"content", nullptr}, {"refusal", choice.refusal}};
     if (choice.has_content) message["content"] = choice.content;
     if (choice.calls_tools) message["tool_calls"] = Value::array({true});
-    choices.push_back({{"message", std::move(message)}, {"finish_reason", choice.finish_reason}});
+    Value ended = {{"message", std::move(message)}, {"finish_reason", choice.finish_reason}};
+    if (choice.error) ended["error"] = *choice.error;
+    choices.push_back(std::move(ended));
   }
   return {{"choices", std::move(choices)}, {"model", model_}, {"usage", usage_}};
 }

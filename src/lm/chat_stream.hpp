@@ -40,6 +40,7 @@ class ChatStream {
     std::string refusal = {};
     bool calls_tools = false;
     std::string finish_reason = {};
+    std::optional<std::string> error = {};  // the reason of the choice's own
     Utf8Joiner joiner = {};
   };
   enum class Form { unknown, json, events };

@@ -1,6 +1,7 @@
 #include "lm/lenient_json.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -70,14 +71,49 @@ std::string without_lone_surrogates(std::string_view json) {
   return result;
 }
 
+// Python's writer knows NaN and infinities, JSON does not: they become null.
+std::string without_infinities(std::string_view json) {
+  constexpr std::array words = {std::string_view("-Infinity"), std::string_view("Infinity"), std::string_view("NaN")};
+  std::string result;
+  result.reserve(json.size());
+  bool in_text = false;
+  for (std::size_t at = 0; at < json.size();) {
+    const auto word =
+        std::find_if(words.begin(), words.end(), [&](std::string_view known) { return json.substr(at).starts_with(known); });
+    if (!in_text && word != words.end()) {
+      result += "null";
+      at += word->size();
+      continue;
+    }
+    const bool escapes = in_text && json[at] == '\\' && at + 1 < json.size();
+    if (json[at] == '"') in_text = !in_text;
+    result += json.substr(at, escapes ? 2 : 1);
+    at += escapes ? 2 : 1;
+  }
+  return result;
+}
+
 }  // namespace
 
 std::optional<Value> parse_json(std::string_view body) {
   Value json = Value::parse(body, nullptr, false);
   if (json.is_discarded()) json = Value::parse(without_lone_surrogates(valid_utf8(body)), nullptr, false);
+  if (json.is_discarded()) json = Value::parse(without_infinities(without_lone_surrogates(valid_utf8(body))), nullptr, false);
   if (json.is_discarded()) return std::nullopt;
   return json;
 }
+
+namespace {
+
+bool is_within(const Value& json, int depth) {
+  if (!json.is_structured()) return true;
+  return depth > 0 &&
+         std::all_of(json.begin(), json.end(), [depth](const Value& inner) { return is_within(inner, depth - 1); });
+}
+
+}  // namespace
+
+bool is_shallow(const Value& json) { return is_within(json, tgd::detail::deepest_nesting); }
 
 std::optional<Value> parse_shallow_json(std::string_view body) {
   if (tgd::detail::nesting(body) > tgd::detail::deepest_nesting) return std::nullopt;

@@ -22,8 +22,12 @@ std::string text(const nlohmann::json& value);
 /// A number as a count: rounded, not below 0; 0 for anything else.
 std::int64_t count(const nlohmann::json& value);
 
-/// Parses JSON. Invalid UTF-8 and halves of characters become U+FFFD; nothing for what is no JSON even so.
+/// Parses JSON. Invalid UTF-8 and halves of characters become U+FFFD, NaN and infinities null; nothing for what is no JSON even
+/// so.
 TGD_API std::optional<nlohmann::json> parse_json(std::string_view body);
+
+/// Whether JSON may be compared, copied and written back.
+bool is_shallow(const nlohmann::json& json);
 
 /// The same for JSON that will be compared, copied or written back: nothing, too, for what is nested too deeply for that.
 TGD_API std::optional<nlohmann::json> parse_shallow_json(std::string_view body);

@@ -29,6 +29,10 @@ std::string type_of(const LMError& error) {
       return "empty";
     case LMError::Kind::truncated:
       return "truncated";
+    case LMError::Kind::filtered:
+      return "filtered";
+    case LMError::Kind::too_long:
+      return "too_long";
     case LMError::Kind::cancelled:
       return "cancelled";
     case LMError::Kind::script:

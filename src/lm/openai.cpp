@@ -377,13 +377,20 @@ bool OpenAI::Impl::try_without_stream_options(const CallPtr& call, const HttpRes
 }
 
 std::optional<Outcome> OpenAI::Impl::try_again(const CallPtr& call, const HttpResult& result, const LMError& plain) {
-  const auto wait =
+  // What headers ask for goes before what a message says in words.
+  auto wait =
       detail::requested_wait(result.header("retry-after"), result.header("retry-after-ms"), std::chrono::system_clock::now());
+  if (!wait) wait = plain.retry_after();
   const LMError error(plain.kind(), plain.what(), plain.status(), plain.retryable(), wait);
   const double chance = std::uniform_real_distribution<double>(0, 1)(random);
   const auto delay = detail::next_delay(retry, error, call->history, chance);
   const auto now = Clock::now();
   if (error.status() == 429 && wait && *wait <= retry.longest_wait) http.pause(now + *wait);
+  if (!delay && wait && *wait > retry.longest_wait && error.retryable()) {
+    return failure(*call, with_remark(error, "the endpoint asks to wait for " + detail::in_seconds(*wait) +
+                                                 ", which is longer than is allowed (max_retry_after, " +
+                                                 detail::in_seconds(retry.longest_wait) + ")"));
+  }
   if (!delay) return failure(*call, error);
   if (call->stream && call->stream->gave_text) {
     return failure(*call, with_remark(error, "not tried again, because part of the reply was given out already"));

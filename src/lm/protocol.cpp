@@ -1,15 +1,15 @@
 #include "lm/protocol.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <iterator>
 #include <optional>
 #include <utility>
 
+#include "lm/endpoint_error.hpp"
 #include "lm/excerpt.hpp"
 #include "lm/lenient_json.hpp"
-#include "lm/retry.hpp"
+#include "lm/reply_end.hpp"
 
 namespace tgd::lm::detail {
 
@@ -66,12 +66,9 @@ namespace {
 
 LMError no_content(const Value& message, const std::string& finish_reason) {
   if (const std::string refusal = refusal_of(message); !refusal.empty()) {
-    return {Kind::empty, "the model refused to answer: " + in_quotes(refusal)};
+    return {Kind::filtered, "the model refused to answer: " + in_quotes(refusal)};
   }
-  if (calls_tools(message)) {
-    return {Kind::empty, "the model called a tool instead of answering; remove \"tools\" from the completion arguments"};
-  }
-  if (finish_reason == "content_filter") return {Kind::empty, "a content filter withheld the reply"};
+  if (calls_tools(message)) return *bad_end(ReplyEnd::tool, finish_reason);
   return {Kind::empty, "the reply has no content (finish_reason " + in_quotes(finish_reason) + ")", 0, true};
 }
 
@@ -99,9 +96,12 @@ std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body) 
   reply.model = text(member(json, "model"));
 
   std::optional<std::string> content = content_of(message);
-  const bool withheld = content.value_or("").empty() && (!refusal_of(message).empty() || calls_tools(message));
-  // "length" without any text: the limit was used up by hidden reasoning. That is for the caller to judge.
-  if (withheld || (!content && reply.finish_reason != "length")) return no_content(message, reply.finish_reason);
+  const bool has_text = !content.value_or("").empty();
+  const EndOfReply ending = end_of_reply(first, has_text);
+  if (auto error = bad_end(ending.end, reply.finish_reason, ending.reason)) return *std::move(error);
+  const bool withheld = !has_text && (!refusal_of(message).empty() || calls_tools(message));
+  // Cut without any text: the limit was used up by hidden reasoning. That is for the caller to judge.
+  if (withheld || (!content && ending.end != ReplyEnd::cut)) return no_content(message, reply.finish_reason);
   reply.content = std::move(content).value_or("");
 
   for (std::size_t i = 1; i < choices.size(); ++i) {
@@ -112,38 +112,36 @@ std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body) 
 
 // ---- Errors ----------------------------------------------------------------------------------------------------------
 
-// The message in an error body, in the shapes that servers use: {"error": {"message"}}, {"error"}, {"message"}, {"detail"};
-// the whole body where there is none of these.
-std::string_view error_message(const Value& json, std::string_view body) {
-  const Value& error = member(json, "error");
-  for (const Value* candidate : {&member(error, "message"), &error, &member(json, "message"), &member(json, "detail")}) {
-    if (candidate->is_string()) return candidate->get_ref<const std::string&>();
-  }
-  return body;
-}
-
-// "server_error", "overloaded_error", "rate_limit_exceeded", …
-bool names_passing_trouble(std::string_view name) {
-  constexpr std::array words = {"server_error", "overloaded", "rate_limit", "timeout", "unavailable"};
-  return std::any_of(words.begin(), words.end(), [&](const char* word) { return name.find(word) != std::string_view::npos; });
-}
-
-// Money that ran out is reported like a rate limit, but waiting does not bring it back.
-bool is_out_of_quota(const Value& json) {
-  const Value& error = member(json, "error");
-  return text(member(error, "code")) == "insufficient_quota" || text(member(error, "type")) == "insufficient_quota";
+LMError error_of(const EndpointError& trouble, Kind otherwise, const std::string& message) {
+  const Kind kind = trouble.cause == EndpointError::Cause::filtered   ? Kind::filtered
+                    : trouble.cause == EndpointError::Cause::too_long ? Kind::too_long
+                                                                      : otherwise;
+  return {kind, message, trouble.status, trouble.may_pass, trouble.wait};
 }
 
 }  // namespace
 
 // Some gateways answer 200 and put the error into the body.
-LMError error_in_reply(const Value& json, std::string_view body) {
-  const Value& error = member(json, "error");
-  const Value& code = member(error, "code");
-  const int status = code.is_number_integer() ? static_cast<int>(std::min<std::int64_t>(count(code), 999)) : 0;
-  const bool retryable =
-      is_worth_retrying(status) || names_passing_trouble(text(code)) || names_passing_trouble(text(member(error, "type")));
-  return {Kind::malformed, "the reply holds an error: " + in_quotes(error_message(json, body)), status, retryable};
+LMError error_in_reply(const Value& json) {
+  const EndpointError trouble = endpoint_error_in(0, json);
+  return error_of(trouble, Kind::malformed, "the reply holds an error: " + in_quotes(trouble.message));
+}
+
+std::optional<LMError> bad_end(ReplyEnd end, std::string_view word, std::string_view reason) {
+  const std::string why = reason.empty() ? " (finish_reason " + in_quotes(word) + ")" : ": " + in_quotes(reason);
+  switch (end) {
+    case ReplyEnd::filtered:
+      return LMError(Kind::filtered, "a content filter withheld the reply" + why);
+    case ReplyEnd::failed:
+      return LMError(Kind::malformed, "the endpoint gave up in the middle of the reply" + why, 0, true);
+    case ReplyEnd::tool:
+      return LMError(Kind::empty,
+                     "the model called a tool instead of answering; remove \"tools\" from the completion arguments");
+    case ReplyEnd::whole:
+    case ReplyEnd::cut:
+      break;
+  }
+  return std::nullopt;
 }
 
 namespace {
@@ -213,17 +211,17 @@ ParsedReply parse_reply(std::string_view body, bool delimited) {
   }
   const Usage usage = usage_of(*json);
   if (member(*json, "choices").is_array()) return read_completion(*json, body);
-  if (!member(*json, "error").is_null()) return {error_in_reply(*json, body), usage};
+  if (names_an_error(*json)) return {error_in_reply(*json), usage};
   return {LMError(Kind::malformed, "the reply is not a chat completion, it has no choices: " + in_quotes(body), 0, true),
           usage};
 }
 
 LMError status_error(int status, std::string_view body, std::string_view model, std::string_view location) {
-  const Value json = parse_json(body).value_or(Value());
+  const EndpointError trouble = read_endpoint_error(status, body);
   std::string message = "HTTP status " + std::to_string(status);
-  if (const std::string shown = excerpt(error_message(json, body)); !shown.empty()) message += ": \"" + shown + '"';
+  if (const std::string shown = excerpt(trouble.message); !shown.empty()) message += ": \"" + shown + '"';
   if (const std::string advice = hint(status, model, location); !advice.empty()) message += "; " + advice;
-  return {Kind::status, message, status, is_worth_retrying(status) && !is_out_of_quota(json)};
+  return error_of(trouble, Kind::status, message);
 }
 
 }  // namespace tgd::lm::detail

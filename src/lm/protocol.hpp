@@ -41,7 +41,11 @@ ParsedReply parse_reply(std::string_view body, bool delimited);
 ParsedReply read_completion(const nlohmann::json& completion, std::string_view body);
 
 /// Explains JSON that says that something went wrong, although the status was 2xx.
-LMError error_in_reply(const nlohmann::json& json, std::string_view body);
+LMError error_in_reply(const nlohmann::json& json);
+
+/// Why a reply that ended so is none, for the ends that no caller can make use of; nothing for a whole one and a cut one.
+/// `reason`: as the endpoint gives it.
+std::optional<LMError> bad_end(ReplyEnd end, std::string_view word, std::string_view reason = {});
 
 /// Parts of a message, or of a chunk's delta. Content is a string or a list of parts; nothing when there is none to read.
 std::optional<std::string> content_of(const nlohmann::json& message);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include <curl/curl.h>
+#include <fmt/format.h>
 
 #include "core/text.hpp"
 
@@ -78,7 +79,7 @@ bool is_unusable(const LMError& error) {
 }  // namespace
 
 bool is_worth_retrying(int status) {
-  return status == 408 || status == 409 || status == 429 || (status >= 500 && status < 600);
+  return status == 408 || status == 409 || status == 429 || status == 499 || (status >= 500 && status < 600);
 }
 
 std::optional<milliseconds> requested_wait(std::string_view retry_after, std::string_view retry_after_ms,
@@ -102,6 +103,63 @@ std::optional<milliseconds> reset_time(std::string_view text) {
   return wait_of(sum);
 }
 
+namespace {
+
+// Takes "2.5s", "26 seconds" or "1m30s" off the front of `text`.
+std::optional<milliseconds> take_duration(std::string_view& text) {
+  constexpr std::array words = {
+      Unit{"milliseconds", 1}, Unit{"millisecond", 1},  Unit{"msec", 1},          Unit{"ms", 1},
+      Unit{"seconds", 1000},   Unit{"second", 1000},    Unit{"secs", 1000},       Unit{"sec", 1000},
+      Unit{"s", 1000},         Unit{"minutes", 60'000}, Unit{"minute", 60'000},   Unit{"mins", 60'000},
+      Unit{"min", 60'000},     Unit{"m", 60'000},       Unit{"hours", 3'600'000}, Unit{"hour", 3'600'000},
+      Unit{"hr", 3'600'000},   Unit{"h", 3'600'000},    Unit{"days", 86'400'000}, Unit{"day", 86'400'000},
+      Unit{"d", 86'400'000}};
+  std::optional<double> sum;
+  while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
+    std::string_view rest = text;
+    const std::optional<double> count = take_number(rest);
+    if (!count) break;
+    rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+    const auto unit = std::find_if(words.begin(), words.end(), [&](const Unit& word) { return rest.starts_with(word.name); });
+    if (unit == words.end()) break;
+    rest.remove_prefix(unit->name.size());
+    if (!rest.empty() && rest.front() >= 'a' && rest.front() <= 'z') break;  // "5 meters", not "5 m"
+    sum = sum.value_or(0) + *count * unit->milliseconds;
+    text = rest;
+  }
+  return sum ? std::optional(wait_of(*sum)) : std::nullopt;
+}
+
+// What stands before a number that says how long to wait.
+bool asks_to_wait(std::string_view before) {
+  constexpr std::size_t near = 40;
+  constexpr std::array words = {"try again",       "retry", "wait",     "come back", "available in",
+                                "available again", "reset", "again in", "after"};
+  if (before.size() > near) before.remove_prefix(before.size() - near);
+  return std::any_of(words.begin(), words.end(), [&](const char* word) { return before.find(word) != std::string_view::npos; });
+}
+
+}  // namespace
+
+std::optional<milliseconds> wait_named_in(std::string_view message) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  std::optional<milliseconds> longest_named;
+  for (std::size_t at = 0; at < message.size();) {
+    if (!is_digit(message[at])) {
+      ++at;
+      continue;
+    }
+    std::string_view rest = message.substr(at);
+    const std::optional<milliseconds> wait = take_duration(rest);
+    if (wait && asks_to_wait(message.substr(0, at))) longest_named = std::max(longest_named.value_or(*wait), *wait);
+    const std::size_t next = wait ? message.size() - rest.size() : at + 1;
+    at = std::max(next, std::min(message.find_first_not_of("0123456789.", at), message.size()));
+  }
+  return longest_named;
+}
+
+std::string in_seconds(milliseconds wait) { return fmt::format("{:g} s", static_cast<double>(wait.count()) / 1000); }
+
 std::optional<std::int64_t> remaining_count(std::string_view text) {
   text = tgd::detail::trim(text);
   const std::optional<double> value = take_number(text);
@@ -114,9 +172,10 @@ std::optional<milliseconds> next_delay(const RetryPolicy& policy, const LMError&
   if (!error.retryable() || history.retries >= policy.max_retries) return std::nullopt;
   // An answer that arrived whole and is still unusable hardly changes: once more is enough.
   if (is_unusable(error) && history.unusable > 1) return std::nullopt;
-  if (!error.retry_after()) return scaled(backoff_limit(policy, history.retries), random);
+  const milliseconds backoff = scaled(backoff_limit(policy, history.retries), random);
+  if (!error.retry_after()) return backoff;
   if (*error.retry_after() > policy.longest_wait) return std::nullopt;
-  return *error.retry_after() + scaled(policy.base, random);
+  return std::max(backoff, *error.retry_after() + scaled(policy.base, random));
 }
 
 }  // namespace tgd::lm::detail

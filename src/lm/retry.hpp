@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <tgd/error.hpp>
@@ -25,7 +26,7 @@ struct RetryHistory {
   int unusable = 0;  ///< answers that arrived whole but were no completion
 };
 
-/// Whether a status other than 2xx may go away by itself: 408, 409, 429, 5xx.
+/// Whether a status other than 2xx may go away by itself: 408, 409, 429, 499, 5xx.
 bool is_worth_retrying(int status);
 
 /// What the headers ask for: `retry_after_ms` in milliseconds, else `retry_after` in seconds or as an HTTP date. Empty texts
@@ -37,12 +38,20 @@ std::optional<milliseconds> requested_wait(std::string_view retry_after, std::st
 /// of seconds. Rounded up; nothing for what cannot be read.
 std::optional<milliseconds> reset_time(std::string_view text);
 
+/// The longest wait that a message asks for in words: "try again in 2.5s", "retry after 26 seconds", "wait 1m30s". `message` is in
+/// lower case; nothing when it asks for none.
+std::optional<milliseconds> wait_named_in(std::string_view message);
+
+/// "3600 s", "2.5 s"
+std::string in_seconds(milliseconds wait);
+
 /// What x-ratelimit-remaining-* headers say; nothing for what is no count.
 std::optional<std::int64_t> remaining_count(std::string_view text);
 
 /// The delay before the next attempt, or nothing when the call has failed for good. `random` is from [0, 1).
 /// Backoff is exponential with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/);
-/// a wait that the endpoint asked for is never undercut, and spread by up to `base` so that not all come back at once.
+/// a wait that the endpoint asked for is never undercut, and spread by up to `base` so that not all come back at once; one that is
+/// shorter than backoff itself ("Retry-After: 0") does not shorten it.
 std::optional<milliseconds> next_delay(const RetryPolicy& policy, const LMError& error, const RetryHistory& history,
                                        double random);
 

@@ -36,6 +36,7 @@ void SseParser::take_line(std::string_view line, const OnEvent& on_event) {
   if (first_line_ && line.starts_with(byte_order_mark)) line.remove_prefix(byte_order_mark.size());
   first_line_ = false;
   if (line.empty()) return give_out(on_event);
+  if (line.starts_with('{')) return take_bare(line, on_event);
   const std::size_t colon = std::min(line.find(':'), line.size());
   std::string_view value = line.substr(std::min(colon + 1, line.size()));
   if (value.starts_with(' ')) value.remove_prefix(1);
@@ -47,11 +48,23 @@ void SseParser::take_field(std::string_view name, std::string_view value) {
     if (has_data_) event_.data += '\n';
     event_.data += value;
     has_data_ = true;
+  } else if (name == "error") {
+    event_.name = name;
+    event_.data = value;
+    has_data_ = true;
   } else if (name == "event") {
     event_.name = value;
   } else if (name == "id" && value.find('\0') == std::string_view::npos) {
     event_.id = value;
   }
+}
+
+// JSON without a field's name, as some servers write an error into a stream, is an event of its own.
+void SseParser::take_bare(std::string_view line, const OnEvent& on_event) {
+  give_out(on_event);
+  event_.data = line;
+  has_data_ = true;
+  give_out(on_event);
 }
 
 void SseParser::give_out(const OnEvent& on_event) {

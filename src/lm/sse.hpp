@@ -19,7 +19,8 @@ class SseParser {
   using OnEvent = std::function<void(const SseEvent&)>;
 
   /// Lines may end with CR, LF or CRLF; a byte order mark at the beginning is skipped. Comments, unknown fields and events
-  /// without data are left out.
+  /// without data are left out. Beyond the format: a field "error" is an event of that name with its value as data, and a line of
+  /// bare JSON one without a name.
   void feed(std::string_view bytes, const OnEvent& on_event);
   /// At the end of the stream: gives out the last event also when no blank line follows it.
   void finish(const OnEvent& on_event);
@@ -27,6 +28,7 @@ class SseParser {
  private:
   void take_line(std::string_view line, const OnEvent& on_event);
   void take_field(std::string_view name, std::string_view value);
+  void take_bare(std::string_view line, const OnEvent& on_event);
   void give_out(const OnEvent& on_event);
 
   std::string line_;       // the beginning of a line whose end has not arrived

@@ -219,12 +219,13 @@ std::variant<std::string, UnusableReply> read_value(const lm::Reply& reply, cons
   };
   const bool is_alone = question.other_tags.empty();
   // What comes before the end of a reply with several values may be whole.
-  if (is_alone && reply.finish_reason == "length") return failed(Problem::cut_off);
-  if (is_alone && reply.finish_reason == "content_filter") return failed(Problem::filtered);
+  const bool is_cut = reply.end() == lm::ReplyEnd::cut;
+  if (is_alone && is_cut) return failed(Problem::cut_off);
+  if (is_alone && reply.end() == lm::ReplyEnd::filtered) return failed(Problem::filtered);
   const auto read = value_between(reply.content, question);
   if (const Problem* problem = std::get_if<Problem>(&read)) {
     const bool is_missing = *problem == Problem::no_value || *problem == Problem::no_closing_tag;
-    return failed(is_missing && reply.finish_reason == "length" ? Problem::cut_off : *problem);
+    return failed(is_missing && is_cut ? Problem::cut_off : *problem);
   }
   const std::string_view inside = std::get<std::string_view>(read);
   const bool may_have_fence = question.old_value.find(fence) != std::string_view::npos;

@@ -10,8 +10,9 @@ namespace tgd::test {
 
 inline LMError::Kind kind_named(const std::string& name) {
   using Kind = LMError::Kind;
-  static const std::map<std::string, Kind> kinds = {
-      {"transport", Kind::transport}, {"status", Kind::status}, {"malformed", Kind::malformed}, {"empty", Kind::empty}};
+  static const std::map<std::string, Kind> kinds = {{"transport", Kind::transport}, {"status", Kind::status},
+                                                    {"malformed", Kind::malformed}, {"empty", Kind::empty},
+                                                    {"filtered", Kind::filtered},   {"too_long", Kind::too_long}};
   return kinds.at(name);
 }
 

@@ -126,14 +126,14 @@ TEST_CASE("Long replies are bounded by an option", "[lm][faults]") {
 }
 
 TEST_CASE("A reply without text says why, and its tokens are counted", "[lm][faults]") {
-  const auto [message, reason] = GENERATE(table<std::string, std::string>({
-      {R"({"content":null,"refusal":"I will not."})", "I will not."},
-      {R"({"content":null,"tool_calls":[{"id":"1","type":"function"}]})", "tool"},
+  const auto [message, kind, reason] = GENERATE(table<std::string, Kind, std::string>({
+      {R"({"content":null,"refusal":"I will not."})", Kind::filtered, "I will not."},
+      {R"({"content":null,"tool_calls":[{"id":"1","type":"function"}]})", Kind::empty, "tool"},
   }));
   HttpServer server(replies({{.body = R"({"choices":[{"message":)" + message + R"(}],"usage":{"prompt_tokens":9}})"}}));
   OpenAI client(options_for(server.url()));
   const Outcome outcome = client.try_chat_all({ask("x")}).front();
-  CHECK(error_of(outcome).kind() == Kind::empty);
+  CHECK(error_of(outcome).kind() == kind);
   CHECK_THAT(outcome.error_message(), ContainsSubstring(reason));
   CHECK(outcome.usage() == Usage{.calls = 1, .attempts = 1, .reported = 1, .prompt_tokens = 9});
 }

@@ -269,7 +269,7 @@ TEST_CASE("An error quotes the endpoint, says where it came from and what to do"
       {{.status = 400, .body = error_body("unknown argument foo")}, Kind::status, {"400", "unknown argument foo"}},
       {{.status = 401, .body = error_body("bad key")}, Kind::status, {"401", "bad key", "OPENAI_API_KEY"}},
       {{.status = 404, .body = error_body("no such model")}, Kind::status, {"404", "no such model", "\"m\"", "base_url"}},
-      {{.status = 403, .body = "<html>no</html>"}, Kind::status, {"403", "<html>no</html>"}},
+      {{.status = 403, .body = "<html>no</html>"}, Kind::status, {"403", "\"no\""}},
       {{.status = 302, .headers = {{"Location", "https://elsewhere.example/"}}},
        Kind::status,
        {"302", "https://elsewhere.example/", "not followed"}},

@@ -84,6 +84,13 @@ TEST_CASE("Headers say when a limit starts anew and what is left of it", "[lm][r
   }
 }
 
+TEST_CASE("Waits are named in words", "[lm][retry]") {
+  for (const json& row : tgd::test::table("lm/retries.json").at("words")) {
+    CAPTURE(row);
+    CHECK(tgd::lm::detail::wait_named_in(row[0].get<std::string>()) == optional_ms(row[1]));
+  }
+}
+
 TEST_CASE("The next delay follows from the error, the history and the dice", "[lm][retry]") {
   const json table = tgd::test::table("lm/retries.json");
   const RetryPolicy policy = policy_of(table.at("policy"));

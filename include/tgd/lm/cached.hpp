@@ -11,7 +11,7 @@
 // Who asks, timeouts, keys and "stream" do not count. The texts of requests are not in the file, those of replies are.
 //
 // A hit's usage has calls = 1 and nothing else, since nothing was sent; Reply::cached_usage says what the answer had used.
-// Not stored: errors, and replies that were cut off (finish_reason "length").
+// Not stored: errors, and replies that did not end well (ReplyEnd).
 // Requests that are equal and in flight at the same time are sent once, and all of them get the answer; the first one carries the
 // usage. A cancelled call leaves the others alone. Streamed calls are sent on their own, and their replies are stored as well.
 //

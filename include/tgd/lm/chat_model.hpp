@@ -64,14 +64,26 @@ struct Request {
   std::uint64_t sample = 0;
 };
 
-struct Reply {
+/// What the end of a reply means, whatever word the endpoint has for it.
+enum class ReplyEnd {
+  whole,     ///< all that the model had to say
+  cut,       ///< a limit of tokens, or the end of the model's window, came first
+  filtered,  ///< a filter withheld it or broke it off, or the model refused
+  failed,    ///< the endpoint gave up in the middle
+  tool       ///< the model called a tool instead of answering
+};
+
+struct TGD_API Reply {
   std::string content = {};
-  std::string finish_reason = {};              ///< "stop", "length", …; empty when the endpoint gave none
+  std::string finish_reason = {};              ///< the endpoint's own word: "stop", "length", …; empty when it gave none
   std::string model = {};                      ///< as the endpoint names it
   Usage usage = {};                            ///< of this call, all its attempts included
   std::vector<std::string> alternatives = {};  ///< the further choices when `n` > 1 was asked for
   /// Present when a cache gave the reply and nothing was sent: what it had used when it was asked for. `usage` holds no tokens.
   std::optional<Usage> cached_usage = {};
+
+  /// What `finish_reason` means, in all vendors' words. A word that nobody knows ends a reply well only where there is text.
+  ReplyEnd end() const;
 };
 
 /// A reply or the error that came instead.

@@ -108,8 +108,8 @@ struct TGDOptions {
 /// Why a reply could not be used.
 struct UnusableReply {
   enum class Problem {
-    cut_off,   ///< finish_reason "length"
-    filtered,  ///< finish_reason "content_filter"
+    cut_off,   ///< lm::ReplyEnd::cut
+    filtered,  ///< lm::ReplyEnd::filtered
     no_value,  ///< neither answer tag
     no_opening_tag,
     no_closing_tag,
