@@ -1,96 +1,43 @@
 #include "core/sha256.hpp"
 
 #include <array>
-#include <bit>
 #include <cstddef>
-#include <cstdint>
+#include <iterator>
 
 #include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <tgd/error.hpp>
 
 namespace tgd::detail {
 
 namespace {
 
-using Digest = std::array<std::uint32_t, 8>;
+using Digest = std::array<unsigned char, 32>;
 
-constexpr std::size_t block_size = 64;
-
-constexpr Digest start = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-
-// clang-format off
-constexpr std::array<std::uint32_t, 64> round_constants = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
-// clang-format on
-
-std::uint32_t big_endian_word(std::string_view block, std::size_t index) {
-  std::uint32_t word = 0;
-  for (std::size_t i = 0; i < 4; ++i) word = (word << 8U) | static_cast<unsigned char>(block[4 * index + i]);
-  return word;
-}
-
-std::array<std::uint32_t, 64> schedule(std::string_view block) {
-  std::array<std::uint32_t, 64> w{};
-  for (std::size_t i = 0; i < 16; ++i) w[i] = big_endian_word(block, i);
-  for (std::size_t i = 16; i < 64; ++i) {
-    const std::uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3U);
-    const std::uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10U);
-    w[i] = w[i - 16] + s0 + w[i - 7] + s1;
+Digest digest_of(std::string_view bytes) {
+  Digest digest{};
+  unsigned size = 0;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1 || size != digest.size()) {
+    throw StateError("OpenSSL gives no SHA-256 here; its configuration has to allow it");
   }
-  return w;
-}
-
-void add_block(Digest& digest, std::string_view block) {
-  const std::array<std::uint32_t, 64> w = schedule(block);
-  auto [a, b, c, d, e, f, g, h] = digest;
-  for (std::size_t i = 0; i < 64; ++i) {
-    const std::uint32_t s1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
-    const std::uint32_t choice = (e & f) ^ (~e & g);
-    const std::uint32_t t1 = h + s1 + choice + round_constants[i] + w[i];
-    const std::uint32_t s0 = std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22);
-    const std::uint32_t majority = (a & b) ^ (a & c) ^ (b & c);
-    h = g;
-    g = f;
-    f = e;
-    e = d + t1;
-    d = c;
-    c = b;
-    b = a;
-    a = t1 + s0 + majority;
-  }
-  const Digest change = {a, b, c, d, e, f, g, h};
-  for (std::size_t i = 0; i < digest.size(); ++i) digest[i] += change[i];
-}
-
-/// The rest of the message behind its last whole block, a one bit, zeros, and the length of the message in bits.
-std::string padded(std::string_view rest, std::size_t message_size) {
-  std::string block(rest);
-  block.push_back('\x80');
-  while (block.size() % block_size != block_size - 8) block.push_back('\0');
-  const std::uint64_t bits = std::uint64_t{message_size} * 8;
-  for (int shift = 56; shift >= 0; shift -= 8)
-    block.push_back(static_cast<char>((bits >> static_cast<unsigned>(shift)) & 0xffU));
-  return block;
+  return digest;
 }
 
 }  // namespace
 
 std::string sha256(std::string_view bytes) {
-  Digest digest = start;
-  const std::size_t whole = bytes.size() / block_size * block_size;
-  for (std::size_t at = 0; at < whole; at += block_size) add_block(digest, bytes.substr(at, block_size));
-  const std::string tail = padded(bytes.substr(whole), bytes.size());
-  for (std::size_t at = 0; at < tail.size(); at += block_size) add_block(digest, std::string_view(tail).substr(at, block_size));
-
   std::string text;
-  for (const std::uint32_t word : digest) text += fmt::format("{:08x}", word);
+  text.reserve(2 * Digest{}.size());
+  for (const unsigned char byte : digest_of(bytes)) fmt::format_to(std::back_inserter(text), "{:02x}", byte);
   return text;
+}
+
+std::string sha256_base64(std::string_view bytes) {
+  const Digest digest = digest_of(bytes);
+  std::array<unsigned char, (Digest{}.size() + 2) / 3 * 4 + 1> text{};  // with the zero that EVP_EncodeBlock ends it by
+  const int size = EVP_EncodeBlock(text.data(), digest.data(), static_cast<int>(digest.size()));
+  return {text.begin(), text.begin() + size};
 }
 
 }  // namespace tgd::detail

@@ -30,3 +30,8 @@ TEST_CASE("sha256 pads messages of every length around a block", "[sha256]") {
   CAPTURE(row.size);
   CHECK(sha256(std::string(row.size, '\xff')) == row.digest);
 }
+
+TEST_CASE("sha256 in base64 is the digest, padded", "[sha256]") {
+  CHECK(tgd::detail::sha256_base64("") == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+  CHECK(tgd::detail::sha256_base64("abc") == "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
+}

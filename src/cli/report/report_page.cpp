@@ -10,26 +10,6 @@ namespace tgd::cli {
 
 namespace {
 
-/// The value of a hexadecimal digit.
-unsigned digit(char hex) { return static_cast<unsigned>(hex <= '9' ? hex - '0' : hex - 'a' + 10); }
-
-std::string base64_of_hex(std::string_view hex) {
-  constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string result;
-  unsigned bits = 0;
-  unsigned count = 0;
-  for (const char c : hex) {
-    bits = (bits << 4U) | digit(c);
-    count += 4;
-    if (count < 6) continue;
-    count -= 6;
-    result += letters[(bits >> count) & 63U];
-  }
-  if (count > 0) result += letters[(bits << (6 - count)) & 63U];
-  result.append((4 - result.size() % 4) % 4, '=');
-  return result;
-}
-
 /// In the order in which they need each other; the last one draws.
 std::string script() {
   std::string text;
@@ -70,7 +50,7 @@ std::string script_json(const OrderedJson& json) {
   return text;
 }
 
-std::string content_hash(std::string_view text) { return "sha256-" + base64_of_hex(tgd::detail::sha256(text)); }
+std::string content_hash(std::string_view text) { return "sha256-" + tgd::detail::sha256_base64(text); }
 
 std::string report_html(const RunRecord& record) {
   const std::string code = script();
