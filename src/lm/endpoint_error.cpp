@@ -344,8 +344,9 @@ EndpointError judged(int status, std::string message, const Signs& signs) {
   } else if (is_overload(error.status, signs, lowered)) {
     error.cause = Cause::overload;
   }
-  error.may_pass = error.cause == Cause::overload ||
-                   (error.cause == Cause::other && (is_worth_retrying(error.status) || names_passing_trouble(signs)));
+  error.may_pass =
+      error.cause == Cause::overload ||
+      (error.cause == Cause::other && (is_worth_retrying(error.status) || (is_answer && names_passing_trouble(signs))));
   return error;
 }
 
