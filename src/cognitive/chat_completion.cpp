@@ -154,6 +154,12 @@ class Calls {
   void check_complete(const lm::Reply& completion) const {
     if (completion.end() != lm::ReplyEnd::cut) return;
     if (options_.args.contains("max_tokens") || options_.args.contains("max_completion_tokens")) return;
+    if (completion.content.empty() && !completion.reasoning.empty()) {
+      throw LMError(LMError::Kind::truncated,
+                    fmt::format("the reply was cut off while the model was thinking (finish_reason \"{}\"): \"{}\"; allow longer "
+                                "replies with max_completion_tokens, or less thinking (reasoning_effort)",
+                                completion.finish_reason, detail::excerpt(completion.reasoning)));
+    }
     throw LMError(LMError::Kind::truncated, fmt::format("the reply was cut off (finish_reason \"{}\"): \"{}\"; set "
                                                         "max_completion_tokens if that is wanted, or allow longer replies",
                                                         completion.finish_reason, detail::excerpt(completion.content)));

@@ -69,7 +69,7 @@ void ChatStream::take_chunk(const Value& chunk, bool hides_bytes) {
     const Value& number = member(choices[i], "index");
     const std::int64_t index = number.is_number_integer() ? count(number) : static_cast<std::int64_t>(i);
     const std::string added = take_choice(choices_[index], choices[i], hides_bytes);
-    if (index == 0) fresh_ += added;
+    if (index == 0) fresh_ += visible(added);
   }
 }
 
@@ -84,6 +84,7 @@ std::string ChatStream::take_choice(Choice& choice, const Value& json, bool hide
     choice.has_content = true;
     choice.content += added;
   }
+  choice.reasoning += reasoning_of(delta);
   choice.refusal += refusal_of(delta);
   choice.calls_tools = choice.calls_tools || calls_tools(delta);
   if (const std::string reason = text(member(json, "finish_reason")); !reason.empty()) choice.finish_reason = reason;
@@ -110,7 +111,7 @@ std::optional<LMError> ChatStream::problem(const std::optional<LMError>& broken)
 Value ChatStream::completion() const {
   Value choices = Value::array();
   for (const auto& [index, choice] : choices_) {
-    Value message = {{"content", nullptr}, {"refusal", choice.refusal}};
+    Value message = {{"content", nullptr}, {"refusal", choice.refusal}, {"reasoning_content", choice.reasoning}};
     if (choice.has_content) message["content"] = choice.content;
     if (choice.calls_tools) message["tool_calls"] = Value::array({true});
     Value ended = {{"message", std::move(message)}, {"finish_reason", choice.finish_reason}};
@@ -122,7 +123,7 @@ Value ChatStream::completion() const {
 
 ChatStream::Ending ChatStream::finish(bool delimited, const std::optional<LMError>& broken) {
   if (form_ == Form::json) {
-    Ending ending{.parsed = broken ? ParsedReply{*broken, {}} : parse_reply(body_, delimited)};
+    Ending ending{.parsed = broken ? ParsedReply{*broken, {}} : parse_reply(body_, delimited, thoughts_)};
     if (const auto* reply = std::get_if<Reply>(&ending.parsed.result)) ending.rest = reply->content;
     return ending;
   }
@@ -131,9 +132,9 @@ ChatStream::Ending ChatStream::finish(bool delimited, const std::optional<LMErro
   for (auto& [index, choice] : choices_) {
     const std::string half = choice.joiner.finish();
     choice.content += half;
-    if (index == 0) fresh_ += half;
+    if (index == 0) fresh_ += visible(half) + filter_.finish();
   }
-  Ending ending{.parsed = read_completion(completion(), body_)};
+  Ending ending{.parsed = read_completion(completion(), body_, thoughts_)};
   if (const auto error = problem(broken)) ending.parsed.result = *error;
   const auto* reply = std::get_if<Reply>(&ending.parsed.result);
   // Without a choice of number 0 nothing was returned yet.

@@ -14,12 +14,15 @@
 
 #include "lm/protocol.hpp"
 #include "lm/sse.hpp"
+#include "lm/thoughts.hpp"
 #include "lm/utf8.hpp"
 
 namespace tgd::lm::detail {
 
 class ChatStream {
  public:
+  explicit ChatStream(Thoughts thoughts = Thoughts::strip) : thoughts_(thoughts) {}
+
   /// Reads further bytes of the body. Returns what they add to the text of the first choice: whole characters.
   std::string feed(std::string_view bytes);
 
@@ -37,6 +40,7 @@ class ChatStream {
   struct Choice {
     std::string content = {};
     bool has_content = false;
+    std::string reasoning = {};  // of a field of its own
     std::string refusal = {};
     bool calls_tools = false;
     std::string finish_reason = {};
@@ -53,6 +57,10 @@ class ChatStream {
   std::optional<LMError> problem(const std::optional<LMError>& broken) const;
   nlohmann::json completion() const;
 
+  std::string visible(std::string_view added) { return thoughts_ == Thoughts::keep ? std::string(added) : filter_.take(added); }
+
+  Thoughts thoughts_;
+  ThoughtFilter filter_;  // of the first choice
   Form form_ = Form::unknown;
   std::string body_;  // all of it as long as it may be JSON, else its beginning, to be quoted
   SseParser parser_;

@@ -111,7 +111,7 @@ Json shown(const Headers& named_values) {
 // What a streamed call has besides.
 struct Stream {
   ChatModel::OnText on_text;
-  detail::ChatStream reading = {};
+  detail::ChatStream reading{};
   bool gave_text = false;
   std::exception_ptr thrown = {};  // by on_text
 };
@@ -287,7 +287,7 @@ void OpenAI::Impl::send(const CallPtr& call, Clock::time_point not_before) {
   sending.deadline = deadline_of(*call);
   sending.timeout = std::min(*sending.timeout, options.max_retry_time);
   if (call->stream) {
-    call->stream->reading = {};
+    call->stream->reading = detail::ChatStream(options.reasoning);
     sending.reader = [call](std::string_view bytes) { return read_piece(*call->stream, bytes); };
   }
   // The call holds this object: it may outlive the OpenAI that a callback destroys.
@@ -348,7 +348,7 @@ std::variant<Reply, LMError> OpenAI::Impl::read(Call& call, const HttpResult& re
     give(*call.stream, ending.rest);
     parsed = std::move(ending.parsed);
   } else {
-    parsed = detail::parse_reply(result.body, result.delimited);
+    parsed = detail::parse_reply(result.body, result.delimited, options.reasoning);
   }
   count_tokens(call, result, parsed.usage);
   const auto* error = std::get_if<LMError>(&parsed.result);
@@ -430,6 +430,7 @@ Json OpenAI::identity() const {
                 {"args", impl_->options.args},
                 {"headers", shown(impl_->options.headers)}};
   if (!impl_->options.query.empty()) identity = identity.with("query", shown(impl_->options.query));
+  if (impl_->options.reasoning == Thoughts::keep) identity = identity.with("reasoning", "keep");
   return identity;
 }
 

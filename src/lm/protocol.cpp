@@ -10,6 +10,7 @@
 #include "lm/excerpt.hpp"
 #include "lm/lenient_json.hpp"
 #include "lm/reply_end.hpp"
+#include "lm/thoughts.hpp"
 
 namespace tgd::lm::detail {
 
@@ -50,6 +51,22 @@ std::optional<std::string> content_of(const Value& message) {
   return result;
 }
 
+std::string reasoning_of(const Value& message) {
+  for (const char* name : {"reasoning_content", "reasoning", "thinking"}) {
+    if (std::string thoughts = text(member(message, name)); !thoughts.empty()) return thoughts;
+  }
+  const Value& content = member(message, "content");
+  std::string thoughts;
+  if (!content.is_array()) return thoughts;
+  for (const Value& part : content) {
+    const Value& thinking = member(part, "thinking");
+    if (thinking.is_string()) thoughts += text(thinking);
+    if (!thinking.is_array()) continue;
+    for (const Value& piece : thinking) thoughts += text(member(piece, "text"));
+  }
+  return thoughts;
+}
+
 std::string refusal_of(const Value& message) {
   std::string refusal = text(member(message, "refusal"));
   const Value& content = member(message, "content");
@@ -64,11 +81,30 @@ bool calls_tools(const Value& message) {
 
 namespace {
 
+LMError only_thoughts(const std::string& thoughts) {
+  return {Kind::empty, "the reply has no content, only a thought: " + in_quotes(thoughts), 0, true};
+}
+
+/// Takes the thoughts out of a text, to the end of `reasoning`.
+std::string answer_of(std::string text, Thoughts thoughts, std::string* reasoning = nullptr) {
+  if (thoughts == Thoughts::keep) return text;
+  SplitReply split = split_thoughts(text);
+  if (reasoning != nullptr && !split.reasoning.empty()) *reasoning += (reasoning->empty() ? "" : "\n\n") + split.reasoning;
+  return std::move(split.answer);
+}
+
 LMError no_content(const Value& message, const std::string& finish_reason) {
   if (const std::string refusal = refusal_of(message); !refusal.empty()) {
     return {Kind::filtered, "the model refused to answer: " + in_quotes(refusal)};
   }
   if (calls_tools(message)) return *bad_end(ReplyEnd::tool, finish_reason);
+  if (const std::string thoughts = reasoning_of(message); !thoughts.empty()) {
+    return {Kind::empty,
+            "the reply has no content, only thoughts in a field of their own: " + in_quotes(thoughts) +
+                "; where that is the answer, the server takes it for a thought: change its reasoning parser, or let "
+                "the model think less",
+            0, true};
+  }
   return {Kind::empty, "the reply has no content (finish_reason " + in_quotes(finish_reason) + ")", 0, true};
 }
 
@@ -84,7 +120,7 @@ std::vector<const Value*> ordered(const Value& choices) {
   return result;
 }
 
-std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body) {
+std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, Thoughts thoughts) {
   const std::vector<const Value*> choices = ordered(member(json, "choices"));
   if (choices.empty()) return LMError(Kind::empty, "the reply has no choices", 0, true);
 
@@ -102,10 +138,12 @@ std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body) 
   const bool withheld = !has_text && (!refusal_of(message).empty() || calls_tools(message));
   // Cut without any text: the limit was used up by hidden reasoning. That is for the caller to judge.
   if (withheld || (!content && ending.end != ReplyEnd::cut)) return no_content(message, reply.finish_reason);
-  reply.content = std::move(content).value_or("");
+  reply.reasoning = reasoning_of(message);
+  reply.content = answer_of(std::move(content).value_or(""), thoughts, &reply.reasoning);
+  if (reply.content.empty() && has_text && ending.end == ReplyEnd::whole) return only_thoughts(reply.reasoning);
 
   for (std::size_t i = 1; i < choices.size(); ++i) {
-    reply.alternatives.push_back(content_of(member(*choices[i], "message")).value_or(""));
+    reply.alternatives.push_back(answer_of(content_of(member(*choices[i], "message")).value_or(""), thoughts));
   }
   return reply;
 }
@@ -195,11 +233,11 @@ bool refuses_stream_options(int status, std::string_view body) {
   return (status == 400 || status == 422) && body.find("stream_options") != std::string_view::npos;
 }
 
-ParsedReply read_completion(const Value& completion, std::string_view body) {
-  return {reply_of(completion, body), usage_of(completion)};
+ParsedReply read_completion(const Value& completion, std::string_view body, Thoughts thoughts) {
+  return {reply_of(completion, body, thoughts), usage_of(completion)};
 }
 
-ParsedReply parse_reply(std::string_view body, bool delimited) {
+ParsedReply parse_reply(std::string_view body, bool delimited, Thoughts thoughts) {
   const std::optional<Value> json = parse_json(body);
   if (!json) {
     const auto start = body.find_first_not_of(" \t\r\n");
@@ -210,7 +248,7 @@ ParsedReply parse_reply(std::string_view body, bool delimited) {
     return {LMError(Kind::malformed, "the reply is not JSON: " + in_quotes(body), 0, true), {}};
   }
   const Usage usage = usage_of(*json);
-  if (member(*json, "choices").is_array()) return read_completion(*json, body);
+  if (member(*json, "choices").is_array()) return read_completion(*json, body, thoughts);
   if (names_an_error(*json)) return {error_in_reply(*json), usage};
   return {LMError(Kind::malformed, "the reply is not a chat completion, it has no choices: " + in_quotes(body), 0, true),
           usage};

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
-#include <tgd/lm/chat_model.hpp>
+#include <tgd/lm/openai.hpp>
 
 namespace tgd::lm::detail {
 
@@ -35,10 +35,10 @@ struct ParsedReply {
 
 /// Reads the body of a 2xx answer. `delimited` says whether the HTTP framing told where the body ends; without it, JSON that
 /// stops in the middle counts as a cut connection.
-ParsedReply parse_reply(std::string_view body, bool delimited);
+ParsedReply parse_reply(std::string_view body, bool delimited, Thoughts thoughts = Thoughts::strip);
 
 /// The same of the JSON of a completion with its choices; `body` to be quoted.
-ParsedReply read_completion(const nlohmann::json& completion, std::string_view body);
+ParsedReply read_completion(const nlohmann::json& completion, std::string_view body, Thoughts thoughts = Thoughts::strip);
 
 /// Explains JSON that says that something went wrong, although the status was 2xx.
 LMError error_in_reply(const nlohmann::json& json);
@@ -49,6 +49,8 @@ std::optional<LMError> bad_end(ReplyEnd end, std::string_view word, std::string_
 
 /// Parts of a message, or of a chunk's delta. Content is a string or a list of parts; nothing when there is none to read.
 std::optional<std::string> content_of(const nlohmann::json& message);
+/// Thoughts that have a place of their own; empty where there is none.
+std::string reasoning_of(const nlohmann::json& message);
 std::string refusal_of(const nlohmann::json& message);
 bool calls_tools(const nlohmann::json& message);
 

@@ -44,6 +44,7 @@ Ordered reply_to_json(const Reply& reply) {
   Ordered json;
   json["content"] = reply.content;
   if (!reply.alternatives.empty()) json["alternatives"] = reply.alternatives;
+  if (!reply.reasoning.empty()) json["reasoning"] = reply.reasoning;
   if (!reply.finish_reason.empty()) json["finish_reason"] = reply.finish_reason;
   if (!reply.model.empty()) json["model"] = reply.model;
   if (reply.usage != Usage{}) json["usage"] = usage_to_json(reply.usage);
@@ -56,7 +57,8 @@ Reply reply_from_json(const Ordered& json) {
   if (!json.contains("content")) throw ParseError("a reply lacks its \"content\"");
   Reply reply{.content = text_member(json, "content"),
               .finish_reason = text_member(json, "finish_reason"),
-              .model = text_member(json, "model")};
+              .model = text_member(json, "model"),
+              .reasoning = text_member(json, "reasoning")};
   if (const auto usage = json.find("usage"); usage != json.end()) reply.usage = usage_from_json(*usage);
   if (const auto cached = json.find("cached_usage"); cached != json.end()) reply.cached_usage = usage_from_json(*cached);
   if (const auto alternatives = json.find("alternatives"); alternatives != json.end()) {

@@ -82,6 +82,9 @@ struct TGD_API Reply {
   /// Present when a cache gave the reply and nothing was sent: what it had used when it was asked for. `usage` holds no tokens.
   std::optional<Usage> cached_usage = {};
 
+  /// What the model thought before it answered, as far as the endpoint tells it; no part of `content`.
+  std::string reasoning = {};
+
   /// What `finish_reason` means, in all vendors' words. A word that nobody knows ends a reply well only where there is text.
   ReplyEnd end() const;
 };

@@ -30,6 +30,12 @@
 
 namespace tgd::lm {
 
+/// What becomes of thoughts ("<think>…</think>" and other spellings) that a server leaves at the beginning of a reply's content.
+enum class Thoughts {
+  strip,  ///< they go to Reply::reasoning; streams leave them out
+  keep    ///< they stay where they are
+};
+
 struct TGD_API OpenAIOptions {
   std::string model = {};  ///< sent as "model" unless the request's args name one
   /// Else OPENAI_BASE_URL, else https://api.openai.com/v1. With or without /v1 at the end (it is added where no part of the
@@ -53,6 +59,7 @@ struct TGD_API OpenAIOptions {
   /// The same for tokens: estimated when a request is sent (a token for 4 bytes, and the reply's limit or else the mean of the
   /// replies so far), corrected by what the reply reports. 0: no limit.
   std::int64_t tokens_per_minute = 0;
+  Thoughts reasoning = Thoughts::strip;
   std::size_t max_reply_bytes = std::size_t{64} << 20;
   Json args = {};                                                 ///< default completion arguments
   std::vector<std::pair<std::string, std::string>> headers = {};  ///< sent with every request; override tgd's own
