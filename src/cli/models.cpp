@@ -10,6 +10,7 @@
 #include <tgd/lm/simulated.hpp>
 
 #include "cli/interrupt.hpp"
+#include "cli/run_folder.hpp"
 #include "cli/task.hpp"
 
 namespace tgd::cli {
@@ -139,16 +140,16 @@ void CallCounts::add(const lm::CallRecord& record) {
 }
 
 void CallCounts::add(const std::filesystem::path& ledger) {
-  if (!std::filesystem::exists(ledger)) return;
-  for (const Json& line : lm::read_ledger(ledger)) {
-    const nlohmann::json& call = line.value();
+  detail::read_json_lines<OrderedJson>(ledger, [this](const LineReader& call) {
+    const auto is_cached = call.find("tgd.cached");
+    const auto purpose = call.find("tgd.purpose");
     const std::lock_guard lock(mutex_);
-    if (call.value("tgd.cached", false)) {
+    if (is_cached && is_cached->flag()) {
       ++cached_;
-    } else if (call.value("tgd.attempts", 0) > 0) {
-      ++by_purpose_[call.value("tgd.purpose", "")];
+    } else if (optional_count(call, "tgd.attempts").value_or(0) > 0) {
+      ++by_purpose_[purpose ? purpose->text() : ""];
     }
-  }
+  });
 }
 
 std::map<std::string, std::int64_t> CallCounts::by_purpose() const {

@@ -16,6 +16,7 @@
 #include "cli/optimize.hpp"
 #include "cli/run_folder.hpp"
 #include "core/file.hpp"
+#include "core/json_position.hpp"
 #include "core/text.hpp"
 
 namespace tgd::cli {
@@ -66,7 +67,18 @@ struct Difference {
 };
 
 OrderedJson json_in(const fs::path& file) {
-  return fs::exists(file) ? OrderedJson::parse(detail::read_file(file), nullptr, false) : OrderedJson();
+  return fs::exists(file) ? detail::parse_json<OrderedJson>(detail::read_file(file), file.string(), 1) : OrderedJson();
+}
+
+/// null where there is none.
+OrderedJson member(const OrderedJson& json, const char* name) {
+  return json.is_object() ? json.value(name, OrderedJson()) : OrderedJson();
+}
+
+std::vector<OrderedJson> lines_in(const fs::path& file) {
+  std::vector<OrderedJson> lines;
+  detail::read_json_lines<OrderedJson>(file, [&lines](const LineReader& line) { lines.push_back(line.json()); });
+  return lines;
 }
 
 std::string text_of(const OrderedJson& json) {
@@ -90,8 +102,8 @@ std::optional<Difference> difference_in(const std::string& what, const OrderedJs
 }
 
 std::optional<Difference> difference_in_metrics(const fs::path& recorded, const fs::path& replayed) {
-  const std::vector<OrderedJson> first = read_lines(recorded / "metrics.jsonl");
-  const std::vector<OrderedJson> second = read_lines(replayed / "metrics.jsonl");
+  const std::vector<OrderedJson> first = lines_in(recorded / "metrics.jsonl");
+  const std::vector<OrderedJson> second = lines_in(replayed / "metrics.jsonl");
   for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
     const OrderedJson line = i < first.size() ? first[i] : OrderedJson();
     const OrderedJson other = i < second.size() ? second[i] : OrderedJson();
@@ -107,9 +119,8 @@ std::optional<Difference> first_difference(const fs::path& recorded, const fs::p
   if (auto difference = difference_in("parameters.json", values, json_in(replayed / "parameters.json"))) return difference;
   const OrderedJson result = json_in(recorded / "result.json");
   const OrderedJson other = json_in(replayed / "result.json");
-  for (const char* member : {"accuracy", "calls", "cost"}) {
-    auto difference = difference_in(std::string("result.json /") + member, result.value(member, OrderedJson()),
-                                    other.value(member, OrderedJson()));
+  for (const char* name : {"accuracy", "calls", "cost"}) {
+    auto difference = difference_in(std::string("result.json /") + name, member(result, name), member(other, name));
     if (difference) return difference;
   }
   return std::nullopt;
@@ -130,7 +141,9 @@ std::shared_ptr<lm::Cassette> open_cassette(const RunFolder& folder) {
 /// Where models are reached, and with which key, is not needed, and what it takes from the environment may not be there any more.
 OrderedJson task_without_endpoints(const fs::path& file) {
   OrderedJson task = TaskDocument::read(file).root().json();
-  for (auto& model : task["models"]) {
+  const auto models = task.is_object() ? task.find("models") : task.end();
+  if (models == task.end()) return task;
+  for (auto& model : *models) {
     if (!model.is_object()) continue;
     model.erase("base_url");
     model.erase("api_key");
@@ -141,7 +154,8 @@ OrderedJson task_without_endpoints(const fs::path& file) {
 /// What the run says of itself; a run that did not come to its end cannot be compared to its end.
 void expect_finished(const RunFolder& folder) {
   const OrderedJson result = json_in(folder.path() / "result.json");
-  const std::string status = result.is_object() ? result.value("status", "") : "";
+  const OrderedJson status_member = member(result, "status");
+  const std::string status = status_member.is_string() ? status_member.get<std::string>() : "";
   if (status == "ok") return;
   throw TaskError(fmt::format(
       "{} did not come to its end ({}): there is nothing to compare a replay with; go on with it first: tgd "

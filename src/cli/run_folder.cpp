@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <limits>
 #include <string_view>
 #include <system_error>
 #include <unordered_map>
@@ -60,30 +61,27 @@ std::string inputs_text(const data::Record& sample) {
   return text;
 }
 
-std::size_t step_of(const OrderedJson& line) {
+std::size_t step_of(const LineReader& line) {
   const auto step = line.find("step");
-  return step != line.end() && step->is_number_unsigned() ? step->get<std::size_t>() : 0;
+  return step ? step->count() : 0;  // what describes a part belongs to no step
+}
+
+bool is_scores(const LineReader& line) {
+  const auto kind = line.find("kind");
+  return kind && kind->text() == "scores";
 }
 
 /// Of parts that are measured before and after training only. Their calls are in no checkpoint, so that they are made again.
-bool is_outcome(const OrderedJson& line) {
-  return line.value("kind", "") == "scores" && line.value("part", "") != "validation" && step_of(line) > 0;
+bool is_outcome(const LineReader& line) {
+  return is_scores(line) && line.at("part").text() != "validation" && step_of(line) > 0;
 }
 
 }  // namespace
 
-std::vector<OrderedJson> read_lines(const fs::path& file) {
-  std::vector<OrderedJson> lines;
-  std::error_code error;
-  if (!fs::exists(file, error)) return lines;
-  const std::string text = detail::read_file(file);
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    OrderedJson line = OrderedJson::parse(std::string_view(text).substr(begin, end - begin), nullptr, false);
-    if (line.is_object()) lines.push_back(std::move(line));
-    begin = end + 1;
-  }
-  return lines;
+std::optional<std::int64_t> optional_count(const LineReader& line, std::string_view key) {
+  const auto member = line.find(key);
+  if (!member || member->is_null()) return std::nullopt;
+  return static_cast<std::int64_t>(member->count(std::numeric_limits<std::int64_t>::max()));
 }
 
 RunFolder::RunFolder(const std::string& name, const std::optional<fs::path>& wanted)
@@ -119,7 +117,11 @@ void RunFolder::write_result(const OrderedJson& result) const { write_json("resu
 
 void RunFolder::add_version(const OrderedJson& line) const { add_line(versions_name, line); }
 
-bool RunFolder::has_versions() const { return !read_lines(path_ / versions_name).empty(); }
+bool RunFolder::has_versions() const {
+  bool has = false;
+  detail::read_json_lines<OrderedJson>(path_ / versions_name, [&has](const LineReader&) { has = true; });
+  return has;
+}
 
 void RunFolder::describe_part(const std::string& part, const DataPart& samples) const {
   OrderedJson line{{"kind", "part"}, {"part", part}, {"rows", samples.rows()}};
@@ -157,21 +159,24 @@ void RunFolder::add_scores(const std::string& part, std::size_t step, const Data
 
 std::optional<std::vector<double>> RunFolder::scores(const std::string& part, std::size_t step) const {
   std::optional<std::vector<double>> found;
-  for (const OrderedJson& line : read_lines(path_ / samples_name)) {
-    if (line.value("kind", "") != "scores" || line.value("part", "") != part || step_of(line) != step) continue;
-    const OrderedJson& scores = line.at("scores");
-    const bool is_whole = std::all_of(scores.begin(), scores.end(), [](const OrderedJson& score) { return score.is_number(); });
-    if (is_whole) found = scores.get<std::vector<double>>();
-  }
+  detail::read_json_lines<OrderedJson>(path_ / samples_name, [&](const LineReader& line) {
+    if (!is_scores(line) || line.at("part").text() != part || step_of(line) != step) return;
+    std::vector<double> scores;
+    for (const LineReader& score : line.at("scores").items()) {
+      if (score.is_null()) return;  // that sample failed
+      scores.push_back(score.number());
+    }
+    found = std::move(scores);
+  });
   return found;
 }
 
 void RunFolder::forget_after(std::size_t step) const {
   for (const char* name : {versions_name, samples_name}) {
     std::string kept;
-    for (const OrderedJson& line : read_lines(path_ / name)) {
-      if (step_of(line) <= step && !is_outcome(line)) kept += dumped(line, -1);
-    }
+    detail::read_json_lines<OrderedJson>(path_ / name, [&](const LineReader& line) {
+      if (step_of(line) <= step && !is_outcome(line)) kept += dumped(line.json(), -1);
+    });
     if (fs::exists(path_ / name)) detail::write_file(path_ / name, kept);
   }
 }

@@ -16,14 +16,17 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/task_agent.hpp"
 #include "cli/task_data.hpp"
 #include "cli/task_document.hpp"
+#include "core/json_reader.hpp"
 
 namespace tgd::cli {
 
@@ -69,7 +72,10 @@ class RunFolder {
   std::filesystem::path path_;
 };
 
-/// The objects on the lines of a file; a line that a crash cut off is passed over, and a file that is not there has none.
-std::vector<OrderedJson> read_lines(const std::filesystem::path& file);
+/// A line of one of the files, or a value on it; see read_json_lines().
+using LineReader = detail::JsonReader<OrderedJson>;
+
+/// A whole number; nothing where it is absent or null.
+std::optional<std::int64_t> optional_count(const LineReader& line, std::string_view key);
 
 }  // namespace tgd::cli

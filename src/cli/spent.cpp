@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <tgd/lm/observed.hpp>
+#include <tgd/lm/usage.hpp>
 
 namespace tgd::cli {
 
@@ -17,15 +17,17 @@ void take(std::optional<Number>& limit, Number used) {
 
 Spent spent_in(const std::filesystem::path& ledger) {
   Spent spent;
-  if (!std::filesystem::exists(ledger)) return spent;
-  for (const Json& line : lm::read_ledger(ledger)) {
-    const nlohmann::json& call = line.value();
-    if (call.value("tgd.attempts", 0) == 0) continue;
-    ++spent.calls;
-    spent.prompt_tokens += call.value("gen_ai.usage.input_tokens", std::int64_t{0});
-    spent.completion_tokens += call.value("gen_ai.usage.output_tokens", std::int64_t{0});
-    if (const auto cost = call.find("tgd.cost_usd"); cost != call.end() && cost->is_number()) spent.usd += cost->get<double>();
-  }
+  lm::Usage used;
+  detail::read_json_lines<OrderedJson>(ledger, [&](const LineReader& call) {
+    if (optional_count(call, "tgd.attempts").value_or(0) == 0) return;
+    used += {.calls = 1,
+             .prompt_tokens = optional_count(call, "gen_ai.usage.input_tokens").value_or(0),
+             .completion_tokens = optional_count(call, "gen_ai.usage.output_tokens").value_or(0)};
+    if (const auto cost = call.find("tgd.cost_usd"); cost && !cost->is_null()) spent.usd += cost->number();
+  });
+  spent.calls = used.calls;
+  spent.prompt_tokens = used.prompt_tokens;
+  spent.completion_tokens = used.completion_tokens;
   return spent;
 }
 
@@ -39,13 +41,14 @@ lm::BudgetLimits left_of(lm::BudgetLimits limits, const Spent& spent) {
 
 ValidationSteps validation_steps(const RunFolder& folder) {
   ValidationSteps steps;
-  for (const OrderedJson& line : read_lines(folder.path() / "metrics.jsonl")) {
-    steps.last = std::max(steps.last, line.value("step", std::size_t{0}));
-    if (line.value("kind", "") != "validation" || !line.value("is_best", false)) continue;
-    steps.best = ValidationReport{line.value("epoch", std::size_t{0}), line.value("step", std::size_t{0}), {}, true};
-    steps.best->metrics.score = line.value("score", 0.0);
-    steps.best->metrics.samples = line.value("samples", std::size_t{0});
-  }
+  detail::read_json_lines<OrderedJson>(folder.path() / "metrics.jsonl", [&](const LineReader& line) {
+    const std::size_t step = line.at("step").count();
+    steps.last = std::max(steps.last, step);
+    if (line.at("kind").text() != "validation" || !line.at("is_best").flag()) return;
+    steps.best = ValidationReport{line.at("epoch").count(), step, {}, true};
+    steps.best->metrics.score = line.at("score").number();
+    steps.best->metrics.samples = line.at("samples").count();
+  });
   return steps;
 }
 

@@ -11,9 +11,9 @@
 #include <tgd/data/dataset.hpp>
 #include <tgd/error.hpp>
 
+#include "core/json_position.hpp"
 #include "core/sha256.hpp"
 #include "data/download.hpp"
-#include "data/json_position.hpp"
 #include "data/record_content.hpp"
 
 namespace tgd::data {
@@ -59,7 +59,7 @@ struct FacilitySupport::Content {
 
 FacilitySupport::FacilitySupport(Split split, const std::filesystem::path& path, const DownloadOptions& options) {
   const std::filesystem::path file = detail::locate(published, path, options);
-  const json records = detail::parse_json(read_checked(file), file.string(), 1);
+  const json records = tgd::detail::parse_json(read_checked(file), file.string(), 1);
   const detail::Parts parts = detail::split_indices(split_sizes, split_seed);
 
   auto content = std::make_shared<Content>();

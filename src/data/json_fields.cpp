@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "data/json_position.hpp"
+#include "core/json_position.hpp"
 #include "data/record_content.hpp"
 
 namespace tgd::data::detail {
@@ -13,6 +13,8 @@ namespace tgd::data::detail {
 namespace {
 
 using nlohmann::json;
+using tgd::detail::pointer;
+using tgd::detail::pointer_keys;
 
 std::vector<std::string> keys_of(const json& object) {
   std::vector<std::string> keys;

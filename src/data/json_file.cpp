@@ -4,8 +4,8 @@
 
 #include <tgd/data/records.hpp>
 
+#include "core/json_position.hpp"
 #include "data/json_fields.hpp"
-#include "data/json_position.hpp"
 #include "data/record_content.hpp"
 
 namespace tgd::data {
@@ -19,9 +19,9 @@ std::shared_ptr<const Records::Content> read_document(const std::filesystem::pat
   std::ifstream file = detail::open_file(path);
   const std::string text(std::istreambuf_iterator<char>(file), {});
   const std::string name = path.string();
-  const json document = detail::parse_json(text, name, 1);
+  const json document = tgd::detail::parse_json(text, name, 1);
   detail::JsonPath place = detail::json_path(pointer);
-  const auto line = [&] { return fmt::format("{}:{}", name, detail::line_of(text, place.keys)); };
+  const auto line = [&] { return fmt::format("{}:{}", name, tgd::detail::line_of(text, place.keys)); };
 
   const json* array = &document;
   detail::in_place([&] { return fmt::format("{}:1", name); }, [&] { array = &detail::find_in(document, place); });

@@ -3,9 +3,9 @@
 #include <tgd/data/records.hpp>
 #include <tgd/data/stream.hpp>
 
+#include "core/json_position.hpp"
 #include "core/text.hpp"
 #include "data/json_fields.hpp"
-#include "data/json_position.hpp"
 #include "data/record_content.hpp"
 #include "data/record_reader.hpp"
 
@@ -22,7 +22,7 @@ class JsonLinesReader final : public detail::RecordReader {
     while (std::getline(file_, line_)) {
       ++number_;
       if (tgd::detail::trim(line_).empty()) continue;
-      const nlohmann::json record = detail::parse_json(line_, name_, number_);
+      const nlohmann::json record = tgd::detail::parse_json(line_, name_, number_);
       detail::in_place([this] { return fmt::format("{}:{}", name_, number_); }, [&] { fields_.take(record, values); });
       return true;
     }

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <tgd/lm/observed.hpp>
 
-#include "core/file.hpp"
+#include "core/json_reader.hpp"
 
 namespace tgd::lm {
 
@@ -110,15 +110,10 @@ std::string to_json_line(const CallRecord& record) {
 }
 
 std::vector<Json> read_ledger(const std::filesystem::path& file) {
-  const std::string text = tgd::detail::read_file(file);
+  if (!std::filesystem::exists(file)) throw ValueError("cannot read the ledger " + file.string() + ": there is no such file");
   std::vector<Json> lines;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    nlohmann::json line = nlohmann::json::parse(text.begin() + static_cast<std::ptrdiff_t>(at),
-                                                text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
-    if (line.is_object()) lines.emplace_back(std::move(line));
-    at = end + 1;
-  }
+  tgd::detail::read_json_lines<nlohmann::json>(
+      file, [&lines](const tgd::detail::JsonReader<nlohmann::json>& line) { lines.emplace_back(line.json()); });
   return lines;
 }
 

@@ -1,5 +1,7 @@
 #include "train/checkpoint.hpp"
 
+#include <limits>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -7,6 +9,7 @@
 #include <tgd/version.hpp>
 
 #include "core/file.hpp"
+#include "core/json_reader.hpp"
 #include "core/json_text.hpp"
 #include "core/rethrow.hpp"
 
@@ -15,9 +18,11 @@ namespace tgd::detail {
 namespace {
 
 using Value = nlohmann::json;
+using Reader = JsonReader<Value>;
 using Line = nlohmann::ordered_json;
 
 constexpr int format_version = 1;
+constexpr double most_seconds = 1e9;
 
 /// Reasons quote language models, which may send anything.
 std::string text_of(const Line& line) { return line.dump(-1, ' ', false, Line::error_handler_t::replace); }
@@ -27,8 +32,11 @@ Object to_value(const Metrics& metrics) {
   return {{"score", metrics.score}, {"samples", metrics.samples}, {"failed", metrics.failed}, {"metrics", metrics.named}};
 }
 
-Metrics metrics_of(const Value& value) {
-  return {value.at("score"), value.at("samples"), value.at("failed"), value.at("metrics").get<std::map<std::string, double>>()};
+Metrics metrics_of(const Reader& from) {
+  Metrics metrics{
+      .score = from.at("score").number(), .samples = from.at("samples").count(), .failed = from.at("failed").count()};
+  for (const auto& [name, value] : from.at("metrics").members()) metrics.named[name] = value.number();
+  return metrics;
 }
 
 Value to_value(const std::optional<ValidationReport>& report) {
@@ -38,9 +46,9 @@ Value to_value(const std::optional<ValidationReport>& report) {
   return value;
 }
 
-std::optional<ValidationReport> report_of(const Value& value) {
-  if (value.is_null()) return std::nullopt;
-  return ValidationReport{value.at("epoch"), value.at("step"), metrics_of(value), value.at("is_best")};
+std::optional<ValidationReport> report_of(const Reader& from) {
+  if (from.is_null()) return std::nullopt;
+  return ValidationReport{from.at("epoch").count(), from.at("step").count(), metrics_of(from), from.at("is_best").flag()};
 }
 
 // Money in whole pico-USD: what is read is exactly what was written.
@@ -52,9 +60,21 @@ Value to_value(const lm::ModelCost& cost) {
           {"has_price", cost.has_price}};
 }
 
-lm::ModelCost cost_of(const Value& value) {
-  return {lm::Usage::from_json(Json(value.at("usage"))), value.at("failed"), lm::Cost::from_pico_usd(value.at("cost_pico_usd")),
-          value.at("unknown_calls"), value.at("has_price")};
+lm::Usage usage_of(const Reader& from) {
+  return from.in_place([&] { return lm::Usage::from_json(from.json()); });
+}
+
+std::int64_t whole(const Reader& from) {
+  return static_cast<std::int64_t>(from.count(std::numeric_limits<std::int64_t>::max()));
+}
+
+lm::ModelCost cost_of(const Reader& from) {
+  return {usage_of(from.at("usage")), whole(from.at("failed")), lm::Cost::from_pico_usd(whole(from.at("cost_pico_usd"))),
+          whole(from.at("unknown_calls")), from.at("has_price").flag()};
+}
+
+Data data_of(const Reader& from) {
+  return from.in_place([&] { return Data::from_json(from.json()); });
 }
 
 Value to_value(const RunState& run) {
@@ -74,20 +94,25 @@ Value to_value(const RunState& run) {
           {"validation", std::move(validation)}};
 }
 
-RunState run_of(const Value& value) {
+RunState run_of(const Reader& from) {
   RunState run;
-  run.epoch = value.at("epoch");
-  run.step = value.at("step");
-  run.step_in_epoch = value.at("step_in_epoch");
-  if (!value.at("validated_step").is_null()) run.validated_step = value.at("validated_step").get<std::size_t>();
-  run.since_best = value.at("since_best");
-  run.seconds = value.at("seconds");
-  run.first = report_of(value.at("first"));
-  run.best = report_of(value.at("best"));
-  if (const Value& validation = value.at("validation"); !validation.is_null()) {
-    run.validation = Scores{metrics_of(validation.at("means")), validation.at("samples").get<std::vector<double>>()};
+  run.epoch = from.at("epoch").count();
+  run.step = from.at("step").count();
+  run.step_in_epoch = from.at("step_in_epoch").count();
+  if (const Reader step = from.at("validated_step"); !step.is_null()) run.validated_step = step.count();
+  run.since_best = from.at("since_best").count();
+  const Reader seconds = from.at("seconds");
+  run.seconds = seconds.number();
+  if (run.seconds < 0 || run.seconds > most_seconds) seconds.fail("no run has taken so long");
+  run.first = report_of(from.at("first"));
+  run.best = report_of(from.at("best"));
+  if (const Reader validation = from.at("validation"); !validation.is_null()) {
+    run.validation = Scores{metrics_of(validation.at("means")), validation.at("samples").numbers()};
   }
-  for (const Value& data : value.at("best_values")) run.best_values.push_back(Data::from_json(Json(data)));
+  for (const Reader& data : from.at("best_values").items()) run.best_values.push_back(data_of(data));
+  if (run.first.has_value() != run.best.has_value())
+    from.at("best").fail("\"first\" and \"best\" are there both or not at all");
+  if (!run.best && !run.best_values.empty()) from.at("best_values").fail("these are values of no validation");
   return run;
 }
 
@@ -112,12 +137,13 @@ Line to_line(const optim::ParameterUpdate& update) {
   return line;
 }
 
-void check_version(const Value& value) {
-  if (!value.is_object() || !value.contains("tgd_checkpoint")) throw ValueError("it is no checkpoint of a tgd run");
-  const Value& version = value["tgd_checkpoint"];
-  if (version.is_number_integer() && version.get<std::int64_t>() >= 1 && version.get<std::int64_t>() <= format_version) return;
-  throw ValueError(fmt::format("its format is {}, and this tgd ({}) reads up to {}: use the tgd that wrote it, or a newer one",
-                               version.dump(), tgd::version(), format_version));
+void check_version(const Reader& root) {
+  const auto version = root.json().is_object() ? root.find("tgd_checkpoint") : std::nullopt;
+  if (!version) root.fail("it is no checkpoint of a tgd run");
+  const Value& number = version->json();
+  if (number.is_number_integer() && number >= 1 && number <= format_version) return;
+  version->fail(fmt::format("its format is {}, and this tgd ({}) reads up to {}: use the tgd that wrote it, or a newer one",
+                            number.dump(), tgd::version(), format_version));
 }
 
 }  // namespace
@@ -154,21 +180,23 @@ void write_text(const Checkpoint& checkpoint, std::span<const std::shared_ptr<op
 
 Checkpoint read_checkpoint(const std::filesystem::path& path) {
   try {
-    const Value value = Value::parse(read_file(path));
-    check_version(value);
+    const JsonDocument<Value> document(path.string(), read_file(path));
+    const Reader root = document.root();
+    check_version(root);
     Checkpoint checkpoint;
-    checkpoint.agent = value.at("agent");
-    checkpoint.run = run_of(value.at("run"));
-    checkpoint.interval = value.at("interval");
-    checkpoint.metrics_bytes = value.at("metrics_bytes");
-    checkpoint.agent_state = Json(value.at("state"));
-    for (const Value& optimizer : value.at("optimizers")) checkpoint.optimizers.push_back(Json(optimizer));
-    checkpoint.loader = Json(value.at("loader"));
-    for (const auto& [name, used] : value.at("usage").items()) checkpoint.usage[name] = lm::Usage::from_json(Json(used));
-    for (const auto& [name, model] : value.at("cost").items()) checkpoint.cost.models[name] = cost_of(model);
+    checkpoint.path = path;
+    checkpoint.agent = root.at("agent").text();
+    checkpoint.run = run_of(root.at("run"));
+    checkpoint.interval = root.at("interval").count();
+    checkpoint.metrics_bytes = root.at("metrics_bytes").count();
+    checkpoint.agent_state = root.at("state").object();
+    for (const Reader& optimizer : root.at("optimizers").items()) checkpoint.optimizers.emplace_back(optimizer.json());
+    checkpoint.loader = root.at("loader").json();
+    for (const auto& [name, used] : root.at("usage").members()) checkpoint.usage[name] = usage_of(used);
+    for (const auto& [name, model] : root.at("cost").members()) checkpoint.cost.models[name] = cost_of(model);
     return checkpoint;
   } catch (...) {
-    rethrow_with_prefix(fmt::format("the checkpoint {} cannot be used: ", path.string()));
+    rethrow_with_prefix("the checkpoint cannot be used: ");
   }
 }
 

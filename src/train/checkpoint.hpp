@@ -1,5 +1,5 @@
 // The state of a run as one JSON document, and the values in it.
-// Errors: ValueError or ParseError that names the file and what is wrong with it.
+// Errors: ValueError or ParseError that names the file, the place in it and what is wrong with it.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,7 @@ struct RunState {
 };
 
 struct Checkpoint {
+  std::filesystem::path path = {};  // where it was read
   RunState run = {};
   std::uint64_t interval = 0;       // of the journal that goes on from here
   std::uint64_t metrics_bytes = 0;  // of metrics.jsonl

@@ -1,12 +1,13 @@
 #include "train/journal.hpp"
 
-#include <fstream>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "core/file.hpp"
+#include "core/json_reader.hpp"
+#include "core/rethrow.hpp"
 #include "core/sha256.hpp"
 #include "lm/reply_json.hpp"
 
@@ -36,22 +37,24 @@ void Journal::open(const std::filesystem::path& path, std::uint64_t interval) {
   numbers_.clear();
   replies_.clear();
   interval_ = interval;
-  load(path);
-  file_.emplace(path, RecordFormat{.begin = "{", .end = "\n"});
+  file_.emplace(path, RecordFormat{.begin = "{", .end = "\n"});  // which takes away what a crash cut off
+  try {
+    load(path);
+  } catch (...) {
+    rethrow_with_prefix(
+        "the replies of this run cannot be used again (what stands on a line that is taken away is asked anew): ");
+  }
 }
 
-// A line that a crash cut off is none, and neither are those of an interval that a checkpoint holds.
+// Lines of an interval that a checkpoint holds are passed over, and so is one that a crash cut off.
 void Journal::load(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  for (std::string line; std::getline(file, line);) {
-    try {
-      const auto json = nlohmann::ordered_json::parse(line);
-      if (json.at("interval") != interval_) continue;
-      replies_.insert_or_assign({json.at("call"), json.at("number")}, lm::detail::reply_from_json(json.at("reply")));
-    } catch (const std::exception&) {
-      continue;
-    }
-  }
+  using Reader = JsonReader<nlohmann::ordered_json>;
+  read_json_lines<nlohmann::ordered_json>(path, [this](const Reader& line) {
+    if (line.at("interval").count() != interval_) return;
+    const Reader reply = line.at("reply");
+    replies_.insert_or_assign({line.at("call").text(), line.at("number").count()},
+                              reply.in_place([&] { return lm::detail::reply_from_json(reply.json()); }));
+  });
 }
 
 void Journal::begin_interval(std::uint64_t interval) {

@@ -159,7 +159,7 @@ class Run {
   }
 
   FitResult fit(const FitOptions& options) {
-    begin(files_.start(options), options);
+    begin(files_.start(options));
     files_.write_config(detail::config_text(options_, train_.batches));
     try {
       announce();
@@ -198,8 +198,8 @@ class Run {
     return {state_.step, state_.first, state_.best, ending_.value_or(Ending::epochs), journal_.usage()};
   }
 
-  void begin(const std::optional<Checkpoint>& checkpoint, const FitOptions& options) {
-    if (checkpoint) load(*checkpoint, options.checkpoint.empty() ? options_.run_folder : options.checkpoint);
+  void begin(const std::optional<Checkpoint>& checkpoint) {
+    if (checkpoint) load(*checkpoint);
     if (train_.state) loader_ = train_.state();
     started_ = Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(state_.seconds));
   }
@@ -403,7 +403,7 @@ class Run {
     return checkpoint;
   }
 
-  void load(const Checkpoint& checkpoint, const std::filesystem::path& place) {
+  void load(const Checkpoint& checkpoint) {
     Checkpoint before = snapshot();
     for (const auto& optimizer : trainee_.optimizers) before.optimizers.push_back(optimizer->state_dict());
     try {
@@ -414,19 +414,24 @@ class Run {
       take_over(checkpoint);
     } catch (...) {
       take_over(before);
-      detail::rethrow_with_prefix(fmt::format("the checkpoint in {} belongs to another run: ", place.string()));
+      detail::rethrow_with_prefix(
+          fmt::format("the checkpoint {} belongs to another run, or is damaged: ", checkpoint.path.string()));
     }
   }
 
   void take_over(const Checkpoint& checkpoint) {
     if (checkpoint.optimizers.size() != trainee_.optimizers.size()) {
       throw ValueError(
-          fmt::format("it has {} optimizers, and this agent {}", checkpoint.optimizers.size(), trainee_.optimizers.size()));
+          fmt::format("/optimizers are {}, and this agent has {}", checkpoint.optimizers.size(), trainee_.optimizers.size()));
     }
-    trainee_.module->load_state_dict(checkpoint.agent_state);
-    for (std::size_t i = 0; i < trainee_.optimizers.size(); ++i)
-      trainee_.optimizers[i]->load_state_dict(checkpoint.optimizers[i]);
-    if (train_.load_state && !checkpoint.loader.empty()) train_.load_state(checkpoint.loader);
+    check_best_values(checkpoint.run);
+    in_place([] { return "/state: "; }, [&] { trainee_.module->load_state_dict(checkpoint.agent_state); });
+    for (std::size_t i = 0; i < trainee_.optimizers.size(); ++i) {
+      in_place([&] { return fmt::format("/optimizers/{}: ", i); },
+               [&] { trainee_.optimizers[i]->load_state_dict(checkpoint.optimizers[i]); });
+    }
+    if (train_.load_state && !checkpoint.loader.empty())
+      in_place([] { return "/loader: "; }, [&] { train_.load_state(checkpoint.loader); });
     // After the optimizers, which add what their models had used.
     for (const auto& model : models_) {
       const auto used = checkpoint.usage.find(model->name());
@@ -434,6 +439,24 @@ class Run {
     }
     journal_.set_usage(checkpoint.cost);
     state_ = checkpoint.run;
+  }
+
+  /// They are put back at the end of the run, when nothing may fail any more.
+  void check_best_values(const detail::RunState& run) const {
+    if (!run.best) return;
+    const std::vector<Variable> own = parameters();
+    if (run.best_values.size() != own.size()) {
+      throw ValueError(
+          fmt::format("/run/best_values has {} values, and this agent {} parameters", run.best_values.size(), own.size()));
+    }
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      const Data& now = own[i].data();
+      const Data& best = run.best_values[i];
+      if (now.is_text() != best.is_text() || now.is_batch() != best.is_batch() || now.size() != best.size()) {
+        throw ValueError(fmt::format("/run/best_values/{} is {}, and the parameter \"{}\" {}", i, best.description(),
+                                     own[i].role(), now.description()));
+      }
+    }
   }
 
   using Clock = std::chrono::steady_clock;

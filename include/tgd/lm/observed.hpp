@@ -110,8 +110,8 @@ class TGD_API Ledger {
 /// One JSON line of a ledger, without the newline.
 TGD_API std::string to_json_line(const CallRecord& record);
 
-/// The lines of a ledger; what is no JSON object (a line that a crash cut off) is passed over. Throws ValueError when the file
-/// cannot be read.
+/// The lines of a ledger; a last one that a crash cut off is passed over. Throws ValueError when the file cannot be read, and
+/// ParseError with file and line for a line that is no JSON object.
 TGD_API std::vector<Json> read_ledger(const std::filesystem::path& file);
 
 class TGD_API Observed : public Decorator {

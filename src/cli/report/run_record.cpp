@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include "cli/run_folder.hpp"
+#include "core/json_reader.hpp"
 #include "core/utf8.hpp"
 
 namespace tgd::cli {
@@ -60,110 +62,130 @@ void expect_run_folder(const fs::path& folder) {
 }
 
 // ---- Values -----------------------------------------------------------------------------------------------------------
-// Whatever is not what it should be throws OrderedJson::exception, and the line is passed over.
+// Whatever is not what it should be throws ParseError, and the line is passed over.
 
-std::size_t whole(const OrderedJson& value) {
-  if (!value.is_number_unsigned()) throw OrderedJson::type_error::create(302, "no whole number", &value);
-  return value.get<std::size_t>();
-}
-
-template <class T>
-std::optional<T> optional_at(const OrderedJson& object, const char* key) {
+std::size_t optional_whole(const LineReader& object, std::string_view key) {
   const auto member = object.find(key);
-  if (member == object.end() || member->is_null()) return std::nullopt;
-  return member->get<T>();
+  return member ? member->count() : 0;
 }
 
-std::string text_at(const OrderedJson& object, const char* key) { return optional_at<std::string>(object, key).value_or(""); }
-
-template <class T>
-std::vector<std::optional<T>> optionals(const OrderedJson& values) {
-  std::vector<std::optional<T>> result;
-  result.reserve(values.size());
-  for (const OrderedJson& value : values) result.push_back(value.is_null() ? std::nullopt : std::optional<T>(value.get<T>()));
-  return result;
+/// What a call can have of something; sums of them stay far from what a number holds.
+std::optional<std::int64_t> optional_amount(const LineReader& object, std::string_view key) {
+  constexpr std::uint64_t most = 1'000'000'000'000;
+  const auto member = object.find(key);
+  if (!member || member->is_null()) return std::nullopt;
+  return static_cast<std::int64_t>(member->count(most));
 }
 
-Metrics metrics_of(const OrderedJson& line) {
-  return {.score = line.at("score"),
-          .samples = whole(line.at("samples")),
-          .failed = line.contains("failed") ? whole(line["failed"]) : 0,
+std::optional<double> optional_number(const LineReader& object, std::string_view key) {
+  const auto member = object.find(key);
+  return member && !member->is_null() ? std::optional(member->number()) : std::nullopt;
+}
+
+std::string text_at(const LineReader& object, std::string_view key) {
+  const auto member = object.find(key);
+  return member && !member->is_null() ? member->text() : "";
+}
+
+bool flag_at(const LineReader& object, std::string_view key) {
+  const auto member = object.find(key);
+  return member && !member->is_null() && member->flag();
+}
+
+Metrics metrics_of(const LineReader& line) {
+  return {.score = line.at("score").number(),
+          .samples = line.at("samples").count(),
+          .failed = optional_whole(line, "failed"),
           .named = {}};
 }
 
-GateReport gate_of(const OrderedJson& gate) {
-  return {.accepted = gate.at("accepted"),
+GateReport gate_of(const LineReader& gate) {
+  return {.accepted = gate.at("accepted").flag(),
           .reason = text_at(gate, "reason"),
-          .proposals = whole(gate.at("proposals")),
-          .batch_before = gate.at("batch_before"),
-          .batch_after = gate.at("batch_after"),
-          .validation_before = optional_at<double>(gate, "validation_before"),
-          .validation_after = optional_at<double>(gate, "validation_after"),
-          .chance = gate.at("chance")};
+          .proposals = gate.at("proposals").count(),
+          .batch_before = gate.at("batch_before").number(),
+          .batch_after = gate.at("batch_after").number(),
+          .validation_before = optional_number(gate, "validation_before"),
+          .validation_after = optional_number(gate, "validation_after"),
+          .chance = gate.at("chance").number()};
 }
 
-UpdateRecord update_of(const OrderedJson& update) {
+UpdateRecord update_of(const LineReader& update) {
   UpdateRecord record{.outcome = text_at(update, "outcome"),
-                      .value = optional_at<std::string>(update, "value"),
-                      .requests = update.contains("requests") ? whole(update["requests"]) : 0,
-                      .edit_distance = optional_at<std::size_t>(update, "edit_distance"),
+                      .requests = optional_whole(update, "requests"),
                       .reason = text_at(update, "reason")};
-  if (update.contains("problems")) {
-    for (const OrderedJson& problem : update["problems"]) {
+  if (const auto value = update.find("value"); value && !value->is_null()) record.value = value->text();
+  if (const auto distance = update.find("edit_distance"); distance && !distance->is_null()) {
+    record.edit_distance = distance->count();
+  }
+  if (const auto problems = update.find("problems")) {
+    for (const LineReader& problem : problems->items()) {
       record.problems.emplace_back(text_at(problem, "problem"), text_at(problem, "reason"));
     }
   }
-  if (update.contains("feedback")) record.feedback = update["feedback"].get<std::vector<std::string>>();
+  if (const auto feedback = update.find("feedback")) record.feedback = feedback->texts();
   return record;
 }
 
-VersionRecord version_of(const OrderedJson& line) {
-  VersionRecord version{.epoch = line.contains("epoch") ? whole(line["epoch"]) : 0,
-                        .step = whole(line.at("step")),
-                        .seconds = optional_at<double>(line, "seconds")};
-  for (const auto& [name, update] : line.at("parameters").items()) version.updates.emplace_back(name, update_of(update));
+VersionRecord version_of(const LineReader& line) {
+  VersionRecord version{
+      .epoch = optional_whole(line, "epoch"), .step = line.at("step").count(), .seconds = optional_number(line, "seconds")};
+  for (const auto& [name, update] : line.at("parameters").members()) version.updates.emplace_back(name, update_of(update));
   return version;
 }
 
-PartRecord part_of(const OrderedJson& line) {
-  PartRecord part{.name = line.at("part"), .inputs = line.at("inputs").get<std::vector<std::string>>()};
-  for (const OrderedJson& row : line.at("rows")) part.rows.push_back(whole(row));
-  if (line.contains("targets")) part.targets = line["targets"].get<std::vector<std::string>>();
+PartRecord part_of(const LineReader& line) {
+  PartRecord part{.name = line.at("part").text(), .inputs = line.at("inputs").texts()};
+  for (const LineReader& row : line.at("rows").items()) part.rows.push_back(row.count());
+  if (const auto targets = line.find("targets")) part.targets = targets->texts();
   if (part.inputs.size() != part.rows.size() || (!part.targets.empty() && part.targets.size() != part.rows.size())) {
-    throw OrderedJson::other_error::create(501, "rows, inputs and targets differ in number", &line);
+    line.fail("rows, inputs and targets differ in number");
   }
   return part;
 }
 
+Measurement measurement_of(const LineReader& line) {
+  Measurement measurement;
+  for (const LineReader& item : line.at("predictions").items())
+    measurement.predictions.push_back(item.is_null() ? std::nullopt : std::optional(item.text()));
+  for (const LineReader& item : line.at("scores").items())
+    measurement.scores.push_back(item.is_null() ? std::nullopt : std::optional(item.number()));
+  return measurement;
+}
+
 /// "2026-11-27T16:50:19.059Z" as seconds since 1970.
-double seconds_of(const std::string& timestamp) {
+double seconds_of(const LineReader& timestamp) {
   int year = 0;
   unsigned month = 0;
   unsigned day = 0;
   int hours = 0;
   int minutes = 0;
   double seconds = 0;
-  if (std::sscanf(timestamp.c_str(), "%4d-%2u-%2uT%2d:%2d:%lf", &year, &month, &day, &hours, &minutes, &seconds) != 6) return 0;
-  const std::chrono::sys_days date = std::chrono::year(year) / std::chrono::month(month) / std::chrono::day(day);
-  return static_cast<double>(date.time_since_epoch().count()) * 86400 + hours * 3600 + minutes * 60 + seconds;
+  const bool is_time =
+      std::sscanf(timestamp.text().c_str(), "%4d-%2u-%2uT%2d:%2d:%lf", &year, &month, &day, &hours, &minutes, &seconds) == 6;
+  const std::chrono::year_month_day date = std::chrono::year(year) / std::chrono::month(month) / std::chrono::day(day);
+  const bool is_in_day = hours >= 0 && hours < 24 && minutes >= 0 && minutes < 60 && seconds >= 0 && seconds < 61;
+  if (!is_time || !date.ok() || !is_in_day) timestamp.fail("expected a time such as 2026-11-27T16:50:19.059Z");
+  return static_cast<double>(std::chrono::sys_days(date).time_since_epoch().count()) * 86400 + hours * 3600 + minutes * 60 +
+         seconds;
 }
 
-CallLine call_of(const OrderedJson& line) {
+CallLine call_of(const LineReader& line) {
   const std::string response_model = text_at(line, "gen_ai.response.model");
   const std::string model = text_at(line, "gen_ai.request.model");
-  return {.start = seconds_of(line.at("timestamp").get<std::string>()),
-          .latency = optional_at<double>(line, "tgd.latency_s").value_or(0),
+  return {.start = seconds_of(line.at("timestamp")),
+          .latency = optional_number(line, "tgd.latency_s").value_or(0),
           .purpose = text_at(line, "tgd.purpose"),
           .parameter = text_at(line, "tgd.parameter"),
           .model = model.empty() ? response_model : model,
-          .input_tokens = optional_at<std::int64_t>(line, "gen_ai.usage.input_tokens"),
-          .output_tokens = optional_at<std::int64_t>(line, "gen_ai.usage.output_tokens"),
-          .cost = optional_at<double>(line, "tgd.cost_usd"),
+          .input_tokens = optional_amount(line, "gen_ai.usage.input_tokens"),
+          .output_tokens = optional_amount(line, "gen_ai.usage.output_tokens"),
+          .cost = optional_number(line, "tgd.cost_usd"),
           .outcome = text_at(line, "tgd.outcome"),
           .error_type = text_at(line, "error.type"),
           .error_message = text_at(line, "error.message"),
-          .attempts = optional_at<std::int64_t>(line, "tgd.attempts").value_or(1),
-          .cached = optional_at<bool>(line, "tgd.cached").value_or(false)};
+          .attempts = optional_amount(line, "tgd.attempts").value_or(1),
+          .cached = flag_at(line, "tgd.cached")};
 }
 
 // ---- Files ------------------------------------------------------------------------------------------------------------
@@ -184,7 +206,7 @@ class Reader {
     read_metrics();
     read_versions();
     read_samples();
-    read_lines("calls.jsonl", [&](const OrderedJson& line) { record_.calls.push_back(call_of(line)); });
+    read_lines("calls.jsonl", [&](const LineReader& line) { record_.calls.push_back(call_of(line)); });
     std::stable_sort(record_.calls.begin(), record_.calls.end(),
                      [](const CallLine& a, const CallLine& b) { return a.start < b.start; });
     return std::move(record_);
@@ -207,32 +229,39 @@ class Reader {
   template <class Take>
   void read_lines(const std::string& name, Take take) {
     std::ifstream file(record_.folder / name, std::ios::binary);
+    detail::JsonOrigin origin{name, 0, {}};
     std::size_t unreadable = 0;
-    for (std::string line; std::getline(file, line);) {
-      if (line.empty()) continue;
+    std::string first;
+    for (std::string text; std::getline(file, text);) {
+      ++origin.line;
+      if (text.empty()) continue;
+      const OrderedJson json = parsed(text);
+      const LineReader line(json, origin);
       try {
-        take(parsed(line));
-      } catch (const OrderedJson::exception&) {
-        ++unreadable;
+        if (json.is_discarded()) line.fail("no JSON");
+        take(line);
+      } catch (const ParseError& error) {
+        if (++unreadable == 1) first = error.what();
       }
     }
-    if (unreadable > 0) note(fmt::format("{}: {} {} could not be read", name, unreadable, unreadable == 1 ? "line" : "lines"));
+    if (unreadable == 0) return;
+    note(fmt::format("{}: {} {} could not be read{}{}", name, unreadable, unreadable == 1 ? "line" : "lines",
+                     unreadable == 1 ? ": " : ", first ", first));
   }
 
   void read_metrics() {
     std::map<std::size_t, StepRecord> steps;
     std::map<std::size_t, ValidationReport> validations;
-    read_lines("metrics.jsonl", [&](const OrderedJson& line) {
-      const std::string kind = line.at("kind");
-      const std::size_t epoch = whole(line.at("epoch"));
-      const std::size_t step = whole(line.at("step"));
+    read_lines("metrics.jsonl", [&](const LineReader& line) {
+      const std::string kind = line.at("kind").text();
+      const std::size_t epoch = line.at("epoch").count();
+      const std::size_t step = line.at("step").count();
       if (kind == "step") {
         StepRecord record{.epoch = epoch, .step = step, .metrics = metrics_of(line)};
-        if (line.contains("gate")) record.gate = gate_of(line["gate"]);
+        if (const auto gate = line.find("gate")) record.gate = gate_of(*gate);
         steps.insert_or_assign(step, std::move(record));
       } else if (kind == "validation") {
-        const bool is_best = line.contains("is_best") && line["is_best"].get<bool>();
-        validations.insert_or_assign(step, ValidationReport{epoch, step, metrics_of(line), is_best});
+        validations.insert_or_assign(step, ValidationReport{epoch, step, metrics_of(line), flag_at(line, "is_best")});
       }
     });
     for (auto& [step, record] : steps) record_.steps.push_back(std::move(record));
@@ -241,7 +270,7 @@ class Reader {
 
   void read_versions() {
     std::map<std::size_t, VersionRecord> versions;
-    read_lines("versions.jsonl", [&](const OrderedJson& line) {
+    read_lines("versions.jsonl", [&](const LineReader& line) {
       VersionRecord version = version_of(line);
       const std::size_t step = version.step;
       versions.insert_or_assign(step, std::move(version));
@@ -256,8 +285,8 @@ class Reader {
   }
 
   void read_samples() {
-    read_lines("samples.jsonl", [&](const OrderedJson& line) {
-      const std::string kind = line.at("kind");
+    read_lines("samples.jsonl", [&](const LineReader& line) {
+      const std::string kind = line.at("kind").text();
       if (kind == "part") {
         PartRecord part = part_of(line);
         PartRecord* known = part_named(part.name);
@@ -267,13 +296,13 @@ class Reader {
           *known = std::move(part);
         }
       } else if (kind == "scores") {
-        Measurement measurement{optionals<std::string>(line.at("predictions")), optionals<double>(line.at("scores"))};
-        PartRecord* part = part_named(line.at("part"));
+        Measurement measurement = measurement_of(line);
+        PartRecord* part = part_named(line.at("part").text());
         if (part == nullptr || measurement.predictions.size() != part->rows.size() ||
             measurement.scores.size() != part->rows.size()) {
-          throw OrderedJson::other_error::create(501, "scores without their samples", &line);
+          line.fail("scores without their samples");
         }
-        part->at.insert_or_assign(whole(line.at("step")), std::move(measurement));
+        part->at.insert_or_assign(line.at("step").count(), std::move(measurement));
       }
     });
   }

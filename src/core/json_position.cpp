@@ -1,4 +1,4 @@
-#include "data/json_position.hpp"
+#include "core/json_position.hpp"
 
 #include <algorithm>
 
@@ -9,7 +9,7 @@
 
 #include "core/text.hpp"
 
-namespace tgd::data::detail {
+namespace tgd::detail {
 
 namespace {
 
@@ -19,7 +19,7 @@ using nlohmann::json;
 std::string reason_of(const json::exception& error) {
   const std::string_view text = error.what();
   const std::size_t position = text.find(": ");
-  return tgd::detail::excerpt(position == std::string_view::npos ? text : text.substr(position + 2));
+  return excerpt(position == std::string_view::npos ? text : text.substr(position + 2));
 }
 
 std::size_t line_at(std::string_view text, std::size_t offset) {
@@ -30,7 +30,7 @@ std::size_t line_at(std::string_view text, std::size_t offset) {
 std::size_t column_at(std::string_view text, std::size_t offset) {
   const std::string_view before = text.substr(0, offset);
   const std::string_view on_line = before.substr(before.rfind('\n') + 1);
-  return 1 + tgd::detail::count_characters(on_line);
+  return 1 + count_characters(on_line);
 }
 
 /// Walks over valid JSON text.
@@ -109,9 +109,10 @@ class Cursor {
 
 }  // namespace
 
-json parse_json(std::string_view text, const std::string& file, std::size_t first_line) {
+template <class Value>
+Value parse_json(std::string_view text, const std::string& file, std::size_t first_line) {
   try {
-    return json::parse(text);
+    return Value::parse(text);
   } catch (const json::parse_error& error) {
     const std::size_t offset = std::min(error.byte == 0 ? 0 : error.byte - 1, text.size());
     throw ParseError(fmt::format("{}:{}:{}: not valid JSON: {}", file, first_line + line_at(text, offset) - 1,
@@ -120,6 +121,9 @@ json parse_json(std::string_view text, const std::string& file, std::size_t firs
     throw ParseError(fmt::format("{}:{}: not valid JSON: {}", file, first_line, reason_of(error)));
   }
 }
+
+template json parse_json(std::string_view, const std::string&, std::size_t);
+template nlohmann::ordered_json parse_json(std::string_view, const std::string&, std::size_t);
 
 std::size_t line_of(std::string_view text, std::span<const std::string> keys) {
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
@@ -147,4 +151,4 @@ std::string pointer(const std::vector<std::string>& keys) {
   return pointer.to_string();
 }
 
-}  // namespace tgd::data::detail
+}  // namespace tgd::detail
