@@ -13,6 +13,8 @@
 
 #include <tgd/error.hpp>
 
+#include "core/json_count.hpp"
+
 namespace tgd {
 
 namespace {
@@ -177,8 +179,8 @@ Json Random::state() const {
 void Random::set_state(const Json& state) {
   const nlohmann::json& value = state.value();
   const std::string text = state.get_text("words");
-  const bool usable = value.is_object() && state.get_text("generator") == "mt19937" && value.contains("index") &&
-                      value["index"].is_number_unsigned() && value["index"] <= words && text.size() == 8 * words &&
+  const auto index = value.is_object() && value.contains("index") ? detail::count_in(value["index"]) : std::nullopt;
+  const bool usable = index && *index <= words && state.get_text("generator") == "mt19937" && text.size() == 8 * words &&
                       text.find_first_not_of("0123456789abcdef") == std::string::npos;
   if (!usable) {
     throw ValueError(
@@ -188,7 +190,7 @@ void Random::set_state(const Json& state) {
   for (std::size_t i = 0; i < words; ++i) {
     std::from_chars(text.data() + 8 * i, text.data() + 8 * (i + 1), state_[i], 16);
   }
-  value["index"].get_to(index_);
+  index_ = static_cast<decltype(index_)>(*index);
 }
 
 }  // namespace tgd

@@ -215,8 +215,8 @@ Extent whole_extent(const MetaPrompt& about) {
   whole.siblings = std::min(about.siblings.size(), about.options.siblings);
   whole.conversations = conversation_count(about.subjects);
   for (const Subject& subject : about.subjects) {
-    whole.versions = std::max(whole.versions, subject.state->momentum.size());
-    whole.rejected = std::max(whole.rejected, subject.state->rejected.size());
+    whole.versions = std::max(whole.versions, versions_of(*subject.state, about.options).size());
+    whole.rejected = std::max(whole.rejected, rejected_of(*subject.state, about.options).size());
   }
   return whole;
 }

@@ -21,7 +21,20 @@ constexpr std::size_t longest_sibling = 600;  // bytes of its value
 std::string number(std::size_t count) { return fmt::format("{}", count); }
 std::string number(double score) { return fmt::format("{:.6g}", score); }
 
+template <class Entry>
+std::span<const Entry> latest(const std::vector<Entry>& entries, std::size_t count) {
+  return std::span(entries).last(std::min(count, entries.size()));
+}
+
 }  // namespace
+
+std::span<const MomentumPair> versions_of(const ParameterState& state, const TGDOptions& options) {
+  return latest(state.momentum, options.momentum);
+}
+
+std::span<const RejectedProposal> rejected_of(const ParameterState& state, const TGDOptions& options) {
+  return latest(state.rejected, options.rejected);
+}
 
 std::string feedback_text(const Variable& gradient) {
   const Data& data = gradient.data();
@@ -96,7 +109,7 @@ std::string Sections::instructions(const Subject& subject) {
 }
 
 std::string Sections::momentum(const Subject& subject) {
-  const MomentumBuffer& versions = subject.state->momentum;
+  const auto versions = versions_of(*subject.state, options_);
   const std::size_t hidden = versions.size() - std::min(extent_.versions, versions.size());
   std::vector<std::string> items;
   if (hidden > 0 && hidden < versions.size()) items.push_back(left_out(hidden, "versions"));
@@ -115,7 +128,7 @@ std::string Sections::momentum(const Subject& subject) {
 }
 
 std::string Sections::rejected(const Subject& subject) {
-  const std::vector<RejectedProposal>& proposals = subject.state->rejected;
+  const auto proposals = rejected_of(*subject.state, options_);
   const std::size_t hidden = proposals.size() - std::min(extent_.rejected, proposals.size());
   std::vector<std::string> items;
   if (hidden > 0 && hidden < proposals.size()) items.push_back(left_out(hidden, "rejected"));
@@ -132,9 +145,9 @@ std::string Sections::rejected(const Subject& subject) {
 std::string Sections::objective(std::span<const Subject> subjects) {
   const auto has_score = [](const auto& shown) { return shown.score.has_value(); };
   const auto shows_score = [&](const Subject& subject) {
-    const ParameterState& state = *subject.state;
-    return std::any_of(state.momentum.begin(), state.momentum.end(), has_score) ||
-           std::any_of(state.rejected.begin(), state.rejected.end(), has_score);
+    const auto versions = versions_of(*subject.state, options_);
+    const auto proposals = rejected_of(*subject.state, options_);
+    return std::any_of(versions.begin(), versions.end(), has_score) || std::any_of(proposals.begin(), proposals.end(), has_score);
   };
   const std::optional<double> score_of_first = subjects.front().state->present_score();
   const bool is_shared = std::all_of(subjects.begin(), subjects.end(),

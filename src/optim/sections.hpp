@@ -32,6 +32,10 @@ struct Extent {
   std::size_t feedback_size = std::numeric_limits<std::size_t>::max();  // of each text, in bytes
 };
 
+/// What may be shown of a parameter's past, the latest of it: options may have been lowered since it was remembered.
+std::span<const MomentumPair> versions_of(const ParameterState& state, const TGDOptions& options);
+std::span<const RejectedProposal> rejected_of(const ParameterState& state, const TGDOptions& options);
+
 /// Writes sections from the prompts, and remembers which it has used. Tags of the prompts that other people's texts hold are
 /// written in square brackets, so that nothing in them can be taken for a part of the request.
 class Sections {

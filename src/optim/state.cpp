@@ -7,8 +7,10 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json_count.hpp"
 #include "core/json_text.hpp"
 #include "core/json_writer.hpp"
 #include "optim/checks.hpp"
@@ -136,8 +138,9 @@ json save(const Value& value) {
 }
 
 std::size_t load_count(const json& saved) {
-  if (!saved.is_number_unsigned()) throw ValueError(fmt::format("the saved state has {} where a count belongs", saved.dump()));
-  return saved.get<std::size_t>();
+  const auto count = tgd::detail::count_in(saved);
+  if (!count) throw ValueError(fmt::format("the saved state has {} where a count belongs", saved.dump()));
+  return static_cast<std::size_t>(*count);
 }
 
 Variable load_variable(const json& saved) {
@@ -254,11 +257,12 @@ std::vector<ParameterRules> load_rules(const json& saved, const GroupState& grou
   return rules;
 }
 
-json save(const GroupState& group) {
+json save(const GroupState& group, std::size_t first_with_model) {
   const TGDOptions& options = group.options;
   return {{"model",
            {{"class_type", options.model->class_type()},
             {"provider", options.model->provider()},
+            {"same_as", first_with_model},
             {"usage", options.model->usage().to_json().value()}}},
           {"messages", save(options.messages)},
           {"inputs", save(options.inputs)},
@@ -328,21 +332,56 @@ void load_record(ParameterState& state, const json& saved) {
   state.scored_value = saved.at("scored_value").get<std::string>();
 }
 
+/// States that other programs have written may lack it.
+std::optional<std::string> load_provider(const json& saved_model) {
+  const auto found = saved_model.find("provider");
+  return found == saved_model.end() ? std::nullopt : load_optional<std::string>(*found);
+}
+
 lm::ChatModelPtr load_model(std::size_t group, const json& saved, const lm::ChatModelPtr& present,
                             const std::map<std::string, lm::ChatModelPtr>& models) {
   const std::string key = fmt::format("{}", group);
   const auto given = models.find(key);
   const lm::ChatModelPtr model = given != models.end() ? given->second : present;
   const auto class_type = saved.at("class_type").get<std::string>();
-  const auto provider = saved.at("provider").get<std::string>();
-  if (!model || model->class_type() != class_type || model->provider() != provider) {
+  const auto provider = load_provider(saved);
+  if (!model || model->class_type() != class_type || (provider && model->provider() != *provider)) {
     throw ValueError(fmt::format(
-        "the saved state of group {} was made with a model of type {} (provider \"{}\"){}: pass one to "
+        "the saved state of group {} was made with a model of type {}{}{}: pass one to "
         "load_state_dict(state, {{{{\"{}\", model}}}})",
-        key, class_type, provider,
+        key, class_type, provider ? fmt::format(" (provider \"{}\")", *provider) : "",
         model ? fmt::format("; the one given is a {} (provider \"{}\")", model->class_type(), model->provider()) : "", key));
   }
   return model;
+}
+
+/// Throws ValueError for a model that no group would use.
+void check_model_keys(const std::map<std::string, lm::ChatModelPtr>& models, std::size_t groups) {
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < groups; ++i) keys.push_back(fmt::format("{}", i));
+  for (const auto& [key, model] : models) {
+    if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
+    throw ValueError(fmt::format("load_state_dict was given a model for \"{}\", and there is no such group: the keys are \"{}\"", key,
+                                 fmt::join(keys, "\", \"")));
+  }
+}
+
+/// The first group that has the model of group `index`.
+std::size_t first_with_model_of(std::size_t index, const std::vector<GroupState>& groups) {
+  const auto& model = groups[index].options.model;
+  return static_cast<std::size_t>(
+      std::find_if(groups.begin(), groups.end(), [&](const GroupState& group) { return group.options.model == model; }) -
+      groups.begin());
+}
+
+/// Whether an earlier group of the state was saved with the same model. States that do not say so have the same figures twice.
+bool has_model_of_earlier(const json& saved_groups, std::size_t index) {
+  const json& model = saved_groups[index].at("model");
+  if (const auto same_as = model.find("same_as"); same_as != model.end()) return load_count(*same_as) < index;
+  for (std::size_t i = 0; i < index; ++i) {
+    if (saved_groups[i].at("model") == model) return true;
+  }
+  return false;
 }
 
 void check_shape(const std::vector<GroupState>& groups, const json& saved_groups) {
@@ -394,10 +433,10 @@ namespace {
 json save_groups(const OptimizerState& state) {
   json groups = json::array();
   std::size_t index = 0;
-  for (const GroupState& group : state.groups) {
-    json saved = save(group);
+  for (std::size_t i = 0; i < state.groups.size(); ++i) {
+    json saved = save(state.groups[i], first_with_model_of(i, state.groups));
     saved["params"] = json::array();
-    for (std::size_t i = 0; i < group.parameters.size(); ++i) saved["params"].push_back(index++);
+    for (std::size_t j = 0; j < state.groups[i].parameters.size(); ++j) saved["params"].push_back(index++);
     groups.push_back(std::move(saved));
   }
   return groups;
@@ -457,6 +496,8 @@ constexpr auto save_record = [](auto saver, const ParameterState& parameter) { s
 
 }  // namespace
 
+Json save_param_groups(const OptimizerState& state) { return save_groups(state); }
+
 Json save_state(const OptimizerState& state) {
   return json{{"param_groups", save_groups(state)},
               {"records", tree_of(records_of(state), save_record)},
@@ -483,7 +524,7 @@ void append_state(std::string& text, const OptimizerState& state) {
 
 void load_state(OptimizerState& state, const Json& saved, const std::map<std::string, lm::ChatModelPtr>& models) {
   OptimizerState loaded;
-  std::map<lm::ChatModelPtr, lm::Usage> usage;  // groups may share a model, whose usage counts once
+  std::vector<std::pair<lm::ChatModelPtr, lm::Usage>> usage;  // of each saved model once, whichever groups share it
   try {
     const json& root = saved.value();
     const json& saved_groups = root.at("param_groups");
@@ -496,9 +537,11 @@ void load_state(OptimizerState& state, const Json& saved, const std::map<std::st
     }
     loaded.steps = load_count(root.value("steps", json(std::size_t{0})));
     check_shape(state.groups, saved_groups);
+    check_model_keys(models, state.groups.size());
     for (std::size_t i = 0; i < state.groups.size(); ++i) {
       loaded.groups.push_back(load_group(i, state.groups[i], saved_groups[i], buffers, records, models));
-      usage[loaded.groups.back().options.model] = lm::Usage::from_json(saved_groups[i].at("model").at("usage"));
+      lm::Usage used = lm::Usage::from_json(saved_groups[i].at("model").at("usage"));
+      if (!has_model_of_earlier(saved_groups, i)) usage.emplace_back(loaded.groups.back().options.model, used);
     }
   } catch (const json::exception& error) {
     throw ValueError(fmt::format("this is not the state of a TGD optimizer: {}", error.what()));

@@ -48,6 +48,8 @@ struct OptimizerState {
 };
 
 Json save_state(const OptimizerState& state);
+/// Its "param_groups".
+Json save_param_groups(const OptimizerState& state);
 /// The same as text, byte for byte what append_json makes of it.
 void append_state(std::string& text, const OptimizerState& state);
 /// All or nothing; see TGD::load_state_dict.

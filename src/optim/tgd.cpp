@@ -7,26 +7,12 @@
 
 #include <tgd/optim/tgd.hpp>
 
-#include "core/json_text.hpp"
 #include "optim/history.hpp"
+#include "optim/options.hpp"
 #include "optim/state.hpp"
 #include "optim/step.hpp"
 
 namespace tgd::optim {
-
-Optimizer::~Optimizer() = default;
-
-void Optimizer::clear_grad() {
-  for (Variable& parameter : parameters()) parameter.clear_grad();
-}
-
-void Optimizer::report_score(double) {}
-
-void Optimizer::reject(const std::string&, std::optional<double>) {
-  throw StateError("this optimizer cannot take a step back: it has no reject() of its own");
-}
-
-void Optimizer::append_state(std::string& text) const { tgd::detail::append_json(text, state_dict().value()); }
 
 namespace {
 
@@ -120,13 +106,16 @@ TGD::TGD(std::vector<Group> groups, TGDOptions defaults) : impl_(std::make_uniqu
   impl_->defaults = std::move(defaults);
   if (groups.empty()) throw ValueError("TGD was given no parameters");
   for (Group& group : groups) add_param_group(std::move(group));
+  if (parameters().empty()) {
+    throw ValueError("TGD was given nothing to optimize: none of its parameters requires grad (Variable::set_requires_grad)");
+  }
 }
 
 TGD::~TGD() = default;
 
 void TGD::add_param_group(Group group) {
   if (group.params.empty()) throw ValueError("a parameter group is empty: TGD needs at least one parameter in each");
-  detail::GroupState added{group.options.value_or(impl_->defaults), {}};
+  detail::GroupState added{detail::over_defaults(impl_->defaults, std::move(group.options)), {}};
   detail::check_options(added.options);
   std::vector<Impl::Place> present = impl_->places();
   for (auto parameter = group.params.begin(); parameter != group.params.end(); ++parameter) {
@@ -150,6 +139,8 @@ std::optional<Evaluation> TGD::step(const Closure& closure) {
 }
 
 std::vector<Candidate> TGD::propose(std::size_t count) {
+  // They may have been changed since the last step.
+  for (const detail::GroupState& group : impl_->state.groups) detail::check_options(group.options);
   std::vector<detail::StepItem> items;
   for (const Impl::Place& place : impl_->places()) items.push_back({place.state, place.state->parameter.grad(), place.options});
   return detail::propose(items, count);
@@ -275,6 +266,17 @@ std::vector<Variable> TGD::parameters() const {
   return parameters;
 }
 
+std::vector<TGD::ParamGroup> TGD::param_groups() {
+  std::vector<ParamGroup> groups;
+  for (detail::GroupState& group : impl_->state.groups) {
+    groups.push_back({{}, group.options});
+    for (const ParameterState& state : group.parameters) groups.back().params.push_back(state.parameter);
+  }
+  return groups;
+}
+
+const TGDOptions& TGD::defaults() const noexcept { return impl_->defaults; }
+
 const std::vector<ParameterUpdate>& TGD::last_updates() const noexcept { return impl_->last_updates; }
 
 const MomentumBuffer& TGD::momentum_buffer(const Variable& parameter) const {
@@ -282,6 +284,8 @@ const MomentumBuffer& TGD::momentum_buffer(const Variable& parameter) const {
 }
 
 const TGDOptions& TGD::options(const Variable& parameter) const { return *impl_->place_of(parameter).options; }
+
+Json TGD::saved_groups() const { return detail::save_param_groups(impl_->state); }
 
 Json TGD::state_dict() const { return detail::save_state(impl_->state); }
 

@@ -113,7 +113,13 @@ TEST_CASE("A Random continues from its saved state", "[random]") {
   Random random(5);
   const int numbers_before = GENERATE(0, 1, 623, 624, 1000);
   for (int i = 0; i < numbers_before; ++i) random.getrandbits(32);
-  const tgd::Json state = tgd::Json::parse(random.state().dump());
+  // As a checkpoint has it, and as it is in memory, where counts may be numbers with a sign.
+  tgd::Json state = tgd::Json::parse(random.state().dump());
+  if (GENERATE(true, false)) {
+    json edited = random.state().value();
+    edited["index"] = static_cast<std::int64_t>(edited["index"].get<int>());
+    state = tgd::Json(edited);
+  }
 
   Random restored(99);
   restored.set_state(state);

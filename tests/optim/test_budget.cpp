@@ -109,9 +109,7 @@ TEST_CASE("A request that cannot be written fails the step before anything is as
     const Variable message("{value}{feedback}");
     Variable last("a value", "last", true);
     last.append_grad(Variable("shorter"));
-    optim::TGDOptions others = options;
-    others.messages = {{"user", {message}}};
-    optimizer.add_param_group({{last}, others});
+    optimizer.add_param_group({{last}, {.messages = tgd::Messages{{"user", {message}}}}});
     Variable(message).set_data(5);
   }
   SECTION("many small frozen parts") {

@@ -51,6 +51,7 @@ struct Scene {
     if (has(present, constraints)) options.constraints = {"Keep it polite.", Constraint::max_length(200)};
     if (has(present, instructions)) options.rules = {{.parameter = state.parameter, .instructions = "Never name a price."}};
     if (has(present, momentum)) {
+      options.momentum = 2;
       state.momentum = {{Variable("Classify."), {Variable("Say what."), Variable("Say how.")}, 0.75},
                         {Variable("Classify {ticket}."), {Variable("Name the labels.")}}};
     }

@@ -64,7 +64,7 @@ TEST_CASE("Groups that are joint and groups that are not go side by side", "[opt
   });
   const std::vector<Variable> all{parameter("a", "x"), parameter("b", "x"), parameter("c", "x"), parameter("d", "x"),
                                   parameter("e", "x")};
-  const TGDOptions joint{.model = model, .joint = true};
+  const tgd::optim::TGDGroupOptions joint{.joint = true};
   TGD optimizer(std::vector<TGD::Group>{{{all[0], all[1]}, joint}, {{all[2]}}, {{all[3], all[4]}, joint}}, {.model = model});
   optimizer.step();
   CHECK(model->calls() == 3);

@@ -67,7 +67,7 @@ TEST_CASE("The text of a large state is that of its tree", "[optim][state]") {
 
 TEST_CASE("The state is JSON of the documented form", "[optim][state]") {
   const auto model = improving();
-  TGD optimizer(std::vector<TGD::Group>{{{parameter("a"), parameter("b")}}, {{parameter("c")}, TGDOptions{.model = model}}},
+  TGD optimizer(std::vector<TGD::Group>{{{parameter("a"), parameter("b")}}, {{parameter("c")}, {.momentum = 0}}},
                 options(model));
   CHECK(optimizer.state_dict().value().at("state") == json::object());
   step(optimizer, "no");
@@ -125,6 +125,50 @@ TEST_CASE("Usage of a model that several groups share is added once", "[optim][s
   TGD loaded(std::vector<TGD::Group>{{{parameter("a")}}, {{parameter("b")}}}, {.model = other});
   loaded.load_state_dict(saved.state_dict());
   CHECK(other->usage().calls == 2);
+}
+
+TEST_CASE("Usage of each saved model is added once, whatever models the groups have now", "[optim][state]") {
+  const auto one = improving();
+  const auto two = improving();
+  const bool shared = GENERATE(true, false);
+  CAPTURE(shared);
+  TGD saved(std::vector<TGD::Group>{{{parameter("a")}}, {{parameter("b")}, {.model = shared ? one : two}}}, {.model = one});
+  step(saved, "no");
+  json state = saved.state_dict().value();
+  SECTION("in a state of an earlier version, where groups of one model have the same figures") {
+    if (!shared) return;
+    for (json& group : state["param_groups"]) group["model"].erase("same_as");
+  }
+  SECTION("") {}
+
+  const auto first = improving();
+  const auto second = improving();
+  TGD loaded(std::vector<TGD::Group>{{{parameter("a")}}, {{parameter("b")}}}, {.model = first});
+  SECTION("one for both groups") {
+    loaded.load_state_dict(tgd::Json(state));
+    CHECK(first->usage().calls == 2);
+  }
+  SECTION("one each") {
+    loaded.load_state_dict(tgd::Json(state), {{"1", second}});
+    CHECK(first->usage().calls == (shared ? 2 : 1));
+    CHECK(second->usage().calls == (shared ? 0 : 1));
+  }
+}
+
+TEST_CASE("A state that a program has edited in memory, or that names no provider, loads", "[optim][state]") {
+  const auto model = improving();
+  TGD optimizer({parameter("a")}, options(model));
+  step(optimizer, "no");
+  json state = optimizer.state_dict().value();
+  state["param_groups"][0]["momentum"] = 7;  // a number with a sign, unlike one that was parsed
+  state["param_groups"][0]["params"] = json::array({0});
+  state["steps"] = 5;
+  SECTION("with its provider") {}
+  SECTION("without") { state["param_groups"][0]["model"].erase("provider"); }
+  SECTION("with none") { state["param_groups"][0]["model"]["provider"] = nullptr; }
+  optimizer.load_state_dict(tgd::Json(state));
+  CHECK(optimizer.options(optimizer.parameters()[0]).momentum == 7);
+  CHECK(optimizer.state_dict().value()["steps"] == 5);
 }
 
 TEST_CASE("A model may be another object of the same type", "[optim][state]") {
@@ -194,6 +238,12 @@ TEST_CASE("A load that fails says why and changes nothing", "[optim][state]") {
                       ContainsSubstring("type Stub") && ContainsSubstring("OtherStub") && ContainsSubstring("\"1\""));
     CHECK(target.state_dict() == before);
     CHECK(wrong->usage().calls == 0);
+  }
+  SECTION("with a model for a group that there is not, the keys are named") {
+    CHECK_THROWS_AS(target.load_state_dict(tgd::Json(state), {{"2", target_model}}), ValueError);
+    CHECK_THROWS_WITH(target.load_state_dict(tgd::Json(state), {{"0", target_model}, {"model", target_model}}),
+                      ContainsSubstring("\"model\"") && ContainsSubstring("the keys are \"0\", \"1\""));
+    CHECK(target.state_dict() == before);
   }
   SECTION("and the sound state can be loaded after all that") {
     target.load_state_dict(tgd::Json(state));

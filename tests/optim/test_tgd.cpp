@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -14,6 +15,8 @@
 #include "optim/improving.hpp"
 
 using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::EndsWith;
+using Catch::Matchers::StartsWith;
 using tgd::Evaluation;
 using tgd::LMError;
 using tgd::TypeError;
@@ -22,6 +25,7 @@ using tgd::Variable;
 using tgd::lm::Reply;
 using tgd::lm::Request;
 using tgd::lm::Stub;
+using tgd::optim::Boldness;
 using tgd::optim::Constraint;
 using tgd::optim::MomentumBuffer;
 using tgd::optim::ParameterUpdate;
@@ -29,6 +33,7 @@ using tgd::optim::TGD;
 using tgd::optim::TGDOptions;
 using tgd::test::improving;
 using tgd::test::parameter;
+using tgd::test::step;
 using tgd::test::tagged;
 
 using Outcome = ParameterUpdate::Outcome;
@@ -60,6 +65,8 @@ TEST_CASE("An optimizer needs parameters, each once, and a model", "[optim][tgd]
   CHECK_THROWS_AS(TGD({a, b, a}, options), ValueError);
   CHECK_THROWS_AS(TGD(std::vector<TGD::Group>{{{a}}, {{b, a}}}, options), ValueError);
   CHECK_THROWS_AS(TGD({a, frozen, frozen}, options), ValueError);
+  CHECK_THROWS_AS(TGD({frozen}, options), ValueError);
+  CHECK_THROWS_WITH(TGD(std::vector<TGD::Group>{{{frozen}}}, options), ContainsSubstring("requires grad"));
   CHECK_THROWS_WITH(TGD({a, a}, options), ContainsSubstring("\"a\""));
   CHECK_THROWS_AS(TGD({a}, {}), ValueError);
   CHECK_THROWS_AS(TGD({Variable(1, "number", true)}, options), TypeError);
@@ -93,10 +100,10 @@ TEST_CASE("Groups have options of their own over the defaults, and can be added"
   const Variable a = parameter("a", {"no"});
   const Variable b = parameter("b", {"no"});
   const Variable c = parameter("c", {"no"});
-  TGD optimizer(std::vector<TGD::Group>{{{a}}, {{b}, TGDOptions{.model = second_model}}}, {.model = first_model});
+  TGD optimizer(std::vector<TGD::Group>{{{a}}, {{b}, {.model = second_model}}}, {.model = first_model});
   CHECK_THROWS_AS(optimizer.add_param_group({{a}}), ValueError);
   CHECK_THROWS_AS(optimizer.add_param_group({{}}), ValueError);
-  CHECK_THROWS_AS(optimizer.add_param_group({{c}, TGDOptions{}}), ValueError);
+  CHECK_THROWS_AS(optimizer.add_param_group({{c}, {.model = nullptr}}), ValueError);
   CHECK(optimizer.parameters().size() == 2);
   optimizer.add_param_group({{c}});
   optimizer.step();
@@ -104,6 +111,95 @@ TEST_CASE("Groups have options of their own over the defaults, and can be added"
   CHECK(second_model->calls() == 1);
   CHECK(optimizer.last_updates().size() == 3);
   CHECK(is_same(optimizer.last_updates()[2].parameter, c));
+}
+
+TEST_CASE("An option that a group leaves out is the default's", "[optim][tgd]") {
+  const auto model = improving();
+  const Variable a = parameter("a");
+  const Variable b = parameter("b");
+  const Variable c = parameter("c");
+  TGD optimizer({a}, {.model = model, .constraints = {"Be brief."}, .momentum = 2, .boldness = Boldness::bold, .rejected = 1});
+  optimizer.add_param_group({{b}, {.momentum = 0}});
+  optimizer.add_param_group({{c}, {.constraints = std::vector<Constraint>{}, .boldness = std::optional<Boldness>(), .siblings = 0}});
+
+  CHECK(optimizer.options(b).momentum == 0);
+  CHECK(optimizer.options(b).constraints.size() == 1);
+  CHECK(optimizer.options(b).boldness == Boldness::bold);
+  CHECK(optimizer.options(b).model == model);
+  CHECK(optimizer.options(c).momentum == 2);
+  CHECK(optimizer.options(c).constraints.empty());
+  CHECK(optimizer.options(c).boldness == std::nullopt);
+  CHECK(optimizer.options(c).siblings == 0);
+  CHECK(optimizer.options(c).rejected == 1);
+  CHECK(optimizer.defaults().momentum == 2);
+  CHECK(optimizer.defaults().boldness == Boldness::bold);
+
+  step(optimizer, "no");
+  CHECK(optimizer.momentum_buffer(a).size() == 1);
+  CHECK(optimizer.momentum_buffer(b).empty());
+}
+
+TEST_CASE("Groups can be read and changed while training", "[optim][tgd]") {
+  const auto model = improving();
+  const Variable a = parameter("a");
+  const Variable b = parameter("b");
+  TGD optimizer(std::vector<TGD::Group>{{{a}}, {{b}, {.momentum = 1}}}, {.model = model, .momentum = 3, .siblings = 0});
+  const auto groups = optimizer.param_groups();
+  REQUIRE(groups.size() == 2);
+  CHECK(is_same(groups[1].params.at(0), b));
+  CHECK(groups[1].options.momentum == 1);
+  const auto request_about_a = [&] {
+    step(optimizer, "no");
+    const auto requests = model->requests();
+    return requests[requests.size() - 2].messages.back().content;
+  };
+
+  for (int i = 0; i < 3; ++i) request_about_a();
+  CHECK(optimizer.momentum_buffer(a).size() == 3);
+  SECTION("a lower momentum shows and keeps less, from the next step on") {
+    for (auto& group : optimizer.param_groups()) group.options.momentum = 1;
+    const std::string shown = request_about_a();
+    CHECK_THAT(shown, !ContainsSubstring("old a") && ContainsSubstring("a v3"));
+    CHECK(optimizer.momentum_buffer(a).size() == 1);
+    CHECK(optimizer.momentum_buffer(b).size() == 1);
+  }
+  SECTION("none shows nothing") {
+    optimizer.param_groups()[0].options.momentum = 0;
+    CHECK_THAT(request_about_a(), !ContainsSubstring("old a") && !ContainsSubstring("a v3"));
+    CHECK(optimizer.momentum_buffer(a).empty());
+  }
+  SECTION("boldness") {
+    const std::string before = request_about_a();
+    optimizer.param_groups()[0].options.boldness = Boldness::conservative;
+    const std::string text = tgd::Prompts().render("tgd_boldness_conservative", {});
+    CHECK_THAT(before, !ContainsSubstring(text));
+    CHECK_THAT(request_about_a(), ContainsSubstring(text));
+  }
+  SECTION("what cannot work is refused before anything is sent") {
+    optimizer.param_groups()[1].options.max_length_ratio = -1;
+    const std::size_t calls = model->calls();
+    CHECK_THROWS_AS(step(optimizer, "no"), ValueError);
+    CHECK(model->calls() == calls);
+  }
+}
+
+TEST_CASE("An optimizer prints its class and the options of each group, one a line", "[optim][tgd]") {
+  const auto model = improving();
+  TGD optimizer(std::vector<TGD::Group>{{{parameter("a")}}, {{parameter("b")}, {.momentum = 5, .examples = Texts{"one\ntwo"}}}},
+                {.model = model, .completion_args = {{"temperature", 0.5}}, .boldness = Boldness::bold});
+  const std::string text = to_string(optimizer);
+  CHECK_THAT(text, StartsWith("TGD (\nParameter Group 0\n    answer_tag: \"IMPROVED_VALUE\"\n    boldness: \"bold\"\n") &&
+                       EndsWith("\n)"));
+  CHECK_THAT(text, ContainsSubstring("\nParameter Group 1\n    answer_tag") &&
+                       ContainsSubstring("\n    completion_args: {\"temperature\":0.5}\n") &&
+                       ContainsSubstring("\n    direction: null\n") && ContainsSubstring("\n    model: Stub (stub)\n"));
+  const std::size_t second = text.find("Parameter Group 1");
+  CHECK_THAT(text.substr(0, second), ContainsSubstring("\n    momentum: 0\n") && ContainsSubstring("\n    examples: []\n"));
+  CHECK_THAT(text.substr(second), ContainsSubstring("\n    momentum: 5\n") && ContainsSubstring("\n    examples: [\"one\\ntwo\"]\n"));
+  CHECK(fmt::format("{}", optimizer) == text);
+  std::ostringstream out;
+  out << static_cast<const tgd::optim::Optimizer&>(optimizer);
+  CHECK(out.str() == text);
 }
 
 TEST_CASE("A step rewrites the parameters that have feedback and leaves the gradients alone", "[optim][tgd]") {

@@ -3,12 +3,15 @@
 // Model: torch.optim.Optimizer.
 #pragma once
 
+#include <concepts>
 #include <functional>
+#include <iosfwd>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include <fmt/core.h>
 #include <tgd/cognitive/evaluator.hpp>
 #include <tgd/export.hpp>
 #include <tgd/json.hpp>
@@ -47,8 +50,33 @@ class TGD_API Optimizer {
   virtual void load_state_dict(const Json& state, const std::map<std::string, lm::ChatModelPtr>& models) = 0;
   void load_state_dict(const Json& state) { load_state_dict(state, {}); }
 
+  /// The class's name, for the text form.
+  virtual std::string class_type() const { return "Optimizer"; }
+
+  friend TGD_API std::string to_string(const Optimizer& optimizer);
+
  protected:
   Optimizer() = default;
+  /// The "param_groups" of state_dict(), for the text form.
+  virtual Json saved_groups() const;
 };
 
+/// The class, then each group with its options, sorted and one a line; long ones end in "...":
+///
+///     TGD (
+///     Parameter Group 0
+///         boldness: null
+///         …
+///     )
+TGD_API std::string to_string(const Optimizer& optimizer);
+TGD_API std::ostream& operator<<(std::ostream& out, const Optimizer& optimizer);
+
 }  // namespace tgd::optim
+
+template <std::derived_from<tgd::optim::Optimizer> Optimizer>
+struct fmt::formatter<Optimizer> : fmt::formatter<fmt::string_view> {
+  template <class Context>
+  auto format(const Optimizer& optimizer, Context& context) const {
+    return fmt::formatter<fmt::string_view>::format(to_string(optimizer), context);
+  }
+};

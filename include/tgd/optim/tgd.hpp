@@ -105,6 +105,34 @@ struct TGDOptions {
   std::pair<std::string, std::string> frozen_marks = {"<FROZEN>", "</FROZEN>"};
 };
 
+/// The options of one group over the defaults, one by one: an option that is left out is the default's. Their meaning stands at
+/// TGDOptions. Where an option may be nothing, std::optional<Boldness>() and the like are given, to have nothing against the default.
+struct TGDGroupOptions {
+  std::optional<lm::ChatModelPtr> model = {};
+  std::optional<Messages> messages = {};
+  std::optional<Inputs> inputs = {};
+  std::optional<std::vector<Constraint>> constraints = {};
+  std::optional<std::size_t> momentum = {};
+  std::optional<Json> completion_args = {};
+  std::optional<std::size_t> max_reasks = {};
+  std::optional<bool> show_context = {};
+  std::optional<std::size_t> context_budget = {};
+  std::optional<OnNotice> on_notice = {};
+  std::optional<Prompts> prompts = {};
+  std::optional<bool> joint = {};
+  std::optional<std::optional<Direction>> direction = {};
+  std::optional<std::optional<Boldness>> boldness = {};
+  std::optional<std::vector<std::string>> examples = {};
+  std::optional<std::vector<ParameterRules>> rules = {};
+  std::optional<std::size_t> rejected = {};
+  std::optional<std::size_t> siblings = {};
+  std::optional<std::size_t> history = {};
+  std::optional<std::optional<double>> max_length_ratio = {};
+  std::optional<std::size_t> copied_words = {};
+  std::optional<std::string> answer_tag = {};
+  std::optional<std::pair<std::string, std::string>> frozen_marks = {};
+};
+
 /// Why a reply could not be used.
 struct UnusableReply {
   enum class Problem {
@@ -180,11 +208,18 @@ class TGD_API TGD : public Optimizer {
   /// Options that are left out come from the defaults given to the constructor.
   struct Group {
     std::vector<Variable> params;
-    std::optional<TGDOptions> options = {};
+    TGDGroupOptions options = {};
+  };
+  /// A group of the optimizer, to read and to change while training: `for (auto& group : optimizer.param_groups())
+  /// group.options.momentum = 3;`. What is changed holds from the next step on, which throws ValueError for options that cannot
+  /// work. Of a parameter's past the requests show as much as the options allow now.
+  struct ParamGroup {
+    std::vector<Variable> params;
+    TGDOptions& options;  ///< the defaults with the group's own in their place; until the next add_param_group() or load_state_dict()
   };
 
-  /// Throws ValueError for no parameters, one given twice, and options that cannot work; TypeError for parameters that are no
-  /// scalar texts. Parameters that do not require grad are left out.
+  /// Throws ValueError for no parameters, none that requires grad, one given twice, and options that cannot work; TypeError for
+  /// parameters that are no scalar texts. Parameters that do not require grad are left out.
   TGD(std::vector<Variable> params, TGDOptions options);
   TGD(std::vector<Group> groups, TGDOptions defaults);
   ~TGD() override;
@@ -240,6 +275,9 @@ class TGD_API TGD : public Optimizer {
 
   /// Throws ValueError as the constructor does; the optimizer is then as before.
   void add_param_group(Group group);
+  std::vector<ParamGroup> param_groups();
+  /// What groups that are added fall back to.
+  const TGDOptions& defaults() const noexcept;
   const MomentumBuffer& momentum_buffer(const Variable& parameter) const;
   /// Those of the parameter's group.
   const TGDOptions& options(const Variable& parameter) const;
@@ -249,10 +287,16 @@ class TGD_API TGD : public Optimizer {
   Json state_dict() const override;
   void append_state(std::string& text) const override;
   /// `models` has one model per key, "0" for the first group and so on; the models in use serve groups that it does not name.
-  /// States of earlier versions load, too; what they lack is as in a new optimizer.
-  /// Throws ValueError, and changes nothing, when groups differ in number or size, or a model is missing or of another type.
+  /// What each saved model had used is added once, whichever groups shared it, to the model of the first of them.
+  /// States of earlier versions load, too; what they lack is as in a new optimizer. A state without "provider" fits any.
+  /// Throws ValueError, and changes nothing, when groups differ in number or size, a key of `models` is no group's, or a model is
+  /// missing or of another type.
   void load_state_dict(const Json& state, const std::map<std::string, lm::ChatModelPtr>& models) override;
   using Optimizer::load_state_dict;
+  std::string class_type() const override { return "TGD"; }
+
+ protected:
+  Json saved_groups() const override;
 
  private:
   struct Impl;
