@@ -36,6 +36,7 @@ lm::OpenAIOptions openai_options(const ModelSpec& spec, const ModelFlags& flags)
   if (const auto most = flags.max_in_flight ? flags.max_in_flight : spec.max_in_flight) options.max_in_flight = *most;
   if (const auto timeout = flags.timeout_seconds ? flags.timeout_seconds : spec.timeout_seconds)
     options.timeout = milliseconds(*timeout);
+  options.reasoning = spec.reasoning.value_or(options.reasoning);
   if (flags.max_retries) options.max_retries = *flags.max_retries;
   options.requests_per_minute = spec.requests_per_minute.value_or(0);
   options.tokens_per_minute = spec.tokens_per_minute.value_or(0);

@@ -40,6 +40,7 @@
 
 #include <tgd/json.hpp>
 #include <tgd/lm/budgeted.hpp>
+#include <tgd/lm/openai.hpp>
 #include <tgd/lm/prices.hpp>
 #include <tgd/lm/simulated.hpp>
 #include <tgd/optim.hpp>
@@ -136,6 +137,7 @@ struct ModelSpec {
   std::optional<std::int64_t> requests_per_minute = {};
   std::optional<std::int64_t> tokens_per_minute = {};
   std::optional<double> timeout_seconds = {};
+  std::optional<lm::Thoughts> reasoning = {};
   std::optional<lm::Price> price = {};
   lm::SimulatedOptions simulated = {};
 };

@@ -95,6 +95,7 @@ void describe_endpoint(Members& in, ModelSpec& spec) {
   in.count("requests_per_minute", spec.requests_per_minute, {.least = 1});
   in.count("tokens_per_minute", spec.tokens_per_minute, {.least = 1});
   in.real("timeout_seconds", spec.timeout_seconds, {.least = 0, .with_least = false});
+  in.word("reasoning", spec.reasoning, {{"strip", lm::Thoughts::strip}, {"keep", lm::Thoughts::keep}});
 }
 
 void describe_model(Members& in, ModelSpec& spec) {

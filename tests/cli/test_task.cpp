@@ -92,6 +92,7 @@ TEST_CASE("a task says everything about its models, optimizer and limits", "[cli
   CHECK(student.max_in_flight == 8U);
   CHECK(student.tokens_per_minute == 100000);
   CHECK(student.timeout_seconds == 30.5);
+  CHECK(student.reasoning == lm::Thoughts::keep);
   CHECK(student.price == lm::Price{.input = 0.15, .cached_input = 0.075, .output = 0.6});
   CHECK(task.models.at("teacher").simulated.latency == std::chrono::microseconds(1500));
 
