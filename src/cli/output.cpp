@@ -1,7 +1,5 @@
 #include "cli/output.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "core/brackets.hpp"
@@ -14,8 +12,6 @@ namespace {
 
 using Value = nlohmann::json;
 
-// The standard library's matcher recurses with every character that it looks at, and the stack has to hold that.
-constexpr std::size_t most_searched = 2'000;
 // Each look for JSON may read to the end of the reply.
 constexpr int most_looks = 100;
 
@@ -50,22 +46,17 @@ Output member_in(std::string_view text, const std::string& pointer) {
   return {as_text(value->at(place))};
 }
 
-Output match_in(std::string_view text, const std::regex& pattern, const std::string& shown) {
-  // Answers stand at the end of long replies.
-  std::string_view searched = text.substr(text.size() - std::min(text.size(), most_searched));
-  while (!searched.empty() && detail::is_continuation(searched.front())) searched.remove_prefix(1);
-  std::match_results<std::string_view::const_iterator> match;
-  if (!std::regex_search(searched.begin(), searched.end(), match, pattern))
-    return failure(text, fmt::format("nothing in it matches {}", shown));
-  return {match.size() > 1 ? match[1].str() : match[0].str()};
+Output match_in(std::string_view text, const detail::Pattern& pattern, const std::string& shown) {
+  auto found = pattern.find(text);
+  return found ? Output{*std::move(found)} : failure(text, fmt::format("nothing in it matches {}", shown));
 }
 
 }  // namespace
 
 OutputParser::OutputParser(const std::vector<OutputStep>& steps) {
   for (const OutputStep& step : steps) {
-    const bool has_pattern = step.kind == OutputStep::Kind::regex;
-    steps_.push_back({step.kind, step.argument, has_pattern ? std::regex(step.argument) : std::regex()});
+    steps_.push_back({step.kind, step.argument, {}});
+    if (step.kind == OutputStep::Kind::regex) steps_.back().pattern.emplace(step.argument);
   }
 }
 
@@ -86,7 +77,7 @@ Output OutputParser::parse(std::string_view reply) const {
         output = member_in(output.text, step.argument);
         break;
       case OutputStep::Kind::regex:
-        output = match_in(output.text, step.pattern, step.argument);
+        output = match_in(output.text, *step.pattern, step.argument);
         break;
     }
     if (output.problem) return failure(trimmed, *output.problem);

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <optional>
-#include <regex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cli/task.hpp"
+#include "core/pattern.hpp"
 
 namespace tgd::cli {
 
@@ -20,7 +20,7 @@ struct Output {
 
 class OutputParser {
  public:
-  /// Throws std::regex_error for a pattern that is none; tasks are checked before.
+  /// Throws ValueError for a pattern that is none; tasks are checked before.
   explicit OutputParser(const std::vector<OutputStep>& steps);
 
   Output parse(std::string_view reply) const;
@@ -29,7 +29,7 @@ class OutputParser {
   struct Step {
     OutputStep::Kind kind;
     std::string argument;
-    std::regex pattern;
+    std::optional<detail::Pattern> pattern;
   };
   std::vector<Step> steps_;
 };

@@ -88,8 +88,8 @@ struct OutputStep {
     lower_case,
     fenced_json,   ///< the JSON in the reply, out of code fences or prose, as compact text
     json_pointer,  ///< a member of the JSON in the reply; `argument` is the pointer
-    regex          ///< the first group of the first match, or the whole match, in the last 2,000 bytes; `argument` is the
-                   ///< pattern (ECMAScript)
+    regex          ///< the first group of the first match in the whole reply, or the whole match; `argument` is the
+                   ///< pattern (RE2 syntax)
   };
   Kind kind = Kind::text;
   std::string argument = {};

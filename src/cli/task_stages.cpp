@@ -1,9 +1,8 @@
 // "messages", "output" and "stages" of a task.
-#include <regex>
-
 #include <fmt/format.h>
 
 #include "cli/task_parts.hpp"
+#include "core/pattern.hpp"
 
 namespace tgd::cli {
 
@@ -44,9 +43,9 @@ constexpr const char* step_examples = R"x({"json_pointer": "/label"} or {"regex"
 void check_argument(const TaskValue& value, const OutputStep& step) {
   if (step.kind == Kind::regex) {
     try {
-      std::regex(step.argument, std::regex::ECMAScript);
-    } catch (const std::regex_error& error) {
-      value.fail(fmt::format("\"{}\" is not a regular expression in ECMAScript syntax: {}", step.argument, error.what()));
+      detail::Pattern compiled(step.argument);
+    } catch (const ValueError& error) {
+      value.fail(error.what());
     }
     return;
   }

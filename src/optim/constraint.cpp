@@ -1,11 +1,10 @@
-#include <regex>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <tgd/optim/constraint.hpp>
 #include <tgd/prompts.hpp>
 
+#include "core/pattern.hpp"
 #include "core/text.hpp"
 
 namespace tgd::optim {
@@ -50,15 +49,9 @@ Constraint Constraint::forbids(std::string text) {
 }
 
 Constraint Constraint::forbids_pattern(const std::string& pattern) {
-  std::regex regex;
-  try {
-    regex = std::regex(pattern);
-  } catch (const std::regex_error& error) {
-    throw ValueError(fmt::format("\"{}\" is not a regular expression in ECMAScript syntax: {}", pattern, error.what()));
-  }
   return {rule("forbids_pattern", {{"pattern", pattern}}),
-          [pattern, regex = std::move(regex)](const std::string& value) -> std::optional<std::string> {
-            if (!std::regex_search(value, regex)) return std::nullopt;
+          [pattern, compiled = tgd::detail::Pattern(pattern)](const std::string& value) -> std::optional<std::string> {
+            if (!compiled.is_in(value)) return std::nullopt;
             return problem("forbidden_pattern", {{"pattern", pattern}});
           }};
 }

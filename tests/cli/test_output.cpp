@@ -33,10 +33,10 @@ TEST_CASE("a reply becomes an output step by step, or stays as it came with the 
   }
 }
 
-TEST_CASE("replies of any length are searched without harm, at their end", "[cli]") {
+TEST_CASE("replies of any length are searched whole, without harm", "[cli]") {
   const std::string filler(300'000, 'x');
   CHECK(cli::OutputParser({{Kind::regex, "Answer: (\\w+)"}}).parse(filler + " Answer: yes").text == "yes");
-  CHECK(cli::OutputParser({{Kind::regex, "Answer: (\\w+)"}}).parse("Answer: yes " + filler).problem.has_value());
+  CHECK(cli::OutputParser({{Kind::regex, "Answer: (\\w+)"}}).parse("Answer: yes " + filler).text == "yes");
   CHECK(cli::OutputParser({{Kind::regex, "Answer:(.*)"}}).parse(filler + " Answer:" + std::string(1'900, 'y')).text.size() ==
         1'900);
 

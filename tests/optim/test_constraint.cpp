@@ -75,5 +75,6 @@ TEST_CASE("Constraints that no value could keep or break are refused", "[optim][
   CHECK_THROWS_AS(Constraint::keeps_placeholders({}), ValueError);
   CHECK_THROWS_AS(Constraint::forbids(""), ValueError);
   CHECK_THROWS_AS(Constraint::forbids_pattern("["), ValueError);
+  CHECK_THROWS_WITH(Constraint::forbids_pattern("no(?!thing)"), ContainsSubstring("look-behind are not supported"));
   CHECK_THROWS_AS(Constraint::max_length(0), ValueError);
 }
