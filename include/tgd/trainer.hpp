@@ -28,12 +28,15 @@
 //   config.json       what the run was asked for
 //   calls.jsonl       the ledger: a line for each call of a tracked model that was really made (tgd/lm/observed.hpp)
 //   <parameter>.txt   the best values so far
+//   run.lock          while a Trainer is at work there, which nobody else can be then
+// They are for their user alone (mode 0600, a new folder 0700), and symbolic links in the folder are not followed.
 // A run that was killed goes on with fit(agent, train, validation, {.resume = true}): with the same replies it ends with the
 // same parameters, buffers, metrics and costs as one that was never interrupted, and no reply in the journal is paid again. Not
 // restored is what the agent keeps outside of its parameters, buffers and optimizers.
 //
 // Errors: what a step, a backward pass or the optimizer throws, with the epoch and step in front; the parameters are then the
-// best ones so far. ValueError for a checkpoint of another agent, and when the run folder cannot be written; the last
+// best ones so far. ValueError for a checkpoint of another agent, for a parameter whose name can be no file's, and when the run folder
+// cannot be written; StateError when another Trainer is at work in it, which it names; the last
 // checkpoint is whole in any case.
 // Thread-safety: one thread at a time for each object; callbacks run on the thread that calls.
 // Model: lightning.Trainer.
@@ -393,6 +396,10 @@ class TGD_API Trainer {
   lm::ChatModelPtr track(lm::ChatModelPtr model, std::string name = {});
   /// For what is known only after track(), such as backward.model. Not to be changed while fit() runs.
   TrainerOptions& options() noexcept;
+  /// Makes the run folder where there is none, and keeps it for this Trainer until what is returned goes away; fit() does so by
+  /// itself. For programs that write files of their own there before fit(). Throws StateError, with who has it, when another Trainer,
+  /// of this process or another, is at work in it. Reading a run needs none of this.
+  std::shared_ptr<const void> hold_run_folder();
   /// What the tracked models have used.
   lm::CostReport usage() const;
 

@@ -5,12 +5,15 @@
 #include <fmt/format.h>
 
 #include "cli/task_parts.hpp"
+#include "core/text.hpp"
 
 namespace tgd::cli {
 
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::size_t longest_name = 100;  // names become names of files and folders, too
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_inner(char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-'; }
@@ -78,7 +81,8 @@ Task defaults(const TaskValue& root, const fs::path& file) {
 
 void expect_identifier(const TaskValue& place, const std::string& name) {
   if (!name.empty() && name == as_identifier(name, "")) return;
-  place.fail(fmt::format("\"{}\" cannot be a name; use letters, digits, _ and -, and a letter first", name));
+  place.fail(fmt::format("\"{}\" cannot be a name; use at most {} letters, digits, _ and -, and a letter first",
+                         detail::excerpt(name, 60), longest_name));
 }
 
 std::string as_identifier(const std::string& text, const std::string& fallback) {
@@ -92,6 +96,7 @@ std::string as_identifier(const std::string& text, const std::string& fallback) 
   }
   while (!name.empty() && name.back() == '_' && text.back() != '_') name.pop_back();
   name.erase(name.begin(), std::find_if(name.begin(), name.end(), is_letter));
+  name.resize(std::min(name.size(), longest_name));
   return name.empty() ? fallback : name;
 }
 

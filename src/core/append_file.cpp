@@ -65,7 +65,8 @@ std::size_t write_all(int descriptor, std::string_view bytes) {
 
 }  // namespace
 
-AppendFile::AppendFile(std::filesystem::path path, RecordFormat format) : path_(std::move(path)), format_(std::move(format)) {
+AppendFile::AppendFile(std::filesystem::path path, RecordFormat format, Access access)
+    : path_(std::move(path)), format_(std::move(format)), access_(access) {
   open();
   try {
     const Lock lock(*this);
@@ -80,8 +81,16 @@ AppendFile::AppendFile(std::filesystem::path path, RecordFormat format) : path_(
 AppendFile::~AppendFile() { close(); }
 
 void AppendFile::open() {
-  descriptor_ = ::open(path_.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+  const bool is_private = access_ == Access::owner;
+  const int flags = O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (is_private ? O_NOFOLLOW : 0);
+  descriptor_ = ::open(path_.c_str(), flags, is_private ? 0600 : 0666);
+  if (descriptor_ < 0 && errno == ELOOP && is_private)
+    throw ValueError("cannot open " + path_.string() + ": it is a symbolic link, and these are not followed here; remove it");
   if (descriptor_ < 0) fail("open", errno);
+  struct stat status {};
+  if (::fstat(descriptor_, &status) == 0 && !S_ISFIFO(status.st_mode)) return;
+  close();
+  throw ValueError("cannot add anything to " + path_.string() + ": it is a pipe, expected a file");
 }
 
 void AppendFile::close() {
@@ -101,6 +110,12 @@ void AppendFile::append(std::string_view records) {
 
 void AppendFile::sync() {
   if (::fsync(descriptor_) != 0 && errno != EINVAL) fail("sync", errno);
+}
+
+void AppendFile::cut(std::uint64_t bytes) {
+  const Lock lock(*this);
+  const auto size = static_cast<off_t>(bytes);
+  if (size < size_of(descriptor_) && ::ftruncate(descriptor_, size) != 0) fail("cut", errno);
 }
 
 // Whether the path leads to another file than the open one.

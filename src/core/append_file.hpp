@@ -2,15 +2,18 @@
 //
 // A record that was cut off by a crash is removed when the next one is added. A record that did not fit on the disk is removed
 // at once. What was added survives the end of the process by any signal; sync() makes it survive a power failure.
-// Errors: ValueError with the path and the system's reason.
+// Errors: ValueError with the path and the system's reason; also for a pipe.
 // Thread-safety: none; several objects and processes may write to one file.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
 
 #include <tgd/export.hpp>
+
+#include "core/file.hpp"
 
 namespace tgd::detail {
 
@@ -22,7 +25,7 @@ struct RecordFormat {
 class TGD_API AppendFile {
  public:
   /// Makes the file if there is none, and removes a record that was cut off.
-  AppendFile(std::filesystem::path path, RecordFormat format);
+  AppendFile(std::filesystem::path path, RecordFormat format, Access access = Access::shared);
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
   ~AppendFile();
@@ -30,6 +33,8 @@ class TGD_API AppendFile {
   /// Adds records, all or nothing.
   void append(std::string_view records);
   void sync();
+  /// Keeps the first `bytes` of a file that has more.
+  void cut(std::uint64_t bytes);
   const std::filesystem::path& path() const noexcept { return path_; }
 
   /// Holds the file for this object alone; whoever appends waits.
@@ -54,6 +59,7 @@ class TGD_API AppendFile {
 
   std::filesystem::path path_;
   RecordFormat format_;
+  Access access_;
   int descriptor_ = -1;
 };
 

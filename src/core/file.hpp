@@ -1,5 +1,5 @@
-// Whole files. A file is written under a temporary name, synced and renamed, so that whoever reads it, and whoever finds it
-// after a crash, sees the old content or the new and never a part.
+// Whole files. A file is written without a name, synced, named and renamed, so that whoever reads it, and whoever finds it after a
+// crash, sees the old content or the new and never a part. Several processes and threads may write the same one.
 // Errors: ValueError with the path and the system's reason.
 #pragma once
 
@@ -12,11 +12,52 @@
 
 namespace tgd::detail {
 
-TGD_API std::string read_file(const std::filesystem::path& path);
-/// Keeps the first `bytes` of a file that has more, in place. A file that is not there stays so.
-TGD_API void cut_file(const std::filesystem::path& path, std::uint64_t bytes);
-TGD_API void write_file(const std::filesystem::path& path, std::string_view content);
-/// For a file that several processes or threads may write at the same time. Leaves no temporary file when it fails.
-TGD_API void write_shared_file(const std::filesystem::path& path, std::string_view content);
+/// Whom a file is for that is made.
+enum class Access {
+  shared,  ///< for whom the umask lets; a file that is replaced keeps its mode
+  owner    ///< for its user alone (0600), and symbolic links are not followed: what a run, a ledger or a cache notes
+};
+
+/// The most that read_file() reads unless it is told otherwise; 4 GiB.
+constexpr std::uint64_t most_bytes = std::uint64_t{4} << 30U;
+
+/// The text of a regular file. Never waits for a pipe or a device: these are refused, as are files of more than `most` bytes.
+TGD_API std::string read_file(const std::filesystem::path& path, std::uint64_t most = most_bytes);
+/// Throws unless the path leads to a regular file that can be opened.
+TGD_API void expect_regular_file(const std::filesystem::path& path);
+/// Leaves no temporary file when it fails.
+TGD_API void write_file(const std::filesystem::path& path, std::string_view content, Access access = Access::shared);
+/// The folder of a run: for its user alone where it is made; the folders above it are made, too. One that is there stays as it is.
+TGD_API void make_run_folder(const std::filesystem::path& path);
+
+/// Where the output goes for which a user names a file: links are followed, and stay.
+struct Output {
+  std::filesystem::path path;  ///< of the file that is made or replaced
+  bool is_there = false;
+  bool is_stream = false;  ///< a pipe, a device, or standard output by another name: written to and never replaced
+};
+
+/// Throws for what nothing can be written to as to a file: folders, disks, sockets.
+TGD_API Output output_at(const std::filesystem::path& path);
+/// Writes the whole of it there.
+TGD_API void write_output(const std::filesystem::path& path, std::string_view content);
+
+/// An open stream of output_at().
+class TGD_API OutputStream {
+ public:
+  explicit OutputStream(std::filesystem::path path);
+  OutputStream(const OutputStream&) = delete;
+  OutputStream& operator=(const OutputStream&) = delete;
+  ~OutputStream();
+
+  void write(std::string_view content) const;
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_;
+};
+
+/// Whether a file of this name and ending can be made in a folder. Empty, or what is wrong with it.
+TGD_API std::string file_name_problem(std::string_view name, std::string_view ending);
 
 }  // namespace tgd::detail

@@ -1,10 +1,10 @@
 #include <tgd/prompts.hpp>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
+#include <cstdint>
 #include <map>
 #include <set>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -12,7 +12,9 @@
 #include <tgd/error.hpp>
 
 #include "core/embedded_prompts.hpp"
+#include "core/file.hpp"
 #include "core/text.hpp"
+#include "core/utf8.hpp"
 
 namespace tgd {
 
@@ -45,6 +47,32 @@ std::set<std::string_view> placeholders_of(std::string_view text) {
   return found;
 }
 
+constexpr std::uint64_t most_prompt_bytes = 1U << 20U;
+
+std::string read_prompt(const std::filesystem::path& file) {
+  std::string text = detail::read_file(file, most_prompt_bytes);
+  const char* problem = nullptr;
+  if (!detail::is_utf8(text)) problem = "it is not UTF-8";
+  if (text.find('\0') != std::string::npos) problem = "it holds a zero byte";
+  if (problem != nullptr)
+    throw ValueError(
+        fmt::format("the prompt file {} cannot be used: {}, and no text; save it as UTF-8", file.string(), problem));
+  return text;
+}
+
+/// In the order of their names, so that of several faults the same one is told.
+std::vector<std::filesystem::path> prompt_files(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    if (entry->path().extension() == ".md") files.push_back(entry->path());
+  }
+  if (error) throw ValueError(fmt::format("prompts cannot be loaded from {}: {}", folder.string(), error.message()));
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
 }  // namespace
 
 struct Prompts::Overrides {
@@ -70,9 +98,10 @@ std::string_view Prompts::get(std::string_view name) const {
 Prompts& Prompts::set(std::string_view name, std::string text) {
   for (const std::string_view placeholder : placeholders_of(embedded(name))) {
     if (!has_placeholder(text, placeholder)) {
-      throw ValueError(fmt::format("the text for the prompt \"{}\" lacks the placeholder {{{}}}; without it, what belongs there "
-                                   "would never reach the language model",
-                                   name, placeholder));
+      throw ValueError(
+          fmt::format("the text for the prompt \"{}\" lacks the placeholder {{{}}}; without it, what belongs there "
+                      "would never reach the language model",
+                      name, placeholder));
     }
   }
   auto changed = overrides_ ? std::make_shared<Overrides>(*overrides_) : std::make_shared<Overrides>();
@@ -82,17 +111,13 @@ Prompts& Prompts::set(std::string_view name, std::string text) {
 }
 
 Prompts& Prompts::load(const std::filesystem::path& folder) {
-  if (!std::filesystem::is_directory(folder)) {
+  std::error_code unknown;  // of a loop of links, say: it is no folder then
+  if (!std::filesystem::is_directory(folder, unknown)) {
     throw ValueError(fmt::format("prompts cannot be loaded from {}: there is no such folder", folder.string()));
   }
   Prompts loaded = *this;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() != ".md") continue;
-    std::ifstream file(entry.path(), std::ios::binary);
-    std::string text{std::istreambuf_iterator<char>(file), {}};
-    if (!file) throw ValueError(fmt::format("the prompt file {} cannot be read", entry.path().string()));
-    loaded.set(entry.path().stem().string(), std::string(without_final_newline(text)));
-  }
+  for (const std::filesystem::path& file : prompt_files(folder))
+    loaded.set(file.stem().string(), std::string(without_final_newline(read_prompt(file))));
   *this = std::move(loaded);
   return *this;
 }

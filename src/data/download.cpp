@@ -85,7 +85,7 @@ void download(const PublishedFile& file, const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path.parent_path(), error);
   if (error) throw ValueError(fmt::format("cannot make the folder \"{}\": {}", path.parent_path().string(), error.message()));
-  tgd::detail::write_shared_file(path, content);
+  tgd::detail::write_file(path, content);
 }
 
 std::filesystem::path locate(const PublishedFile& file, const std::filesystem::path& path, const DownloadOptions& options) {

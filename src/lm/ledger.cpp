@@ -21,7 +21,7 @@ const tgd::detail::RecordFormat format{"{\"timestamp\":", "\n"};
 /// Writes lines from a thread of its own.
 struct Ledger::Writer {
   Writer(const LedgerOptions& options, OnNotice notify)
-      : file(options.path, format),
+      : file(options.path, format, tgd::detail::Access::owner),
         go_on(options.on_fault == OnFault::go_on),
         pause(options.flush_after),
         on_notice(std::move(notify)),

@@ -1,6 +1,8 @@
 #include "lm/reply_store.hpp"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <thread>
 #include <utility>
@@ -107,6 +109,8 @@ ReplyStore::ReplyStore(std::filesystem::path path, std::chrono::milliseconds bus
 ReplyStore::~ReplyStore() = default;
 
 void ReplyStore::open() {
+  // A new file is for its user alone, as it holds what was asked and answered; SQLite gives its own files beside it the same mode.
+  if (const int made = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); made >= 0) ::close(made);
   sqlite3* opened = nullptr;
   const int code =
       sqlite3_open_v2(path_.c_str(), &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);

@@ -37,7 +37,7 @@ void Journal::open(const std::filesystem::path& path, std::uint64_t interval) {
   numbers_.clear();
   replies_.clear();
   interval_ = interval;
-  file_.emplace(path, RecordFormat{.begin = "{", .end = "\n"});  // which takes away what a crash cut off
+  file_.emplace(path, RecordFormat{.begin = "{", .end = "\n"}, Access::owner);  // which takes away what a crash cut off
   try {
     load(path);
   } catch (...) {
@@ -62,7 +62,7 @@ void Journal::begin_interval(std::uint64_t interval) {
   interval_ = interval;
   numbers_.clear();
   replies_.clear();
-  if (file_) cut_file(file_->path(), 0);
+  if (file_) file_->cut(0);
 }
 
 void Journal::check() const {

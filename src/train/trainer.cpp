@@ -11,9 +11,11 @@
 #include "core/append_file.hpp"
 #include "core/file.hpp"
 #include "core/rethrow.hpp"
+#include "core/text.hpp"
 #include "train/checkpoint.hpp"
 #include "train/gatekeeper.hpp"
 #include "train/journal.hpp"
+#include "train/run_lock.hpp"
 #include "train/tally.hpp"
 
 namespace tgd {
@@ -37,13 +39,7 @@ auto in_place(const Place& place, const Work& work) {
   }
 }
 
-void make_folder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) throw ValueError(fmt::format("cannot make the run folder {}: {}", folder.string(), error.message()));
-}
-
-/// The files of a run. Without a folder nothing is written.
+/// The files of a run, in a folder that is locked. Without a folder nothing is written.
 class RunFiles {
  public:
   RunFiles(const TrainerOptions& options, Module* module, detail::Journal& journal)
@@ -51,7 +47,13 @@ class RunFiles {
     if (folder_.empty()) return;
     if (module_ == nullptr)
       throw ValueError("TrainerOptions::run_folder needs an agent that is a tgd::Module: its state is what is saved");
-    make_folder(folder_);
+    for (const auto& [name, parameter] : module_->named_parameters()) {
+      if (const std::string problem = detail::file_name_problem(name, ".txt"); !problem.empty())
+        throw ValueError(
+            fmt::format("the value of the parameter \"{}\" is kept in a file of its name, and there can be none: {}; "
+                        "register it under another name, or leave TrainerOptions::run_folder empty",
+                        detail::excerpt(name, 60), problem));
+    }
   }
 
   /// The checkpoint to go on from, if there is one and going on is wanted.
@@ -89,20 +91,20 @@ class RunFiles {
     checkpoint.metrics_bytes = std::filesystem::file_size(metrics_path());
     const std::size_t step = checkpoint.run.step;
     detail::write_text(checkpoint, optimizers, text_);
-    detail::write_file(checkpoint_path(), text_);
+    detail::write_file(checkpoint_path(), text_, detail::Access::owner);
     if (kept_ > 0) keep(step);
     journal_.begin_interval(++interval_);
     return {step, checkpoint_path()};
   }
 
   void write_config(const std::string& text) const {
-    if (is_used()) detail::write_file(folder_ / "config.json", text);
+    if (is_used()) detail::write_file(folder_ / "config.json", text, detail::Access::owner);
   }
 
   void write_parameters() {
     if (!is_used()) return;
     for (const auto& [name, parameter] : module_->named_parameters()) {
-      detail::write_file(folder_ / (name + ".txt"), parameter.data().item_text() + "\n");
+      detail::write_file(folder_ / (name + ".txt"), parameter.data().item_text() + "\n", detail::Access::owner);
     }
   }
 
@@ -115,8 +117,8 @@ class RunFiles {
   /// Takes away what the files have beyond the checkpoint; all of it, where they do not go on.
   void open(const std::optional<Checkpoint>& checkpoint, bool goes_on) {
     interval_ = checkpoint ? checkpoint->interval : 0;
-    detail::cut_file(metrics_path(), checkpoint && goes_on ? checkpoint->metrics_bytes : 0);
-    metrics_.emplace(metrics_path(), detail::RecordFormat{.begin = "{", .end = "\n"});
+    metrics_.emplace(metrics_path(), detail::RecordFormat{.begin = "{", .end = "\n"}, detail::Access::owner);
+    metrics_->cut(checkpoint && goes_on ? checkpoint->metrics_bytes : 0);
     std::error_code error;
     if (!goes_on) std::filesystem::remove(folder_ / "journal.jsonl", error);  // of a run that got to no checkpoint
     journal_.open(folder_ / "journal.jsonl", interval_);
@@ -127,7 +129,7 @@ class RunFiles {
   std::filesystem::path checkpoint_path(std::size_t step) const { return folder_ / fmt::format("checkpoint-{}.json", step); }
 
   void keep(std::size_t step) const {
-    detail::write_file(checkpoint_path(step), text_);
+    detail::write_file(checkpoint_path(step), text_, detail::Access::owner);
     std::error_code error;  // what cannot be removed stays
     if (step >= kept_) std::filesystem::remove(checkpoint_path(step - kept_), error);
   }
@@ -511,10 +513,16 @@ struct Trainer::Impl {
   Models models;
   bool is_running = false;
 
+  std::shared_ptr<detail::RunLock> hold_folder() {
+    std::shared_ptr<detail::RunLock> held = lock_.lock();
+    if (!held || held->folder() != options.run_folder) lock_ = held = std::make_shared<detail::RunLock>(options.run_folder);
+    return held;
+  }
+
   // One for all models of the run. Calls that are replayed are not made, and so are not in it.
   std::shared_ptr<lm::Ledger> ledger() {
     if (!ledger_) {
-      make_folder(options.run_folder);
+      detail::make_run_folder(options.run_folder);
       ledger_ =
           std::make_shared<lm::Ledger>(lm::LedgerOptions{.path = options.run_folder / "calls.jsonl", .prices = options.prices});
     }
@@ -523,6 +531,7 @@ struct Trainer::Impl {
 
  private:
   std::shared_ptr<lm::Ledger> ledger_;
+  std::weak_ptr<detail::RunLock> lock_;
 };
 
 Trainer::Trainer(TrainerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -545,12 +554,19 @@ lm::ChatModelPtr Trainer::track(lm::ChatModelPtr model, std::string name) {
 
 TrainerOptions& Trainer::options() noexcept { return impl_->options; }
 
+std::shared_ptr<const void> Trainer::hold_run_folder() {
+  if (impl_->options.run_folder.empty()) throw ValueError("Trainer::hold_run_folder: TrainerOptions::run_folder names none");
+  return impl_->hold_folder();
+}
+
 lm::CostReport Trainer::usage() const { return impl_->journal->usage(); }
 
 FitResult Trainer::run(const Trainee& trainee, const Pass& train, const std::optional<Pass>& validation,
                        const FitOptions& options) {
   impl_->is_running = true;
   const std::shared_ptr<void> ended(nullptr, [this](void*) { impl_->is_running = false; });
+  std::shared_ptr<detail::RunLock> held;  // before anything in the folder is read or written
+  if (!impl_->options.run_folder.empty() && trainee.module != nullptr) held = impl_->hold_folder();
   return Run(impl_->options, trainee, train, validation ? &*validation : nullptr, impl_->models, *impl_->journal).fit(options);
 }
 

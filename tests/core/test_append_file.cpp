@@ -1,5 +1,7 @@
 #include "core/append_file.hpp"
 
+#include <sys/stat.h>
+
 #include <string>
 #include <thread>
 #include <vector>
@@ -91,4 +93,31 @@ TEST_CASE("Records of several writers never mix", "[core][append_file]") {
   for (std::size_t at = 0; at < text.size(); at += 2002) {
     if (text.substr(at, 2002) != "#" + std::string(2000, text[at + 1]) + "\n") FAIL("mixed at " << at);
   }
+}
+
+TEST_CASE("Records are not added through a link, or to what is no file, where they are for their user alone",
+          "[core][append_file]") {
+  const tgd::test::TemporaryFolder folder;
+  const auto victim = folder.write("victim", "#1\n");
+  std::filesystem::create_symlink(victim, folder.path() / "link");
+  CHECK_THROWS_WITH(AppendFile(folder.path() / "link", lines, tgd::detail::Access::owner), ContainsSubstring("symbolic link"));
+  CHECK(read_file(victim) == "#1\n");
+  AppendFile(folder.path() / "link", lines).append("#2\n");
+  CHECK(read_file(victim) == "#1\n#2\n");
+  REQUIRE(::mkfifo((folder.path() / "pipe").c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(AppendFile(folder.path() / "pipe", lines), ContainsSubstring("it is a pipe"));
+
+  const AppendFile file(folder.path() / "private", lines, tgd::detail::Access::owner);
+  CHECK(std::filesystem::status(file.path()).permissions() ==
+        (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
+}
+
+TEST_CASE("A file of records is cut where it is told, and what is added goes behind", "[core][append_file]") {
+  const tgd::test::TemporaryFolder folder;
+  AppendFile file(folder.write("file", "#1\n#2\n#3\n"), lines);
+  file.cut(100);
+  CHECK(read_file(file.path()) == "#1\n#2\n#3\n");
+  file.cut(3);
+  file.append("#4\n");
+  CHECK(read_file(file.path()) == "#1\n#4\n");
 }

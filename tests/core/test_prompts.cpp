@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <tgd/prompts.hpp>
 
 #include <algorithm>
@@ -81,6 +83,47 @@ TEST_CASE("Prompts are loaded from a folder", "[core][prompts]") {
     folder.write("file", "");
     CHECK_THROWS_AS(prompts.load(folder.path() / "file"), ValueError);
   }
+}
+
+TEST_CASE("What is no prompt in a folder of prompts is named, and nothing waits for it", "[core][prompts]") {
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "tgd_user.md";
+  std::string problem;
+  SECTION("a pipe") {
+    REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
+    problem = "it is a pipe";
+  }
+  SECTION("a device, by a link") {
+    std::filesystem::create_symlink("/dev/zero", file);
+    problem = "it is a device";
+  }
+  SECTION("a folder") {
+    std::filesystem::create_directory(file);
+    problem = "Is a directory";
+  }
+  SECTION("a link in a circle") {
+    std::filesystem::create_symlink("tgd_user.md", file);
+    problem = "symbolic links";
+  }
+  SECTION("a link to nothing") {
+    std::filesystem::create_symlink("nothing", file);
+    problem = "No such file";
+  }
+  SECTION("a file of a size that no prompt has") {
+    folder.write("tgd_user.md", "");
+    std::filesystem::resize_file(file, std::uintmax_t{1} << 40U);
+    problem = "it has more than";
+  }
+  SECTION("bytes that are no text") {
+    folder.write("tgd_user.md", "\xff\xfe");
+    problem = "not UTF-8";
+  }
+  SECTION("a zero byte") {
+    folder.write("tgd_user.md", std::string_view("a\0b", 3));
+    problem = "a zero byte";
+  }
+  Prompts prompts;
+  CHECK_THROWS_WITH(prompts.load(folder.path()), ContainsSubstring("tgd_user.md") && ContainsSubstring(problem));
 }
 
 TEST_CASE("A prompt is rendered with its placeholders filled", "[core][prompts]") {

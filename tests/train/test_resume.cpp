@@ -355,19 +355,22 @@ TEST_CASE("a run folder that cannot be written ends the run and says so; the las
     CHECK_THROWS_WITH(test::run({.folder = folder.path() / "file" / "run"}), ContainsSubstring("cannot make the run folder"));
   }
   SECTION("later on") {
-    // The next checkpoint's temporary file cannot be made.
+    // A folder is in the way of the next checkpoint.
     struct Block : TrainerCallback {
       explicit Block(fs::path folder_of_run) : path(std::move(folder_of_run)) {}
       void on_step(const StepReport& report) override {
-        if (report.step == 3) fs::create_directories(path / "checkpoint.json.tmp");
+        if (report.step != 3) return;
+        fs::rename(path / "checkpoint.json", path / "kept.json");
+        fs::create_directory(path / "checkpoint.json");
       }
       fs::path path;
     };
     const fs::path path = folder.path() / "run";
     CHECK_THROWS_WITH(test::run({.folder = path, .callbacks = {std::make_shared<Block>(path)}}),
                       ContainsSubstring("checkpoint.json"));
+    fs::remove(path / "checkpoint.json");
+    fs::rename(path / "kept.json", path / "checkpoint.json");
     CHECK(nlohmann::json::parse(content(path / "checkpoint.json")).at("run").at("step") == 2);
-    fs::remove(path / "checkpoint.json.tmp");
     test::run({.folder = folder.path() / "whole"});
     test::run({.folder = path, .resume = true});
     CHECK(outcome_of(path) == outcome_of(folder.path() / "whole"));
