@@ -125,6 +125,7 @@ class Check {
  public:
   explicit Check(const CheckFlags& flags)
       : terminal_(flags.output),
+        interrupt_([this] { terminal_.note("Interrupted: waiting for the calls in flight. Ctrl-C again ends at once."); }),
         flags_(flags),
         task_(read_task(flags.task)),
         data_(load(task_, flags)),
@@ -140,6 +141,7 @@ class Check {
   Status run() {
     print_head();
     if (!flags_.no_calls) try_models();
+    if (interrupt_.requested()) return Status::interrupted;
     const std::vector<Outlook> outlooks = estimate(task_, data_, models_, log_->calls);
     terminal_.document(result(outlooks));
     print(outlooks);
@@ -291,8 +293,8 @@ class Check {
     return Status::ok;
   }
 
-  Interrupt interrupt_;
   Terminal terminal_;
+  Interrupt interrupt_;
   const CheckFlags& flags_;
   Task task_;
   TaskData data_;

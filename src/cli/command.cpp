@@ -4,6 +4,14 @@
 
 namespace tgd::cli {
 
+tgd::detail::Output named_output(const std::string& option, const std::filesystem::path& file) {
+  try {
+    return tgd::detail::output_at(file);
+  } catch (const ValueError& error) {
+    throw TaskError(option + ": " + error.what());
+  }
+}
+
 void add_task_argument(CLI::App& command, std::string& task) {
   command.add_option("task", task, "The task file")->required()->option_text("TASK");
 }

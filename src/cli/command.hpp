@@ -2,11 +2,13 @@
 // to do once all of it has been read.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <string>
 
 #include "cli/models.hpp"
 #include "cli/terminal.hpp"
+#include "core/file.hpp"
 
 namespace CLI {
 class App;
@@ -24,6 +26,9 @@ enum class Status {
 
 /// What the command line asks for. TaskError is answered with `mistake`, every other exception with `failed`.
 using Action = std::function<Status()>;
+
+/// What the file leads to that an option names for output; TaskError where nothing can be written.
+tgd::detail::Output named_output(const std::string& option, const std::filesystem::path& file);
 
 // The flags that many commands have. The variables have to live as long as `command`.
 void add_task_argument(CLI::App& command, std::string& task);

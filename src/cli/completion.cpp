@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/command.hpp"
+#include "cli/standard_streams.hpp"
 #include "core/text.hpp"
 
 namespace tgd::cli {
@@ -346,7 +347,7 @@ void add_completion(CLI::App& app, Action& action) {
       const std::string script = *shell == "bash"  ? bash_completion(app)
                                  : *shell == "zsh" ? zsh_completion(app)
                                                    : fish_completion(app);
-      std::fwrite(script.data(), 1, script.size(), stdout);
+      write_output(script);
       return Status::ok;
     };
   });

@@ -123,15 +123,18 @@ OrderedJson sample_json(const std::string& prompt, const SampleScore& sample) {
 class Evaluating {
  public:
   explicit Evaluating(const EvaluateFlags& flags)
-      : interrupt_([this] { terminal_.note("Interrupted: waiting for the calls in flight. Ctrl-C again ends at once."); }),
-        terminal_(flags.output),
+      : terminal_(flags.output),
+        interrupt_([this] { terminal_.note("Interrupted: waiting for the calls in flight. Ctrl-C again ends at once."); }),
         flags_(flags),
         task_(read_task(flags.task)) {
     apply(flags.model, task_);
     for (const std::string& spec : flags.prompts) prompts_.push_back(read_prompt(spec, task_));
-    if (flags.output_file && !flags.force && fs::exists(*flags.output_file))
-      throw TaskError(fmt::format("--output: there is a file {}; name another one, or replace it with --force",
-                                  flags.output_file->string()));
+    if (flags.output_file) {
+      const detail::Output output = named_output("--output", *flags.output_file);
+      if (output.is_there && !output.is_stream && !flags.force)
+        throw TaskError(fmt::format("--output: there is a file {}; name another one, or replace it with --force",
+                                    flags.output_file->string()));
+    }
     data_ = std::make_unique<TaskData>(load_data(task_.data));
     models_ = make_models(task_, {.flags = flags.model, .stop = interrupt_.token()});
     ledger_ = meter(models_);
@@ -207,10 +210,9 @@ class Evaluating {
   void write_samples() const {
     std::string lines;
     for (const Measured& measured : measured_) {
-      for (const SampleScore& sample : measured.samples)
-        lines += sample_json(measured.prompt, sample).dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
+      for (const SampleScore& sample : measured.samples) lines += json_text(sample_json(measured.prompt, sample)) + "\n";
     }
-    detail::write_file(*flags_.output_file, lines);
+    detail::write_output(*flags_.output_file, lines);
   }
 
   OrderedJson result() const {
@@ -283,8 +285,8 @@ class Evaluating {
     throw Error(fmt::format("{} sample{} failed and count nowhere; the first: {}", failed, failed == 1 ? "" : "s", first));
   }
 
-  Interrupt interrupt_;
   Terminal terminal_;
+  Interrupt interrupt_;
   const EvaluateFlags& flags_;
   Task task_;
   std::vector<NamedPrompt> prompts_;

@@ -50,12 +50,13 @@ const char* name_of(EvaluatorSpec::Type type) {
 
 void expect_free(const fs::path& task, bool force) {
   if (fs::is_directory(task)) throw TaskError(fmt::format("{} is a folder; name a file with -o", task.string()));
-  if (!force && fs::exists(task))
-    throw TaskError(fmt::format(
-        "{} is there already, and is left as it is; name another file with -o, or overwrite it with --force", task.string()));
   const fs::path folder = task.parent_path();
   if (!folder.empty() && !fs::is_directory(folder))
     throw TaskError(fmt::format("there is no folder {}; make it first", folder.string()));
+  const tgd::detail::Output output = named_output("-o", task);
+  if (!force && output.is_there && !output.is_stream)
+    throw TaskError(fmt::format(
+        "{} is there already, and is left as it is; name another file with -o, or overwrite it with --force", task.string()));
 }
 
 std::string shown_values(const Column& column) {
@@ -89,11 +90,16 @@ OrderedJson document(const InitGuess& guess, const fs::path& task) {
 Status init(const InitFlags& flags) {
   const fs::path task = flags.task;
   expect_free(task, flags.force);
+  try {
+    if (fs::exists(flags.data)) tgd::detail::expect_regular_file(flags.data);  // it is read several times
+  } catch (const ValueError& error) {
+    throw TaskError(error.what());
+  }
   const InitGuess guess = guess_task(flags.data, flags.wishes);
   const std::string text = starter_task(guess, task);
   // What is handed over has to run: it is read as `tgd optimize` would read it.
   load_data(parse_task(TaskDocument(task, text), task).data);
-  tgd::detail::write_file(task, text);
+  tgd::detail::write_output(task, text);
 
   Terminal terminal(flags.output);
   print_guess(terminal, guess);

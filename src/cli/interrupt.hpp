@@ -1,5 +1,6 @@
 // Ctrl-C: the first one lets the calls in flight come to their end and ends the run so that it can be gone on with; the second one
-// ends the program at once.
+// ends the program at once. So do SIGTERM and, unless it is ignored as by nohup, SIGHUP. Where there is nothing to bring to an end,
+// the first one ends the program at once, too. The exit status is 130 either way.
 #pragma once
 
 #include <cstddef>
@@ -12,11 +13,16 @@
 
 namespace tgd::cli {
 
-/// Watches for SIGINT and SIGTERM while it lives. One at a time, made before any other thread is: threads inherit that they are
-/// not to take the signals themselves.
+/// Holds the signals back until watch_signals(), and lets a write to a pipe that nobody reads fail instead of ending the program. The
+/// first thing that a program does: threads inherit it.
+void hold_signals();
+/// Takes the signals from now on, on a thread of its own that ends with the process.
+void watch_signals();
+
+/// While it lives, the first signal is a wish to stop. Several may live at the same time, and all are told.
 class Interrupt {
  public:
-  /// `on_first` runs on a thread of its own.
+  /// `on_first` runs on a thread of its own. What it uses has to be there before this object and longer than it.
   explicit Interrupt(std::function<void()> on_first = {});
   ~Interrupt();
   Interrupt(const Interrupt&) = delete;
@@ -24,14 +30,16 @@ class Interrupt {
 
   std::stop_token token() const { return source_.get_token(); }
   bool requested() const { return source_.stop_requested(); }
+  /// Whether a signal has come since the program began.
+  static bool has_come();
 
  private:
-  void watch();
+  void wait();
 
   std::function<void()> on_first_;
   std::stop_source source_;
-  std::stop_source ended_;
-  std::thread watcher_;
+  bool has_ended_ = false;
+  std::thread waiter_;
 };
 
 /// Hands on at most `max_in_flight` calls at the same time. After a stop those that wait are refused (LMError::Kind::cancelled), and

@@ -66,14 +66,17 @@ std::size_t calls_to_measure(const Task& task, std::size_t samples) {
 class Optimization {
  public:
   Optimization(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed)
-      : interrupt_([this] { say_interrupted(); }),
-        terminal_(flags.output),
+      : terminal_(flags.output),
+        interrupt_([this] {
+          terminal_.note("Interrupted: waiting for the calls in flight, then saving. Ctrl-C again ends at once.");
+        }),
         task_(task_with(flags)),
         is_resumed_(flags.resume.has_value()),
         data_(load_data(task_.data)),
         prompts_(load_prompts(task_)) {
     make_models(model_options(flags, replayed));  // what is wrong with them is said before a folder is made
     folder_ = std::make_unique<RunFolder>(is_resumed_ ? RunFolder::open(*flags.resume) : RunFolder(task_.name, flags.run_dir));
+    hold_folder();
     folder_->write_task(resolved_json(task_));
     prepare_models(flags, std::move(replayed));
     report_.task = &task_;
@@ -115,11 +118,22 @@ class Optimization {
     if (flags.record) options.cassette = open_cassette();
     make_models(options);
     if (is_resumed_) models_.counts->add(folder_->path() / "calls.jsonl");
-    trainer_ = std::make_unique<Trainer>(trainer_options());
+    trainer_->options().max_time = std::chrono::duration<double>(task_.budget.seconds.value_or(0));
     models_.wrap([this](const std::string& name, lm::ChatModelPtr model) { return trainer_->track(std::move(model), name); });
     agent_ = std::make_unique<TaskAgent>(task_, models_.by_name, prompts_);
     trainer_->options().backward.model = models_.at("teacher");
     trainer_->options().callbacks = callbacks();
+  }
+
+  /// Before anything in it is read for good, or written.
+  void hold_folder() {
+    trainer_ = std::make_unique<Trainer>(trainer_options());
+    try {
+      held_folder_ = trainer_->hold_run_folder();
+    } catch (const StateError& error) {
+      throw TaskError(error.what());
+    }
+    if (!is_resumed_) folder_->expect_unused();
   }
 
   /// Each session of a run adds what it asks, even if it is killed.
@@ -135,7 +149,6 @@ class Optimization {
             .validate_every = training.validate_every,
             .higher_is_better = task_.evaluator.higher_is_better,
             .max_steps = training.max_steps,
-            .max_time = std::chrono::duration<double>(task_.budget.seconds.value_or(0)),
             .early_stopping = training.early_stopping,
             .gate = training.gate,
             .stop = interrupt_.token(),
@@ -147,6 +160,7 @@ class Optimization {
     progress_ = std::make_shared<Progress>(
         terminal_.stream(),
         ProgressOptions{.is_terminal = terminal_.is_terminal(), .quiet = terminal_.flags().quiet, .width = terminal_.width()});
+    terminal_.say_notes_by([progress = progress_](const std::string& text) { progress->note(text); });
     RunLog::Say say;
     if (terminal_.flags().verbose) say = [progress = progress_](const std::string& text) { progress->note(text); };
     std::vector<std::shared_ptr<TrainerCallback>> all{std::make_shared<RunLog>(*folder_, *agent_, task_, data_, std::move(say)),
@@ -239,11 +253,6 @@ class Optimization {
     terminal_.document(result);
   }
 
-  void say_interrupted() {
-    const char* text = "Interrupted: waiting for the calls in flight, then saving. Ctrl-C again ends at once.";
-    progress_ ? progress_->note(text) : terminal_.note(text);
-  }
-
   OptimizeResult explain_interruption() {
     terminal_.line(fmt::format("Interrupted, and saved. Go on with: tgd optimize --resume {}", folder_->path().string()));
     return {Status::interrupted, folder_->path()};
@@ -259,8 +268,8 @@ class Optimization {
   }
 
   Clock::time_point start_ = Clock::now();
-  Interrupt interrupt_;
   Terminal terminal_;
+  Interrupt interrupt_;
   Task task_;
   bool is_resumed_;
   TaskData data_;
@@ -268,6 +277,7 @@ class Optimization {
   std::unique_ptr<RunFolder> folder_;
   Models models_;
   std::unique_ptr<Trainer> trainer_;
+  std::shared_ptr<const void> held_folder_;
   std::unique_ptr<TaskAgent> agent_;
   std::shared_ptr<Progress> progress_;
   std::shared_ptr<BudgetGuard> guard_;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -20,6 +21,7 @@
 
 #include "cli/command.hpp"
 #include "cli/data_file.hpp"
+#include "cli/input_pump.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/prompt_spec.hpp"
 #include "cli/summary.hpp"
@@ -67,13 +69,19 @@ struct PredictFlags {
 /// Inputs of the task out of a file or standard input, one sample after the other.
 class Samples {
  public:
-  Samples(const Task& task, const std::string& input) {
+  Samples(const Task& task, const std::string& input, const std::stop_token& stop) {
     data::Fields fields;
     for (const auto& [name, source] : task.data.inputs) fields.emplace_back(name, source);
     const fs::path path = input == "-" ? "/dev/stdin" : input;
     try {
-      reader_ = path.extension() == ".csv" ? data::detail::read_csv(path, fields, csv_options(path))
-                                           : data::detail::read_json_lines(path, fields);
+      // A file can be looked at beforehand; whatever else it is may never end.
+      std::error_code unknown;
+      const bool is_file = fs::is_regular_file(path, unknown);
+      if (!is_file) pump_ = std::make_unique<InputPump>(path, stop);
+      const fs::path place = is_file ? path : pump_->path();
+      reader_ = path.extension() == ".csv"
+                    ? data::detail::read_csv(place, fields, is_file ? csv_options(path) : data::CsvOptions{})
+                    : data::detail::read_json_lines(place, fields);
     } catch (const Error& error) {
       throw TaskError(std::string("--input: ") + error.what());
     }
@@ -82,7 +90,10 @@ class Samples {
   /// Throws ParseError with file and line.
   std::optional<Batch> next() {
     std::vector<Data> values;
-    if (!reader_->next(values)) return std::nullopt;
+    if (!reader_->next(values)) {
+      if (pump_) pump_->expect_read();
+      return std::nullopt;
+    }
     Batch sample;
     for (std::size_t i = 0; i < values.size(); ++i) {
       const std::string& name = reader_->fields()[i].name;
@@ -92,6 +103,7 @@ class Samples {
   }
 
  private:
+  std::unique_ptr<InputPump> pump_;  // null: a file
   std::shared_ptr<data::detail::RecordReader> reader_;
 };
 
@@ -100,12 +112,19 @@ class Lines {
  public:
   explicit Lines(const PredictFlags& flags) {
     if (!flags.writes_file()) return;
-    const fs::path path = flags.output_file;
-    if (flags.force && !flags.resume) fs::remove(path);
-    if (!flags.resume && fs::exists(path) && fs::file_size(path) > 0)
+    const detail::Output output = named_output("--output", flags.output_file);
+    if (output.is_stream && flags.resume)
+      throw TaskError(fmt::format("--resume: {} is no file, so there is nothing in it to go on behind", flags.output_file));
+    const fs::path& path = output.path;
+    if (!flags.resume && !flags.force && output.is_there && !output.is_stream && fs::file_size(path) > 0)
       throw TaskError(fmt::format("--output: {} has something in it; go on behind it with --resume, or replace it with --force",
                                   path.string()));
     try {
+      if (output.is_stream) {
+        stream_ = std::make_unique<detail::OutputStream>(path);
+        return;
+      }
+      if (flags.force && output.is_there) detail::write_file(path, "");
       file_ = std::make_unique<detail::AppendFile>(path, detail::RecordFormat{.begin = "{", .end = "\n"});
     } catch (const ValueError& error) {
       throw TaskError(std::string("--output: ") + error.what());
@@ -118,6 +137,7 @@ class Lines {
 
   void add(const std::string& lines) {
     if (file_) return file_->append(lines);
+    if (stream_) return stream_->write(lines);
     if (std::fwrite(lines.data(), 1, lines.size(), stdout) != lines.size() || std::fflush(stdout) != 0)
       throw ValueError("cannot write to standard output");
   }
@@ -134,7 +154,9 @@ class Lines {
                                   path.string(), done_, done_ - 1));
   }
 
-  std::unique_ptr<detail::AppendFile> file_;  // null: standard output
+  // Neither: standard output.
+  std::unique_ptr<detail::AppendFile> file_;
+  std::unique_ptr<detail::OutputStream> stream_;
   std::size_t done_ = 0;
 };
 
@@ -144,7 +166,7 @@ std::string line_of(std::size_t row, const Answer& answer) {
   if (answer.outputs.size() > 1) json["outputs"] = as_object(answer.outputs);
   if (!answer.problem.empty()) json["problem"] = answer.problem;
   if (!answer.error.empty()) json["error"] = answer.error;
-  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
+  return json_text(json) + "\n";
 }
 
 /// Samples under way, in order. One thread begins them, another one waits for their answers and writes them, so that an answer is
@@ -247,14 +269,14 @@ class Pipeline {
 class Predicting {
  public:
   explicit Predicting(const PredictFlags& flags)
-      : interrupt_([this] { terminal_.note("Interrupted: waiting for the calls in flight. Ctrl-C again ends at once."); }),
-        terminal_(output_flags(flags)),
+      : terminal_(output_flags(flags)),
+        interrupt_([this] { terminal_.note("Interrupted: waiting for the calls in flight. Ctrl-C again ends at once."); }),
         flags_(flags),
         task_(read_task(flags.task)) {
     if (flags.resume && !flags.writes_file()) throw TaskError("--resume needs --output with the file to go on with");
     apply(flags.model, task_);
     const NamedPrompt prompt = read_prompt(flags.prompt, task_);
-    samples_ = std::make_unique<Samples>(task_, flags.input);
+    samples_ = std::make_unique<Samples>(task_, flags.input, interrupt_.token());
     models_ = make_models(task_, {.flags = flags.model, .stop = interrupt_.token()});
     ledger_ = meter(models_);
     agent_ = std::make_unique<TaskAgent>(task_, models_.by_name, load_prompts(task_));
@@ -273,7 +295,7 @@ class Predicting {
     }
     pipeline.finish();
     pipeline.rethrow_fault();
-    if (malformed) explain_input(malformed, pipeline.rows());
+    if (malformed && !interrupt_.requested()) explain_input(malformed, pipeline.rows());
     if (!is_whole || !pipeline.refusal().empty()) return explain_end(pipeline);
     return report(pipeline);
   }
@@ -292,7 +314,7 @@ class Predicting {
     std::size_t row = 0;
     while (!interrupt_.requested()) {
       const auto sample = samples_->next();
-      if (!sample) return true;
+      if (!sample) return !interrupt_.requested();  // which ends an input, too
       if (row++ < lines_->done()) continue;
       if (!pipeline.add(agent_->run(*sample))) return false;
     }
@@ -341,8 +363,8 @@ class Predicting {
             {"cost", OrderedJson(ledger_->totals().to_json().value())}};
   }
 
-  Interrupt interrupt_;
   Terminal terminal_;
+  Interrupt interrupt_;
   const PredictFlags& flags_;
   Task task_;
   std::unique_ptr<Samples> samples_;

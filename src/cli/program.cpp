@@ -4,16 +4,20 @@
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <tgd/version.hpp>
 
 #include "cli/command.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/standard_streams.hpp"
 #include "cli/task_document.hpp"
+#include "core/visible.hpp"
 
 namespace tgd::cli {
 
@@ -24,9 +28,14 @@ constexpr const char* footer = R"(`tgd COMMAND --help` says more, with examples.
 Exit status: 0 all went well, 1 a run failed (what was good so far is kept), 2 a mistake in the command line or the task file
 (nothing was sent), 130 interrupted with Ctrl-C (everything is saved).)";
 
-int complain(const std::string& message, Status status) {
-  fmt::print(stderr, "tgd: {}\n", message);
-  return static_cast<int>(status);
+void print_error(const std::string& text) {
+  const std::string shown = tgd::detail::visible(text);
+  std::fwrite(shown.data(), 1, shown.size(), stderr);  // there is nobody to tell that it failed
+}
+
+Status complain(const std::string& message, Status status) {
+  print_error(fmt::format("tgd: {}\n", message));
+  return status;
 }
 
 std::vector<std::string> option_names(const CLI::App& command) {
@@ -63,13 +72,40 @@ std::string suggest(const CLI::App& app, int argc, const char* const* argv) {
   return {};
 }
 
-int carry_out(const Action& action) {
+Status carry_out(const Action& action) {
   try {
-    return static_cast<int>(action());
+    return action();
   } catch (const TaskError& error) {
     return complain(error.what(), Status::mistake);
   } catch (const std::exception& error) {
-    return complain(error.what(), Status::failed);
+    // What an interrupted command says is how it noticed.
+    return complain(error.what(), Interrupt::has_come() ? Status::interrupted : Status::failed);
+  }
+}
+
+/// Where nobody can have read the output, not all went well.
+Status with_output_written(Status status) {
+  try {
+    expect_output_written();
+    return status;
+  } catch (const ValueError& error) {
+    return complain(error.what(), status == Status::ok ? Status::failed : status);
+  }
+}
+
+Status parse(CLI::App& app, int argc, const char* const* argv) {
+  try {
+    app.parse(argc, argv);
+    return Status::ok;
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream err;
+    const int status = app.exit(error, out, err);
+    write_output(out.str());
+    print_error(err.str());
+    if (status == 0) return Status::ok;
+    if (const std::string suggestion = suggest(app, argc, argv); !suggestion.empty()) print_error(suggestion + "\n");
+    return Status::mistake;
   }
 }
 
@@ -91,14 +127,9 @@ int run_program(int argc, const char* const* argv) {
   add_cache(app, action);
   add_schema(app, action);
   add_completion(app, action);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (app.exit(error) == 0) return 0;
-    if (const std::string suggestion = suggest(app, argc, argv); !suggestion.empty()) fmt::print(stderr, "{}\n", suggestion);
-    return static_cast<int>(Status::mistake);
-  }
-  return carry_out(action);
+  Status status = parse(app, argc, argv);
+  if (status == Status::ok && action) status = carry_out(action);  // none: help was asked for
+  return static_cast<int>(with_output_written(status));
 }
 
 }  // namespace tgd::cli

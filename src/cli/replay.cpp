@@ -13,6 +13,7 @@
 #include <tgd/lm/recorded.hpp>
 
 #include "cli/command.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/optimize.hpp"
 #include "cli/run_folder.hpp"
 #include "core/file.hpp"
@@ -84,8 +85,7 @@ std::vector<OrderedJson> lines_in(const fs::path& file) {
 std::string text_of(const OrderedJson& json) {
   constexpr std::size_t most_shown = 500;
   if (json.is_null()) return "(nothing)";
-  const std::string text =
-      json.is_string() ? json.get<std::string>() : json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  const std::string text = json.is_string() ? json.get<std::string>() : json_text(json);
   return detail::excerpt(text, most_shown);
 }
 
@@ -165,7 +165,8 @@ void expect_finished(const RunFolder& folder) {
 
 class Replay {
  public:
-  explicit Replay(const ReplayFlags& flags) : terminal_(flags.output), recorded_(RunFolder::open(flags.run)), flags_(flags) {}
+  explicit Replay(const ReplayFlags& flags)
+      : terminal_(flags.output), interrupt_(), recorded_(RunFolder::open(flags.run)), flags_(flags) {}
 
   Status run() {
     expect_finished(recorded_);
@@ -176,6 +177,7 @@ class Replay {
     const fs::path task = temporary.path() / "task.json";
     detail::write_file(task, task_without_endpoints(recorded_.task_file()).dump());
     const auto difference = replay(task, cassette, folder, recorded_.path());
+    if (interrupt_.requested()) return Status::interrupted;
     terminal_.document(result(*cassette, difference));
     return print(*cassette, difference);
   }
@@ -218,6 +220,7 @@ class Replay {
   }
 
   Terminal terminal_;
+  Interrupt interrupt_;  // so that the temporary folder goes away
   RunFolder recorded_;
   const ReplayFlags& flags_;
 };

@@ -1,6 +1,7 @@
 #include "cli/report.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <fmt/format.h>
@@ -24,6 +25,8 @@ The page is one file that needs no network: scores over steps, calls and cost, t
 samples that each version fixed and broke, the confusion table, slow, costly and failed calls. Runs that failed, were interrupted
 or are still going on have one, too.)";
 
+std::filesystem::path report_file(const std::filesystem::path& run_folder) { return run_folder / "report.html"; }
+
 struct ReportFlags {
   std::string run;
   std::optional<std::string> file;
@@ -32,7 +35,14 @@ struct ReportFlags {
 
 Status report(const ReportFlags& flags) {
   Terminal terminal(flags.output);
-  const std::filesystem::path file = write_report(flags.run, flags.file);
+  if (!flags.file) {
+    write_report(flags.run);
+  } else {
+    const bool is_stream = named_output("-o", *flags.file).is_stream;
+    tgd::detail::write_output(*flags.file, report_html(read_run(flags.run)));
+    if (is_stream) return Status::ok;
+  }
+  const std::filesystem::path file = flags.file ? std::filesystem::path(*flags.file) : report_file(flags.run);
   terminal.line("Report: " + file.string());
   terminal.document({{"report", file.string()}, {"bytes", std::filesystem::file_size(file)}});
   return Status::ok;
@@ -40,10 +50,8 @@ Status report(const ReportFlags& flags) {
 
 }  // namespace
 
-std::filesystem::path write_report(const std::filesystem::path& run_folder, const std::optional<std::filesystem::path>& file) {
-  std::filesystem::path target = file ? *file : run_folder / "report.html";
-  tgd::detail::write_file(target, report_html(read_run(run_folder)));
-  return target;
+void write_report(const std::filesystem::path& run_folder) {
+  tgd::detail::write_file(report_file(run_folder), report_html(read_run(run_folder)), tgd::detail::Access::owner);
 }
 
 void add_report(CLI::App& app, Action& action) {

@@ -1,6 +1,9 @@
 #include "cli/run_folder.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 #include <limits>
 #include <string_view>
@@ -10,6 +13,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "cli/terminal.hpp"
 #include "core/append_file.hpp"
 #include "core/file.hpp"
 #include "core/text.hpp"
@@ -22,17 +26,19 @@ namespace fs = std::filesystem;
 
 constexpr const char* versions_name = "versions.jsonl";
 constexpr const char* samples_name = "samples.jsonl";
+constexpr detail::Access owner = detail::Access::owner;
 constexpr std::size_t most_shown = 300;  // characters of an input or a prediction
 
-std::string dumped(const OrderedJson& json, int indent) {
-  return json.dump(indent, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
-}
+std::string dumped(const OrderedJson& json, int indent) { return json_text(json, indent) + "\n"; }
 
-void expect_unused(const fs::path& path) {
+constexpr const char* lock_name = "run.lock";
+
+void expect_unused_folder(const fs::path& path) {
   std::error_code error;
   if (!fs::exists(path, error)) return;
   if (!fs::is_directory(path, error)) throw TaskError("--run-dir: " + path.string() + " is no folder; name a new one");
-  if (!fs::is_empty(path, error)) {
+  for (const auto& entry : fs::directory_iterator(path, error)) {
+    if (entry.path().filename() == lock_name) continue;  // its own, or of a process that was killed before it began
     throw TaskError(
         "--run-dir: " + path.string() +
         " is not empty, and a run never overwrites another one's files; name a new folder, empty this one, or go on with "
@@ -42,10 +48,13 @@ void expect_unused(const fs::path& path) {
 }
 
 /// Two runs in the same second get different folders.
-fs::path free_path(const std::string& name) {
+fs::path make_new_folder(const std::string& name) {
   const std::string stem = fmt::format("{}-{:%Y%m%d-%H%M%S}", name, fmt::localtime(std::time(nullptr)));
   fs::path path = fs::path("runs") / stem;
-  for (int number = 2; fs::exists(path); ++number) path = fs::path("runs") / fmt::format("{}-{}", stem, number);
+  std::error_code ignored;
+  fs::create_directories(path.parent_path(), ignored);
+  for (int number = 2; ::mkdir(path.c_str(), 0700) != 0 && errno == EEXIST; ++number)
+    path = fs::path("runs") / fmt::format("{}-{}", stem, number);
   return path;
 }
 
@@ -85,14 +94,16 @@ std::optional<std::int64_t> optional_count(const LineReader& line, std::string_v
 }
 
 RunFolder::RunFolder(const std::string& name, const std::optional<fs::path>& wanted)
-    : RunFolder(wanted ? *wanted : free_path(name)) {
-  if (wanted) expect_unused(path_);
-  std::error_code error;
-  fs::create_directories(path_, error);
-  if (error)
-    throw TaskError("cannot make the run folder " + path_.string() + ": " + error.message() +
-                    "; name another one with --run-dir");
+    : RunFolder(wanted ? *wanted : make_new_folder(name)) {
+  expect_unused();
+  try {
+    detail::make_run_folder(path_);
+  } catch (const ValueError& error) {
+    throw TaskError(std::string(error.what()) + "; name another one with --run-dir");
+  }
 }
+
+void RunFolder::expect_unused() const { expect_unused_folder(path_); }
 
 RunFolder RunFolder::open(const fs::path& path) {
   RunFolder folder(path);
@@ -107,8 +118,8 @@ RunFolder RunFolder::open(const fs::path& path) {
 void RunFolder::write_task(const OrderedJson& task) const { write_json("task.json", task); }
 
 void RunFolder::write_parameters(const NamedValues& values, const Json& state) const {
-  for (const auto& [name, value] : values) detail::write_file(parameter_file(name), value + "\n");
-  detail::write_file(path_ / "parameters.json", state.dump(2) + "\n");
+  for (const auto& [name, value] : values) detail::write_file(parameter_file(name), value + "\n", owner);
+  detail::write_file(path_ / "parameters.json", state.dump(2) + "\n", owner);
 }
 
 bool RunFolder::has_parameters() const { return fs::exists(path_ / "parameters.json"); }
@@ -177,7 +188,7 @@ void RunFolder::forget_after(std::size_t step) const {
     detail::read_json_lines<OrderedJson>(path_ / name, [&](const LineReader& line) {
       if (step_of(line) <= step && !is_outcome(line)) kept += dumped(line.json(), -1);
     });
-    if (fs::exists(path_ / name)) detail::write_file(path_ / name, kept);
+    if (fs::exists(path_ / name)) detail::write_file(path_ / name, kept, owner);
   }
 }
 
@@ -188,11 +199,11 @@ void RunFolder::forget_everything() const {
 }
 
 void RunFolder::write_json(const std::string& name, const OrderedJson& json) const {
-  detail::write_file(path_ / name, dumped(json, 2));
+  detail::write_file(path_ / name, dumped(json, 2), owner);
 }
 
 void RunFolder::add_line(const char* name, const OrderedJson& line) const {
-  detail::AppendFile(path_ / name, {.begin = "{", .end = "\n"}).append(dumped(line, -1));
+  detail::AppendFile(path_ / name, {.begin = "{", .end = "\n"}, owner).append(dumped(line, -1));
 }
 
 }  // namespace tgd::cli

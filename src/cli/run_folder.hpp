@@ -10,8 +10,9 @@
 //   report.html          all of it for people
 //   config.json, metrics.jsonl, calls.jsonl, checkpoint.json, journal.jsonl: see tgd/trainer.hpp
 //   run.cassette         with --record: every request and its reply
+//   run.lock             while a process is at work there; see Trainer::hold_run_folder()
 //
-// Files that end in .json, .txt and .html are written whole or not at all; lines are added whole.
+// Its files are for their user alone. Files that end in .json, .txt and .html are written whole or not at all; lines are added whole.
 // Errors: TaskError for a folder that cannot be used; ValueError where writing fails.
 #pragma once
 
@@ -34,6 +35,8 @@ class RunFolder {
  public:
   /// Makes `wanted`, which must be new or empty, or runs/<name>-<time> below the current folder.
   RunFolder(const std::string& name, const std::optional<std::filesystem::path>& wanted);
+  /// Throws TaskError when the folder holds something.
+  void expect_unused() const;
   /// The folder of a run that was begun.
   static RunFolder open(const std::filesystem::path& path);
 

@@ -1,11 +1,11 @@
 // tgd schema: prints what editors need to complete and explain task files.
 #include <memory>
 
-#include <fmt/core.h>
 #include <CLI/CLI.hpp>
 
 #include "cli/command.hpp"
 #include "cli/embedded_schema.hpp"
+#include "cli/standard_streams.hpp"
 
 namespace tgd::cli {
 
@@ -25,7 +25,7 @@ void add_schema(CLI::App& app, Action& action) {
   command->footer(schema_examples);
   command->callback([&action] {
     action = [] {
-      fmt::print("{}", embedded_schema);
+      write_output(embedded_schema);
       return Status::ok;
     };
   });

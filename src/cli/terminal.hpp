@@ -1,16 +1,24 @@
 // Terminal: what the program says. On a terminal one line shows the progress and is overwritten; elsewhere each message is a
 // line of its own, so that a log reads well. With --json standard output gets the result as JSON and nothing else; what is said
-// besides goes to standard error.
+// besides goes to standard error. What terminals would obey in texts of others is shown and does nothing. That something could not be
+// written is told at the end (see standard_streams.hpp), and no reason to end a run.
+// Thread-safety: note() may be called from any thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdio>
+#include <functional>
 #include <iosfwd>
+#include <mutex>
 #include <string>
+#include <string_view>
 
 #include "cli/task_document.hpp"
 
 namespace tgd::cli {
+
+/// JSON for a file or a terminal, with its hidden characters escaped; -1: in one line.
+std::string json_text(const OrderedJson& json, int indent = -1);
 
 /// How much is said, and to whom.
 struct OutputFlags {
@@ -32,6 +40,8 @@ class Terminal {
   void line(const std::string& text);
   /// A line about what is going on.
   void note(const std::string& text);
+  /// What else writes there from now on, and says the notes between its own lines.
+  void say_notes_by(std::function<void(const std::string&)> say);
   /// A line for those who want to know more.
   void detail(const std::string& text);
   /// A line that the next one replaces on a terminal.
@@ -52,12 +62,17 @@ class Terminal {
  private:
   void print(const std::string& text);
   std::string styled(const char* code, const std::string& text) const;
+  std::string shown(std::string_view text) const;
+  void write(std::FILE* stream, std::string_view text) const;
   void clear_progress();
 
   OutputFlags flags_;
   std::FILE* out_;
   bool is_terminal_;
   bool has_color_;
+  std::string style_mark_;  // begins a style; no text of others can hold it
+  std::mutex mutex_;        // of all that follows, and of what is written
+  std::function<void(const std::string&)> say_note_;
   bool shows_progress_ = false;
 };
 

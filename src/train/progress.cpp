@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "core/text.hpp"
+#include "core/visible.hpp"
 
 namespace tgd {
 
@@ -66,13 +67,13 @@ struct Progress::Impl {
     if (!is_running || options.quiet || !options.is_terminal) return;
     const std::string text = step_text() + run_text(info.status());
     clear_live();
-    out << detail::first_characters(text, options.width - 1) << std::flush;
+    out << detail::first_characters(detail::visible(text), options.width - 1) << std::flush;
     shows_live = true;
   }
 
   void line(const std::string& text) {
     clear_live();
-    out << text << '\n' << std::flush;
+    out << detail::visible(text) << '\n' << std::flush;
     show_live();
   }
 

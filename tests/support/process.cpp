@@ -31,6 +31,7 @@ class FileActions {
   void open(int descriptor, const std::filesystem::path& file, int flags) {
     check(posix_spawn_file_actions_addopen(&actions_, descriptor, file.c_str(), flags, 0600), "redirecting to a file");
   }
+  void close(int descriptor) { check(posix_spawn_file_actions_addclose(&actions_, descriptor), "closing a descriptor"); }
   void change_folder(const std::filesystem::path& folder) {
     check(posix_spawn_file_actions_addchdir_np(&actions_, folder.c_str()), "changing the folder");
   }
@@ -63,9 +64,11 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 // posix_spawn() and no fork(): a signal that comes before the program runs would be handled by the test's own handlers.
 Process::Process(const std::vector<std::string>& arguments, const ProcessOptions& options) {
   FileActions actions;
-  actions.open(STDIN_FILENO, "/dev/null", O_RDONLY);
-  actions.open(STDOUT_FILENO, output_.path() / "out", O_WRONLY | O_CREAT);
+  output_.write("out", "");
+  actions.open(STDIN_FILENO, options.in, O_RDWR);  // a pipe that nobody writes to is opened, too
+  actions.open(STDOUT_FILENO, options.out.empty() ? output_.path() / "out" : options.out, O_WRONLY | O_CREAT);
   actions.open(STDERR_FILENO, output_.path() / "err", O_WRONLY | O_CREAT);
+  for (const int descriptor : options.closed) actions.close(descriptor);
   actions.change_folder(options.folder);
 
   std::vector<std::string> texts = arguments;

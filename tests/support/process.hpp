@@ -15,6 +15,9 @@ namespace tgd::test {
 struct ProcessOptions {
   std::filesystem::path folder = ".";                   ///< to run in
   std::map<std::string, std::string> environment = {};  ///< besides the test's own, of which OPENAI_* is left out
+  std::filesystem::path in = "/dev/null";
+  std::filesystem::path out = {};  ///< where standard output goes; empty: into the result
+  std::vector<int> closed = {};    ///< of 0, 1 and 2: those that the program finds closed
 };
 
 struct ProcessResult {
