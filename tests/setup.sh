@@ -22,6 +22,8 @@ libcli11-dev          header  CLI/CLI.hpp
 ca-certificates       certificates
 '
 setup_tests_needs='
+ccache                command ccache
+lld                   command ld.lld
 catch2                header  catch2/catch.hpp catch2/catch_all.hpp
 librapidcheck-dev     header  rapidcheck.h
 libvalijson-dev       header  valijson/validator.hpp
@@ -75,7 +77,9 @@ setup() {
     as_root=(sudo)
   fi
   echo "== Installing with apt-get: ${missing[*]}"
-  "${as_root[@]}" apt-get -qq update >/dev/null
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" \
+  # A machine that has just started may still be installing something else: the lock is waited for.
+  local wait=(-o DPkg::Lock::Timeout=600)
+  "${as_root[@]}" apt-get -qq "${wait[@]}" update >/dev/null
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq "${wait[@]}" install -y --no-install-recommends "${missing[@]}" \
     >/dev/null
 }
