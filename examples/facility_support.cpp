@@ -6,6 +6,8 @@
 // PATH is dataset.json or a folder that has it as facility_support/dataset.json; without PATH it is downloaded to data/.
 // Runs against the simulated model. With OPENAI_BASE_URL or OPENAI_API_KEY set it runs against that endpoint, with the models
 // named by TGD_MODEL (default gpt-4o-mini). What the tutorial calls "loss" is the number of right answers: higher is better.
+#include <unistd.h>
+
 #include <cstdlib>
 #include <iostream>
 #include <map>
@@ -185,10 +187,19 @@ lm::ChatModelPtr choose_model() {
   return std::make_shared<lm::OpenAI>(lm::OpenAIOptions{.model = name != nullptr ? name : "gpt-4o-mini"});
 }
 
+/// On one line of the terminal, which a file does not get in a hundred pieces.
+void show_download(const data::DownloadProgress& progress) {
+  if (progress.is_verified) {
+    fmt::print(stderr, "\r{}: {} bytes, SHA-256 verified, in {}\n", progress.url, progress.bytes, progress.path.string());
+  } else if (isatty(STDERR_FILENO) != 0) {
+    fmt::print(stderr, "\r{}: {} of {} bytes", progress.url, progress.bytes, progress.size);
+  }
+}
+
 void run(const std::string& path, bool with_trainer) {
   const lm::ChatModelPtr model = choose_model();
   const std::string folder = path.empty() ? "data" : path;
-  const data::DownloadOptions options{.download = path.empty()};
+  const data::DownloadOptions options{.download = path.empty(), .on_progress = show_download};
   const Loader train_loader = make_train_loader({data::Split::train, folder, options});
   const Loader validation_loader({data::Split::validation, folder, options}, {.batch_size = 17});
   const Loader test_loader({data::Split::test, folder, options}, {.batch_size = 17});

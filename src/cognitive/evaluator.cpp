@@ -1,6 +1,7 @@
 #include <tgd/cognitive/evaluator.hpp>
 
 #include <array>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -29,12 +30,21 @@ Evaluation evaluate(Judgement plan, const Variable& prediction, const Input& tar
 
 Data exact_match(const Data& prediction, const Data& target) {
   if (prediction.is_text() != target.is_text()) {
-    throw TypeError(fmt::format("exact_match_evaluator: the prediction is {} and the target {}; convert one of them, for example with "
-                                "map(prediction, …)",
-                                prediction.description(), target.description()));
+    throw TypeError(
+        fmt::format("exact_match_evaluator: the prediction is {} and the target {}; convert one of them, for example with "
+                    "map(prediction, …)",
+                    prediction.description(), target.description()));
   }
   const bool equal = prediction.is_text() ? prediction == target : prediction.real() == target.real();
   return equal ? 1 : 0;
+}
+
+double finite_score(double score) {
+  if (std::isfinite(score)) return score;
+  throw ValueError(
+      fmt::format("the score that the function returned is {}; it has to be a number, so return one where there is "
+                  "nothing to measure, too",
+                  score));
 }
 
 }  // namespace
@@ -68,7 +78,7 @@ Evaluation deterministic_evaluator(const Variable& prediction, const Input& targ
   return evaluate(std::move(plan), prediction, target, [&fn](std::span<const Variable> inputs) {
     return detail::compute_items_elsewhere("deterministic_evaluator", inputs,
                                            [fn = std::move(fn)](std::size_t, std::span<const Data> items) -> Data {
-                                             return fn(items[0], items[1]);
+                                             return finite_score(fn(items[0], items[1]));
                                            });
   });
 }

@@ -1,5 +1,6 @@
 #include "data/download.hpp"
 
+#include <exception>
 #include <new>
 #include <string>
 #include <utility>
@@ -19,10 +20,43 @@ namespace {
 using lm::detail::Authorities;
 using lm::detail::Easy;
 
+using OnProgress = std::function<void(const DownloadProgress&)>;
+
+/// Tells how far a download is, in steps of a hundredth.
+class Meter {
+ public:
+  Meter(const PublishedFile& file, const std::filesystem::path& path, const OnProgress& tell)
+      : progress_{.url = std::string(file.url), .path = path, .size = file.size}, tell_(tell) {}
+
+  void begin() { say(); }
+  void received(std::size_t bytes) {
+    constexpr std::size_t steps = 100;
+    const bool is_next = bytes * steps / progress_.size > progress_.bytes * steps / progress_.size;
+    if (!is_next) return;
+    progress_.bytes = bytes;
+    say();
+  }
+  void verified() {
+    progress_.bytes = progress_.size;
+    progress_.is_verified = true;
+    say();
+  }
+
+ private:
+  void say() const {
+    if (tell_) tell_(progress_);
+  }
+
+  DownloadProgress progress_;
+  const OnProgress& tell_;
+};
+
 struct Body {
   std::string bytes = {};
   std::size_t limit;
+  Meter& meter;
   bool too_long = false;
+  std::exception_ptr fault = {};  // of the callback: no exception may pass through curl
 };
 
 std::size_t receive(const char* data, std::size_t, std::size_t count, void* user) {
@@ -30,6 +64,12 @@ std::size_t receive(const char* data, std::size_t, std::size_t count, void* user
   body.too_long = count > body.limit - body.bytes.size();
   if (body.too_long) return 0;
   body.bytes.append(data, count);
+  try {
+    body.meter.received(body.bytes.size());
+  } catch (...) {
+    body.fault = std::current_exception();
+    return 0;
+  }
   return count;
 }
 
@@ -60,11 +100,13 @@ Easy make_get(const PublishedFile& file, Body& body, char* reason) {
   return easy;
 }
 
-std::string fetch(const PublishedFile& file, const std::filesystem::path& path) {
-  Body body{.limit = file.size};
+std::string fetch(const PublishedFile& file, const std::filesystem::path& path, Meter& meter) {
+  Body body{.limit = file.size, .meter = meter};
   char reason[CURL_ERROR_SIZE] = {};
   const Easy easy = make_get(file, body, reason);
+  meter.begin();
   const CURLcode code = curl_easy_perform(easy.get());
+  if (body.fault) std::rethrow_exception(body.fault);
   const auto fail = [&](const std::string& why) {
     throw ValueError(fmt::format("cannot download {}: {}; try again, or {}", file.url, why, by_hand(file, path)));
   };
@@ -75,8 +117,9 @@ std::string fetch(const PublishedFile& file, const std::filesystem::path& path) 
 
 }  // namespace
 
-void download(const PublishedFile& file, const std::filesystem::path& path) {
-  const std::string content = fetch(file, path);
+void download(const PublishedFile& file, const std::filesystem::path& path, const OnProgress& on_progress) {
+  Meter meter(file, path, on_progress);
+  const std::string content = fetch(file, path, meter);
   const std::string digest = tgd::detail::sha256(content);
   if (digest != file.sha256) {
     throw ParseError(fmt::format("{}: this is not the published file: its SHA-256 is {}, expected {}; {}", file.url, digest,
@@ -86,6 +129,7 @@ void download(const PublishedFile& file, const std::filesystem::path& path) {
   std::filesystem::create_directories(path.parent_path(), error);
   if (error) throw ValueError(fmt::format("cannot make the folder \"{}\": {}", path.parent_path().string(), error.message()));
   tgd::detail::write_file(path, content);
+  meter.verified();
 }
 
 std::filesystem::path locate(const PublishedFile& file, const std::filesystem::path& path, const DownloadOptions& options) {
@@ -101,7 +145,7 @@ std::filesystem::path locate(const PublishedFile& file, const std::filesystem::p
     throw ValueError(fmt::format("there is no dataset at \"{}\"; have it downloaded with {{.download = true}}, or {}",
                                  place.string(), by_hand(source, place)));
   }
-  download(source, place);
+  download(source, place, options.on_progress);
   return place;
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <string_view>
 
 #include <tgd/data/published.hpp>
@@ -23,6 +24,7 @@ struct PublishedFile {
 std::filesystem::path locate(const PublishedFile& file, const std::filesystem::path& path, const DownloadOptions& options);
 
 /// Fetches the file into `path`, whose folder is made. Throws ValueError when that fails, ParseError for another file.
-void download(const PublishedFile& file, const std::filesystem::path& path);
+void download(const PublishedFile& file, const std::filesystem::path& path,
+              const std::function<void(const DownloadProgress&)>& on_progress);
 
 }  // namespace tgd::data::detail

@@ -92,8 +92,8 @@ LMError error_from_json(const Ordered& json) {
   if (kind == kinds.end()) throw ParseError("\"" + name + "\" is no kind of error");
   const Ordered status = json.value("status", Ordered(0));
   const Ordered retryable = json.value("retryable", Ordered(false));
-  if (!status.is_number_integer() || !retryable.is_boolean())
-    throw ParseError("an error's \"status\" or \"retryable\" is of another type");
+  const bool is_status = status.is_number_integer() && status >= 0 && status < 1000;
+  if (!is_status || !retryable.is_boolean()) throw ParseError("an error's \"status\" or \"retryable\" is of another type");
   return {kind->kind, text_member(json, "message"), status.get<int>(), retryable.get<bool>()};
 }
 

@@ -7,6 +7,7 @@
 #include <tgd/error.hpp>
 
 #include "core/file.hpp"
+#include "core/json_reader.hpp"
 #include "core/rethrow.hpp"
 #include "lm/embedded_prices.hpp"
 
@@ -15,6 +16,7 @@ namespace tgd::lm {
 namespace {
 
 using Value = nlohmann::json;
+using Reader = tgd::detail::JsonReader<Value>;
 
 constexpr std::string_view unit = "USD per 1M tokens";
 
@@ -38,57 +40,45 @@ std::string_view without_date(std::string_view model) {
 
 // ---- Reading ---------------------------------------------------------------------------------------------------------
 
-double read_number(const Value& entry, const char* name) {
-  const auto member = entry.find(name);
-  if (member == entry.end()) throw ValueError(std::string("\"") + name + "\" is missing");
-  if (!member->is_number()) throw ValueError(std::string("\"") + name + "\" must be a number, but is " + Json(*member).dump());
-  return member->get<double>();
-}
-
-std::string read_text(const Value& entry, const char* name) {
-  const auto member = entry.find(name);
-  if (member == entry.end()) return {};
-  if (!member->is_string()) throw ValueError(std::string("\"") + name + "\" must be a text, but is " + Json(*member).dump());
-  return member->get<std::string>();
-}
-
-void expect_known_members(const Value& entry) {
-  for (const auto& member : entry.items()) {
-    const std::string& name = member.key();
+void expect_known_members(const Reader& entry) {
+  for (const auto& [name, value] : entry.members()) {
     if (name == "model" || name == "input" || name == "cached_input" || name == "output" || name == "as_of") continue;
-    throw ValueError("\"" + name + "\" is unknown; expected \"model\", \"input\", \"cached_input\", \"output\" and \"as_of\"");
+    value.fail("\"" + name + "\" is unknown; expected \"model\", \"input\", \"cached_input\", \"output\" and \"as_of\"");
   }
 }
 
-Price read_price(const Value& entry) {
-  expect_known_members(entry);
-  Price price{.input = read_number(entry, "input"), .output = read_number(entry, "output"), .as_of = read_text(entry, "as_of")};
-  if (entry.contains("cached_input")) price.cached_input = read_number(entry, "cached_input");
+Price read_price(const Reader& entry) {
+  Price price{.input = entry.at("input").number(), .output = entry.at("output").number()};
+  if (const auto date = entry.find("as_of")) price.as_of = date->text();
+  if (const auto cached = entry.find("cached_input")) price.cached_input = cached->number();
   return price;
 }
 
-void read_entry(PriceTable& table, const Value& entry, std::map<std::string, bool>& seen) {
-  if (!entry.is_object()) throw ValueError("a price must be a JSON object, but is " + Json(entry).dump());
-  const std::string model = read_text(entry, "model");
-  try {
-    if (std::exchange(seen[model], true)) throw ValueError("is there twice");
-    table.set(model, read_price(entry));
-  } catch (...) {
-    tgd::detail::rethrow_with_prefix("model \"" + model + "\": ");
-  }
+void read_entry(PriceTable& table, const Reader& entry, std::map<std::string, bool>& seen) {
+  const auto name = entry.find("model");
+  const std::string model = name ? name->text() : "";
+  entry.in_place([&] {
+    if (std::exchange(seen[model], true)) throw ValueError("model \"" + model + "\": is there twice");
+  });
+  expect_known_members(entry);
+  const Price price = read_price(entry);
+  entry.in_place([&] {
+    try {
+      table.set(model, price);
+    } catch (...) {
+      tgd::detail::rethrow_with_prefix("model \"" + model + "\": ");
+    }
+  });
 }
 
-void read_table(PriceTable& table, std::string_view text) {
-  const Json document = Json::parse(text);
-  const Value& value = document.value();
-  if (!value.is_object() || !value.contains("models") || !value["models"].is_array()) {
-    throw ValueError("expected a JSON object with a list \"models\"");
-  }
-  if (const std::string given = document.get_text("unit", unit); given != unit) {
-    throw ValueError("the unit is \"" + given + "\"; expected \"" + std::string(unit) + "\"");
+void read_table(PriceTable& table, const std::string& name, std::string_view text) {
+  const tgd::detail::JsonDocument<Value> document(name, std::string(text));
+  const Reader root = document.root();
+  if (const auto given = root.find("unit"); given && given->text() != unit) {
+    given->fail("the unit is \"" + given->text() + "\"; expected \"" + std::string(unit) + "\"");
   }
   std::map<std::string, bool> seen;
-  for (const Value& entry : value["models"]) read_entry(table, entry, seen);
+  for (const Reader& entry : root.at("models").items()) read_entry(table, entry, seen);
 }
 
 void check_amount(const char* name, double amount) {
@@ -118,7 +108,7 @@ PriceTable PriceTable::empty() { return PriceTable(Nothing{}); }
 PriceTable::PriceTable() {
   static const PriceTable built_in = [] {
     PriceTable table{Nothing{}};
-    read_table(table, detail::embedded_prices);
+    read_table(table, "the built-in prices", detail::embedded_prices);
     return table;
   }();
   *this = built_in;
@@ -126,12 +116,7 @@ PriceTable::PriceTable() {
 
 PriceTable& PriceTable::load(const std::filesystem::path& file) {
   PriceTable extended = *this;
-  const std::string text = tgd::detail::read_file(file);
-  try {
-    read_table(extended, text);
-  } catch (...) {
-    tgd::detail::rethrow_with_prefix("prices in " + file.string() + ": ");
-  }
+  read_table(extended, file.string(), tgd::detail::read_file(file));
   return *this = std::move(extended);
 }
 

@@ -1,10 +1,28 @@
 #include "train/tally.hpp"
 
+#include <cmath>
 #include <deque>
 #include <numeric>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include <tgd/error.hpp>
+
 namespace tgd::detail {
+
+namespace {
+
+/// A figure that is no number would stand in no file and win or lose every comparison: it is refused where it comes in.
+void check_figure(const std::string& name, double value) {
+  if (std::isfinite(value)) return;
+  throw ValueError(
+      fmt::format("{} is {}, which is no number to go on with; where there is nothing to measure (a division by zero), "
+                  "leave the metric away or return 0",
+                  name, value));
+}
+
+}  // namespace
 
 void Tally::add(std::size_t samples, const StepResult& result) {
   const Data& score = result.evaluation.score.data();
@@ -17,6 +35,8 @@ void Tally::add(std::size_t samples, const StepResult& result) {
   } else {
     scores = {score.real()};
   }
+  for (const double one : scores) check_figure("the evaluator's score", one);
+  for (const auto& [name, mean] : result.metrics) check_figure(fmt::format("the metric \"{}\"", name), mean);
   sum_.score = std::accumulate(scores.begin(), scores.end(), sum_.score);
   sum_.samples += samples;
   sum_.failed += result.failed + (result.count_failed ? result.count_failed() : 0);

@@ -170,8 +170,9 @@ TEST_CASE("A deterministic evaluator scores with a function and says what it mea
     CHECK(succeeds(0, false));
     CHECK(succeeds(-1, false));
     CHECK_FALSE(succeeds(0.01, false));
-    CHECK_FALSE(succeeds(std::numeric_limits<double>::quiet_NaN(), true));
-    CHECK_FALSE(succeeds(std::numeric_limits<double>::quiet_NaN(), false));
+    CHECK_THROWS_WITH(succeeds(std::numeric_limits<double>::quiet_NaN(), true),
+                      ContainsSubstring("deterministic_evaluator") && ContainsSubstring("nan"));
+    CHECK_THROWS_WITH(succeeds(std::numeric_limits<double>::infinity(), false), ContainsSubstring("inf"));
   }
   SECTION("it needs a function, and what that throws appears where the score is read, with the item") {
     CHECK_THROWS_AS(deterministic_evaluator(labels, "a", nullptr, "p"), ValueError);

@@ -1,5 +1,6 @@
 #include <filesystem>
 #include <iterator>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -61,6 +62,49 @@ TEST_CASE("A published file is downloaded once, checked and found again", "[down
   CHECK(locate(published, root.place, {}) == root.place);
   CHECK(server.request_count() == 1);
   CHECK(root.files() == 1);
+}
+
+TEST_CASE("A download says how far it is and that it was verified", "[download]") {
+  const HttpServer server([](const HttpRequest&) { return HttpResponse{.body = content, .chunk_size = 1000}; });
+  const Root root;
+  std::vector<tgd::data::DownloadProgress> heard;
+  DownloadOptions options{.download = true, .url = server.url(), .on_progress = [&](const auto& now) { heard.push_back(now); }};
+  locate(published, root.path, options);
+  REQUIRE(heard.size() >= 3);
+  CHECK(heard.size() <= 102);
+  CHECK(heard.front().bytes == 0);
+  for (std::size_t i = 0; i < heard.size(); ++i) {
+    CHECK(heard[i].url == server.url());
+    CHECK(heard[i].path == root.place);
+    CHECK(heard[i].size == content.size());
+    CHECK(heard[i].is_verified == (i + 1 == heard.size()));
+    if (i > 0) CHECK(heard[i].bytes >= heard[i - 1].bytes);
+  }
+  CHECK(heard.back().bytes == content.size());
+  CHECK(root.files() == 1);
+
+  heard.clear();
+  locate(published, root.path, options);
+  CHECK(heard.empty());  // it is there
+}
+
+TEST_CASE("What the listener of a download throws ends it and leaves nothing behind", "[download]") {
+  const HttpServer server([](const HttpRequest&) { return HttpResponse{.body = content, .chunk_size = 1000}; });
+  const Root root;
+  const auto stop = [](const tgd::data::DownloadProgress& now) {
+    if (now.bytes > 10'000) throw std::runtime_error("enough");
+  };
+  CHECK_THROWS_WITH(locate(published, root.path, {.download = true, .url = server.url(), .on_progress = stop}), "enough");
+  CHECK(root.files() == 0);
+}
+
+TEST_CASE("Another file than the published one is never called verified", "[download]") {
+  const HttpServer server([](const HttpRequest&) { return HttpResponse{.body = std::string(content.size(), 'y')}; });
+  const Root root;
+  bool is_verified = false;
+  const auto listen = [&](const tgd::data::DownloadProgress& now) { is_verified = is_verified || now.is_verified; };
+  CHECK_THROWS_AS(locate(published, root.path, {.download = true, .url = server.url(), .on_progress = listen}), ParseError);
+  CHECK_FALSE(is_verified);
 }
 
 TEST_CASE("Redirections are followed, but not without end", "[download]") {

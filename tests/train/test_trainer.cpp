@@ -1,6 +1,7 @@
 #include <tgd/trainer.hpp>
 
 #include <atomic>
+#include <limits>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -11,6 +12,7 @@
 #include <tgd/functions.hpp>
 
 #include "catch.hpp"
+#include "support/temporary_folder.hpp"
 #include "train/scripted_agent.hpp"
 
 using namespace tgd;
@@ -172,4 +174,49 @@ TEST_CASE("steps may skip a batch, give lists of scores, further figures, and th
   CHECK(metrics.failed == 2);
   CHECK(metrics.named.at("length") == 2.0);
   CHECK(Trainer().test(steps, texts).score == Approx(0.4));
+}
+
+TEST_CASE("a figure that is no number is refused where it comes in, by name", "[train]") {
+  struct Agent : test::ScriptedAgent {
+    explicit Agent(double metric, double score) : ScriptedAgent({"a", "b"}), metric_(metric), score_(score) {}
+    std::optional<StepResult> training_step(test::Batch& batch) {
+      StepResult result = *ScriptedAgent::training_step(batch);
+      result.metrics["f1"] = metric_;
+      if (score_ != 0) result.evaluation.score = Variable(std::vector<double>{score_, 1}, "scores");
+      return result;
+    }
+    double metric_;
+    double score_;
+  };
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double infinity = std::numeric_limits<double>::infinity();
+  const auto names = [](const std::string& what) { return ContainsSubstring(what); };
+  for (const double bad : {nan, infinity, -infinity}) {
+    CAPTURE(bad);
+    Agent metric(bad, 0);
+    CHECK_THROWS_WITH(Trainer().validate(metric, pairs({"x", "y"})), names("\"f1\"") && names("no number"));
+    CHECK_THROWS_WITH(Trainer(options(1)).fit(metric, pairs({"x", "y"})), names("\"f1\"") && names("step 1"));
+    CHECK(metric.prompt.data().text() == "start");
+    Agent score(0, bad);
+    CHECK_THROWS_WITH(Trainer().validate(score, pairs({"x", "y"})), names("the evaluator's score"));
+  }
+}
+
+TEST_CASE("a run that ended because of a metric that is no number goes on when it is one", "[train]") {
+  struct Agent : test::ScriptedAgent {
+    explicit Agent(double metric) : ScriptedAgent({"a", "b"}), metric_(metric) {}
+    std::optional<StepResult> training_step(test::Batch& batch) {
+      StepResult result = *ScriptedAgent::training_step(batch);
+      result.metrics["f1"] = metric_;
+      return result;
+    }
+    double metric_;
+  };
+  const test::TemporaryFolder folder;
+  TrainerOptions in_folder = options(1);
+  in_folder.run_folder = folder.path() / "run";
+  Agent bad(std::numeric_limits<double>::quiet_NaN());
+  CHECK_THROWS_WITH(Trainer(in_folder).fit(bad, pairs({"x", "y"})), ContainsSubstring("f1"));
+  Agent good(0.5);
+  CHECK(Trainer(in_folder).fit(good, pairs({"x", "y"}), {.resume = true}).steps == 1);
 }

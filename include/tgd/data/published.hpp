@@ -9,16 +9,30 @@
 // nothing behind.
 #pragma once
 
+#include <cstddef>
+#include <filesystem>
+#include <functional>
 #include <string>
 
 namespace tgd::data {
 
 enum class Split { train, validation, test };
 
+/// How far a download is. At its end `is_verified` says that the file is the published one and has its name.
+struct DownloadProgress {
+  std::string url;
+  std::filesystem::path path;  ///< where the file will be
+  std::size_t bytes = 0;       ///< received so far
+  std::size_t size = 0;        ///< of the whole file
+  bool is_verified = false;
+};
+
 struct DownloadOptions {
   /// Fetch the file when it is not there. A path that does not exist is then taken for a folder and made.
   bool download = false;
   std::string url = {};  ///< instead of the published place, such as a mirror's
+  /// Called on this thread: at the beginning, for each further hundredth, and at the end. What it throws ends the download.
+  std::function<void(const DownloadProgress&)> on_progress = {};
 };
 
 }  // namespace tgd::data

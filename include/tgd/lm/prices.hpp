@@ -72,8 +72,8 @@ class TGD_API PriceTable {
   /// Adds the prices of a file, over those there are:
   ///   {"unit": "USD per 1M tokens", "models": [{"model": "gpt-4o", "input": 2.5, "cached_input": 1.25, "output": 10,
   ///                                             "as_of": "2025-11-24"}, ...]}
-  /// "cached_input" and "as_of" may be absent. Throws ValueError (unreadable file, wrong entry) or ParseError, naming the file
-  /// and the model; nothing has changed then.
+  /// "cached_input" and "as_of" may be absent. Throws ValueError (unreadable file) or ParseError, naming the file and the
+  /// place in it; nothing has changed then.
   PriceTable& load(const std::filesystem::path& file);
   /// `model`: a name; "name*" stands for all models whose name begins so, "*" for all. Throws ValueError for an empty name, a
   /// price that is negative or no number, or an `as_of` that is no date.

@@ -1,0 +1,103 @@
+// The files of a run folder after something has damaged them: a report is made of what is sound and says what is not, and what
+// goes on from a run names the file and the line.
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "catch.hpp"
+#include "cli/report/report_data.hpp"
+#include "cli/report/run_record.hpp"
+#include "cli/report_run.hpp"
+#include "cli/run_folder.hpp"
+#include "cli/spent.hpp"
+#include "cli/task_forms.hpp"
+#include "support/damage.hpp"
+#include "support/temporary_folder.hpp"
+
+using namespace tgd;
+using namespace tgd::cli;
+
+namespace {
+
+using Files = std::map<std::string, std::string>;
+
+std::vector<test::Damage> damages_of(const std::string& name, const std::string& content) {
+  std::vector<test::Damage> damages = name.ends_with(".jsonl") ? test::damaged_lines(content) : test::damaged_values(content);
+  for (test::Damage& damage : test::damaged_bytes(content, 20)) damages.push_back(std::move(damage));
+  return damages;
+}
+
+}  // namespace
+
+TEST_CASE("a report is made of any damaged run, and names file and line of what could not be read", "[cli][report][damage]") {
+  const test::TemporaryFolder folder;
+  const Files good = test::hand_made_run();
+  const std::filesystem::path run = test::write_run(folder, good);
+  for (const auto& [name, content] : good) {
+    CAPTURE(name);
+    std::size_t noted = 0;
+    for (const test::Damage& damage : damages_of(name, content)) {
+      CAPTURE(damage.what);
+      folder.write("run/" + name, damage.content);
+      const RunRecord record = read_run(run);
+      for (const std::string& note : record.notes) {
+        ++noted;
+        if (note.find(name) != 0) FAIL_CHECK("the note does not name the file: " << note);
+        if (name.ends_with(".jsonl") && note.find(name + ":", name.size()) == std::string::npos)
+          FAIL_CHECK("the note does not name the line: " << note);
+      }
+      if (report_data(record).empty()) FAIL_CHECK("no report");
+    }
+    CHECK(noted > 0);
+    folder.write("run/" + name, content);
+  }
+}
+
+TEST_CASE("what goes on from a run names the file and the line of what is damaged", "[cli][damage]") {
+  const test::TemporaryFolder folder;
+  Files good = test::hand_made_run();
+  const std::filesystem::path path = test::write_run(folder, good);
+  const RunFolder run = RunFolder::open(path);
+  const auto into = [&](const std::string& name) {
+    return [&folder, name](const std::string& text) { folder.write("run/" + name, text); };
+  };
+
+  test::check_damages(damages_of("metrics.jsonl", good["metrics.jsonl"]), "metrics.jsonl:", [&](const std::string& text) {
+    into("metrics.jsonl")(text);
+    validation_steps(run);
+  });
+  test::check_damages(damages_of("calls.jsonl", good["calls.jsonl"]), "calls.jsonl:", [&](const std::string& text) {
+    into("calls.jsonl")(text);
+    const Spent spent = spent_in(path / "calls.jsonl");
+    if (spent.calls < 0 || spent.prompt_tokens < 0 || spent.completion_tokens < 0) FAIL_CHECK("a sum has turned negative");
+  });
+  test::check_damages(damages_of("samples.jsonl", good["samples.jsonl"]), "samples.jsonl:", [&](const std::string& text) {
+    into("samples.jsonl")(text);
+    run.scores("validation", 1);
+    run.forget_after(0);
+  });
+  folder.write("run/samples.jsonl", good["samples.jsonl"]);
+  test::check_damages(damages_of("versions.jsonl", good["versions.jsonl"]), "versions.jsonl:", [&](const std::string& text) {
+    into("versions.jsonl")(text);
+    run.forget_after(1);
+  });
+}
+
+TEST_CASE("a line at the end that a crash cut off is no damage", "[cli][damage]") {
+  const test::TemporaryFolder folder;
+  Files files = test::hand_made_run();
+  for (const char* name : {"metrics.jsonl", "versions.jsonl", "samples.jsonl", "calls.jsonl"}) files[name] += "{\"kind\": \"sc";
+  const RunFolder run = RunFolder::open(test::write_run(folder, files));
+  CHECK(validation_steps(run).last == 3);
+  CHECK(spent_in(run.path() / "calls.jsonl").calls == 4);
+  CHECK(run.scores("validation", 1) == std::vector<double>{1, 1, 0, 0});
+  CHECK(run.has_versions());
+}
+
+TEST_CASE("a damaged task file is refused by its name", "[cli][damage]") {
+  const test::TaskFolder folder;
+  const std::string good = test::shipped_task().dump(2);
+  const auto read = [&](const std::string& text) { parse_task(TaskDocument(folder.task(), text), folder.task()); };
+  test::check_damages(test::damaged_bytes(good, 100), "task.json:", read);
+  test::check_damages(test::damaged_values(good), "task.json:", read);
+}
