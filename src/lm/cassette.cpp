@@ -22,7 +22,7 @@ using Ordered = nlohmann::ordered_json;
 
 constexpr std::int64_t version = 1;
 /// Values are copied, which recurses.
-constexpr int deepest = 64;
+constexpr int deepest_exchange = 64;
 
 // ---- Texts as lists of lines -----------------------------------------------------------------------------------------
 
@@ -219,8 +219,8 @@ class Blocks {
 template <class Read>
 void read_block(const Block& block, const Read& read) {
   try {
-    if (tgd::detail::nesting(block.text) > deepest)
-      throw ParseError("it is nested more than " + std::to_string(deepest) + " deep");
+    if (tgd::detail::nesting(block.text) > deepest_exchange)
+      throw ParseError("it is nested more than " + std::to_string(deepest_exchange) + " deep");
     read(Ordered::parse(block.text));
   } catch (const Ordered::exception& error) {
     throw ParseError("line " + std::to_string(block.line) + ": " + error.what());
