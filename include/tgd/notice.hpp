@@ -15,6 +15,7 @@ struct Notice {
     trimmed_context,  ///< a conversation did not fit a request and was cut
     repeated_call,    ///< an unreadable reply was asked for again
     storage,          ///< a cache, cassette or ledger cannot be read or written, and the run goes on without it
+    unknown_usage,    ///< an endpoint reported token figures that cannot be, and they count as unknown
     repaired_text,    ///< a text was not valid UTF-8 and was made so in a request
     // Seen under an AnomalyGuard:
     empty_feedback,

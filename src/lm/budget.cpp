@@ -8,9 +8,14 @@
 #include <tgd/lm/cost_meter.hpp>
 #include <tgd/lm/tokens.hpp>
 
+#include "core/saturating.hpp"
+#include "core/seconds.hpp"
 #include "lm/request_key.hpp"
 
 namespace tgd::lm {
+
+using tgd::detail::saturated_difference;
+using tgd::detail::saturated_sum;
 
 namespace {
 
@@ -20,6 +25,10 @@ void expect_amount(const char* name, const std::optional<Number>& limit) {
     throw ValueError(fmt::format("the budget's limit of {} is {}; it must not be negative", name, *limit));
 }
 
+void expect_seconds(const std::optional<double>& limit) {
+  if (limit && *limit > 0) static_cast<void>(tgd::detail::span_of_seconds(*limit, "the budget's limit of time"));
+}
+
 BudgetOptions checked(BudgetOptions options) {
   const BudgetLimits& limits = options.limits;
   expect_amount("calls", limits.calls);
@@ -27,6 +36,7 @@ BudgetOptions checked(BudgetOptions options) {
   expect_amount("completion tokens", limits.completion_tokens);
   expect_amount("USD", limits.usd);
   expect_amount("seconds", limits.seconds);
+  expect_seconds(limits.seconds);
   expect_amount("expected completion tokens", std::optional(options.expected_completion_tokens));
   return options;
 }
@@ -36,10 +46,14 @@ std::optional<Cost> cost_limit(const BudgetLimits& limits) {
   return Cost::from_usd(std::min(*limits.usd, 9e6));
 }
 
+std::int64_t minus(std::int64_t a, std::int64_t b) { return saturated_difference(a, b); }
+Cost minus(Cost a, Cost b) { return a - b; }
+double minus(double a, double b) { return a - b; }
+
 template <class Number>
 std::optional<Number> left(const std::optional<Number>& limit, Number spent, Number reserved) {
   if (!limit) return std::nullopt;
-  return std::max(Number(), *limit - spent - reserved);
+  return std::max(Number(), minus(minus(*limit, spent), reserved));
 }
 
 template <class Number>
@@ -77,18 +91,20 @@ std::string Remaining::text() const {
 }
 
 Budget::Amount& Budget::Amount::operator+=(const Amount& other) {
-  calls += other.calls;
-  prompt_tokens += other.prompt_tokens;
-  completion_tokens += other.completion_tokens;
+  calls = saturated_sum(calls, other.calls);
+  prompt_tokens = saturated_sum(prompt_tokens, other.prompt_tokens);
+  completion_tokens = saturated_sum(completion_tokens, other.completion_tokens);
   cost += other.cost;
   return *this;
 }
 
 Budget::Amount& Budget::Amount::operator-=(const Amount& other) {
-  calls -= other.calls;
-  prompt_tokens -= other.prompt_tokens;
-  completion_tokens -= other.completion_tokens;
-  cost -= other.cost;
+  // A sum that stayed at its limit must not come out below nothing.
+  const auto less = [](std::int64_t a, std::int64_t b) { return std::max<std::int64_t>(0, saturated_difference(a, b)); };
+  calls = less(calls, other.calls);
+  prompt_tokens = less(prompt_tokens, other.prompt_tokens);
+  completion_tokens = less(completion_tokens, other.completion_tokens);
+  cost = std::max(Cost(), cost - other.cost);
   return *this;
 }
 
@@ -123,7 +139,7 @@ Spending Budget::estimate(const ChatModel& model, std::span<const Request> reque
 Budget::Amount Budget::needed(const std::string& model, const Request& request) const {
   const auto& estimate = options_.estimate_prompt_tokens;
   Amount amount{.calls = 1};
-  amount.prompt_tokens = estimate ? estimate(request) : estimate_prompt_tokens(request);
+  amount.prompt_tokens = std::max<std::int64_t>(0, estimate ? estimate(request) : estimate_prompt_tokens(request));
   amount.completion_tokens = expected_completion_tokens(request, options_.expected_completion_tokens);
   const Usage usage{.prompt_tokens = amount.prompt_tokens, .completion_tokens = amount.completion_tokens};
   amount.cost = options_.prices.cost(model, usage).value_or(Cost());
@@ -169,7 +185,8 @@ Budget::Amount Budget::used(const std::string& model, const Amount& reserved, co
   if (!counts(outcome)) return {};
   // A reply without figures has used something all the same.
   if (outcome.ok() && usage.reported == 0) return reserved;
-  return {1, usage.prompt_tokens, usage.completion_tokens, call_cost(options_.prices, model, outcome).value_or(Cost())};
+  const auto figure = [](std::int64_t tokens) { return std::max<std::int64_t>(0, tokens); };
+  return {1, figure(usage.prompt_tokens), figure(usage.completion_tokens), call_cost(options_.prices, model, outcome).value_or(Cost())};
 }
 
 void Budget::settle(const std::string& model, const Amount& reserved, const Outcome& outcome) {

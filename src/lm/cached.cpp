@@ -1,19 +1,21 @@
 #include <tgd/lm/cached.hpp>
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "core/origin.hpp"
+#include "lm/batch_worker.hpp"
+#include "lm/callbacks.hpp"
 #include "lm/flights.hpp"
 #include "lm/one_piece.hpp"
 #include "lm/reply_json.hpp"
 #include "lm/reply_store.hpp"
 #include "lm/request_key.hpp"
+#include "lm/secrets.hpp"
 
 namespace tgd::lm {
 
@@ -35,9 +37,9 @@ std::string packed(const std::string& hexadecimal) {
 }
 
 /// What is kept of an outcome; nothing for errors and for replies that were cut off.
-std::optional<std::string> storable(const Outcome& outcome) {
+std::optional<std::string> storable(const Outcome& outcome, const detail::Secrets& secrets) {
   if (!outcome.ok() || outcome.value().end() != ReplyEnd::whole) return std::nullopt;
-  Reply reply = outcome.value();
+  Reply reply = detail::blanked(secrets, outcome).value();
   if (reply.cached_usage) reply.usage = *std::exchange(reply.cached_usage, std::nullopt);
   try {
     return detail::reply_to_json(reply).dump();
@@ -58,11 +60,8 @@ struct Cache::Core {
   /// A hit, or the error of a lookup that stops the call; nothing when the endpoint has to be asked.
   std::optional<Outcome> answer(const std::string& key);
   Reply read(const std::string& stored) const;
-  /// Calls `then` with the outcome when it is in the file or need not be.
-  void store(std::string key, Outcome outcome, std::function<void(Outcome)> then);
-  void run();
-  void write(std::vector<ReplyStore::Entry> entries, std::string& fault);
-  void close();
+  /// Calls `then` with the outcome when it is in the file, without the secrets, or need not be.
+  void store(std::string key, Outcome outcome, const detail::Secrets& secrets, std::function<void(Outcome)> then);
   /// Whether calls end because of the fault; it is reported otherwise.
   bool stops(const std::string& fault);
 
@@ -77,6 +76,7 @@ struct Cache::Core {
     Outcome outcome;
     std::function<void(Outcome)> then;
   };
+  void write(std::vector<Job> batch);
 
   const CacheOptions options;
   std::atomic<std::int64_t> hits{0};
@@ -88,12 +88,9 @@ struct Cache::Core {
   std::mutex reading;
   std::unique_ptr<ReplyStore> reader;  // null when the file cannot be used and the run goes on
 
-  std::unique_ptr<ReplyStore> writer;  // used by the thread only
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::vector<Job> jobs;
-  bool closing = false;
-  std::thread thread;
+  std::unique_ptr<ReplyStore> writer;                   // used by the worker only
+  std::unique_ptr<detail::BatchWorker<Job>> worker;  // null when nothing is written
+  const tgd::detail::Origin origin = {};
 };
 
 Cache::Core::Core(CacheOptions given) : options(std::move(given)) {
@@ -111,12 +108,8 @@ Cache::Core::Core(CacheOptions given) : options(std::move(given)) {
 
 bool Cache::Core::stops(const std::string& fault) {
   if (options.on_fault == OnFault::stop) return true;
-  if (!fault_reported.exchange(true) && options.on_notice) {
-    options.on_notice({.kind = Notice::Kind::storage,
-                       .operation = "Cache",
-                       .role = {},
-                       .item = {},
-                       .text = fault + "; the run goes on, and what the cache lacks is asked again"});
+  if (!fault_reported.exchange(true)) {
+    detail::tell(options.on_notice, "Cache", fault + "; the run goes on, and what the cache lacks is asked again");
   }
   return false;
 }
@@ -145,66 +138,40 @@ Reply Cache::Core::read(const std::string& stored) const {
   }
 }
 
-void Cache::Core::store(std::string key, Outcome outcome, std::function<void(Outcome)> then) {
-  std::optional<std::string> text = writes ? storable(outcome) : std::nullopt;
+void Cache::Core::store(std::string key, Outcome outcome, const detail::Secrets& secrets, std::function<void(Outcome)> then) {
+  std::optional<std::string> text = writes ? storable(outcome, secrets) : std::nullopt;
   if (!text) return then(std::move(outcome));
-  const std::lock_guard lock(mutex);
-  jobs.push_back({{std::move(key), *std::move(text)}, std::move(outcome), std::move(then)});
-  changed.notify_one();
+  worker->post({{std::move(key), *std::move(text)}, std::move(outcome), std::move(then)});
 }
 
-void Cache::Core::run() {
-  std::unique_lock lock(mutex);
-  while (true) {
-    changed.wait(lock, [this] { return closing || !jobs.empty(); });
-    if (jobs.empty()) return;
-    std::vector<Job> batch = std::exchange(jobs, {});
-    lock.unlock();
-    std::vector<ReplyStore::Entry> entries;
-    entries.reserve(batch.size());
-    for (Job& job : batch) entries.push_back(std::move(job.entry));
-    std::string fault;
-    write(std::move(entries), fault);
-    for (Job& job : batch) {
-      job.then(fault.empty() ? std::move(job.outcome)
-                             : Outcome(StateError("the reply came, but " + fault), job.outcome.usage()));
-    }
-    batch.clear();  // may destroy the last owner of the cache
-    lock.lock();
-  }
-}
-
-/// `fault`: why the calls have to end with an error; empty when they need not.
-void Cache::Core::write(std::vector<ReplyStore::Entry> entries, std::string& fault) {
+void Cache::Core::write(std::vector<Job> batch) {
+  std::vector<ReplyStore::Entry> entries;
+  entries.reserve(batch.size());
+  for (Job& job : batch) entries.push_back(std::move(job.entry));
+  std::string fault;  // why the calls have to end with an error
   try {
     writer->put(entries);
   } catch (const Error& error) {
     if (stops(error.what())) fault = error.what();
   }
-}
-
-void Cache::Core::close() {
-  std::thread ended;
-  {
-    const std::lock_guard lock(mutex);
-    closing = true;
-    ended = std::move(thread);
-    changed.notify_one();
-  }
-  if (!ended.joinable()) return;
-  if (ended.get_id() == std::this_thread::get_id()) {
-    ended.detach();
-  } else {
-    ended.join();
+  for (Job& job : batch) {
+    detail::call_back(job.then, fault.empty() ? std::move(job.outcome)
+                                              : Outcome(StateError("the reply came, but " + fault), job.outcome.usage()));
   }
 }
 
 Cache::Cache(CacheOptions options) : core_(std::make_shared<Core>(std::move(options))) {
-  if (core_->writes) core_->thread = std::thread([core = core_] { core->run(); });
+  if (!core_->writes) return;
+  core_->worker = std::make_unique<detail::BatchWorker<Core::Job>>(
+      [core = core_](std::vector<Core::Job> batch) { core->write(std::move(batch)); });
 }
 
-// The thread holds the core, and the core holds the thread: closing it unties the knot.
-Cache::~Cache() { core_->close(); }
+// The worker holds the core, and the core holds the worker: closing it unties the knot.
+Cache::~Cache() {
+  if (core_->worker) core_->worker->close();
+  // A database that a parent process has open must not even be closed here.
+  if (!core_->origin.is_here()) static_cast<void>(new std::shared_ptr<Core>(core_));
+}
 
 std::int64_t Cache::hits() const { return core_->hits; }
 std::int64_t Cache::misses() const { return core_->misses; }
@@ -229,13 +196,15 @@ std::int64_t Cache::prune(std::chrono::system_clock::time_point older_than) {
 void Cache::clear() { prune(0); }
 
 struct Cached::Keys : detail::RequestKeys {
-  using RequestKeys::RequestKeys;
+  explicit Keys(const ChatModel& model)
+      : RequestKeys(model.identity()), secrets(std::make_shared<const detail::Secrets>(model.secrets())) {}
+  std::shared_ptr<const detail::Secrets> secrets;
 };
 
 Cached::Cached(ChatModelPtr model, std::shared_ptr<Cache> cache)
     : Decorator(std::move(model)), cache_(std::move(cache)), hits_(std::make_shared<UsageMeter>()) {
   if (!cache_) throw ValueError("Cached needs a cache, but it was given none");
-  keys_ = std::make_unique<const Keys>(inner().identity());
+  keys_ = std::make_unique<const Keys>(inner());
 }
 
 Cached::~Cached() = default;
@@ -256,7 +225,9 @@ bool Cached::answered(const std::string& key, const Done& done) const {
 }
 
 void Cached::start(Request request, Done done) {
+  if (!cache_->core_->origin.is_here()) return done(Outcome(tgd::detail::Origin::error("the cache"), Usage{.calls = 1}));
   if (request.stop.stop_requested()) return done(cancelled());
+  const auto secrets = detail::with_secrets_of(request.options, keys_->secrets);
   const std::string key = packed(keys_->key(request));
   if (answered(key, done)) return;
 
@@ -274,19 +245,21 @@ void Cached::start(Request request, Done done) {
 
   ++cache_->core_->misses;
   request.stop = Flights::stop_of(ticket.flight);
-  inner().start(std::move(request), [cache = cache_, key, flight = ticket.flight](Outcome outcome) {
-    cache->core_->store(key, std::move(outcome),
+  inner().start(std::move(request), [cache = cache_, key, secrets, flight = ticket.flight](Outcome outcome) {
+    cache->core_->store(key, std::move(outcome), *secrets,
                         [cache, flight](Outcome stored) { Flights::finish(flight, std::move(stored)); });
   });
 }
 
 void Cached::start_stream(Request request, OnText on_text, Done done) {
+  if (!cache_->core_->origin.is_here()) return done(Outcome(tgd::detail::Origin::error("the cache"), Usage{.calls = 1}));
   if (request.stop.stop_requested()) return done(cancelled());
+  const auto secrets = detail::with_secrets_of(request.options, keys_->secrets);
   const std::string key = packed(keys_->key(request));
   if (answered(key, detail::in_one_piece(on_text, done))) return;
   ++cache_->core_->misses;
-  inner().start_stream(std::move(request), std::move(on_text), [cache = cache_, key, done = std::move(done)](Outcome outcome) {
-    cache->core_->store(key, std::move(outcome), [cache, done](Outcome stored) { done(std::move(stored)); });
+  inner().start_stream(std::move(request), std::move(on_text), [cache = cache_, key, secrets, done = std::move(done)](Outcome outcome) {
+    cache->core_->store(key, std::move(outcome), *secrets, [cache, done](Outcome stored) { done(std::move(stored)); });
   });
 }
 

@@ -52,9 +52,9 @@ void ChatStream::take_event(const SseEvent& event) {
   const bool hides_bytes = chunk->is_discarded();
   if (hides_bytes) chunk = parse_json(hide_invalid_bytes(data));
   if (!chunk) {
-    error_ = LMError(Kind::malformed, "an event of the stream is not JSON: " + in_quotes(data), 0, true);
+    error_ = LMError(Kind::malformed, "an event of the stream is not JSON: " + in_quotes(secrets_->blank_quoted(data)), 0, true);
   } else if (event.name == "error" || names_an_error(*chunk)) {
-    error_ = error_in_reply(*chunk);
+    error_ = error_in_reply(*chunk, *secrets_);
   } else {
     take_chunk(*chunk, hides_bytes);
   }
@@ -103,7 +103,7 @@ std::optional<LMError> ChatStream::problem(const std::optional<LMError>& broken)
   if (is_whole()) return std::nullopt;
   if (broken) return broken;
   if (events_ == 0 && !tgd::detail::trim(body_).empty()) {
-    return LMError(Kind::malformed, "the reply is no event stream: " + in_quotes(body_), 0, true);
+    return LMError(Kind::malformed, "the reply is no event stream: " + in_quotes(secrets_->blank_quoted(body_)), 0, true);
   }
   return LMError(Kind::transport, "the stream ended before the reply did, without \"[DONE]\" or a finish_reason", 0, true);
 }
@@ -123,7 +123,7 @@ Value ChatStream::completion() const {
 
 ChatStream::Ending ChatStream::finish(bool delimited, const std::optional<LMError>& broken) {
   if (form_ == Form::json) {
-    Ending ending{.parsed = broken ? ParsedReply{*broken, {}} : parse_reply(body_, delimited, thoughts_)};
+    Ending ending{.parsed = broken ? ParsedReply{*broken, {}} : parse_reply(body_, delimited, thoughts_, *secrets_)};
     if (const auto* reply = std::get_if<Reply>(&ending.parsed.result)) ending.rest = reply->content;
     return ending;
   }
@@ -134,7 +134,7 @@ ChatStream::Ending ChatStream::finish(bool delimited, const std::optional<LMErro
     choice.content += half;
     if (index == 0) fresh_ += visible(half) + filter_.finish();
   }
-  Ending ending{.parsed = read_completion(completion(), body_, thoughts_)};
+  Ending ending{.parsed = read_completion(completion(), body_, thoughts_, *secrets_)};
   if (const auto error = problem(broken)) ending.parsed.result = *error;
   const auto* reply = std::get_if<Reply>(&ending.parsed.result);
   // Without a choice of number 0 nothing was returned yet.

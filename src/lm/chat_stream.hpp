@@ -21,7 +21,10 @@ namespace tgd::lm::detail {
 
 class ChatStream {
  public:
-  explicit ChatStream(Thoughts thoughts = Thoughts::strip) : thoughts_(thoughts) {}
+  /// `secrets`: what its errors must not quote.
+  explicit ChatStream(Thoughts thoughts = Thoughts::strip,
+                      std::shared_ptr<const Secrets> secrets = std::make_shared<Secrets>())
+      : thoughts_(thoughts), secrets_(std::move(secrets)) {}
 
   /// Reads further bytes of the body. Returns what they add to the text of the first choice: whole characters.
   std::string feed(std::string_view bytes);
@@ -60,6 +63,7 @@ class ChatStream {
   std::string visible(std::string_view added) { return thoughts_ == Thoughts::keep ? std::string(added) : filter_.take(added); }
 
   Thoughts thoughts_;
+  std::shared_ptr<const Secrets> secrets_;
   ThoughtFilter filter_;  // of the first choice
   Form form_ = Form::unknown;
   std::string body_;  // all of it as long as it may be JSON, else its beginning, to be quoted

@@ -1,9 +1,10 @@
 #include <cmath>
-#include <limits>
 
 #include <fmt/format.h>
 #include <tgd/error.hpp>
 #include <tgd/lm/prices.hpp>
+
+#include "core/saturating.hpp"
 
 namespace tgd::lm {
 
@@ -12,10 +13,6 @@ namespace {
 constexpr double pico_per_usd = 1e12;
 constexpr std::int64_t pico_per_micro = 1'000'000;
 constexpr std::int64_t micro_per_usd = 1'000'000;
-
-std::int64_t limit_towards(bool negative) {
-  return negative ? std::numeric_limits<std::int64_t>::min() : std::numeric_limits<std::int64_t>::max();
-}
 
 }  // namespace
 
@@ -26,19 +23,17 @@ Cost Cost::from_usd(double amount) {
 }
 
 Cost& Cost::operator+=(Cost other) {
-  if (__builtin_add_overflow(amount_, other.amount_, &amount_)) amount_ = limit_towards(other.amount_ < 0);
+  amount_ = tgd::detail::saturated_sum(amount_, other.amount_);
   return *this;
 }
 
 Cost& Cost::operator-=(Cost other) {
-  if (__builtin_sub_overflow(amount_, other.amount_, &amount_)) amount_ = limit_towards(other.amount_ > 0);
+  amount_ = tgd::detail::saturated_difference(amount_, other.amount_);
   return *this;
 }
 
 Cost Cost::times(std::int64_t count) const {
-  Cost product;
-  if (__builtin_mul_overflow(amount_, count, &product.amount_)) product.amount_ = limit_towards((amount_ < 0) != (count < 0));
-  return product;
+  return Cost(tgd::detail::saturated_product(amount_, count));
 }
 
 std::string Cost::text() const {

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/saturating.hpp"
+
 namespace tgd::lm {
 
 namespace {
@@ -54,9 +56,9 @@ std::string row(const std::string& name, std::size_t width, const ModelCost& mod
 
 ModelCost& ModelCost::operator+=(const ModelCost& other) {
   usage += other.usage;
-  failed += other.failed;
+  failed = tgd::detail::saturated_sum(failed, other.failed);
   cost += other.cost;
-  unknown_calls += other.unknown_calls;
+  unknown_calls = tgd::detail::saturated_sum(unknown_calls, other.unknown_calls);
   has_price = has_price || other.has_price;
   return *this;
 }

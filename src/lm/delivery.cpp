@@ -8,10 +8,14 @@
 #include <thread>
 #include <utility>
 
+#include "core/origin.hpp"
+#include "lm/callbacks.hpp"
+
 namespace tgd::lm::detail {
 
 class Delivery::Core {
  public:
+  bool is_here() const noexcept { return origin_.is_here(); }
   void post(std::shared_ptr<Core> self, Clock::time_point due, Task task, const std::stop_token& stop);
   void close();
 
@@ -41,6 +45,7 @@ class Delivery::Core {
   std::uint64_t posted_ = 0;
   bool stop_seen_ = false;  // some task's stop was requested since the queue was last searched
   bool closing_ = false;
+  const tgd::detail::Origin origin_ = {};
   std::thread thread_;
 };
 
@@ -62,6 +67,8 @@ void Delivery::Core::post(std::shared_ptr<Core> self, Clock::time_point due, Tas
 }
 
 void Delivery::Core::close() {
+  // In the child of a fork() there is no thread, and the one that is gone keeps this object alive.
+  if (!origin_.is_here()) return;
   std::thread thread;
   {
     const std::lock_guard lock(mutex_);
@@ -88,7 +95,7 @@ void Delivery::Core::run() {
   while (true) {
     if (std::optional<Next> next = take_next()) {
       lock.unlock();
-      next->pending.mapped().task(next->ending);
+      call_back(next->pending.mapped().task, next->ending);
       next.reset();
       lock.lock();
     } else if (closing_) {
@@ -126,6 +133,8 @@ Delivery::~Delivery() { close(); }
 void Delivery::post(Clock::time_point due, Task task, const std::stop_token& stop) {
   core_->post(core_, due, std::move(task), stop);
 }
+
+bool Delivery::is_here() const noexcept { return core_->is_here(); }
 
 void Delivery::close() { core_->close(); }
 

@@ -14,13 +14,16 @@ class Delivery {
   using Clock = std::chrono::steady_clock;
   enum class Ending { due, cancelled };
   /// Called exactly once: when due, or early and with `cancelled` when `stop` is requested or the Delivery closes.
-  /// Must not throw.
+  /// What it throws is lost.
   using Task = std::function<void(Ending)>;
 
   Delivery();
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
   ~Delivery();
+
+  /// Whether this is the process that made it: in the child of a fork() nothing is delivered.
+  bool is_here() const noexcept;
 
   /// Tasks run in the order of (due time, order of posting). After close() the task is cancelled at once.
   void post(Clock::time_point due, Task task, const std::stop_token& stop = {});

@@ -1,5 +1,6 @@
 #include "lm/endpoint.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -30,6 +31,19 @@ std::string get(const Url& url, CURLUPart part) {
   return text;
 }
 
+/// A URL as it was given, without what may be secret in it.
+std::string shown_url(std::string_view url) {
+  const std::size_t question = std::min(url.find('?'), url.size());
+  const std::size_t at = url.substr(0, question).rfind('@');
+  const std::size_t slashes = url.find("://");
+  std::string shown(url.substr(0, question));
+  if (at != std::string_view::npos) {
+    const std::size_t begin = slashes < at ? slashes + 3 : 0;
+    shown.replace(begin, at - begin, "***");
+  }
+  return question < url.size() ? shown + "?***" : shown;
+}
+
 Url parse(std::string_view base_url) {
   Url url = make_url();
   const std::string text(tgd::detail::trim(base_url));
@@ -38,7 +52,7 @@ Url parse(std::string_view base_url) {
   const bool readable = complete && curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
   const std::string scheme = readable ? get(url, CURLUPART_SCHEME) : "";
   if ((scheme != "http" && scheme != "https") || get(url, CURLUPART_HOST).empty()) {
-    throw ValueError("base_url is " + in_quotes(base_url) +
+    throw ValueError("base_url is " + in_quotes(shown_url(base_url)) +
                      ", but must be an http or https URL such as https://api.openai.com/v1");
   }
   return url;
@@ -60,23 +74,23 @@ std::string completions_path(std::string path, std::string_view query) {
   return path.append(completions);
 }
 
-bool is_unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-         c == '~';
+/// With "%41" as "A".
+std::string unescaped(std::string_view text) {
+  int size = 0;
+  const std::unique_ptr<char, decltype(&curl_free)> owned(
+      curl_easy_unescape(nullptr, std::string(text).c_str(), static_cast<int>(text.size()), &size), curl_free);
+  return owned ? std::string(owned.get(), static_cast<std::size_t>(size)) : std::string();
 }
 
-std::string escaped(std::string_view text) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  std::string result;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (is_unreserved(c)) {
-      result += c;
-    } else {
-      result.append({'%', digits[byte / 16], digits[byte % 16]});
-    }
+Query parts_of(std::string_view query) {
+  Query parts;
+  while (!query.empty()) {
+    const std::string_view part = query.substr(0, query.find('&'));
+    const std::size_t equals = std::min(part.find('='), part.size());
+    if (!part.empty()) parts.emplace_back(unescaped(part.substr(0, equals)), unescaped(part.substr(std::min(equals + 1, part.size()))));
+    query.remove_prefix(std::min(part.size() + 1, query.size()));
   }
-  return result;
+  return parts;
 }
 
 }  // namespace
@@ -84,9 +98,9 @@ std::string escaped(std::string_view text) {
 std::string with_query(std::string url, const Query& query) {
   char separator = url.find('?') == std::string::npos ? '?' : '&';
   for (const auto& [name, value] : query) {
-    if (name.empty()) throw ValueError("a part of the query has no name, only the value " + in_quotes(value));
+    if (name.empty()) throw ValueError("a part of the query has no name, only a value of " + std::to_string(value.size()) + " bytes");
     url += std::exchange(separator, '&');
-    url.append(escaped(name)).append(1, '=').append(escaped(value));
+    url.append(percent_encoded(name)).append(1, '=').append(percent_encoded(value));
   }
   return url;
 }
@@ -101,6 +115,13 @@ Endpoint chat_endpoint(std::string_view base_url, const Query& query) {
   curl_url_set(url.get(), CURLUPART_FRAGMENT, nullptr, 0);
   Endpoint endpoint;
   endpoint.url = get(url, CURLUPART_URL);
+  const std::string user = get(url, CURLUPART_USER);
+  const std::string password = get(url, CURLUPART_PASSWORD);
+  endpoint.query = parts_of(whole_query.substr(whole_query.empty() ? 0 : 1));
+  endpoint.secrets.add_named(endpoint.query);
+  for (const std::string& secret : {unescaped(user), unescaped(password)}) endpoint.secrets.add(secret);
+  // As basic authentication sends them.
+  if (!user.empty()) endpoint.secrets.add(unescaped(user) + ":" + unescaped(password));
   for (const CURLUPart secret : {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS, CURLUPART_QUERY}) {
     curl_url_set(url.get(), secret, nullptr, 0);
   }

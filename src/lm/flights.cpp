@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "lm/callbacks.hpp"
+
 namespace tgd::lm::detail {
 
 namespace {
@@ -125,7 +127,7 @@ void Flights::finish(const FlightPtr& flight, Outcome outcome) {
   for (Passenger& passenger : passengers) passenger.on_stop.reset();
   for (auto passenger = passengers.rbegin(); passenger != passengers.rend(); ++passenger) {
     const bool is_first = std::next(passenger) == passengers.rend();
-    passenger->landed(is_first ? std::move(outcome) : for_others(outcome), is_first);
+    call_back(passenger->landed, is_first ? std::move(outcome) : for_others(outcome), is_first);
   }
 }
 

@@ -9,11 +9,13 @@
 #include <set>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 
+#include "core/origin.hpp"
 #include "core/text.hpp"
+#include "lm/callbacks.hpp"
 #include "lm/concurrency_limit.hpp"
 #include "lm/curl_handles.hpp"
-#include "lm/request_headers.hpp"
 #include "lm/retry.hpp"
 
 namespace tgd::lm::detail {
@@ -60,6 +62,8 @@ struct Job {
   std::size_t received = 0;
   bool too_large = false;
   bool enough = false;
+  bool has_left = false;  // the request, at least in part
+  bool was_lost = false;  // it had left when its connection, used before, broke without an answer
   std::vector<Job*>* completed = nullptr;  // where to say that it is enough
   HttpResult result;
 };
@@ -112,6 +116,16 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* job_p
   }
 }
 
+// When a connection that was used before breaks without a byte of an answer, libcurl would send the request once more by itself.
+// Whether it is sent again is for the caller to decide, who counts it; what has not left yet may go by another connection.
+int on_request(void* job_pointer, char*, char*, int, int) noexcept {
+  auto& job = *static_cast<Job*>(job_pointer);
+  long sent = 0;
+  curl_easy_getinfo(job.slot->handle.get(), CURLINFO_REQUEST_SIZE, &sent);
+  job.was_lost = std::exchange(job.has_left, true) && sent > 0;
+  return job.was_lost ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 std::size_t on_header(char* data, std::size_t size, std::size_t count, void* job_pointer) noexcept {
   auto& result = static_cast<Job*>(job_pointer)->result;
   const std::string_view line(data, size * count);
@@ -143,6 +157,7 @@ class HttpClient::Core {
 
   void run();
   void post(JobPtr job);
+  bool is_here() const noexcept { return origin_.is_here(); }
   RateLimit& rate() { return rate_; }
   void close();
   std::thread thread;  // set before the first post(), ended by close()
@@ -176,6 +191,7 @@ class HttpClient::Core {
   void notice_stop();
   void wake() { curl_multi_wakeup(multi_.get()); }
 
+  const tgd::detail::Origin origin_ = {};
   const HttpOptions options_;
   const HeaderList headers_;
   const Authorities authorities_ = Authorities::from_environment();
@@ -223,6 +239,8 @@ void HttpClient::Core::post(JobPtr job) {
 }
 
 void HttpClient::Core::close() {
+  // In the child of a fork() there is no thread; the one that is gone keeps this object, and with it the parent's connections, alive.
+  if (!origin_.is_here()) return;
   {
     const std::lock_guard lock(mutex_);
     if (closing_) return;
@@ -342,6 +360,7 @@ void HttpClient::Core::prepare(Job& job) {
   curl_easy_setopt(handle, CURLOPT_POSTFIELDS, post.body.data());
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &job);
   curl_easy_setopt(handle, CURLOPT_HEADERDATA, &job);
+  curl_easy_setopt(handle, CURLOPT_PREREQDATA, &job);
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, curl_milliseconds(job.sending.timeout.value_or(options_.timeout)));
   if (!post.compressible) curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, nullptr);
   if (!post.url.empty()) curl_easy_setopt(handle, CURLOPT_URL, post.url.c_str());
@@ -356,6 +375,7 @@ SlotPtr HttpClient::Core::make_slot() const {
   curl_easy_setopt(slot->handle.get(), CURLOPT_ERRORBUFFER, slot->error);
   curl_easy_setopt(slot->handle.get(), CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(slot->handle.get(), CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(slot->handle.get(), CURLOPT_PREREQFUNCTION, on_request);
   return slot;
 }
 
@@ -404,6 +424,11 @@ void HttpClient::Core::read_ending(Job& job, CURLcode code) const {
   result.ending = HttpResult::Ending::failed;
   if (job.too_large) {
     result.error = "the reply is longer than " + std::to_string(job.max_reply_bytes) + " bytes (max_reply_bytes)";
+    return;
+  }
+  if (job.was_lost) {
+    result.error = "the connection, which had been used before, ended without an answer";
+    result.retryable = true;
     return;
   }
   result.error = job.slot->error[0] != '\0' ? job.slot->error : curl_easy_strerror(code);
@@ -493,11 +518,7 @@ void HttpClient::Core::finish(JobPtr job) {
 
 // The job, and with it its stop callback, dies here: always without a lock.
 void HttpClient::Core::call_back(JobPtr job) {
-  try {
-    job->done(job->result);
-  } catch (...) {
-    // A callback that breaks its promise not to throw must not take the other calls down.
-  }
+  detail::call_back(job->done, job->result);
 }
 
 // ---- The handle ------------------------------------------------------------------------------------------------------
@@ -517,5 +538,7 @@ void HttpClient::pause(Clock::time_point until) { core_->rate().pause(until); }
 void HttpClient::correct_tokens(std::uint64_t number, std::int64_t tokens) { core_->rate().correct_tokens(number, tokens); }
 
 void HttpClient::close() { core_->close(); }
+
+bool HttpClient::is_here() const noexcept { return core_->is_here(); }
 
 }  // namespace tgd::lm::detail

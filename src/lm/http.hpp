@@ -105,6 +105,9 @@ class HttpClient {
   /// is cancelled as soon as that callback returns.
   void close();
 
+  /// Whether this is the process that made it: in the child of a fork() nothing is sent.
+  bool is_here() const noexcept;
+
  private:
   class Core;
   std::shared_ptr<Core> core_;  // shared with the thread, which may outlive this object when a callback destroys it

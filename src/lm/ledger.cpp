@@ -6,6 +6,8 @@
 #include <tgd/lm/observed.hpp>
 
 #include "core/append_file.hpp"
+#include "core/origin.hpp"
+#include "lm/callbacks.hpp"
 
 namespace tgd::lm {
 
@@ -47,6 +49,7 @@ struct Ledger::Writer {
 
   void flush() {
     std::unique_lock lock(mutex);
+    if (std::this_thread::get_id() == thread.get_id()) return;  // from on_notice: what waits is written when that returns
     flushing = true;
     // A batch that is on its way may lack the last lines; the next one has them.
     const std::uint64_t enough = attempts + (busy ? 2 : 1);
@@ -57,10 +60,10 @@ struct Ledger::Writer {
 
   void run();
   void write(std::unique_lock<std::mutex>& lock);
-  void note_failure(std::string batch, std::int64_t count, const std::string& message);
-  void notice(const std::string& text) const {
-    if (on_notice) on_notice({.kind = Notice::Kind::storage, .operation = "Ledger", .role = {}, .item = {}, .text = text});
-  }
+  /// Returns what is to be said.
+  std::string note_failure(std::string batch, std::int64_t count, const std::string& message);
+  /// To be called without the lock.
+  void notice(const std::string& text) const { detail::tell(on_notice, "Ledger", text); }
 
   tgd::detail::AppendFile file;
   const bool go_on;
@@ -79,6 +82,7 @@ struct Ledger::Writer {
   bool flushing = false;
   bool closing = false;
 
+  const tgd::detail::Origin origin = {};
   std::thread thread;
 };
 
@@ -107,26 +111,32 @@ void Ledger::Writer::write(std::unique_lock<std::mutex>& lock) {
     message = error.what();
   }
   lock.lock();
-  busy = false;
-  ++attempts;
+  std::string news;
   if (message.empty()) {
     fault.clear();
   } else {
-    note_failure(std::move(batch), count, message);
+    news = note_failure(std::move(batch), count, message);
   }
+  if (!news.empty()) {
+    lock.unlock();  // the callback may ask the ledger
+    notice(news);
+    lock.lock();
+  }
+  busy = false;
+  ++attempts;
   written.notify_all();
 }
 
-void Ledger::Writer::note_failure(std::string batch, std::int64_t count, const std::string& message) {
+std::string Ledger::Writer::note_failure(std::string batch, std::int64_t count, const std::string& message) {
   const bool is_new = fault.empty();
   fault = "the ledger cannot be written: " + message;
   if (go_on) {
     lost += count;
-    if (is_new) notice(fault + "; the run goes on without these lines");
-    return;
+    return is_new ? fault + "; the run goes on without these lines" : std::string();
   }
   pending.insert(0, batch);
   lines += count;
+  return {};
 }
 
 Ledger::Ledger(LedgerOptions options)
@@ -136,28 +146,28 @@ Ledger::Ledger(LedgerOptions options)
     writer_ = std::make_unique<Writer>(options, options.on_notice);
   } catch (const ValueError& error) {
     if (options.on_fault == OnFault::stop) throw;
-    if (options.on_notice) {
-      options.on_notice({.kind = Notice::Kind::storage,
-                         .operation = "Ledger",
-                         .role = {},
-                         .item = {},
-                         .text = std::string("there is no ledger: ") + error.what()});
-    }
+    detail::tell(options.on_notice, "Ledger", std::string("there is no ledger: ") + error.what());
   }
 }
 
-Ledger::~Ledger() = default;
+// In the child of a fork() there is no thread to wait for, and the lines are the parent's.
+Ledger::~Ledger() {
+  if (writer_ && !writer_->origin.is_here()) static_cast<void>(writer_.release());
+}
 
 void Ledger::add(const CallRecord& record) {
-  if (on_call_) on_call_(record);
+  if (writer_ && !writer_->origin.is_here()) throw tgd::detail::Origin::error("the ledger");
   if (writer_) writer_->add(to_json_line(record));
+  if (on_call_) on_call_(record);
 }
 
 void Ledger::flush() {
+  if (writer_ && !writer_->origin.is_here()) throw tgd::detail::Origin::error("the ledger");
   if (writer_) writer_->flush();
 }
 
 std::string Ledger::fault() const {
+  if (writer_ && !writer_->origin.is_here()) return tgd::detail::Origin::error("the ledger").what();
   if (!writer_ || writer_->go_on) return {};
   const std::lock_guard lock(writer_->mutex);
   return writer_->fault;

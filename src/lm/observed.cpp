@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lm/request_key.hpp"
+#include "lm/secrets.hpp"
 
 namespace tgd::lm {
 
@@ -64,7 +65,19 @@ void add_reply(CallRecord& record, const Reply& reply, bool with_text) {
   record.replies.insert(record.replies.end(), reply.alternatives.begin(), reply.alternatives.end());
 }
 
-void note(Ledger& ledger, CallRecord& record, Clock::time_point begin, const Outcome& outcome) {
+/// Texts come from people, endpoints and errors.
+void blank(const detail::Secrets& secrets, CallRecord& record) {
+  if (secrets.empty()) return;
+  for (std::string* text : {&record.model, &record.response_model, &record.finish_reason}) *text = secrets.blank(*text);
+  record.error_message = secrets.blank_quoted(record.error_message);
+  for (Message& message : record.messages) message.content = secrets.blank(message.content);
+  for (std::string& reply : record.replies) reply = secrets.blank(reply);
+  nlohmann::json args = record.args.value();
+  secrets.blank_texts(args);
+  record.args = std::move(args);
+}
+
+void note(Ledger& ledger, CallRecord& record, const detail::Secrets& secrets, Clock::time_point begin, const Outcome& outcome) {
   const Ended end = ended(outcome);
   record.latency = Clock::now() - begin;
   record.ending = end.ending;
@@ -77,19 +90,22 @@ void note(Ledger& ledger, CallRecord& record, Clock::time_point begin, const Out
   } else {
     record.cost = ledger.count(record.model, outcome);
   }
+  blank(secrets, record);
   ledger.add(record);
 }
 
 }  // namespace
 
 struct Observed::Keys : detail::RequestKeys {
-  using RequestKeys::RequestKeys;
+  explicit Keys(const ChatModel& model)
+      : RequestKeys(model.identity()), secrets(std::make_shared<const detail::Secrets>(model.secrets())) {}
+  std::shared_ptr<const detail::Secrets> secrets;
 };
 
 Observed::Observed(ChatModelPtr model, std::shared_ptr<Ledger> ledger)
     : Decorator(std::move(model)), ledger_(std::move(ledger)) {
   if (!ledger_) throw ValueError("Observed needs a ledger, but it was given none");
-  keys_ = std::make_unique<const Keys>(inner().identity());
+  keys_ = std::make_unique<const Keys>(inner());
 }
 
 Observed::~Observed() = default;
@@ -112,8 +128,14 @@ ChatModel::Done Observed::noting(const Request& request, bool streamed, Done don
   record->request_hash = keys_->key(request);
   record->streamed = streamed;
   if (ledger_->includes_text()) record->messages = request.messages;
-  return [ledger = ledger_, record = std::move(record), begin = Clock::now(), done = std::move(done)](Outcome outcome) {
-    note(*ledger, *record, begin, outcome);
+  return [ledger = ledger_, record = std::move(record), secrets = detail::with_secrets_of(request.options, keys_->secrets),
+          begin = Clock::now(), done = std::move(done)](Outcome outcome) {
+    try {
+      note(*ledger, *record, *secrets, begin, outcome);
+    } catch (...) {
+      // on_call broke its promise not to throw; whoever waits for the call hears of it.
+      outcome = Outcome(std::current_exception(), outcome.usage());
+    }
     done(std::move(outcome));
   };
 }

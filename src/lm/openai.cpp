@@ -12,7 +12,11 @@
 #include <nlohmann/json.hpp>
 #include <tgd/version.hpp>
 
+#include "core/origin.hpp"
+#include "core/saturating.hpp"
+#include "core/seconds.hpp"
 #include "core/text.hpp"
+#include "lm/callbacks.hpp"
 #include "lm/chat_stream.hpp"
 #include "lm/endpoint.hpp"
 #include "lm/http.hpp"
@@ -20,6 +24,7 @@
 #include "lm/protocol.hpp"
 #include "lm/request_headers.hpp"
 #include "lm/retry.hpp"
+#include "lm/secrets.hpp"
 
 namespace tgd::lm {
 
@@ -29,7 +34,10 @@ using detail::Headers;
 using detail::HttpClient;
 using detail::HttpPost;
 using detail::HttpResult;
+using detail::Secrets;
 using detail::set_header;
+using tgd::detail::expect_span;
+using tgd::detail::saturated_sum;
 using Clock = HttpClient::Clock;
 using Kind = LMError::Kind;
 
@@ -39,11 +47,6 @@ std::string first_of(const std::string& given, const char* variable, const char*
   if (!given.empty()) return given;
   const char* value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe)
   return value != nullptr && *value != '\0' ? value : fallback;
-}
-
-std::vector<std::string> joined(std::vector<std::string> a, const std::vector<std::string>& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
 }
 
 // ---- Options ---------------------------------------------------------------------------------------------------------
@@ -58,12 +61,12 @@ void require_not_negative(const char* name, std::int64_t value) {
 }
 
 void check(const OpenAIOptions& options) {
-  require_positive("connect_timeout (ms)", options.connect_timeout.count());
-  require_positive("timeout (ms)", options.timeout.count());
-  require_positive("retry_base (ms)", options.retry_base.count());
-  require_positive("retry_cap (ms)", options.retry_cap.count());
-  require_positive("max_retry_after (ms)", options.max_retry_after.count());
-  require_positive("max_retry_time (ms)", options.max_retry_time.count());
+  expect_span(options.connect_timeout, "connect_timeout");
+  expect_span(options.timeout, "timeout");
+  expect_span(options.retry_base, "retry_base");
+  expect_span(options.retry_cap, "retry_cap");
+  expect_span(options.max_retry_after, "max_retry_after");
+  expect_span(options.max_retry_time, "max_retry_time");
   require_not_negative("requests_per_minute", options.requests_per_minute);
   require_not_negative("tokens_per_minute", options.tokens_per_minute);
   require_not_negative("max_retries", options.max_retries);
@@ -95,9 +98,10 @@ Headers make_headers(const OpenAIOptions& options) {
 }
 
 // What must not appear in a message even when the endpoint quotes it.
-std::vector<std::string> secrets_of(const OpenAIOptions& options) {
-  std::vector<std::string> secrets = joined(detail::secrets_of(options.headers), detail::secrets_of(options.query));
-  detail::add_secret(secrets, options.api_key);
+std::shared_ptr<const Secrets> secrets_of(const OpenAIOptions& options, const detail::Endpoint& endpoint) {
+  auto secrets = std::make_shared<Secrets>(endpoint.secrets);
+  secrets->add(options.api_key);
+  secrets->add_named(options.headers);
   return secrets;
 }
 
@@ -120,7 +124,7 @@ struct Stream {
 struct Call {
   std::shared_ptr<const HttpPost> post;
   std::string model;
-  std::vector<std::string> secrets;  // of its own options
+  std::shared_ptr<const Secrets> secrets;  // the model's, and those of its own options
   ChatModel::Done done;
   HttpClient::Sending sending;  // its deadline is that of the whole call
   std::unique_ptr<Stream> stream;
@@ -171,15 +175,6 @@ LMError with_remark(const LMError& error, const std::string& remark) {
   return {error.kind(), error.what() + ("; " + remark), error.status(), error.retryable(), error.retry_after()};
 }
 
-// The limit of the reply's length that the arguments name, for all its choices; nothing when they name none.
-std::optional<std::int64_t> named_limit(const nlohmann::json& args) {
-  for (const char* name : {"max_completion_tokens", "max_tokens"}) {
-    const std::int64_t limit = detail::count(detail::member(args, name));
-    if (limit > 0) return limit * std::max<std::int64_t>(1, detail::count(detail::member(args, "n")));
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
@@ -187,7 +182,7 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
       : options(resolved(std::move(given))),
         endpoint(detail::chat_endpoint(options.base_url, options.query)),
         headers(make_headers(options)),
-        secrets(secrets_of(options)),
+        secrets(secrets_of(options, endpoint)),
         retry{options.max_retries, options.retry_base, options.retry_cap, options.max_retry_after},
         http({.url = endpoint.url,
               .headers = headers,
@@ -210,6 +205,7 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
   std::optional<Outcome> try_again(const CallPtr& call, const HttpResult& result, const LMError& error);
   bool try_without_stream_options(const CallPtr& call, const HttpResult& result);
   void count_attempt(Call& call, const HttpResult& result);
+  void say_absurd(const std::string& figure);
   void count_tokens(Call& call, const HttpResult& result, Usage usage);
   std::variant<Reply, LMError> read(Call& call, const HttpResult& result);
   Outcome failure(const Call& call, const LMError& error) const;
@@ -217,9 +213,10 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
   const OpenAIOptions options;
   const detail::Endpoint endpoint;
   const Headers headers;
-  const std::vector<std::string> secrets;
+  const std::shared_ptr<const Secrets> secrets;
   const detail::RetryPolicy retry;
   UsageMeter meter;
+  std::atomic<bool> said_absurd = false;
   std::atomic<bool> takes_stream_options = true;   // until the endpoint says otherwise
   std::mt19937_64 random{std::random_device{}()};  // touched by the I/O thread only
   HttpClient http;
@@ -228,9 +225,10 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
 // ---- Out ---------------------------------------------------------------------------------------------------------------
 
 void OpenAI::Impl::start(Request request, std::unique_ptr<Stream> stream, Done done) {
-  meter.add({.calls = 1});
+  if (http.is_here()) meter.add({.calls = 1});  // elsewhere another thread may have been adding just then
   CallPtr call;
   try {
+    if (!http.is_here()) throw tgd::detail::Origin::error("the model");
     call = make_call(request, std::move(stream));
   } catch (...) {
     return done(Outcome(std::current_exception(), {.calls = 1}));
@@ -249,8 +247,8 @@ CallPtr OpenAI::Impl::make_call(Request& request, std::unique_ptr<Stream> stream
                          : call->asks_for_usage ? Streaming::with_usage
                                                 : Streaming::plain);
   call->model = args.get_text("model", options.model);
-  call->secrets = joined(detail::secrets_of(request.options.headers), detail::secrets_of(request.options.query));
-  if (request.options.timeout) require_positive("CallOptions::timeout (ms)", request.options.timeout->count());
+  call->secrets = detail::with_secrets_of(request.options, secrets);
+  if (request.options.timeout) expect_span(*request.options.timeout, "CallOptions::timeout");
   call->sending = {.stop = std::move(request.stop),
                    .deadline = request.options.deadline.value_or(Clock::time_point::max()),
                    .timeout = request.options.timeout.value_or(options.timeout)};
@@ -276,9 +274,9 @@ std::shared_ptr<const HttpPost> OpenAI::Impl::make_post(const Request& request, 
 
 std::int64_t OpenAI::Impl::estimated_tokens(std::size_t body_size, const Json& args) const {
   const auto prompt = static_cast<std::int64_t>(body_size / 4);
-  if (const auto limit = named_limit(args.value())) return prompt + *limit;
+  if (const auto limit = detail::reply_limit(args)) return saturated_sum(prompt, *limit);
   const Usage used = meter.total();
-  return prompt + used.completion_tokens / std::max<std::int64_t>(1, used.reported);
+  return saturated_sum(prompt, used.completion_tokens / std::max<std::int64_t>(1, used.reported));
 }
 
 void OpenAI::Impl::send(const CallPtr& call, Clock::time_point not_before) {
@@ -287,7 +285,7 @@ void OpenAI::Impl::send(const CallPtr& call, Clock::time_point not_before) {
   sending.deadline = deadline_of(*call);
   sending.timeout = std::min(*sending.timeout, options.max_retry_time);
   if (call->stream) {
-    call->stream->reading = detail::ChatStream(options.reasoning);
+    call->stream->reading = detail::ChatStream(options.reasoning, call->secrets);
     sending.reader = [call](std::string_view bytes) { return read_piece(*call->stream, bytes); };
   }
   // The call holds this object: it may outlive the OpenAI that a callback destroys.
@@ -339,7 +337,7 @@ std::optional<Outcome> OpenAI::Impl::judge(const CallPtr& call, const HttpResult
 std::variant<Reply, LMError> OpenAI::Impl::read(Call& call, const HttpResult& result) {
   const std::optional<LMError> interrupted = interruption(call, result);
   if (!interrupted && (result.status < 200 || result.status >= 300)) {
-    return detail::status_error(result.status, result.body, call.model, result.header("location"));
+    return detail::status_error(result.status, result.body, call.model, result.header("location"), *call.secrets);
   }
   if (interrupted && !call.stream) return *interrupted;
   detail::ParsedReply parsed;
@@ -348,16 +346,28 @@ std::variant<Reply, LMError> OpenAI::Impl::read(Call& call, const HttpResult& re
     give(*call.stream, ending.rest);
     parsed = std::move(ending.parsed);
   } else {
-    parsed = detail::parse_reply(result.body, result.delimited, options.reasoning);
+    parsed = detail::parse_reply(result.body, result.delimited, options.reasoning, *call.secrets);
   }
+  if (!parsed.absurd_usage.empty()) say_absurd(parsed.absurd_usage);
   count_tokens(call, result, parsed.usage);
   const auto* error = std::get_if<LMError>(&parsed.result);
   if (error != nullptr && error->kind() != Kind::transport) ++call.history.unusable;
   return std::move(parsed.result);
 }
 
+void OpenAI::Impl::say_absurd(const std::string& figure) {
+  if (said_absurd.exchange(true)) return;
+  detail::call_back(options.on_notice,
+                    Notice{.kind = Notice::Kind::unknown_usage,
+                           .operation = "OpenAI",
+                           .role = {},
+                           .item = {},
+                           .text = endpoint.display + " reports figures that cannot be (" + figure +
+                                   "); what such calls used counts as unknown"});
+}
+
 void OpenAI::Impl::count_tokens(Call& call, const HttpResult& result, Usage usage) {
-  if (usage.reported > 0) http.correct_tokens(result.number, usage.prompt_tokens + usage.completion_tokens);
+  if (usage.reported > 0) http.correct_tokens(result.number, saturated_sum(usage.prompt_tokens, usage.completion_tokens));
   // A call counts once, even when two of its answers carried figures.
   usage.reported = std::min(usage.reported, 1 - call.usage.reported);
   call.usage += usage;
@@ -406,8 +416,7 @@ std::optional<Outcome> OpenAI::Impl::try_again(const CallPtr& call, const HttpRe
 Outcome OpenAI::Impl::failure(const Call& call, const LMError& error) const {
   std::string message = "POST " + endpoint.display + ": " + error.what();
   if (call.usage.attempts > 1) message += " (after " + std::to_string(call.usage.attempts) + " attempts)";
-  message = detail::without(call.secrets, detail::without(secrets, std::move(message)));
-  return {LMError(error.kind(), message, error.status(), error.retryable(), error.retry_after()), call.usage};
+  return {LMError(error.kind(), call.secrets->blank_quoted(message), error.status(), error.retryable(), error.retry_after()), call.usage};
 }
 
 OpenAI::OpenAI(OpenAIOptions options) : impl_(std::make_shared<Impl>(std::move(options))) {}
@@ -429,10 +438,12 @@ Json OpenAI::identity() const {
                 {"endpoint", impl_->endpoint.display},
                 {"args", impl_->options.args},
                 {"headers", shown(impl_->options.headers)}};
-  if (!impl_->options.query.empty()) identity = identity.with("query", shown(impl_->options.query));
+  if (!impl_->endpoint.query.empty()) identity = identity.with("query", shown(impl_->endpoint.query));
   if (impl_->options.reasoning == Thoughts::keep) identity = identity.with("reasoning", "keep");
   return identity;
 }
+
+std::vector<std::string> OpenAI::secrets() const { return impl_->secrets->values(); }
 
 Usage OpenAI::usage() const { return impl_->meter.total(); }
 

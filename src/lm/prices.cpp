@@ -158,9 +158,10 @@ std::optional<Cost> PriceTable::cost(std::string_view model, const Usage& usage)
 Cost cost(const Price& price, const Usage& usage) {
   const std::int64_t cached =
       std::clamp<std::int64_t>(usage.cached_prompt_tokens, 0, std::max<std::int64_t>(0, usage.prompt_tokens));
-  return per_token(price.input).times(usage.prompt_tokens - cached) +
+  // No figure of a model can make a cost negative.
+  return per_token(price.input).times(std::max<std::int64_t>(0, usage.prompt_tokens) - cached) +
          per_token(price.cached_input.value_or(price.input)).times(cached) +
-         per_token(price.output).times(usage.completion_tokens);
+         per_token(price.output).times(std::max<std::int64_t>(0, usage.completion_tokens));
 }
 
 }  // namespace tgd::lm

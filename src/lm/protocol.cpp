@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "lm/endpoint_error.hpp"
+#include "core/saturating.hpp"
 #include "lm/excerpt.hpp"
 #include "lm/lenient_json.hpp"
 #include "lm/reply_end.hpp"
@@ -19,20 +20,48 @@ namespace {
 using Value = nlohmann::json;
 using Kind = LMError::Kind;
 
+/// What came, as an error may quote it.
+std::string quoted(const Secrets& secrets, std::string_view text) { return in_quotes(secrets.blank_quoted(text)); }
+
 // ---- Replies ---------------------------------------------------------------------------------------------------------
 
-Usage usage_of(const Value& json) {
+/// Reads token figures. One that cannot be (negative, or more than any request has ever used) is noted instead of counted.
+class Figures {
+ public:
+  explicit Figures(const Value& json) : json_(json) {}
+
+  std::int64_t read(const char* name) { return read(name, member(json_, name)); }
+  std::int64_t read(const char* name, const Value& value) {
+    constexpr double most = 1e12;
+    if (!value.is_number()) return 0;
+    const double figure = value.get<double>();
+    if (figure >= 0 && figure <= most) return count(value);
+    absurd_ = '"' + std::string(name) + "\": " + value.dump();
+    return 0;
+  }
+  const std::string& absurd() const noexcept { return absurd_; }
+
+ private:
+  const Value& json_;
+  std::string absurd_;
+};
+
+void read_usage(const Value& json, ParsedReply& parsed) {
   const Value& usage = member(json, "usage");
+  Figures figures(usage);
   Usage result;
-  result.prompt_tokens = count(member(usage, "prompt_tokens"));
-  result.completion_tokens = count(member(usage, "completion_tokens"));
+  result.prompt_tokens = figures.read("prompt_tokens");
+  result.completion_tokens = figures.read("completion_tokens");
   const Value& cached = member(member(usage, "prompt_tokens_details"), "cached_tokens");
   // Some servers name it at the top level.
-  result.cached_prompt_tokens = count(cached.is_number() ? cached : member(usage, "prompt_cache_hit_tokens"));
-  result.reasoning_tokens = count(member(member(usage, "completion_tokens_details"), "reasoning_tokens"));
+  result.cached_prompt_tokens = figures.read("cached_tokens", cached.is_number() ? cached : member(usage, "prompt_cache_hit_tokens"));
+  result.reasoning_tokens =
+      figures.read("reasoning_tokens", member(member(usage, "completion_tokens_details"), "reasoning_tokens"));
+  parsed.absurd_usage = figures.absurd();
+  if (!parsed.absurd_usage.empty()) return;
   const bool reported = member(usage, "prompt_tokens").is_number() || member(usage, "completion_tokens").is_number();
   result.reported = reported ? 1 : 0;
-  return result;
+  parsed.usage = result;
 }
 
 }  // namespace
@@ -81,8 +110,8 @@ bool calls_tools(const Value& message) {
 
 namespace {
 
-LMError only_thoughts(const std::string& thoughts) {
-  return {Kind::empty, "the reply has no content, only a thought: " + in_quotes(thoughts), 0, true};
+LMError only_thoughts(const std::string& thoughts, const Secrets& secrets) {
+  return {Kind::empty, "the reply has no content, only a thought: " + quoted(secrets, thoughts), 0, true};
 }
 
 /// Takes the thoughts out of a text, to the end of `reasoning`.
@@ -93,19 +122,19 @@ std::string answer_of(std::string text, Thoughts thoughts, std::string* reasonin
   return std::move(split.answer);
 }
 
-LMError no_content(const Value& message, const std::string& finish_reason) {
+LMError no_content(const Value& message, const std::string& finish_reason, const Secrets& secrets) {
   if (const std::string refusal = refusal_of(message); !refusal.empty()) {
-    return {Kind::filtered, "the model refused to answer: " + in_quotes(refusal)};
+    return {Kind::filtered, "the model refused to answer: " + quoted(secrets, refusal)};
   }
   if (calls_tools(message)) return *bad_end(ReplyEnd::tool, finish_reason);
   if (const std::string thoughts = reasoning_of(message); !thoughts.empty()) {
     return {Kind::empty,
-            "the reply has no content, only thoughts in a field of their own: " + in_quotes(thoughts) +
+            "the reply has no content, only thoughts in a field of their own: " + quoted(secrets, thoughts) +
                 "; where that is the answer, the server takes it for a thought: change its reasoning parser, or let "
                 "the model think less",
             0, true};
   }
-  return {Kind::empty, "the reply has no content (finish_reason " + in_quotes(finish_reason) + ")", 0, true};
+  return {Kind::empty, "the reply has no content (finish_reason " + quoted(secrets, finish_reason) + ")", 0, true};
 }
 
 // The choices in the order of their "index" where all have one.
@@ -120,13 +149,15 @@ std::vector<const Value*> ordered(const Value& choices) {
   return result;
 }
 
-std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, Thoughts thoughts) {
+std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, Thoughts thoughts, const Secrets& secrets) {
   const std::vector<const Value*> choices = ordered(member(json, "choices"));
   if (choices.empty()) return LMError(Kind::empty, "the reply has no choices", 0, true);
 
   const Value& first = *choices.front();
   const Value& message = member(first, "message");
-  if (!message.is_object()) return LMError(Kind::malformed, "the first choice has no message: " + in_quotes(body), 0, true);
+  if (!message.is_object()) {
+    return LMError(Kind::malformed, "the first choice has no message: " + quoted(secrets, body), 0, true);
+  }
   Reply reply;
   reply.finish_reason = text(member(first, "finish_reason"));
   reply.model = text(member(json, "model"));
@@ -134,13 +165,13 @@ std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, 
   std::optional<std::string> content = content_of(message);
   const bool has_text = !content.value_or("").empty();
   const EndOfReply ending = end_of_reply(first, has_text);
-  if (auto error = bad_end(ending.end, reply.finish_reason, ending.reason)) return *std::move(error);
+  if (auto error = bad_end(ending.end, reply.finish_reason, ending.reason, secrets)) return *std::move(error);
   const bool withheld = !has_text && (!refusal_of(message).empty() || calls_tools(message));
   // Cut without any text: the limit was used up by hidden reasoning. That is for the caller to judge.
-  if (withheld || (!content && ending.end != ReplyEnd::cut)) return no_content(message, reply.finish_reason);
+  if (withheld || (!content && ending.end != ReplyEnd::cut)) return no_content(message, reply.finish_reason, secrets);
   reply.reasoning = reasoning_of(message);
   reply.content = answer_of(std::move(content).value_or(""), thoughts, &reply.reasoning);
-  if (reply.content.empty() && has_text && ending.end == ReplyEnd::whole) return only_thoughts(reply.reasoning);
+  if (reply.content.empty() && has_text && ending.end == ReplyEnd::whole) return only_thoughts(reply.reasoning, secrets);
 
   for (std::size_t i = 1; i < choices.size(); ++i) {
     reply.alternatives.push_back(answer_of(content_of(member(*choices[i], "message")).value_or(""), thoughts));
@@ -160,13 +191,14 @@ LMError error_of(const EndpointError& trouble, Kind otherwise, const std::string
 }  // namespace
 
 // Some gateways answer 200 and put the error into the body.
-LMError error_in_reply(const Value& json) {
+LMError error_in_reply(const Value& json, const Secrets& secrets) {
   const EndpointError trouble = endpoint_error_in(0, json);
-  return error_of(trouble, Kind::malformed, "the reply holds an error: " + in_quotes(trouble.message));
+  return error_of(trouble, Kind::malformed, "the reply holds an error: " + quoted(secrets, trouble.message));
 }
 
-std::optional<LMError> bad_end(ReplyEnd end, std::string_view word, std::string_view reason) {
-  const std::string why = reason.empty() ? " (finish_reason " + in_quotes(word) + ")" : ": " + in_quotes(reason);
+std::optional<LMError> bad_end(ReplyEnd end, std::string_view word, std::string_view reason, const Secrets& secrets) {
+  const std::string why =
+      reason.empty() ? " (finish_reason " + quoted(secrets, word) + ")" : ": " + quoted(secrets, reason);
   switch (end) {
     case ReplyEnd::filtered:
       return LMError(Kind::filtered, "a content filter withheld the reply" + why);
@@ -184,7 +216,7 @@ std::optional<LMError> bad_end(ReplyEnd end, std::string_view word, std::string_
 
 namespace {
 
-std::string hint(int status, std::string_view model, std::string_view location) {
+std::string hint(int status, std::string_view model, std::string_view location, const Secrets& secrets) {
   switch (status) {
     case 401:
       return "check the API key (OpenAIOptions::api_key or the environment variable OPENAI_API_KEY)";
@@ -198,7 +230,7 @@ std::string hint(int status, std::string_view model, std::string_view location) 
       break;
   }
   if (status < 300 || status >= 400) return {};
-  return "it redirects to " + in_quotes(location) +
+  return "it redirects to " + quoted(secrets, location) +
          ", which is not followed because the API key would go along; set base_url to the new place";
 }
 
@@ -229,36 +261,51 @@ std::string without_stream_options(std::string_view body) {
   return json.dump();
 }
 
+std::optional<std::int64_t> reply_limit(const Json& args) {
+  const Value& named = args.value();
+  for (const char* name : {"max_completion_tokens", "max_tokens"}) {
+    const Value& limit = member(named, name);
+    if (!limit.is_number()) continue;
+    return tgd::detail::saturated_product(count(limit), std::max<std::int64_t>(1, count(member(named, "n"))));
+  }
+  return std::nullopt;
+}
+
 bool refuses_stream_options(int status, std::string_view body) {
   return (status == 400 || status == 422) && body.find("stream_options") != std::string_view::npos;
 }
 
-ParsedReply read_completion(const Value& completion, std::string_view body, Thoughts thoughts) {
-  return {reply_of(completion, body, thoughts), usage_of(completion)};
+ParsedReply read_completion(const Value& completion, std::string_view body, Thoughts thoughts, const Secrets& secrets) {
+  ParsedReply parsed{.result = reply_of(completion, body, thoughts, secrets), .usage = {}};
+  read_usage(completion, parsed);
+  return parsed;
 }
 
-ParsedReply parse_reply(std::string_view body, bool delimited, Thoughts thoughts) {
+ParsedReply parse_reply(std::string_view body, bool delimited, Thoughts thoughts, const Secrets& secrets) {
   const std::optional<Value> json = parse_json(body);
   if (!json) {
     const auto start = body.find_first_not_of(" \t\r\n");
     const bool cut = !delimited && (start == std::string_view::npos || body[start] == '{');
     if (cut)
-      return {LMError(Kind::transport, "the connection ended in the middle of the reply: " + in_quotes(body), 0, true), {}};
+      return {LMError(Kind::transport, "the connection ended in the middle of the reply: " + quoted(secrets, body), 0, true), {}};
     if (start == std::string_view::npos) return {LMError(Kind::malformed, "the reply is empty", 0, true), {}};
-    return {LMError(Kind::malformed, "the reply is not JSON: " + in_quotes(body), 0, true), {}};
+    return {LMError(Kind::malformed, "the reply is not JSON: " + quoted(secrets, body), 0, true), {}};
   }
-  const Usage usage = usage_of(*json);
-  if (member(*json, "choices").is_array()) return read_completion(*json, body, thoughts);
-  if (names_an_error(*json)) return {error_in_reply(*json), usage};
-  return {LMError(Kind::malformed, "the reply is not a chat completion, it has no choices: " + in_quotes(body), 0, true),
-          usage};
+  if (member(*json, "choices").is_array()) return read_completion(*json, body, thoughts, secrets);
+  ParsedReply parsed{.result = LMError(Kind::malformed,
+                                       "the reply is not a chat completion, it has no choices: " + quoted(secrets, body), 0, true),
+                     .usage = {}};
+  if (names_an_error(*json)) parsed.result = error_in_reply(*json, secrets);
+  read_usage(*json, parsed);
+  return parsed;
 }
 
-LMError status_error(int status, std::string_view body, std::string_view model, std::string_view location) {
+LMError status_error(int status, std::string_view body, std::string_view model, std::string_view location,
+                     const Secrets& secrets) {
   const EndpointError trouble = read_endpoint_error(status, body);
   std::string message = "HTTP status " + std::to_string(status);
-  if (const std::string shown = excerpt(trouble.message); !shown.empty()) message += ": \"" + shown + '"';
-  if (const std::string advice = hint(status, model, location); !advice.empty()) message += "; " + advice;
+  if (const std::string shown = excerpt(secrets.blank_quoted(trouble.message)); !shown.empty()) message += ": \"" + shown + '"';
+  if (const std::string advice = hint(status, model, location, secrets); !advice.empty()) message += "; " + advice;
   return error_of(trouble, Kind::status, message);
 }
 

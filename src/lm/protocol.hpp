@@ -1,6 +1,7 @@
 // The OpenAI chat-completions protocol as pure functions: request bodies out, replies and errors in.
 // API: https://platform.openai.com/docs/api-reference/chat/create
-// Lenient in what it reads, because compatible servers differ; errors quote a short excerpt of what came.
+// Lenient in what it reads, because compatible servers differ; errors quote a short excerpt of what came,
+// with the given secrets blanked before anything is cut off.
 #pragma once
 
 #include <optional>
@@ -11,6 +12,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <tgd/lm/openai.hpp>
+
+#include "lm/secrets.hpp"
 
 namespace tgd::lm::detail {
 
@@ -25,27 +28,35 @@ std::string request_body(const std::vector<Message>& messages, const Json& args,
 /// A body of request_body() without its stream_options.
 std::string without_stream_options(std::string_view body);
 
+/// The limit of the reply's length that the arguments name, for all its choices together; nothing when they name none. Stays at the
+/// largest number where that is too much for one.
+std::optional<std::int64_t> reply_limit(const Json& args);
+
 /// Whether a status and its body say that the endpoint does not take stream_options.
 bool refuses_stream_options(int status, std::string_view body);
 
 struct ParsedReply {
   std::variant<Reply, LMError> result;
   Usage usage;  ///< token figures and `reported`; present for errors too, since those tokens cost as well
+  /// A figure that cannot be, as `"prompt_tokens": -5`; the usage is unknown then. Mostly empty.
+  std::string absurd_usage = {};
 };
 
 /// Reads the body of a 2xx answer. `delimited` says whether the HTTP framing told where the body ends; without it, JSON that
 /// stops in the middle counts as a cut connection.
-ParsedReply parse_reply(std::string_view body, bool delimited, Thoughts thoughts = Thoughts::strip);
+ParsedReply parse_reply(std::string_view body, bool delimited, Thoughts thoughts = Thoughts::strip,
+                        const Secrets& secrets = {});
 
 /// The same of the JSON of a completion with its choices; `body` to be quoted.
-ParsedReply read_completion(const nlohmann::json& completion, std::string_view body, Thoughts thoughts = Thoughts::strip);
+ParsedReply read_completion(const nlohmann::json& completion, std::string_view body, Thoughts thoughts = Thoughts::strip,
+                            const Secrets& secrets = {});
 
 /// Explains JSON that says that something went wrong, although the status was 2xx.
-LMError error_in_reply(const nlohmann::json& json);
+LMError error_in_reply(const nlohmann::json& json, const Secrets& secrets = {});
 
 /// Why a reply that ended so is none, for the ends that no caller can make use of; nothing for a whole one and a cut one.
 /// `reason`: as the endpoint gives it.
-std::optional<LMError> bad_end(ReplyEnd end, std::string_view word, std::string_view reason = {});
+std::optional<LMError> bad_end(ReplyEnd end, std::string_view word, std::string_view reason = {}, const Secrets& secrets = {});
 
 /// Parts of a message, or of a chunk's delta. Content is a string or a list of parts; nothing when there is none to read.
 std::optional<std::string> content_of(const nlohmann::json& message);
@@ -55,6 +66,7 @@ std::string refusal_of(const nlohmann::json& message);
 bool calls_tools(const nlohmann::json& message);
 
 /// Explains an answer with another status; `location` is the header of a redirect.
-LMError status_error(int status, std::string_view body, std::string_view model, std::string_view location = {});
+LMError status_error(int status, std::string_view body, std::string_view model, std::string_view location = {},
+                     const Secrets& secrets = {});
 
 }  // namespace tgd::lm::detail

@@ -2,12 +2,22 @@
 
 #include <algorithm>
 
+#include "core/saturating.hpp"
+
 namespace tgd::lm::detail {
+
+namespace {
+
+// More than any request has; so that no sum of them overflows.
+std::int64_t bounded(std::int64_t amount) { return std::clamp<std::int64_t>(amount, 0, 1'000'000'000'000); }
+
+}  // namespace
 
 TimePoint MinuteWindow::earliest(TimePoint now, std::int64_t amount) {
   if (limit_ == 0) return now;
   forget(now);
-  std::int64_t excess = sum_ + amount - limit_;
+  amount = bounded(amount);
+  std::int64_t excess = tgd::detail::saturated_difference(sum_ + amount, limit_);
   TimePoint time = now;
   for (auto entry = entries_.begin(); excess > 0 && entry != entries_.end(); ++entry) {
     excess -= entry->amount;
@@ -18,6 +28,7 @@ TimePoint MinuteWindow::earliest(TimePoint now, std::int64_t amount) {
 
 std::uint64_t MinuteWindow::add(TimePoint now, std::int64_t amount) {
   if (limit_ == 0) return 0;
+  amount = bounded(amount);
   entries_.push_back({now + std::chrono::minutes(1), amount});
   sum_ += amount;
   return first_ + entries_.size() - 1;
@@ -26,6 +37,7 @@ std::uint64_t MinuteWindow::add(TimePoint now, std::int64_t amount) {
 void MinuteWindow::correct(std::uint64_t number, std::int64_t amount) {
   if (number < first_ || number - first_ >= entries_.size()) return;
   Entry& entry = entries_[number - first_];
+  amount = bounded(amount);
   sum_ += amount - entry.amount;
   entry.amount = amount;
 }

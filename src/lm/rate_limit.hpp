@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <deque>
 
+#include "core/saturating.hpp"
+
 namespace tgd::lm::detail {
 
 using TimePoint = std::chrono::steady_clock::time_point;
@@ -46,7 +48,7 @@ class Allowance {
     left_ = left;
     until_ = until;
   }
-  void spend(std::int64_t amount) { left_ -= amount; }
+  void spend(std::int64_t amount) { left_ = tgd::detail::saturated_difference(left_, amount); }
 
  private:
   std::int64_t left_ = 0;

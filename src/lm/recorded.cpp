@@ -13,13 +13,16 @@
 
 #include "core/append_file.hpp"
 #include "core/file.hpp"
+#include "core/origin.hpp"
 #include "core/rethrow.hpp"
+#include "lm/batch_worker.hpp"
+#include "lm/callbacks.hpp"
 #include "lm/cassette.hpp"
 #include "lm/excerpt.hpp"
 #include "lm/line_diff.hpp"
 #include "lm/one_piece.hpp"
-#include "lm/request_headers.hpp"
 #include "lm/request_key.hpp"
+#include "lm/secrets.hpp"
 
 namespace tgd::lm {
 
@@ -27,53 +30,17 @@ namespace {
 
 using detail::Exchange;
 using detail::Question;
-using Secrets = std::vector<std::string>;
+using detail::Secrets;
 
 const tgd::detail::RecordFormat cassette_format{"{", std::string(detail::cassette_end)};
 
 // ---- Secrets ---------------------------------------------------------------------------------------------------------
 
 Secrets all_secrets(const CassetteOptions& options) {
-  Secrets secrets;
-  for (const std::string& secret : options.secrets) detail::add_secret(secrets, secret);
+  Secrets secrets(options.secrets);
   const char* key = std::getenv("OPENAI_API_KEY");  // NOLINT(concurrency-mt-unsafe)
-  if (key != nullptr) detail::add_secret(secrets, key);
+  if (key != nullptr) secrets.add(key);
   return secrets;
-}
-
-void add_headers(Secrets& secrets, const CallOptions& options) {
-  for (const auto& [name, value] : options.headers) {
-    if (!detail::may_hold_secret(name)) continue;
-    detail::add_secret(secrets, value);
-    detail::add_secret(secrets, value.substr(value.rfind(' ') + 1));  // of "Bearer <secret>"
-  }
-}
-
-void blank(const Secrets& secrets, std::string& text) { text = detail::without(secrets, std::move(text)); }
-
-void blank(const Secrets& secrets, nlohmann::json& value) {
-  if (value.is_string()) blank(secrets, value.get_ref<std::string&>());
-  if (!value.is_structured()) return;
-  for (nlohmann::json& member : value) blank(secrets, member);
-}
-
-Outcome blanked(const Secrets& secrets, const Outcome& outcome) {
-  if (secrets.empty()) return outcome;
-  if (outcome.ok()) {
-    Reply reply = outcome.value();
-    blank(secrets, reply.content);
-    for (std::string& text : reply.alternatives) blank(secrets, text);
-    return reply;
-  }
-  try {
-    std::rethrow_exception(outcome.error());
-  } catch (const LMError& error) {
-    std::string message = error.what();
-    blank(secrets, message);
-    return {LMError(error.kind(), message, error.status(), error.retryable()), outcome.usage()};
-  } catch (...) {
-    return outcome;
-  }
 }
 
 // ---- Questions -------------------------------------------------------------------------------------------------------
@@ -82,9 +49,9 @@ Question question_of(const std::string& model, const Request& request, const Sec
   Question question{.model = model, .sample = request.sample, .args = {}, .messages = request.messages};
   nlohmann::json args = detail::canonical_args(request.args).value();
   args.erase("model");
-  blank(secrets, args);
+  secrets.blank_texts(args);
   question.args = std::move(args);
-  for (Message& message : question.messages) blank(secrets, message.content);
+  for (Message& message : question.messages) message.content = secrets.blank(message.content);
   return question;
 }
 
@@ -151,7 +118,14 @@ struct Cassette::Core {
   void pass_over_replies();
   void open_journal();
   Take take(const Question& question);
-  Outcome keep(const Question& question, const Secrets& hidden, std::size_t number, Outcome outcome);
+  struct Job {
+    std::string block;  // as it stands in the file
+    Outcome outcome;
+    ChatModel::Done then;
+  };
+  void write(std::vector<Job> batch);
+  /// Why the calls whose replies these are have to end with an error; empty when they need not.
+  std::string fault_of(const std::vector<Job>& batch);
   void save();
   LMError unknown(const Question& question) const;
   std::filesystem::path journal_path() const;
@@ -163,11 +137,17 @@ struct Cassette::Core {
   std::atomic<std::size_t> replayed{0};
   std::atomic<std::size_t> recorded{0};
 
-  mutable std::mutex mutex;  // of all that follows
+  mutable std::mutex mutex;
   std::unordered_map<std::string, Track> tracks;
+
+  // Who begins a call must not wait for the disk or for another process's lock on the file.
+  std::mutex file_mutex;
   std::unique_ptr<tgd::detail::AppendFile> journal;
   bool is_saved = true;
   bool fault_reported = false;
+
+  std::unique_ptr<detail::BatchWorker<Job>> worker;  // null when nothing is recorded
+  const tgd::detail::Origin origin = {};
 };
 
 Cassette::Core::Core(CassetteOptions given) : options(std::move(given)), secrets(all_secrets(options)) {
@@ -240,8 +220,7 @@ void Cassette::Core::open_journal() {
 }
 
 void Cassette::Core::notice(const std::string& text) const {
-  if (!options.on_notice) return;
-  options.on_notice({.kind = Notice::Kind::storage, .operation = "Cassette", .role = {}, .item = {}, .text = text});
+  detail::tell(options.on_notice, "Cassette", text);
 }
 
 Cassette::Core::Take Cassette::Core::take(const Question& question) {
@@ -282,32 +261,39 @@ LMError Cassette::Core::unknown(const Question& question) const {
           message + ". The nearest one that is recorded (-) differs from it (+):\n" + detail::line_diff(*nearest, text, 4000)};
 }
 
-Outcome Cassette::Core::keep(const Question& question, const Secrets& hidden, std::size_t number, Outcome outcome) {
-  if (!detail::is_recordable(outcome)) return outcome;
-  const std::string block = detail::print_exchange({question, {{number, blanked(hidden, outcome)}}});
+void Cassette::Core::write(std::vector<Job> batch) {
+  const std::string fault = fault_of(batch);
+  for (Job& job : batch) {
+    detail::call_back(job.then, fault.empty() ? std::move(job.outcome)
+                                              : Outcome(StateError("the reply came, but the cassette cannot keep it: " + fault),
+                                                        job.outcome.usage()));
+  }
+}
+
+std::string Cassette::Core::fault_of(const std::vector<Job>& batch) {
+  std::string blocks;
+  for (const Job& job : batch) blocks += job.block;
   std::string fault;
   {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(file_mutex);
     try {
       if (!journal) open_journal();
-      journal->append(block);
+      journal->append(blocks);
       is_saved = false;
-      ++recorded;
-      return outcome;
-    } catch (const ValueError& error) {
+      recorded += batch.size();
+      return {};
+    } catch (const std::exception& error) {
       fault = error.what();
     }
-    if (options.on_fault == OnFault::go_on && std::exchange(fault_reported, true)) return outcome;
+    if (options.on_fault == OnFault::go_on && std::exchange(fault_reported, true)) return {};
   }
-  if (options.on_fault == OnFault::stop) {
-    return Outcome(StateError("the reply came, but the cassette cannot keep it: " + fault), outcome.usage());
-  }
+  if (options.on_fault == OnFault::stop) return fault;
   notice(fault + "; the run goes on, and its replies are not recorded");
-  return outcome;
+  return {};
 }
 
 void Cassette::Core::save() {
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(file_mutex);
   if (is_saved || !journal) return;
   // The file holds what this object and other processes have added.
   const tgd::detail::AppendFile::Lock file_lock(*journal);
@@ -316,9 +302,16 @@ void Cassette::Core::save() {
   is_saved = true;
 }
 
-Cassette::Cassette(CassetteOptions options) : core_(std::make_unique<Core>(std::move(options))) {}
+Cassette::Cassette(CassetteOptions options) : core_(std::make_shared<Core>(std::move(options))) {
+  if (core_->options.mode == CassetteMode::replay) return;
+  core_->worker = std::make_unique<detail::BatchWorker<Core::Job>>(
+      [core = core_](std::vector<Core::Job> batch) { core->write(std::move(batch)); });
+}
 
+// The worker holds the core, and the core holds the worker: closing it unties the knot.
 Cassette::~Cassette() {
+  if (core_->worker) core_->worker->close();
+  if (!core_->origin.is_here()) return;  // it is the parent's file
   try {
     core_->save();
     std::error_code ignored;
@@ -360,10 +353,14 @@ Usage Recorded::usage() const {
 }
 
 std::variant<Outcome, Recorded::Keep> Recorded::play(const Request& request) const {
+  if (!cassette_->core_->origin.is_here()) return Outcome(tgd::detail::Origin::error("the cassette"), Usage{.calls = 1});
   if (request.stop.stop_requested())
     return Outcome(LMError(LMError::Kind::cancelled, "the call was cancelled"), Usage{.calls = 1});
   Secrets secrets = cassette_->core_->secrets;
-  add_headers(secrets, request.options);
+  for (const std::string& secret : inner().secrets()) secrets.add(secret);
+  secrets.add_named(request.options.headers);
+  secrets.add_named(request.options.query);
+  secrets.add_named_members(request.args.value());
   Question question = question_of(detail::requested_model(inner(), request), request, secrets);
   Cassette::Core::Take take = cassette_->core_->take(question);
   if (take.outcome) {
@@ -371,11 +368,18 @@ std::variant<Outcome, Recorded::Keep> Recorded::play(const Request& request) con
     return *std::move(take.outcome);
   }
   return [cassette = cassette_, question = std::move(question), secrets = std::move(secrets), number = take.number](
-             Outcome outcome) { return cassette->core_->keep(question, secrets, number, std::move(outcome)); };
+             Outcome outcome, Done done) {
+    if (!detail::is_recordable(outcome)) return done(std::move(outcome));
+    std::string block = detail::print_exchange({question, {{number, detail::blanked(secrets, outcome)}}});
+    cassette->core_->worker->post({std::move(block), std::move(outcome), std::move(done)});
+  };
 }
 
-ChatModel::Done Recorded::keeping(Keep keep, Done done) {
-  return [keep = std::move(keep), done = std::move(done)](Outcome outcome) { done(keep(std::move(outcome))); };
+// The cassette lives until its last reply is out.
+ChatModel::Done Recorded::keeping(Keep keep, Done done) const {
+  return [cassette = cassette_, keep = std::move(keep), done = std::move(done)](Outcome outcome) {
+    keep(std::move(outcome), [cassette, done](Outcome kept) { done(std::move(kept)); });
+  };
 }
 
 void Recorded::start(Request request, Done done) {

@@ -8,15 +8,13 @@
 #include <nlohmann/json.hpp>
 
 #include "core/sha256.hpp"
-#include "core/text.hpp"
-#include "lm/request_headers.hpp"
+#include "lm/secrets.hpp"
 
 namespace tgd::lm::detail {
 
 namespace {
 
 using Value = nlohmann::json;
-using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 // Arguments are shallow; whoever nests them deeply enough to end the stack would not get them parsed either.
 void make_canonical(Value& value) {
@@ -34,21 +32,13 @@ void add_piece(std::string& bytes, std::string_view piece) {
   bytes.append(std::to_string(piece.size())).append(":").append(piece);
 }
 
-void add_pairs(std::string& bytes, Pairs pairs) {
+void add_pairs(std::string& bytes, NamedValues pairs) {
   std::sort(pairs.begin(), pairs.end());
   add_piece(bytes, std::to_string(pairs.size()));
   for (const auto& [name, value] : pairs) {
     add_piece(bytes, name);
     add_piece(bytes, value);
   }
-}
-
-Pairs open_headers(const Pairs& headers) {
-  Pairs open;
-  for (const auto& [name, value] : headers) {
-    if (!may_hold_secret(name)) open.emplace_back(tgd::detail::lower_case(name), value);
-  }
-  return open;
 }
 
 }  // namespace
@@ -67,12 +57,6 @@ Json canonical_args(const Json& args) {
   }
   make_canonical(canonical);
   return canonical;
-}
-
-bool may_hold_secret(std::string_view header) {
-  const std::string name = tgd::detail::lower_case(header);
-  const auto holds = [&](const char* word) { return name.find(word) != std::string::npos; };
-  return holds("auth") || holds("key") || holds("token") || holds("secret") || holds("cookie");
 }
 
 RequestKeys::RequestKeys(const Json& identity) {
@@ -100,8 +84,8 @@ std::string RequestKeys::key(const Request& request) const {
   add_piece(bytes, identity_);
   add_piece(bytes, args_text(request.args));
   add_piece(bytes, std::to_string(request.sample));
-  add_pairs(bytes, request.options.query);
-  add_pairs(bytes, open_headers(request.options.headers));
+  add_pairs(bytes, without_secrets(request.options.query));
+  add_pairs(bytes, without_secrets(request.options.headers));
   for (const Message& message : request.messages) {
     add_piece(bytes, message.role);
     add_piece(bytes, message.content);

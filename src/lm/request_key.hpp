@@ -15,9 +15,6 @@ std::string requested_model(const ChatModel& model, const Request& request);
 /// transported ("stream").
 Json canonical_args(const Json& args);
 
-/// Whether a header of this name may hold a secret.
-bool may_hold_secret(std::string_view header);
-
 /// Makes the keys of one model's requests.
 /// Thread-safety: may be used from any thread.
 class RequestKeys {
@@ -26,7 +23,7 @@ class RequestKeys {
   explicit RequestKeys(const Json& identity);
 
   /// SHA-256 of everything that can change the answer, as 64 hexadecimal digits: the model's identity, messages, arguments,
-  /// sample number, the query and those headers of the call that hold no secret. Who asks does not count.
+  /// sample number, and what of the call's query and headers holds no secret. Who asks does not count.
   std::string key(const Request& request) const;
 
  private:

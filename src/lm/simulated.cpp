@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "core/origin.hpp"
+#include "core/seconds.hpp"
 #include "lm/delivery.hpp"
 #include "lm/excerpt.hpp"
 #include "lm/in_words.hpp"
@@ -77,8 +79,10 @@ SimulatedOptions checked(SimulatedOptions options) {
     throw ValueError("SimulatedOptions::error_rate is " + std::to_string(options.error_rate) + "; it has to be in [0, 1]");
   if (!is_share(options.slip_rate))
     throw ValueError("SimulatedOptions::slip_rate is " + std::to_string(options.slip_rate) + "; it has to be in [0, 1]");
-  if (options.latency.count() < 0 || options.latency_jitter.count() < 0)
-    throw ValueError("SimulatedOptions: a latency is negative");
+  for (const auto latency : {options.latency, options.latency_jitter}) {
+    if (latency.count() < 0) throw ValueError("SimulatedOptions: a latency is negative");
+    if (latency.count() > 0) tgd::detail::expect_span(std::chrono::ceil<std::chrono::milliseconds>(latency), "SimulatedOptions: a latency");
+  }
   return options;
 }
 
@@ -137,6 +141,7 @@ std::string Simulated::reply_to(const Request& request) const {
 }
 
 void Simulated::start(Request request, Done done) {
+  if (!state_->delivery.is_here()) return done(Outcome(tgd::detail::Origin::error("the model"), Usage{.calls = 1}));
   if (request.stop.stop_requested()) return done(cancelled({}));
 
   // A copy of the pointer: `done` may destroy the model.

@@ -1,10 +1,14 @@
 #include <tgd/lm/stub.hpp>
 
 #include <algorithm>
+#include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <utility>
 
+#include "core/origin.hpp"
+#include "core/seconds.hpp"
 #include "lm/delivery.hpp"
 #include "lm/excerpt.hpp"
 #include "lm/in_words.hpp"
@@ -35,12 +39,53 @@ std::string quoted(const Request& request) {
   return detail::in_quotes(text);
 }
 
+constexpr std::chrono::microseconds longest_latency = tgd::detail::longest_span;
+
 // Of a call that has no other figures.
 constexpr Usage one_call{.calls = 1, .attempts = 1};
 
 Outcome cancelled(const Usage& usage) {
   return {LMError(LMError::Kind::cancelled, "the call was cancelled before the stub's reply was due"), usage};
 }
+
+/// Lets threads do something one at a time, in order of arrival. No lock: what they do is up to the user, and may ask the stub itself.
+class Turns {
+ public:
+  class Turn {
+   public:
+    explicit Turn(Turns& turns) : turns_(turns) { turns_.begin(); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn() { turns_.end(); }
+
+   private:
+    Turns& turns_;
+  };
+
+ private:
+  void begin() {
+    std::unique_lock lock(mutex_);
+    if (depth_ == 0 || thread_ != std::this_thread::get_id()) {
+      const std::uint64_t number = arrived_++;
+      changed_.wait(lock, [&] { return number == served_; });
+      thread_ = std::this_thread::get_id();
+    }
+    ++depth_;
+  }
+  void end() {
+    const std::lock_guard lock(mutex_);
+    if (--depth_ > 0) return;
+    ++served_;
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::uint64_t arrived_ = 0;
+  std::uint64_t served_ = 0;
+  std::thread::id thread_;
+  std::size_t depth_ = 0;
+};
 
 }  // namespace
 
@@ -50,6 +95,8 @@ struct Stub::State {
     FullAnswer answer;
   };
 
+  /// The answer and how long it takes.
+  std::pair<Outcome, std::chrono::microseconds> answer_in_turn(const Request& request);
   Outcome answer(const Request& request);
   Reply reply_to(const Request& request) const;
   std::size_t note_start(const Request& request);
@@ -60,7 +107,7 @@ struct Stub::State {
   FullAnswer fallback;
   Latency latency;
 
-  std::mutex answering;  // answers are made one at a time, in order of arrival
+  Turns answering;
   mutable std::mutex mutex;
   std::vector<Request> requests;
   std::size_t arrived = 0;
@@ -70,6 +117,19 @@ struct Stub::State {
   UsageMeter meter;
   detail::Delivery delivery;
 };
+
+std::pair<Outcome, std::chrono::microseconds> Stub::State::answer_in_turn(const Request& request) {
+  const Turns::Turn turn(answering);
+  const std::size_t number = note_start(request);
+  Outcome outcome = answer(request);
+  std::chrono::microseconds delay(0);
+  try {
+    if (latency) delay = std::clamp(latency(number, request), std::chrono::microseconds(0), longest_latency);
+  } catch (...) {
+    outcome = Outcome(std::current_exception(), one_call);
+  }
+  return {std::move(outcome), delay};
+}
 
 Outcome Stub::State::answer(const Request& request) {
   try {
@@ -161,14 +221,11 @@ Stub& Stub::shuffled(std::uint64_t seed, std::chrono::microseconds limit) {
 }
 
 void Stub::start(Request request, Done done) {
+  if (!state_->delivery.is_here()) return done(Outcome(tgd::detail::Origin::error("the model"), Usage{.calls = 1}));
   if (request.stop.stop_requested()) return done(cancelled({}));
 
   State& state = *state_;
-  std::unique_lock answering(state.answering);
-  const std::size_t number = state.note_start(request);
-  Outcome outcome = state.answer(request);
-  const auto delay = state.latency ? state.latency(number, request) : std::chrono::microseconds(0);
-  answering.unlock();
+  auto [outcome, delay] = state.answer_in_turn(request);
 
   // A copy of the pointer: `done` may destroy the stub.
   const std::shared_ptr<State> alive = state_;

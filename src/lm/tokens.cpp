@@ -4,19 +4,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/saturating.hpp"
 #include "core/text.hpp"
+#include "lm/lenient_json.hpp"
+#include "lm/protocol.hpp"
 
 namespace tgd::lm {
-
-namespace {
-
-std::int64_t argument(const Json& args, const char* name, std::int64_t otherwise) {
-  if (!args.contains(name)) return otherwise;
-  const nlohmann::json& value = args.value()[name];
-  return value.is_number_integer() ? std::max<std::int64_t>(0, value.get<std::int64_t>()) : otherwise;
-}
-
-}  // namespace
 
 std::int64_t estimate_tokens(std::string_view text) {
   std::int64_t ascii = 0;
@@ -40,8 +33,9 @@ std::int64_t estimate_prompt_tokens(const Request& request) {
 }
 
 std::int64_t expected_completion_tokens(const Request& request, std::int64_t otherwise) {
-  const std::int64_t of_one = argument(request.args, "max_completion_tokens", argument(request.args, "max_tokens", otherwise));
-  return of_one * std::clamp<std::int64_t>(argument(request.args, "n", 1), 1, 1000);
+  if (const auto limit = detail::reply_limit(request.args)) return *limit;
+  const std::int64_t choices = detail::count(detail::member(request.args.value(), "n"));
+  return tgd::detail::saturated_product(otherwise, std::max<std::int64_t>(1, choices));
 }
 
 }  // namespace tgd::lm

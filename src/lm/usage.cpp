@@ -8,6 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <tgd/error.hpp>
 
+#include "core/saturating.hpp"
+#include "lm/lenient_json.hpp"
+
 namespace tgd::lm {
 
 namespace {
@@ -31,7 +34,14 @@ constexpr std::array fields = {
 }  // namespace
 
 Usage& Usage::operator+=(const Usage& other) {
-  for (const Field& field : fields) this->*field.member += other.*field.member;
+  for (const Field& field : fields) this->*field.member = tgd::detail::saturated_sum(this->*field.member, other.*field.member);
+  return *this;
+}
+
+Usage& Usage::operator-=(const Usage& other) {
+  for (const Field& field : fields) {
+    this->*field.member = tgd::detail::saturated_difference(this->*field.member, other.*field.member);
+  }
   return *this;
 }
 
@@ -48,10 +58,12 @@ Usage Usage::from_json(const Json& json) {
   for (const Field& field : fields) {
     const auto member = object.find(field.name);
     if (member == object.end()) continue;
-    if (!member->is_number_integer()) {
-      throw ValueError("usage: \"" + std::string(field.name) + "\" must be a whole number, but is " + Json(*member).dump());
+    const bool is_count = member->is_number_integer() && (member->is_number_unsigned() || member->get<std::int64_t>() >= 0);
+    if (!is_count) {
+      throw ValueError("usage: \"" + std::string(field.name) + "\" must be a whole number from 0 up, but is " +
+                       Json(*member).dump());
     }
-    usage.*field.member = member->get<std::int64_t>();
+    usage.*field.member = detail::count(*member);
   }
   return usage;
 }

@@ -8,6 +8,7 @@
 #include "core/file.hpp"
 #include "core/json_reader.hpp"
 #include "core/rethrow.hpp"
+#include "core/saturating.hpp"
 #include "core/sha256.hpp"
 #include "lm/reply_json.hpp"
 
@@ -15,18 +16,11 @@ namespace tgd::detail {
 
 namespace {
 
-lm::Usage minus(const lm::Usage& a, const lm::Usage& b) {
-  return {a.calls - b.calls,
-          a.attempts - b.attempts,
-          a.reported - b.reported,
-          a.prompt_tokens - b.prompt_tokens,
-          a.cached_prompt_tokens - b.cached_prompt_tokens,
-          a.completion_tokens - b.completion_tokens,
-          a.reasoning_tokens - b.reasoning_tokens};
-}
+lm::Usage minus(lm::Usage a, const lm::Usage& b) { return a -= b; }
 
 lm::ModelCost minus(const lm::ModelCost& a, const lm::ModelCost& b) {
-  return {minus(a.usage, b.usage), a.failed - b.failed, a.cost - b.cost, a.unknown_calls - b.unknown_calls, a.has_price};
+  return {minus(a.usage, b.usage), saturated_difference(a.failed, b.failed), a.cost - b.cost,
+          saturated_difference(a.unknown_calls, b.unknown_calls), a.has_price};
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 using Catch::Matchers::ContainsSubstring;
 using tgd::BudgetError;
+using tgd::Json;
 using tgd::LMError;
 using tgd::lm::Budget;
 using tgd::lm::Budgeted;
@@ -20,6 +21,7 @@ using tgd::lm::BudgetLimits;
 using tgd::lm::BudgetOptions;
 using tgd::lm::Cost;
 using tgd::lm::Price;
+using tgd::lm::PriceTable;
 using tgd::lm::Reply;
 using tgd::lm::Request;
 using tgd::lm::Spending;
@@ -225,4 +227,48 @@ TEST_CASE("A budget that cannot be is refused", "[lm][budgeted]") {
   CHECK_THROWS_AS(budget({.usd = std::nan("")}), tgd::ValueError);
   CHECK_THROWS_AS(Budgeted(stub(), nullptr), tgd::ValueError);
   CHECK_THROWS_AS(Budgeted(nullptr, budget({})), tgd::ValueError);
+}
+
+TEST_CASE("Figures that no number holds are refused or saturate, and never lift a budget", "[lm][budgeted]") {
+  constexpr auto most = std::numeric_limits<std::int64_t>::max();
+  const auto args = [](Json limit, std::int64_t n) { return Json{{"max_tokens", std::move(limit)}, {"n", n}}; };
+  for (const Json& huge : {args(most, 2), args(most, most), args(std::numeric_limits<std::uint64_t>::max(), 1), args(1e300, 3)}) {
+    CAPTURE(huge.dump());
+    CHECK(tgd::lm::expected_completion_tokens({.args = huge}, 500) == most);
+    const auto stub = Stub::answering([](const Request&) { return "x"; });
+    for (const BudgetLimits& limits : {BudgetLimits{.completion_tokens = 10}, BudgetLimits{.usd = 1}}) {
+      PriceTable prices;
+      prices.set("*", {.input = 1, .output = 1});
+      Budgeted model(stub, std::make_shared<Budget>(BudgetOptions{.limits = limits, .prices = prices}));
+      CHECK_THROWS_AS(model.chat(Request{.messages = {{"user", "x"}}, .args = huge}), tgd::BudgetError);
+    }
+    CHECK(stub->calls() == 0);
+  }
+}
+
+TEST_CASE("Calls of absurd size in flight leave no room behind when they end", "[lm][budgeted]") {
+  constexpr auto most = std::numeric_limits<std::int64_t>::max();
+  const auto budget = std::make_shared<Budget>(BudgetOptions{.limits = {.completion_tokens = 10}});
+  const auto greedy = Stub::answering_in_full([&](const Request&) {
+    return Reply{.content = "x", .usage = {.reported = 1, .prompt_tokens = most, .completion_tokens = most}};
+  });
+  Budgeted model(greedy, budget);
+  const Request request{.messages = {{"user", "x"}}, .args = {{"max_tokens", 5}}};
+  model.chat(request);
+  CHECK(budget->spent().completion_tokens == most);
+  CHECK(budget->remaining().completion_tokens == 0);
+  CHECK_THROWS_AS(model.chat(request), tgd::BudgetError);
+  CHECK(greedy->calls() == 1);
+}
+
+TEST_CASE("No figures of a model make a call cheaper than nothing", "[lm][budgeted]") {
+  const auto giving = Stub::answering_in_full([](const Request&) {
+    return Reply{.content = "x", .usage = {.reported = 1, .prompt_tokens = -1'000'000, .completion_tokens = -5}};
+  });
+  PriceTable prices;
+  prices.set("*", {.input = 1, .output = 1});
+  const auto budget = std::make_shared<Budget>(BudgetOptions{.limits = {.calls = 5}, .prices = prices});
+  Budgeted(giving, budget).chat({{"user", "x"}});
+  CHECK(budget->spent().prompt_tokens == 0);
+  CHECK(budget->spent().cost == tgd::lm::Cost());
 }

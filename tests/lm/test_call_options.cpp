@@ -96,7 +96,7 @@ TEST_CASE("Options of a call that cannot be sent end it through its callback", "
   }
   SECTION("a timeout of nothing") {
     request.options.timeout = 0ms;
-    reason = "timeout (ms) must be more than 0, but is 0";
+    reason = "CallOptions::timeout must be more than 0, but is 0 ms";
   }
   const Outcome outcome = client.try_chat_all({request}).front();
   CHECK_THROWS_AS(Outcome(outcome).value(), tgd::ValueError);

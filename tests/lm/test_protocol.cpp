@@ -56,6 +56,7 @@ TEST_CASE("Replies are read as replies.json says", "[lm][protocol]") {
       const json& body = row.at("body");
       const ParsedReply parsed = parse(body.is_string() ? body.get<std::string>() : body.dump(), row.value("delimited", true));
       if (row.contains("usage")) CHECK(parsed.usage == Usage::from_json(row["usage"]));
+      CHECK(parsed.absurd_usage == row.value("absurd", ""));
       if (row.contains("content")) {
         REQUIRE(std::holds_alternative<Reply>(parsed.result));
         check_reply(row, std::get<Reply>(parsed.result));

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "catch.hpp"
@@ -114,4 +115,11 @@ TEST_CASE("A pause holds everything back", "[lm][rate]") {
   rate.pause(epoch + 3s);
   rate.pause(epoch + 2s);
   CHECK(send_times(rate, 2, 0) == std::vector<double>{3, 3});
+}
+
+TEST_CASE("Tokens beyond all bounds do not turn a limit around", "[lm][rate]") {
+  RateLimit rate({.tokens = 100});
+  CHECK(send_times(rate, 3, std::numeric_limits<std::int64_t>::max()) == std::vector<double>{0, 60, 120});
+  rate.correct_tokens(0, std::numeric_limits<std::int64_t>::min());
+  CHECK(rate.earliest(epoch + 121s, 50) > epoch + 121s);
 }

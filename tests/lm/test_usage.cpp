@@ -1,5 +1,7 @@
 #include <tgd/lm/usage.hpp>
 
+#include <cstdint>
+#include <limits>
 #include <thread>
 #include <vector>
 
@@ -37,9 +39,20 @@ TEST_CASE("Usage takes missing figures as 0 and ignores unknown ones", "[lm][usa
 }
 
 TEST_CASE("Usage says which figure is not a whole number", "[lm][usage]") {
-  CHECK_THROWS_WITH(Usage::from_json(Json{{"calls", "three"}}), R"(usage: "calls" must be a whole number, but is "three")");
+  CHECK_THROWS_WITH(Usage::from_json(Json{{"calls", "three"}}), R"(usage: "calls" must be a whole number from 0 up, but is "three")");
   CHECK_THROWS_AS(Usage::from_json(Json{{"prompt_tokens", 1.5}}), tgd::ValueError);
+  CHECK_THROWS_AS(Usage::from_json(Json{{"prompt_tokens", -1}}), tgd::ValueError);
   CHECK_THROWS_AS(Usage::from_json(Json::array({1})), tgd::ValueError);
+}
+
+TEST_CASE("Usage stays at the ends of its range", "[lm][usage]") {
+  constexpr auto most = std::numeric_limits<std::int64_t>::max();
+  Usage sum{.calls = 1, .prompt_tokens = most - 1, .completion_tokens = most};
+  sum += Usage{.calls = 1, .prompt_tokens = 5, .completion_tokens = most};
+  CHECK(sum == Usage{.calls = 2, .prompt_tokens = most, .completion_tokens = most});
+  sum -= Usage{.calls = 5, .prompt_tokens = most};
+  CHECK(sum == Usage{.calls = -3, .prompt_tokens = 0, .completion_tokens = most});
+  CHECK(Usage::from_json(Json{{"prompt_tokens", std::numeric_limits<std::uint64_t>::max()}}).prompt_tokens == most);
 }
 
 TEST_CASE("A usage meter can be fed from many threads", "[lm][usage]") {

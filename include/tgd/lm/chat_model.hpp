@@ -156,6 +156,9 @@ class TGD_API ChatModel {
   /// What determines the answers beside the request: an object with "provider" and "model", and as far as it applies the
   /// endpoint, the default completion arguments under "args", a seed. No secrets. Caches tell models apart by it.
   virtual Json identity() const;
+  /// Keys and passwords that the model sends. Whoever writes down requests, replies or errors blanks them first; they are never
+  /// shown.
+  virtual std::vector<std::string> secrets() const { return {}; }
 
   /// Everything used through this object so far, failed attempts included.
   virtual Usage usage() const { return meter_.total(); }

@@ -16,6 +16,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <tgd/export.hpp>
 #include <tgd/lm/chat_model.hpp>
@@ -28,6 +29,7 @@ class TGD_API Decorator : public ChatModel {
   std::string class_type() const override { return inner_->class_type(); }
   std::string model_name() const override { return inner_->model_name(); }
   Json identity() const override { return inner_->identity(); }
+  std::vector<std::string> secrets() const override { return inner_->secrets(); }
   /// Of the model below, whoever else uses it.
   Usage usage() const override { return inner_->usage(); }
   void add_usage(const Usage& usage) override { inner_->add_usage(usage); }

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include <tgd/lm/chat_model.hpp>
+#include <tgd/notice.hpp>
 
 namespace tgd::lm {
 
@@ -64,6 +65,8 @@ struct TGD_API OpenAIOptions {
   Json args = {};                                                 ///< default completion arguments
   std::vector<std::pair<std::string, std::string>> headers = {};  ///< sent with every request; override tgd's own
   std::vector<std::pair<std::string, std::string>> query = {};    ///< added to the URL, unescaped
+  /// Told once when the endpoint reports figures that cannot be. From any thread; must not block.
+  OnNotice on_notice = {};
 };
 
 class TGD_API OpenAI : public ChatModel {
@@ -78,6 +81,7 @@ class TGD_API OpenAI : public ChatModel {
   std::string class_type() const override { return "OpenAI"; }
   std::string model_name() const override;
   Json identity() const override;
+  std::vector<std::string> secrets() const override;
   Usage usage() const override;
   void add_usage(const Usage& usage) override;
 

@@ -17,10 +17,12 @@
 // version control and to be compared line by line. While it is recorded, exchanges are added at the end as replies come in (for
 // `record` in a file beside it that ends in ".recording"), so that a run which is killed loses none; ending the cassette, or
 // save(), puts them in order, whole or not at all.
-// Secrets: headers are never written. The values of `secrets`, of OPENAI_API_KEY, and of the call's headers that hold secrets are
-// replaced by "***" wherever they stand in a request or a reply.
+// Secrets: headers are never written. The values of `secrets`, of OPENAI_API_KEY, the model's own keys, and what the call's headers,
+// query and arguments hold under a secret's name are replaced by "***" wherever they stand in a request or a reply.
 // Errors: see OnFault, for what cannot be written: with `stop` a call that cannot be recorded ends with a StateError. A cassette
 // that cannot be read is always an error: ParseError with file and line, ValueError.
+// A reply is in the file before its caller gets it. Replies that arrive together are written together, by a thread of the cassette;
+// callbacks of calls that were recorded run on it.
 // Thread-safety: every member of Cassette and Recorded may be called from any thread.
 #pragma once
 
@@ -43,7 +45,7 @@ enum class CassetteMode { record, replay, automatic, append };
 struct CassetteOptions {
   std::filesystem::path path = {};
   CassetteMode mode = CassetteMode::automatic;
-  std::vector<std::string> secrets = {};  ///< texts of less than 8 characters are passed over
+  std::vector<std::string> secrets = {};  ///< texts of less than 8 characters count where they mix letters and digits
   OnFault on_fault = OnFault::stop;
   OnNotice on_notice = {};
 };
@@ -72,7 +74,7 @@ class TGD_API Cassette {
   friend class Recorded;
   struct Core;
 
-  std::unique_ptr<Core> core_;
+  std::shared_ptr<Core> core_;
 };
 
 class TGD_API Recorded : public Decorator {
@@ -90,12 +92,12 @@ class TGD_API Recorded : public Decorator {
   const std::shared_ptr<Cassette>& cassette() const noexcept { return cassette_; }
 
  private:
-  /// Records an outcome and passes it on.
-  using Keep = std::function<Outcome(Outcome)>;
+  /// Records an outcome and passes it on when it is in the file.
+  using Keep = std::function<void(Outcome, Done)>;
 
   /// The recorded outcome, or what records it when it is there.
   std::variant<Outcome, Keep> play(const Request& request) const;
-  static Done keeping(Keep keep, Done done);
+  Done keeping(Keep keep, Done done) const;
 
   std::shared_ptr<Cassette> cassette_;
   std::shared_ptr<UsageMeter> replayed_;

@@ -19,11 +19,13 @@ struct TGD_API Usage {
   std::int64_t completion_tokens = 0;
   std::int64_t reasoning_tokens = 0;  ///< part of completion_tokens
 
+  /// Sums and differences stay at the ends of the range; they never overflow.
   Usage& operator+=(const Usage& other);
+  Usage& operator-=(const Usage& other);
   friend bool operator==(const Usage&, const Usage&) = default;
 
   Json to_json() const;
-  /// Missing members count as 0. Throws ValueError when a member is not a whole number.
+  /// Missing members count as 0. Throws ValueError when a member is not a whole number from 0 up.
   static Usage from_json(const Json& json);
 };
 
