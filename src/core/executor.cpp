@@ -1,6 +1,8 @@
 #include "core/executor.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <memory>
 #include <utility>
 
 namespace tgd::detail {
@@ -8,13 +10,24 @@ namespace tgd::detail {
 thread_local Executor* Executor::current_ = nullptr;
 
 Executor& Executor::shared() {
-  static Executor executor(std::max<std::size_t>(4, std::thread::hardware_concurrency()));
-  return executor;
+  const auto width = [] { return std::max<std::size_t>(4, std::thread::hardware_concurrency()); };
+  static Executor executor(width());
+  if (executor.origin_.is_here()) return executor;
+  // The child of a fork() has none of its parent's threads and needs an executor of its own. It ends with the process.
+  static std::atomic<Executor*> of_child = nullptr;
+  Executor* known = of_child;
+  if (known != nullptr && known->origin_.is_here()) return *known;
+  auto made = std::make_unique<Executor>(width());
+  return of_child.compare_exchange_strong(known, made.get()) ? *made.release() : *known;
 }
 
 Executor::Executor(std::size_t width) : width_(width) {}
 
 Executor::~Executor() {
+  if (!origin_.is_here()) {
+    leave_threads();
+    return;
+  }
   std::vector<std::thread> threads;
   std::deque<std::function<void()>> dropped;  // destroyed without the lock: what they own may post
   {
@@ -26,6 +39,9 @@ Executor::~Executor() {
   wake_.notify_all();
   for (std::thread& thread : threads) thread.join();
 }
+
+// In the child of a fork(), where there are none of them to wait for.
+void Executor::leave_threads() { keep_for_ever(std::make_shared<std::vector<std::thread>>(std::move(threads_))); }
 
 void Executor::post(std::function<void()> task) {
   const std::lock_guard lock(mutex_);
@@ -59,14 +75,14 @@ void Executor::work() {
 }
 
 Executor::Blocking::Blocking() {
-  if (current_ == nullptr) return;
+  if (current_ == nullptr || !current_->origin_.is_here()) return;
   const std::lock_guard lock(current_->mutex_);
   ++current_->blocked_;
   current_->start_thread_if_needed();
 }
 
 Executor::Blocking::~Blocking() {
-  if (current_ == nullptr) return;
+  if (current_ == nullptr || !current_->origin_.is_here()) return;
   const std::lock_guard lock(current_->mutex_);
   --current_->blocked_;
 }

@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "core/origin.hpp"
+
 namespace tgd::detail {
 
 class Executor {
@@ -38,10 +40,12 @@ class Executor {
 
  private:
   void work();
+  void leave_threads();
   void start_thread_if_needed();  // with mutex_ held
 
   static thread_local Executor* current_;
 
+  const Origin origin_ = {};
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> tasks_;

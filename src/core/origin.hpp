@@ -6,7 +6,10 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include <tgd/error.hpp>
 
@@ -25,5 +28,18 @@ class Origin {
  private:
   pid_t process_ = ::getpid();
 };
+
+/// For what must not be taken apart in the child of a fork(): keeps it until the process ends. Takes no lock, which might be held for
+/// ever there.
+inline void keep_for_ever(std::shared_ptr<void> thing) {
+  struct Kept {
+    std::shared_ptr<void> thing;
+    Kept* next;
+  };
+  static std::atomic<Kept*> first = nullptr;  // so that it can still be reached, and is no leak
+  auto* kept = new Kept{std::move(thing), first.load()};
+  while (!first.compare_exchange_weak(kept->next, kept)) {
+  }
+}
 
 }  // namespace tgd::detail

@@ -39,7 +39,7 @@ class BatchWorker {
   void close() {
     if (!origin_.is_here()) {
       // There is no thread to wait for, and what it uses may be in the middle of a change.
-      if (thread_.joinable()) static_cast<void>(new std::thread(std::move(thread_)));
+      tgd::detail::keep_for_ever(std::make_shared<std::pair<std::shared_ptr<Shared>, std::thread>>(shared_, std::move(thread_)));
       return;
     }
     std::thread ended;

@@ -170,7 +170,7 @@ Cache::Cache(CacheOptions options) : core_(std::make_shared<Core>(std::move(opti
 Cache::~Cache() {
   if (core_->worker) core_->worker->close();
   // A database that a parent process has open must not even be closed here.
-  if (!core_->origin.is_here()) static_cast<void>(new std::shared_ptr<Core>(core_));
+  if (!core_->origin.is_here()) tgd::detail::keep_for_ever(core_);
 }
 
 std::int64_t Cache::hits() const { return core_->hits; }

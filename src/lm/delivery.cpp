@@ -67,7 +67,6 @@ void Delivery::Core::post(std::shared_ptr<Core> self, Clock::time_point due, Tas
 }
 
 void Delivery::Core::close() {
-  // In the child of a fork() there is no thread, and the one that is gone keeps this object alive.
   if (!origin_.is_here()) return;
   std::thread thread;
   {
@@ -128,7 +127,10 @@ Delivery::Core::Queue::iterator Delivery::Core::find_stopped() {
 
 Delivery::Delivery() : core_(std::make_shared<Core>()) {}
 
-Delivery::~Delivery() { close(); }
+Delivery::~Delivery() {
+  close();
+  if (!is_here()) tgd::detail::keep_for_ever(core_);
+}
 
 void Delivery::post(Clock::time_point due, Task task, const std::stop_token& stop) {
   core_->post(core_, due, std::move(task), stop);

@@ -239,7 +239,6 @@ void HttpClient::Core::post(JobPtr job) {
 }
 
 void HttpClient::Core::close() {
-  // In the child of a fork() there is no thread; the one that is gone keeps this object, and with it the parent's connections, alive.
   if (!origin_.is_here()) return;
   {
     const std::lock_guard lock(mutex_);
@@ -527,7 +526,11 @@ HttpClient::HttpClient(HttpOptions options) : core_(std::make_shared<Core>(std::
   core_->thread = std::thread([core = core_] { core->run(); });
 }
 
-HttpClient::~HttpClient() { close(); }
+// To close connections that a parent process uses would end them in order, for the other side too.
+HttpClient::~HttpClient() {
+  close();
+  if (!is_here()) tgd::detail::keep_for_ever(core_);
+}
 
 void HttpClient::post(std::shared_ptr<const HttpPost> post, Done done, Sending sending) {
   core_->post(std::make_unique<Job>(std::move(post), std::move(done), std::move(sending)));

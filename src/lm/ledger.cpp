@@ -152,7 +152,7 @@ Ledger::Ledger(LedgerOptions options)
 
 // In the child of a fork() there is no thread to wait for, and the lines are the parent's.
 Ledger::~Ledger() {
-  if (writer_ && !writer_->origin.is_here()) static_cast<void>(writer_.release());
+  if (writer_ && !writer_->origin.is_here()) tgd::detail::keep_for_ever(std::shared_ptr<Writer>(std::move(writer_)));
 }
 
 void Ledger::add(const CallRecord& record) {

@@ -311,7 +311,10 @@ Cassette::Cassette(CassetteOptions options) : core_(std::make_shared<Core>(std::
 // The worker holds the core, and the core holds the worker: closing it unties the knot.
 Cassette::~Cassette() {
   if (core_->worker) core_->worker->close();
-  if (!core_->origin.is_here()) return;  // it is the parent's file
+  if (!core_->origin.is_here()) {
+    tgd::detail::keep_for_ever(core_);  // the file is the parent's
+    return;
+  }
   try {
     core_->save();
     std::error_code ignored;

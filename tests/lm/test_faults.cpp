@@ -3,7 +3,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -251,4 +253,54 @@ TEST_CASE("A client ends at once with hundreds of calls running, queued and wait
   for (const std::atomic<int>& once : ended) REQUIRE(once == 1);
   CHECK(cancelled == count);
   CHECK(attempts >= static_cast<std::int64_t>(server.request_count()));
+}
+
+// ---- Every request that leaves is an attempt -----------------------------------------------------------------------------
+
+TEST_CASE("A request that its kept connection lost is sent again only as an attempt that counts", "[lm][faults]") {
+  // Each connection answers once and breaks under the next request, which it has read.
+  const auto broken = GENERATE(as<HttpResponse (*)()>(), hang_up, reset);
+  std::mutex mutex;
+  std::map<std::size_t, int> served;
+  HttpServer server([&](const HttpRequest& request) {
+    const std::lock_guard lock(mutex);
+    return ++served[request.connection] % 2 == 1 ? says("hello") : broken();
+  });
+  OpenAIOptions options = options_for(server.url());
+  options.max_in_flight = 2;
+  SECTION("with retries") {
+    OpenAI client(options);
+    for (int i = 0; i < 30; ++i) CHECK(client.chat(ask("x")).content == "hello");
+    CHECK(client.usage().calls == 30);
+    CHECK(client.usage().attempts > 30);
+    CHECK(static_cast<std::int64_t>(server.request_count()) == client.usage().attempts);
+  }
+  SECTION("without") {
+    options.max_retries = 0;
+    OpenAI client(options);
+    CHECK(client.chat(ask("x")).content == "hello");
+    const LMError error = error_of(client);
+    CHECK(error.kind() == Kind::transport);
+    CHECK(error.retryable());
+    CHECK_THAT(error.what(), ContainsSubstring("the connection, which had been used before, ended without an answer"));
+    CHECK(server.request_count() == 2);
+    CHECK(client.usage().attempts == 2);
+  }
+}
+
+TEST_CASE("Figures that cannot be count as unknown, and that is said once", "[lm][faults]") {
+  const std::string figure = GENERATE("1e26", "1e300", "-5", "18446744073709551615");
+  HttpResponse response = says("hello");
+  response.body = R"({"choices":[{"message":{"content":"hello"}}],"usage":{"prompt_tokens":)" + figure + R"(,"completion_tokens":1}})";
+  HttpServer server(replies({response}));
+  OpenAIOptions options = options_for(server.url());
+  std::vector<std::string> notices;
+  options.on_notice = [&](const tgd::Notice& notice) { notices.push_back(notice.text); };
+  {
+    OpenAI client(options);
+    for (int i = 0; i < 3; ++i) CHECK(client.chat(ask("x")).content == "hello");
+    CHECK(client.usage() == Usage{.calls = 3, .attempts = 3});
+  }
+  REQUIRE(notices.size() == 1);
+  CHECK_THAT(notices[0], ContainsSubstring("prompt_tokens") && ContainsSubstring("unknown"));
 }
