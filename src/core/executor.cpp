@@ -11,8 +11,16 @@ thread_local Executor* Executor::current_ = nullptr;
 
 Executor& Executor::shared() {
   const auto width = [] { return std::max<std::size_t>(4, std::thread::hardware_concurrency()); };
-  static Executor executor(width());
-  if (executor.origin_.is_here()) return executor;
+  // In the child of a fork() it is left alone: to destroy what its threads were waiting on would wait for them.
+  struct Owner {
+    explicit Owner(std::size_t threads) : executor(std::make_unique<Executor>(threads)) {}
+    ~Owner() {
+      if (!executor->origin_.is_here()) keep_for_ever(std::shared_ptr<Executor>(std::move(executor)));
+    }
+    std::unique_ptr<Executor> executor;
+  };
+  static Owner owner(width());
+  if (owner.executor->origin_.is_here()) return *owner.executor;
   // The child of a fork() has none of its parent's threads and needs an executor of its own. It ends with the process.
   static std::atomic<Executor*> of_child = nullptr;
   Executor* known = of_child;
@@ -24,10 +32,6 @@ Executor& Executor::shared() {
 Executor::Executor(std::size_t width) : width_(width) {}
 
 Executor::~Executor() {
-  if (!origin_.is_here()) {
-    leave_threads();
-    return;
-  }
   std::vector<std::thread> threads;
   std::deque<std::function<void()>> dropped;  // destroyed without the lock: what they own may post
   {
@@ -39,9 +43,6 @@ Executor::~Executor() {
   wake_.notify_all();
   for (std::thread& thread : threads) thread.join();
 }
-
-// In the child of a fork(), where there are none of them to wait for.
-void Executor::leave_threads() { keep_for_ever(std::make_shared<std::vector<std::thread>>(std::move(threads_))); }
 
 void Executor::post(std::function<void()> task) {
   const std::lock_guard lock(mutex_);

@@ -40,7 +40,6 @@ class Executor {
 
  private:
   void work();
-  void leave_threads();
   void start_thread_if_needed();  // with mutex_ held
 
   static thread_local Executor* current_;

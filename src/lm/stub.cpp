@@ -170,7 +170,10 @@ void Stub::State::finish(const Done& done, Outcome outcome) {
 Stub::Stub() : state_(std::make_shared<State>()) {}
 
 // The closures on their way hold the state, and the state holds the delivery: closing it unties the knot.
-Stub::~Stub() { state_->delivery.close(); }
+Stub::~Stub() {
+  state_->delivery.close();
+  if (!state_->delivery.is_here()) tgd::detail::keep_for_ever(state_);
+}
 
 std::shared_ptr<Stub> Stub::answering(Answer answer) {
   return answering_in_full([answer = std::move(answer)](const Request& request) { return text_reply(answer(request)); });
