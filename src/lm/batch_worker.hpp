@@ -30,9 +30,10 @@ class BatchWorker {
   ~BatchWorker() { close(); }
 
   void post(Job job) {
-    const std::lock_guard lock(shared_->mutex);
-    shared_->jobs.push_back(std::move(job));
-    shared_->changed.notify_one();
+    const std::shared_ptr<Shared> shared = shared_;  // the job may destroy this object before the lock is released
+    const std::lock_guard lock(shared->mutex);
+    shared->jobs.push_back(std::move(job));
+    shared->changed.notify_one();
   }
 
   /// Returns when all jobs are done, unless one of them calls this: then the thread goes on until they are.

@@ -370,18 +370,21 @@ std::variant<Outcome, Recorded::Keep> Recorded::play(const Request& request) con
     replayed_->add(take.outcome->usage());
     return *std::move(take.outcome);
   }
-  return [cassette = cassette_, question = std::move(question), secrets = std::move(secrets), number = take.number](
+  return [core = cassette_->core_.get(), question = std::move(question), secrets = std::move(secrets), number = take.number](
              Outcome outcome, Done done) {
     if (!detail::is_recordable(outcome)) return done(std::move(outcome));
     std::string block = detail::print_exchange({question, {{number, detail::blanked(secrets, outcome)}}});
-    cassette->core_->worker->post({std::move(block), std::move(outcome), std::move(done)});
+    core->worker->post({std::move(block), std::move(outcome), std::move(done)});
   };
 }
 
-// The cassette lives until its last reply is out.
+// The cassette lives until its last reply is in the file, and no longer: whoever has got that and drops the cassette ends it.
 ChatModel::Done Recorded::keeping(Keep keep, Done done) const {
-  return [cassette = cassette_, keep = std::move(keep), done = std::move(done)](Outcome outcome) {
-    keep(std::move(outcome), [cassette, done](Outcome kept) { done(std::move(kept)); });
+  return [cassette = cassette_, keep = std::move(keep), done = std::move(done)](Outcome outcome) mutable {
+    keep(std::move(outcome), [cassette = std::move(cassette), done = std::move(done)](Outcome kept) mutable {
+      cassette.reset();
+      done(std::move(kept));
+    });
   };
 }
 
