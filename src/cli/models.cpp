@@ -12,16 +12,13 @@
 #include "cli/interrupt.hpp"
 #include "cli/run_folder.hpp"
 #include "cli/task.hpp"
+#include "core/seconds.hpp"
 
 namespace tgd::cli {
 
 namespace {
 
 constexpr std::size_t simulated_in_flight = 256;
-
-std::chrono::milliseconds milliseconds(double seconds) {
-  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
-}
 
 void expect_key(const ModelSpec& spec, const lm::OpenAI& model) {
   const char* key = std::getenv("OPENAI_API_KEY");
@@ -35,7 +32,7 @@ lm::OpenAIOptions openai_options(const ModelSpec& spec, const ModelFlags& flags)
   lm::OpenAIOptions options{.model = spec.model, .base_url = spec.base_url, .api_key = spec.api_key, .args = spec.args};
   if (const auto most = flags.max_in_flight ? flags.max_in_flight : spec.max_in_flight) options.max_in_flight = *most;
   if (const auto timeout = flags.timeout_seconds ? flags.timeout_seconds : spec.timeout_seconds)
-    options.timeout = milliseconds(*timeout);
+    options.timeout = detail::span_of_seconds(*timeout, flags.timeout_seconds ? "--timeout" : "\"timeout_seconds\"");
   options.reasoning = spec.reasoning.value_or(options.reasoning);
   if (flags.max_retries) options.max_retries = *flags.max_retries;
   options.requests_per_minute = spec.requests_per_minute.value_or(0);
