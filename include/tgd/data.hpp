@@ -58,13 +58,17 @@ class TGD_API Data {
   std::size_t size() const noexcept;
 
   /// The scalar; TypeError for a batch or another kind. real() also accepts an integer.
-  const std::string& text() const;
+  const std::string& text() const&;
+  std::string text() && { return text(); }
   std::int64_t integer() const;
   double real() const;
   /// The batch; TypeError for a scalar or another kind.
-  const std::vector<std::string>& texts() const;
-  const std::vector<std::int64_t>& integers() const;
-  const std::vector<double>& reals() const;
+  const std::vector<std::string>& texts() const&;
+  std::vector<std::string> texts() && { return texts(); }
+  const std::vector<std::int64_t>& integers() const&;
+  std::vector<std::int64_t> integers() && { return integers(); }
+  const std::vector<double>& reals() const&;
+  std::vector<double> reals() && { return reals(); }
 
   /// Item i of a batch, or the scalar itself for i = 0. Throws ValueError when out of range.
   Data item(std::size_t i) const;
@@ -81,11 +85,15 @@ class TGD_API Data {
   std::string description() const;
 
   friend bool operator==(const Data&, const Data&) = default;
+  /// Whether two numbers have the same value, an integer compared with a real exactly. TypeError for texts and lists.
+  friend TGD_API bool is_same_number(const Data& a, const Data& b);
 
  private:
   std::variant<std::string, std::int64_t, double, std::vector<std::string>, std::vector<std::int64_t>, std::vector<double>>
       value_;
 };
+
+TGD_API bool is_same_number(const Data& a, const Data& b);
 
 template <>
 TGD_API Data Data::to<std::string>() const;

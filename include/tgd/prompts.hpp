@@ -22,8 +22,9 @@ class TGD_API Prompts {
 
   /// The names of all prompts, sorted.
   static std::vector<std::string_view> names();
-  /// The text, without the newline that ends its file. Throws ValueError that lists the names.
-  std::string_view get(std::string_view name) const;
+  /// The text, without the newline that ends its file; valid until it is replaced here. Throws ValueError that lists the names.
+  std::string_view get(std::string_view name) const&;
+  std::string_view get(std::string_view name) && = delete;  // it might be gone at once
   /// Replaces one text. Throws ValueError for an unknown name and for a text that lacks a placeholder which the default has.
   Prompts& set(std::string_view name, std::string text);
   /// Replaces every prompt for which `folder` holds a file `<name>.md`. Throws ValueError when the folder does not exist or

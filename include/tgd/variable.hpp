@@ -48,13 +48,16 @@ class TGD_API Variable {
   Variable(T&& data) : Variable(Data(std::forward<T>(data))) {}  // NOLINT(google-explicit-constructor)
 
   /// Waits until all items are there. Throws the error of the operation that was to produce them (lowest item first).
-  /// The reference is valid until the data of this Variable is set again.
-  const Data& data() const;
+  /// The reference is valid until the data of this Variable is set again; of a temporary it is a value.
+  const Data& data() const&;
+  Data data() && { return data(); }
   bool ready() const;
   void wait() const;
   /// Short for data().text(), data().texts() and so on.
-  const std::string& text() const { return data().text(); }
-  const std::vector<std::string>& texts() const { return data().texts(); }
+  const std::string& text() const& { return data().text(); }
+  std::string text() && { return data().text(); }
+  const std::vector<std::string>& texts() const& { return data().texts(); }
+  std::vector<std::string> texts() && { return data().texts(); }
 
   /// Replaces the data and keeps the history: a reply may be parsed in place before backward.
   void set_data(Data data);
@@ -104,8 +107,9 @@ class TGD_API Variable {
   /// Whether this is a list; known before the data is there. size() is 1 for a scalar.
   bool is_batch() const;
   std::size_t size() const;
-  /// Item i as a scalar; waits for this item only. Throws ValueError when out of range.
-  Data operator[](std::size_t i) const;
+  /// Item i as a scalar, as an operation of the graph: its feedback goes to this item, and the others get none from it. It is there
+  /// as soon as the item is. Role: "item <i> of <role>". A scalar is its own item 0. Throws ValueError when out of range.
+  Variable operator[](std::size_t i) const;
 
   friend TGD_API bool is_same(const Variable& a, const Variable& b) noexcept;
 

@@ -48,6 +48,9 @@ Role joined_role(std::span<const Variable> inputs);
 /// A scalar computed from all items of the inputs; otherwise like compute_items.
 std::shared_ptr<Storage> compute_whole(const std::vector<std::shared_ptr<Storage>>& inputs, std::function<Data()> compute);
 
+/// Item i of a batch as a scalar, there when it is, whatever becomes of the others.
+std::shared_ptr<Storage> item_of(const std::shared_ptr<Storage>& batch, std::size_t i);
+
 /// A text for a gradient's receiver.
 Variable make_gradient(Data data, bool forwarded = false);
 

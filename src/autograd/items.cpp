@@ -19,10 +19,10 @@ class Countdown {
   Countdown(std::size_t arrivals, std::function<void()> task) : missing_(arrivals + 1), task_(std::move(task)) {}
 
   void arrive() {
-    if (missing_.fetch_sub(1) == 1) Executor::shared().post(std::move(task_));
+    if (missing_.fetch_sub(1) == 1) Executor::shared().post(std::exchange(task_, nullptr));
   }
   void finish_setup() {
-    if (missing_.fetch_sub(1) == 1) task_();
+    if (missing_.fetch_sub(1) == 1) std::exchange(task_, nullptr)();
   }
 
  private:
@@ -84,10 +84,10 @@ std::shared_ptr<Storage> compute_later(std::string_view operation, std::span<con
   const auto result = batch ? Storage::pending_batch(*batch) : Storage::pending_scalar();
   const auto shared = std::make_shared<const Compute>(std::move(compute));
   for (std::size_t i = 0; i < batch.value_or(1); ++i) {
-    std::function<void()> task = [storages, result, shared, i, name = std::string(operation)] {
+    std::function<void()> task = [storages, result, shared, i, name = std::string(operation), owed = Storage::owed(result, i)] {
       compute_item(*shared, storages, *result, i, name);
     };
-    if (elsewhere) task = [task = std::move(task)] { Executor::shared().post(task); };
+    if (elsewhere) task = [task = std::move(task)]() mutable { Executor::shared().post(std::exchange(task, nullptr)); };
     when_items(storages, i, std::move(task));
   }
   return result;
@@ -143,9 +143,22 @@ Role joined_role(std::span<const Variable> inputs) {
 std::shared_ptr<Storage> compute_whole(const std::vector<std::shared_ptr<Storage>>& inputs, std::function<Data()> compute) {
   if (all_immediate(inputs)) return std::make_shared<Storage>(compute());
   const auto result = Storage::pending_scalar();
-  when_complete(inputs, [inputs, result, compute = std::move(compute)] {
+  when_complete(inputs, [inputs, result, compute = std::move(compute), owed = Storage::owed(result, 0)] {
     try {
       result->set_item(0, compute());
+    } catch (...) {
+      result->fail_item(0, std::current_exception());
+    }
+  });
+  return result;
+}
+
+std::shared_ptr<Storage> item_of(const std::shared_ptr<Storage>& batch, std::size_t i) {
+  if (batch->is_immediate()) return std::make_shared<Storage>(batch->item(i));
+  const auto result = Storage::pending_scalar();
+  when_items({batch}, i, [batch, result, i, owed = Storage::owed(result, 0)] {
+    try {
+      result->set_item(0, batch->item(i));
     } catch (...) {
       result->fail_item(0, std::current_exception());
     }

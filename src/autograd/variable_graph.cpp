@@ -1,4 +1,6 @@
 // The members of Variable that need the graph.
+#include <array>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -36,7 +38,37 @@ std::string shown_or_error(const Variable& variable) {
   }
 }
 
+class ItemBackward final : public autograd::Node {
+ public:
+  ItemBackward(std::span<const Variable> batch, std::size_t item, detail::Role role)
+      : Node(batch), item_(item), size_(batch[0].size()), role_(std::move(role)) {}
+
+  std::string name() const override { return "ItemBackward"; }
+  std::string output_role(std::size_t) const override { return role_.text(); }
+  autograd::Answer answer(const autograd::Feedback& feedback, std::span<const lm::Reply>) const override {
+    std::string text = detail::feedback_text(feedback.grad_outputs[0], 0);
+    if (text.empty()) return {{detail::make_gradient("")}};
+    std::vector<std::string> texts(size_);
+    texts[item_] = std::move(text);
+    return {{detail::make_gradient(std::move(texts))}};
+  }
+
+ private:
+  std::size_t item_;
+  std::size_t size_;
+  detail::Role role_;
+};
+
 }  // namespace
+
+Variable Variable::operator[](std::size_t i) const {
+  if (i >= size()) throw ValueError(fmt::format("there is no item {} in \"{}\", which has {}", i, role(), size()));
+  if (!is_batch()) return *this;
+  const std::array<Variable, 1> inputs{*this};
+  detail::Role item_role = detail::Role::prefixed(fmt::format("item {} of ", i), impl_->role);
+  auto node = detail::records_history(inputs) ? std::make_shared<ItemBackward>(inputs, i, item_role) : nullptr;
+  return detail::make_result(detail::item_of(impl_->storage, i), std::move(item_role), std::move(node));
+}
 
 void Variable::retain_grad() {
   if (is_leaf()) {

@@ -197,9 +197,9 @@ class Evaluating {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       SampleScore sample{
           .part = measuring.part, .row = static_cast<std::size_t>(rows[i]), .answer = answer_of(measuring.stages, i)};
-      if (target != measuring.batch.end()) sample.target = target->second[i].item_text();
+      if (target != measuring.batch.end()) sample.target = target->second[i].data().item_text();
       try {
-        if (sample.answer.ok()) sample.score = measuring.score[i].real();
+        if (sample.answer.ok()) sample.score = measuring.score[i].data().real();
       } catch (const std::exception& error) {
         sample.answer.error = error.what();  // a judge's call
       }

@@ -12,6 +12,8 @@
 
 #include <tgd/error.hpp>
 
+#include "core/start_thread.hpp"
+
 namespace tgd::cli {
 
 namespace {
@@ -75,7 +77,7 @@ void watch_signals() {
 Interrupt::Interrupt(std::function<void()> on_first) : on_first_(std::move(on_first)) {
   const std::lock_guard lock(signals().mutex);
   if (signals().come > 0) source_.request_stop();
-  waiter_ = std::thread([this] { wait(); });
+  waiter_ = tgd::detail::start_thread("signals", [this] { wait(); });
   ++signals().interrupts;
 }
 

@@ -28,6 +28,7 @@
 #include "cli/task.hpp"
 #include "cli/task_agent.hpp"
 #include "core/append_file.hpp"
+#include "core/start_thread.hpp"
 #include "data/record_reader.hpp"
 
 namespace tgd::cli {
@@ -173,7 +174,8 @@ std::string line_of(std::size_t row, const Answer& answer) {
 /// out as soon as it is there and those before it are, however slowly the input comes.
 class Pipeline {
  public:
-  explicit Pipeline(Lines& lines) : lines_(lines), next_row_(lines.done()), writer_([this] { write(); }) {}
+  explicit Pipeline(Lines& lines)
+      : lines_(lines), next_row_(lines.done()), writer_(tgd::detail::start_thread("the output", [this] { write(); })) {}
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
   ~Pipeline() { finish(); }

@@ -95,7 +95,7 @@ Answer answer_of(const std::vector<StageResult>& stages, std::size_t sample) {
   Answer answer;
   try {
     for (const StageResult& stage : stages) {
-      Output output = stage.parser->parse(stage.reply[sample].item_text());
+      Output output = stage.parser->parse(stage.reply[sample].data().item_text());
       if (output.problem && answer.problem.empty())
         answer.problem = fmt::format("the reply of {}: {}", stage.name, *output.problem);
       answer.outputs.emplace_back(stage.name, std::move(output.text));

@@ -12,6 +12,7 @@
 #include "core/rethrow.hpp"
 #include "core/text.hpp"
 #include "core/utf8.hpp"
+#include "lm/exactly_once.hpp"
 
 namespace tgd {
 
@@ -72,13 +73,20 @@ class ChatCompletionBackward final : public detail::CritiqueNode {
 /// The calls of one chat_completion, while they are under way.
 class Calls {
  public:
+  using Owed = std::shared_ptr<const Storage::Owed>;
+
   Calls(lm::ChatModelPtr model, std::shared_ptr<const Conversation> conversation, std::shared_ptr<Storage> reply,
         std::shared_ptr<Skipped> skipped, ChatOptions options, ReplyCheck check, std::string purpose)
       : model_(std::move(model)), conversation_(std::move(conversation)), reply_(std::move(reply)), skipped_(std::move(skipped)),
         options_(std::move(options)), check_(std::move(check)), purpose_(std::move(purpose)), unfinished_(conversation_->size()) {}
 
   /// `follow_up`: unusable replies so far and what was said to them.
-  static void start_item(const std::shared_ptr<Calls>& calls, std::size_t item, std::vector<lm::Message> follow_up = {}) {
+  static void start_item(const std::shared_ptr<Calls>& calls, std::size_t item, const Owed& owed,
+                         std::vector<lm::Message> follow_up = {}) {
+    // Kept here until start() is over: when it throws, that is the answer.
+    const lm::ChatModel::Done done = lm::detail::exactly_once([calls, item, owed, follow_up](lm::Outcome outcome) {
+      accept(calls, item, owed, follow_up, std::move(outcome));
+    });
     try {
       lm::Request request{calls->conversation_->messages(item), calls->options_.args};
       request.messages.insert(request.messages.end(), follow_up.begin(), follow_up.end());
@@ -87,22 +95,23 @@ class Calls {
       for (lm::Message& message : request.messages) calls->make_valid(message.content, item);
       // Replied to at once, the last item lets go of the model while start() still runs.
       const lm::ChatModelPtr model = calls->model_;
-      model->start(std::move(request), [calls, item, follow_up = std::move(follow_up)](lm::Outcome outcome) mutable {
-        accept(calls, item, std::move(follow_up), std::move(outcome));
-      });
+      model->start(std::move(request), done);
     } catch (...) {
-      calls->fail(item, std::current_exception());
+      done(lm::Outcome(std::current_exception()));
     }
   }
 
+  const std::shared_ptr<Storage>& reply() const noexcept { return reply_; }
+
  private:
-  static void accept(const std::shared_ptr<Calls>& calls, std::size_t item, std::vector<lm::Message> follow_up, lm::Outcome outcome) {
+  static void accept(const std::shared_ptr<Calls>& calls, std::size_t item, const Owed& owed, std::vector<lm::Message> follow_up,
+                     lm::Outcome outcome) {
     try {
       lm::Reply completion = std::move(outcome).value();
       calls->check_complete(completion);
       if (const auto problem = calls->problem_with(completion.content)) {
         calls->follow_up(item, completion.content, *problem, follow_up);
-        return start_item(calls, item, std::move(follow_up));
+        return start_item(calls, item, owed, std::move(follow_up));
       }
       calls->finish_one();
       calls->reply_->set_item(item, std::move(completion.content));
@@ -227,7 +236,8 @@ Variable detail::start_chat(const lm::ChatModelPtr& model, const Messages& messa
   const auto calls = std::make_shared<Calls>(model, conversation, std::move(reply), skipped, std::move(options), std::move(check),
                                              std::move(purpose));
   for (std::size_t item = 0; item < conversation->size(); ++item) {
-    when_items(conversation->storages(item), item, [calls, item] { Calls::start_item(calls, item); });
+    when_items(conversation->storages(item), item,
+               [calls, item, owed = Storage::owed(calls->reply(), item)] { Calls::start_item(calls, item, owed); });
   }
   return result;
 }

@@ -48,10 +48,9 @@ void Conversation::add_input(const std::string& name, const Input& input) {
 void Conversation::add_use(const Variable& variable, Part part, std::size_t item) {
   std::string role = variable.role();
   if (part == Part::itemwise) set_batch_size(variable.size(), role);
-  const auto is_known = [&](std::size_t first) { return uses_[first].part == part && uses_[first].item == item; };
-  std::size_t number = 0;
-  while (number < variables_.size() && !(is_same(variables_[number], variable) && is_known(first_uses_[number]))) ++number;
-  if (number == variables_.size()) {
+  const auto [known, is_new] = numbers_.try_emplace(Known{variable.impl().get(), part, item}, variables_.size());
+  const std::size_t number = known->second;
+  if (is_new) {
     variables_.push_back(variable);
     first_uses_.push_back(uses_.size());
   }
@@ -106,9 +105,11 @@ void Conversation::throw_unused(const std::vector<bool>& used) const {
 
 std::vector<std::shared_ptr<Storage>> Conversation::storages(std::size_t item) const {
   std::vector<std::shared_ptr<Storage>> storages;
-  for (const Use& use : uses_) {
-    if (use.part != Part::single || use.item == item) storages.push_back(use.data);
-  }
+  const auto add_uses = [&](std::size_t first, std::size_t count) {
+    for (std::size_t use = first; use < first + count; ++use) storages.push_back(uses_[use].data);
+  };
+  for (const MessagePlan& message : messages_) add_uses(message.first, message.count);
+  for (const NamedInput& input : inputs_) input.is_list ? add_uses(input.first + item, 1) : add_uses(input.first, 1);
   return storages;
 }
 

@@ -3,10 +3,12 @@
 // Thread-safety: immutable after construction.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <tgd/cognitive/chat_completion.hpp>
@@ -38,7 +40,10 @@ class Conversation {
   std::string transcript(std::size_t item, std::size_t criticised, std::string_view placeholder) const;
 
   /// Drops the handles, which have history; the data stays.
-  void forget_variables() { variables_.clear(); }
+  void forget_variables() {
+    variables_.clear();
+    numbers_.clear();
+  }
 
  private:
   struct NamedInput {
@@ -75,6 +80,8 @@ class Conversation {
   std::vector<std::size_t> variable_of_use_;
   std::vector<Variable> variables_;
   std::vector<std::size_t> first_uses_;  // of each variable
+  using Known = std::tuple<const VariableImpl*, Part, std::size_t>;
+  std::map<Known, std::size_t> numbers_;  // of the variables, by how they are used; as long as there are handles
   std::optional<std::size_t> batch_;
   std::string batch_role_;
 };

@@ -35,7 +35,7 @@ Data exact_match(const Data& prediction, const Data& target) {
                     "map(prediction, …)",
                     prediction.description(), target.description()));
   }
-  const bool equal = prediction.is_text() ? prediction == target : prediction.real() == target.real();
+  const bool equal = prediction.is_text() ? prediction == target : is_same_number(prediction, target);
   return equal ? 1 : 0;
 }
 

@@ -57,9 +57,10 @@ class JudgeBackward final : public autograd::Node {
   bool is_batch_;
 };
 
-Inputs judge_inputs(const Variable& prediction, const std::optional<Input>& target, const Inputs& inputs) {
-  Inputs all{{"prediction", prediction}};
-  if (target) all.emplace_back("target", *target);
+/// What is judged has no part in the judge's own feedback: only its messages and further inputs have.
+Inputs judge_inputs(std::span<const Variable> judged, const Inputs& inputs) {
+  Inputs all{{"prediction", judged[0].detach()}};
+  if (judged.size() > 1) all.emplace_back("target", judged[1].detach());
   all.insert(all.end(), inputs.begin(), inputs.end());
   return all;
 }
@@ -96,7 +97,7 @@ Evaluation lm_judge_evaluator(const lm::ChatModelPtr& model, const Messages& mes
   {
     std::optional<NoGradGuard> no_grad;
     if (options.eval_mode) no_grad.emplace();
-    replies = ask_judge(model, messages, judge_inputs(prediction, target, inputs), options);
+    replies = ask_judge(model, messages, judge_inputs(judged, inputs), options);
   }
   if (prediction.is_batch() != replies->is_batch()) {
     throw ValueError(fmt::format("lm_judge_evaluator: the prediction \"{}\" is a scalar, but another input is a list", prediction.role()));

@@ -146,7 +146,7 @@ Variable target_variable(const Input& target) {
   for (const Variable& item : target.list()) storages.push_back(item.impl()->storage);
   auto batch = Storage::pending_batch(storages.size());
   for (std::size_t i = 0; i < storages.size(); ++i) {
-    when_items({storages[i]}, 0, [batch, i, storage = storages[i]] {
+    when_items({storages[i]}, 0, [batch, i, storage = storages[i], owed = Storage::owed(batch, i)] {
       try {
         batch->set_item(i, storage->item(0));
       } catch (...) {
@@ -173,8 +173,9 @@ JudgedOutputs reduce(const std::shared_ptr<const Judgement>& judgement) {
               return judgement->explain_item(i);
             })};
   }
-  return {compute_whole(needed, [judgement] { return judgement->reduced_score(); }),
-          compute_whole(needed, [judgement] { return judgement->summary(); })};
+  auto score = compute_whole(needed, [judgement] { return judgement->reduced_score(); });
+  if (judgement->options.reduction == Reduction::mean && judgement->scores->is_batch()) score->set_is_mean();
+  return {std::move(score), compute_whole(needed, [judgement] { return judgement->summary(); })};
 }
 
 Role output_role_of(std::size_t output_nr, const Role& prediction_role) {

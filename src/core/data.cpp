@@ -144,7 +144,7 @@ std::size_t Data::size() const noexcept {
       value_);
 }
 
-const std::string& Data::text() const {
+const std::string& Data::text() const& {
   if (const auto* value = std::get_if<std::string>(&value_)) return *value;
   throw_expected("a text", *this);
 }
@@ -160,19 +160,31 @@ double Data::real() const {
   throw_expected("a number", *this);
 }
 
-const std::vector<std::string>& Data::texts() const {
+const std::vector<std::string>& Data::texts() const& {
   if (const auto* value = std::get_if<std::vector<std::string>>(&value_)) return *value;
   throw_expected("a list of texts", *this);
 }
 
-const std::vector<std::int64_t>& Data::integers() const {
+const std::vector<std::int64_t>& Data::integers() const& {
   if (const auto* value = std::get_if<std::vector<std::int64_t>>(&value_)) return *value;
   throw_expected("a list of integers", *this);
 }
 
-const std::vector<double>& Data::reals() const {
+const std::vector<double>& Data::reals() const& {
   if (const auto* value = std::get_if<std::vector<double>>(&value_)) return *value;
   throw_expected("a list of reals", *this);
+}
+
+bool is_same_number(const Data& a, const Data& b) {
+  const double real_a = a.real();  // not exact for large integers, but monotonic: different reals are different numbers
+  const double real_b = b.real();
+  if (real_a != real_b) return false;
+  const auto* whole_a = std::get_if<std::int64_t>(&a.value_);
+  const auto* whole_b = std::get_if<std::int64_t>(&b.value_);
+  if (whole_a != nullptr && whole_b != nullptr) return *whole_a == *whole_b;
+  if (whole_a == nullptr && whole_b == nullptr) return true;
+  constexpr double beyond = 9223372036854775808.0;  // the largest integers round up to it
+  return real_a < beyond && static_cast<std::int64_t>(real_a) == (whole_a != nullptr ? *whole_a : *whole_b);
 }
 
 Data Data::item(std::size_t i) const {

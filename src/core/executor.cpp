@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <system_error>
 #include <utility>
+
+#include <tgd/error.hpp>
 
 namespace tgd::detail {
 
@@ -39,22 +42,40 @@ Executor::~Executor() {
     stopping_ = true;
     dropped.swap(tasks_);
     threads.swap(threads_);
+    for (const Blocking* waiting : waiting_) {
+      if (waiting->wake_ == nullptr) continue;
+      const std::lock_guard not_between_check_and_wait(*waiting->mutex_);
+      waiting->wake_->notify_all();
+    }
   }
   wake_.notify_all();
+  dropped.clear();  // threads may wait for what these owe
   for (std::thread& thread : threads) thread.join();
 }
 
 void Executor::post(std::function<void()> task) {
+  std::function<void()> dropped;  // destroyed without the lock
   const std::lock_guard lock(mutex_);
-  if (stopping_) return;
+  if (stopping_) {
+    dropped = std::move(task);
+    return;
+  }
   tasks_.push_back(std::move(task));
-  start_thread_if_needed();
-  wake_.notify_one();
+  if (start_thread_if_needed()) {
+    wake_.notify_one();
+  } else {
+    dropped = std::move(tasks_.back());
+    tasks_.pop_back();
+  }
 }
 
-void Executor::start_thread_if_needed() {
-  if (!stopping_ && tasks_.size() > idle_ && threads_.size() < width_ + blocked_) {
+bool Executor::start_thread_if_needed() {
+  if (stopping_ || tasks_.size() <= idle_ || threads_.size() >= width_ + blocked_) return true;
+  try {
     threads_.emplace_back([this] { work(); });
+    return true;
+  } catch (const std::system_error&) {  // the system has no more threads: those that there are have to do
+    return threads_.size() > blocked_;
   }
 }
 
@@ -75,17 +96,27 @@ void Executor::work() {
   }
 }
 
-Executor::Blocking::Blocking() {
-  if (current_ == nullptr || !current_->origin_.is_here()) return;
-  const std::lock_guard lock(current_->mutex_);
-  ++current_->blocked_;
-  current_->start_thread_if_needed();
+Executor::Blocking::Blocking(std::mutex* mutex, std::condition_variable* wake)
+    : executor_(current_ != nullptr && current_->origin_.is_here() ? current_ : nullptr), mutex_(mutex), wake_(wake) {
+  if (executor_ == nullptr) return;
+  const std::lock_guard lock(executor_->mutex_);
+  ++executor_->blocked_;
+  if (!executor_->start_thread_if_needed()) {
+    --executor_->blocked_;
+    throw StateError("waiting here would never end: all threads wait for tasks, and no further thread can be started");
+  }
+  executor_->waiting_.push_back(this);
 }
 
 Executor::Blocking::~Blocking() {
-  if (current_ == nullptr || !current_->origin_.is_here()) return;
-  const std::lock_guard lock(current_->mutex_);
-  --current_->blocked_;
+  if (executor_ == nullptr || !executor_->origin_.is_here()) return;
+  const std::lock_guard lock(executor_->mutex_);
+  --executor_->blocked_;
+  std::erase(executor_->waiting_, this);
+}
+
+void Executor::Blocking::check() const {
+  if (interrupted()) throw StateError("the program ended before what is waited for had arrived");
 }
 
 }  // namespace tgd::detail

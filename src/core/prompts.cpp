@@ -88,7 +88,7 @@ std::vector<std::string_view> Prompts::names() {
   return names;
 }
 
-std::string_view Prompts::get(std::string_view name) const {
+std::string_view Prompts::get(std::string_view name) const& {
   if (overrides_) {
     if (const auto found = overrides_->texts.find(name); found != overrides_->texts.end()) return found->second;
   }

@@ -6,9 +6,24 @@
 #include <utility>
 #include <vector>
 
+#include <tgd/error.hpp>
+
 #include "core/executor.hpp"
 
 namespace tgd::detail {
+
+/// Whoever has the last of these and has not delivered fails the item.
+class Storage::Owed {
+ public:
+  Owed(std::shared_ptr<Storage> storage, std::size_t i) : storage_(std::move(storage)), item_(i) {}
+  ~Owed() { storage_->give_up(item_); }
+  Owed(const Owed&) = delete;
+  Owed& operator=(const Owed&) = delete;
+
+ private:
+  std::shared_ptr<Storage> storage_;
+  std::size_t item_;
+};
 
 struct Storage::Pending {
   struct Slot {
@@ -45,9 +60,10 @@ bool Storage::failed() const noexcept { return ready() && pending_ && pending_->
 
 void Storage::wait() const {
   if (ready()) return;
-  const Executor::Blocking blocking;
+  const Executor::Blocking blocking(pending_->mutex, pending_->arrived);
   std::unique_lock lock(pending_->mutex);
-  pending_->arrived.wait(lock, [this] { return ready(); });
+  pending_->arrived.wait(lock, [&] { return ready() || blocking.interrupted(); });
+  if (!ready()) blocking.check();
 }
 
 const Data& Storage::get() const {
@@ -60,10 +76,11 @@ Data Storage::item(std::size_t i) const {
   const std::size_t index = is_batch_ ? i : 0;
   if (!pending_ || index >= size_) return data_.item(index);
   if (!ready()) {
-    const Executor::Blocking blocking;
+    const Executor::Blocking blocking(pending_->mutex, pending_->arrived);
     std::unique_lock lock(pending_->mutex);
     const Pending::Slot& slot = pending_->slots[index];
-    pending_->arrived.wait(lock, [&] { return slot.settled(); });
+    pending_->arrived.wait(lock, [&] { return slot.settled() || blocking.interrupted(); });
+    if (!slot.settled()) blocking.check();
     if (slot.error) std::rethrow_exception(slot.error);
     return *slot.item;
   }
@@ -80,6 +97,7 @@ void Storage::settle(std::size_t i, std::optional<Data> item, std::exception_ptr
   {
     const std::lock_guard lock(pending_->mutex);
     Pending::Slot& slot = pending_->slots[i];
+    if (slot.settled()) return;
     slot.item = std::move(item);
     slot.error = std::move(error);
     waiting.swap(slot.waiting);
@@ -88,6 +106,19 @@ void Storage::settle(std::size_t i, std::optional<Data> item, std::exception_ptr
     pending_->arrived.notify_all();
   }
   for (const auto& then : waiting) then();
+}
+
+std::shared_ptr<const Storage::Owed> Storage::owed(std::shared_ptr<Storage> storage, std::size_t i) {
+  return std::make_shared<const Owed>(std::move(storage), i);
+}
+
+void Storage::give_up(std::size_t i) {
+  {
+    const std::lock_guard lock(pending_->mutex);
+    if (pending_->slots[i].settled()) return;
+  }
+  fail_item(i, std::make_exception_ptr(StateError("nothing will arrive here: what was to deliver it ended without doing so, because no "
+                                                  "thread could be started for it or because the program ended")));
 }
 
 void Storage::assemble() {

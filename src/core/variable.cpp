@@ -51,7 +51,7 @@ Variable::Variable(Data data, std::string role, bool requires_grad)
     : Variable(detail::make_variable(std::make_shared<detail::Storage>(std::move(data)), detail::Role(std::move(role)),
                                      requires_grad)) {}
 
-const Data& Variable::data() const { return impl_->storage->get(); }
+const Data& Variable::data() const& { return impl_->storage->get(); }
 bool Variable::ready() const { return impl_->storage->ready(); }
 void Variable::wait() const { impl_->storage->wait(); }
 
@@ -127,11 +127,6 @@ void Variable::copy_(const Variable& source) {
 
 bool Variable::is_batch() const { return impl_->storage->is_batch(); }
 std::size_t Variable::size() const { return impl_->storage->size(); }
-
-Data Variable::operator[](std::size_t i) const {
-  if (i >= size()) throw ValueError(fmt::format("there is no item {} in \"{}\", which has {}", i, role(), size()));
-  return impl_->storage->item(i);
-}
 
 bool is_same(const Variable& a, const Variable& b) noexcept { return a.impl_ == b.impl_; }
 

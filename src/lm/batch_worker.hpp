@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/origin.hpp"
+#include "core/start_thread.hpp"
 
 namespace tgd::lm::detail {
 
@@ -23,7 +24,7 @@ class BatchWorker {
 
   explicit BatchWorker(Work work) : shared_(std::make_shared<Shared>()) {
     shared_->work = std::move(work);
-    thread_ = std::thread([shared = shared_] { run(*shared); });
+    thread_ = tgd::detail::start_thread("writing files", [shared = shared_] { run(*shared); });
   }
   BatchWorker(const BatchWorker&) = delete;
   BatchWorker& operator=(const BatchWorker&) = delete;

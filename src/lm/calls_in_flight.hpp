@@ -13,6 +13,9 @@
 
 #include <tgd/lm/chat_model.hpp>
 
+#include "core/executor.hpp"
+#include "lm/exactly_once.hpp"
+
 namespace tgd::lm::detail {
 
 template <class Key>
@@ -28,19 +31,21 @@ class CallsInFlight {
   void start(ChatModel& model, Request request, Key key) {
     request.stop = stop_.get_token();
     ++in_flight_;
-    model.start(std::move(request), [mailbox = mailbox_, key = std::move(key)](Outcome outcome) {
-      const std::lock_guard lock(mailbox->mutex);
-      mailbox->letters.emplace_back(key, std::move(outcome));
-      mailbox->arrived.notify_one();
-    });
+    model.start(std::move(request), exactly_once([mailbox = mailbox_, key = std::move(key)](Outcome outcome) {
+                  const std::lock_guard lock(mailbox->mutex);
+                  mailbox->letters.emplace_back(key, std::move(outcome));
+                  mailbox->arrived.notify_one();
+                }));
   }
 
   bool any() const noexcept { return in_flight_ > 0; }
 
   /// Waits for the next outcome. There has to be a call in flight.
   std::pair<Key, Outcome> next() {
+    const tgd::detail::Executor::Blocking blocking(mailbox_->mutex, mailbox_->arrived);
     std::unique_lock lock(mailbox_->mutex);
-    mailbox_->arrived.wait(lock, [this] { return !mailbox_->letters.empty(); });
+    mailbox_->arrived.wait(lock, [&] { return !mailbox_->letters.empty() || blocking.interrupted(); });
+    if (mailbox_->letters.empty()) blocking.check();
     std::pair<Key, Outcome> letter = std::move(mailbox_->letters.front());
     mailbox_->letters.pop_front();
     --in_flight_;

@@ -3,6 +3,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "core/executor.hpp"
+#include "lm/exactly_once.hpp"
 #include "lm/one_piece.hpp"
 
 namespace tgd::lm {
@@ -20,8 +22,10 @@ struct Collector {
   }
 
   std::vector<Outcome> wait() {
+    const tgd::detail::Executor::Blocking blocking(mutex, complete);
     std::unique_lock lock(mutex);
-    complete.wait(lock, [this] { return missing == 0; });
+    complete.wait(lock, [&] { return missing == 0 || blocking.interrupted(); });
+    if (missing > 0) blocking.check();
     std::vector<Outcome> result;
     result.reserve(outcomes.size());
     for (std::optional<Outcome>& outcome : outcomes) result.push_back(*std::move(outcome));
@@ -92,7 +96,8 @@ Reply ChatModel::chat(std::initializer_list<Message> messages, Json args) {
 
 Reply ChatModel::chat_stream(Request request, OnText on_text) {
   const auto collector = std::make_shared<Collector>(1);
-  start_stream(std::move(request), std::move(on_text), [collector](Outcome outcome) { collector->put(0, std::move(outcome)); });
+  start_stream(std::move(request), std::move(on_text),
+               detail::exactly_once([collector](Outcome outcome) { collector->put(0, std::move(outcome)); }));
   return std::move(collector->wait().front()).value();
 }
 
@@ -106,7 +111,7 @@ std::vector<Reply> ChatModel::chat_all(std::vector<Request> requests) {
 std::vector<Outcome> ChatModel::try_chat_all(std::vector<Request> requests) {
   const auto collector = std::make_shared<Collector>(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    start(std::move(requests[i]), [collector, i](Outcome outcome) { collector->put(i, std::move(outcome)); });
+    start(std::move(requests[i]), detail::exactly_once([collector, i](Outcome outcome) { collector->put(i, std::move(outcome)); }));
   }
   return collector->wait();
 }

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/origin.hpp"
+#include "core/start_thread.hpp"
 #include "core/text.hpp"
 #include "lm/callbacks.hpp"
 #include "lm/concurrency_limit.hpp"
@@ -523,7 +524,7 @@ void HttpClient::Core::call_back(JobPtr job) {
 // ---- The handle ------------------------------------------------------------------------------------------------------
 
 HttpClient::HttpClient(HttpOptions options) : core_(std::make_shared<Core>(std::move(options))) {
-  core_->thread = std::thread([core = core_] { core->run(); });
+  core_->thread = tgd::detail::start_thread("HTTP", [core = core_] { core->run(); });
 }
 
 // To close connections that a parent process uses would end them in order, for the other side too.

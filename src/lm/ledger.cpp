@@ -7,6 +7,7 @@
 
 #include "core/append_file.hpp"
 #include "core/origin.hpp"
+#include "core/start_thread.hpp"
 #include "lm/callbacks.hpp"
 
 namespace tgd::lm {
@@ -27,7 +28,7 @@ struct Ledger::Writer {
         go_on(options.on_fault == OnFault::go_on),
         pause(options.flush_after),
         on_notice(std::move(notify)),
-        thread([this] { run(); }) {}
+        thread(tgd::detail::start_thread("the ledger", [this] { run(); })) {}
 
   ~Writer() {
     {

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "core/start_thread.hpp"
 #include "core/text.hpp"
 #include "core/visible.hpp"
 
@@ -122,7 +123,8 @@ void Progress::on_start(const RunInfo& info) {
   impl_->last.step = info.steps_done;
   impl_->began = info.status().seconds;
   impl_->is_running = true;
-  if (impl_->options.is_terminal && !impl_->options.quiet) impl_->ticker = std::thread([impl = impl_.get()] { impl->tick(); });
+  if (!impl_->options.is_terminal || impl_->options.quiet) return;
+  impl_->ticker = detail::start_thread("the display of progress", [impl = impl_.get()] { impl->tick(); });
 }
 
 void Progress::on_step(const StepReport& report) {

@@ -5,9 +5,13 @@
 #include <numeric>
 #include <utility>
 
+<<<<<<< HEAD
 #include <fmt/format.h>
 
 #include <tgd/error.hpp>
+=======
+#include "core/variable_impl.hpp"
+>>>>>>> 688287b (Every item on its way has an owner, items of a batch stay in the graph, and integers compare as integers)
 
 namespace tgd::detail {
 
@@ -33,7 +37,8 @@ void Tally::add(std::size_t samples, const StepResult& result) {
   } else if (score.is_batch()) {
     scores = score.size() == 0 ? std::vector<double>{} : score.as_reals();
   } else {
-    scores = {score.real()};
+    const bool is_mean = result.evaluation.score.impl()->storage->is_mean();
+    scores = {score.real() * (is_mean ? static_cast<double>(samples) : 1.0)};
   }
   for (const double one : scores) check_figure("the evaluator's score", one);
   for (const auto& [name, mean] : result.metrics) check_figure(fmt::format("the metric \"{}\"", name), mean);

@@ -1,7 +1,9 @@
 #include <tgd/cognitive/chat_completion.hpp>
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -125,7 +127,7 @@ TEST_CASE("Any list makes a batch, with one request for each index", "[cognitive
     const bool is_batch = c.asked.size() != 1 || std::string(c.name) == "a list of one";
     CHECK(reply.is_batch() == is_batch);
     for (std::size_t i = 0; i < asked.size(); ++i) {
-      CHECK(reply[i] == Data("re: " + asked[i]));
+      CHECK(reply[i].data() == Data("re: " + asked[i]));
       CHECK(stub->requests()[i].info.item == (is_batch ? std::optional(i) : std::nullopt));
     }
   }
@@ -196,9 +198,9 @@ TEST_CASE("A failed item fails the call, with the index and the model's error", 
   CHECK(reply.text() == "re: Be brief.\na");
 
   const Variable failed = chat_completion(stub, {{"system", {prompt}}, {"user", {"{x}"}}}, {{"x", Texts{"a", "b", "c"}}});
-  CHECK(failed[0] == Data("re: a"));
+  CHECK(failed[0].data() == Data("re: a"));
   CHECK_THROWS_WITH(failed.data(), "chat_completion: item 1 of 3: overloaded b");
-  CHECK_THROWS_WITH(failed[2], "chat_completion: item 2 of 3: overloaded c");
+  CHECK_THROWS_WITH(failed[2].data(), "chat_completion: item 2 of 3: overloaded c");
   try {
     failed.data();
   } catch (const LMError& error) {
@@ -421,7 +423,7 @@ TEST_CASE("The items of a chain of calls flow independently of each other", "[co
   model->wait_for("two C'");
   CHECK_FALSE(model->was_asked("two A"));
   model->reply("two C'", "CC");
-  CHECK(second[2] == Data("CC"));
+  CHECK(second[2].data() == Data("CC"));
   CHECK_FALSE(second.ready());
   CHECK_FALSE(first.ready());
 
@@ -436,8 +438,8 @@ TEST_CASE("The items of a chain of calls flow independently of each other", "[co
   SECTION("and one that fails fails its own successors only") {
     model->fail("one b", LMError(LMError::Kind::status, "overloaded", 503));
     second.wait();
-    CHECK(second[0] == Data("AA"));
-    CHECK_THROWS_AS(second[1], LMError);
+    CHECK(second[0].data() == Data("AA"));
+    CHECK_THROWS_AS(second[1].data(), LMError);
     CHECK_THROWS_WITH(second.data(), ContainsSubstring("item 1 of 3") && ContainsSubstring("overloaded"));
     CHECK_FALSE(model->was_asked("two B"));
     CHECK_THROWS_AS(second.backward("no", {.model = critic()}), LMError);
@@ -520,9 +522,71 @@ TEST_CASE("A Variable that is used twice in one conversation gets one gradient",
   REQUIRE(critical->calls() == 1);
   // Both of its places are marked, and neither shows the value a second time.
   const std::string asked = user_message(critical->requests()[0]);
-  const std::string mark(tgd::Prompts().get("backward_placeholder"));
+  const tgd::Prompts prompts;
+  const std::string mark(prompts.get("backward_placeholder"));
   const std::size_t first = asked.find(mark);
   REQUIRE(first != std::string::npos);
   CHECK(asked.find(mark, first + 1) != std::string::npos);
   CHECK(asked.find("Be brief.") == asked.rfind("Be brief."));
+}
+
+namespace {
+
+/// Breaks what ChatModel asks of done.
+class CarelessModel : public tgd::lm::ChatModel {
+ public:
+  explicit CarelessModel(int answers) : answers_(answers) {}
+  void start(tgd::lm::Request, Done done) override {
+    for (int i = 0; i < answers_; ++i) done(tgd::lm::Reply{.content = "answer " + std::to_string(i)});
+    if (answers_ < 0) throw tgd::StateError("not today");
+  }
+  std::string provider() const override { return "test"; }
+  std::string class_type() const override { return "CarelessModel"; }
+
+ private:
+  int answers_;
+};
+
+}  // namespace
+
+TEST_CASE("A model that drops the callback, calls it twice or throws ends each call once", "[concurrent]") {
+  const auto reply_of = [](int answers) {
+    const auto model = std::make_shared<CarelessModel>(answers);
+    const auto reply = tgd::chat_completion(model, {{"user", {tgd::Variable(std::vector<std::string>{"q", "r"})}}});
+    return map(reply, [](const tgd::Data& item) { return item; });
+  };
+  CHECK_THROWS_WITH(reply_of(0).data(), Catch::Matchers::ContainsSubstring("dropped the callback"));
+  CHECK_THROWS_WITH(CarelessModel(0).chat({{"user", "q"}}), Catch::Matchers::ContainsSubstring("dropped the callback"));
+  CHECK(reply_of(2).texts() == std::vector<std::string>{"answer 0", "answer 0"});
+  CHECK(CarelessModel(2).chat({{"user", "q"}}).content == "answer 0");
+  CHECK_THROWS_WITH(reply_of(-1).data(), Catch::Matchers::ContainsSubstring("not today"));
+}
+
+TEST_CASE("Calls that functions of the user wait for overlap", "[concurrent]") {
+  constexpr std::size_t items = 64;
+  std::mutex mutex;
+  class Gate : public tgd::lm::ChatModel {
+   public:
+    explicit Gate(std::function<void(Done)> ask) : ask_(std::move(ask)) {}
+    void start(tgd::lm::Request, Done done) override { ask_(std::move(done)); }
+    std::string provider() const override { return "test"; }
+    std::string class_type() const override { return "Gate"; }
+
+   private:
+    std::function<void(Done)> ask_;
+  };
+  std::vector<tgd::lm::ChatModel::Done> waiting;
+  // Nobody is answered before all have asked.
+  Gate model([&](tgd::lm::ChatModel::Done done) {
+    std::vector<tgd::lm::ChatModel::Done> complete;
+    {
+      const std::lock_guard lock(mutex);
+      waiting.push_back(std::move(done));
+      if (waiting.size() == items) complete.swap(waiting);
+    }
+    for (const auto& answer : complete) answer(tgd::lm::Reply{.content = "1"});
+  });
+  const auto answered = map(tgd::Variable(std::vector<std::string>(items, "a")),
+                            [&](const tgd::Data&) -> tgd::Data { return model.chat({{"user", "q"}}).content; });
+  CHECK(answered.texts() == std::vector<std::string>(items, "1"));
 }

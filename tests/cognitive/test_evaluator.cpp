@@ -91,7 +91,7 @@ TEST_CASE("The score of a batch is its reduction, or the list", "[cognitive][eva
   CHECK(evaluate(Reduction::mean).score.data() == Data(0.75));
   CHECK(evaluate(Reduction::none).score.data() == Data(Integers{1, 0, 1, 1}));
   CHECK(evaluate(Reduction::none).explanation.size() == 4);
-  CHECK(evaluate(Reduction::none).explanation[0] == Data("Score: 1."));
+  CHECK(evaluate(Reduction::none).explanation[0].data() == Data("Score: 1."));
   CHECK_FALSE(evaluate(Reduction::mean).explanation.is_batch());
   CHECK_THAT(evaluate(Reduction::sum).explanation.text(), ContainsSubstring("3 of 4"));
   CHECK(exact_match_evaluator(prediction("a"), "a", {.reduction = Reduction::mean}).score.data() == Data(1));

@@ -170,3 +170,53 @@ TEST_CASE("A long unreadable verdict is shortened before it is sent back") {
   CHECK(judge->requests()[1].messages[2].content.size() <= 2'000);
   CHECK_THAT(judge->requests()[1].messages[2].content, ContainsSubstring("left out here"));
 }
+
+TEST_CASE("A judge's feedback with eval_mode off goes to its messages and inputs, and not to what is judged") {
+  const auto student = lm::Stub::answering([](const lm::Request&) { return "an essay"; });
+  const auto judge = lm::Stub::answering([](const lm::Request&) { return verdict(0.5, "hm"); });
+  const auto critic = lm::Stub::answering([](const lm::Request&) { return "judge more strictly"; });
+  const Variable prompt("Write.", "prompt", true);
+  const Variable wanted("an answer", "target", true);
+  const Variable rule("Be fair.", "rule", true);
+  const Variable instructions("Judge {prediction} against {target}. {rule}", "instructions of a judge", true);
+  const Variable essay = chat_completion(student, {{"user", {prompt}}});
+  JudgeOptions options;
+  options.eval_mode = false;
+  const Evaluation verdicts = lm_judge_evaluator(judge, {{"user", {instructions}}}, essay, wanted, {{"rule", rule}}, options);
+  exact_match_evaluator(verdicts.score, Variable(0.0)).score.backward({.model = critic});
+  CHECK(instructions.grad().size() == 1);
+  CHECK(rule.grad().size() == 1);
+  CHECK(prompt.grad().empty());
+  CHECK(wanted.grad().empty());
+}
+
+TEST_CASE("An item of a batch has a history, and its feedback goes to that item") {
+  const auto student = lm::Stub::answering([](const lm::Request& request) { return "to " + request.messages[0].content; });
+  const auto critic = lm::Stub::answering([](const lm::Request&) { return "better"; });
+  const Variable prompt("p", "prompt", true);
+  Variable replies = chat_completion(student, {{"user", {prompt, Variable(std::vector<std::string>{"q", "r", "s"})}}}, {},
+                                     {.role = "reply"});
+  replies.retain_grad();
+  const Variable second = replies[1];
+  CHECK(second.requires_grad());
+  CHECK(second.role() == "item 1 of reply");
+  CHECK_FALSE(second.is_batch());
+  CHECK(second.text() == "to p\nr");
+  CHECK_THROWS_AS(replies[3], ValueError);
+
+  SECTION("one critique for the one item with feedback") {
+    exact_match_evaluator(second, "b").score.backward({.model = critic});
+    CHECK(critic->calls() == 1);
+    CHECK(prompt.grad().size() == 1);
+    REQUIRE(replies.grad().size() == 1);
+    CHECK(replies.grad()[0].texts()[0].empty());
+    CHECK_FALSE(replies.grad()[0].texts()[1].empty());
+    CHECK(replies.grad()[0].texts()[2].empty());
+  }
+  SECTION("none when it is as it should be") {
+    exact_match_evaluator(second, second.text()).score.backward({.model = critic});
+    CHECK(critic->calls() == 0);
+    REQUIRE(prompt.grad().size() == 1);
+    CHECK(prompt.grad()[0].text().empty());
+  }
+}

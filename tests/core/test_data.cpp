@@ -10,6 +10,11 @@
 #include <nlohmann/json.hpp>
 #include <tgd/error.hpp>
 
+#include <cstdint>
+#include <type_traits>
+
+#include <tgd/variable.hpp>
+
 #include "catch.hpp"
 
 using Catch::Matchers::ContainsSubstring;
@@ -183,4 +188,26 @@ TEST_CASE("A whole number above the range of integers becomes real") {
 TEST_CASE("Numbers that JSON cannot hold are refused, not lost") {
   CHECK_THROWS_AS(Data(std::nan("")).to_json(), tgd::ValueError);
   CHECK_THROWS_AS(Data(std::vector<double>{1, std::numeric_limits<double>::infinity()}).to_json(), tgd::ValueError);
+}
+
+TEST_CASE("Numbers are the same when their values are, integers exactly") {
+  constexpr std::int64_t large = 9007199254740993;  // no double has this value
+  CHECK(is_same_number(Data(large), Data(large)));
+  CHECK_FALSE(is_same_number(Data(large), Data(large - 1)));
+  CHECK_FALSE(is_same_number(Data(large), Data(9007199254740992.0)));
+  CHECK(is_same_number(Data(9007199254740992.0), Data(large - 1)));
+  CHECK(is_same_number(Data(3), Data(3.0)));
+  CHECK_FALSE(is_same_number(Data(3), Data(3.5)));
+  CHECK_FALSE(is_same_number(Data(INT64_MAX), Data(9223372036854775808.0)));
+  CHECK(is_same_number(Data(INT64_MIN), Data(-9223372036854775808.0)));
+  CHECK_THROWS_AS(is_same_number(Data("3"), Data(3)), tgd::TypeError);
+}
+
+TEST_CASE("What is read from temporary data is a value") {
+  STATIC_REQUIRE(std::is_same_v<decltype(Data("a").text()), std::string>);
+  STATIC_REQUIRE(std::is_same_v<decltype(tgd::Variable("a").text()), std::string>);
+  STATIC_REQUIRE(std::is_same_v<decltype(tgd::Variable("a").texts()), std::vector<std::string>>);
+  STATIC_REQUIRE(std::is_same_v<decltype(tgd::Variable("a").data()), Data>);
+  const tgd::Variable kept("a");
+  STATIC_REQUIRE(std::is_same_v<decltype(kept.data()), const Data&>);
 }

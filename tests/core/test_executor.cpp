@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include <tgd/error.hpp>
+
 #include "catch.hpp"
 #include "core/storage.hpp"
 
@@ -117,4 +119,41 @@ TEST_CASE("Waiting outside an executor is nobody's business", "[core][executor]"
   const Executor::Blocking outer;
   const Executor::Blocking inner;
   SUCCEED();
+}
+
+TEST_CASE("What dropped tasks owe has failed, and threads that wait for it go on", "[core][executor]") {
+  const auto result = Storage::pending_scalar();
+  const auto never = Storage::pending_scalar();
+  std::promise<void> begun;
+  std::atomic<int> given_up = 0;
+  {
+    Executor executor(1);
+    executor.post([&] {
+      begun.set_value();
+      const Executor::Blocking other_threads_may_not_help;
+      for (const auto& awaited : {result, never}) {
+        try {
+          awaited->wait();
+          awaited->get();
+        } catch (const tgd::StateError&) {
+          ++given_up;
+        }
+      }
+    });
+    begun.get_future().wait();
+    std::promise<void> busy;
+    executor.post([&] {
+      busy.set_value();
+      try {
+        never->wait();
+      } catch (const tgd::StateError&) {
+        ++given_up;
+      }
+    });
+    busy.get_future().wait();
+    for (int i = 0; i < 3; ++i) executor.post([owed = Storage::owed(result, 0)] {});
+  }
+  CHECK(result->ready());
+  CHECK_FALSE(never->ready());
+  CHECK(given_up >= 2);
 }

@@ -17,6 +17,15 @@ using tgd::Prompts;
 using tgd::ValueError;
 using tgd::test::TemporaryFolder;
 
+namespace {
+
+const Prompts& defaults() {
+  static const Prompts embedded;
+  return embedded;
+}
+
+}  // namespace
+
 TEST_CASE("The embedded prompts are the files of the folder prompts", "[core][prompts]") {
   const auto names = Prompts::names();
   CHECK(std::is_sorted(names.begin(), names.end()));
@@ -25,7 +34,7 @@ TEST_CASE("The embedded prompts are the files of the folder prompts", "[core][pr
   for (const auto& entry : std::filesystem::directory_iterator(TGD_TEST_SOURCE_DIR "/../prompts")) {
     CAPTURE(entry.path());
     ++files;
-    CHECK(std::string(Prompts().get(entry.path().stem().string())) + "\n" == tgd::test::read_text(entry.path()));
+    CHECK(std::string(defaults().get(entry.path().stem().string())) + "\n" == tgd::test::read_text(entry.path()));
   }
   CHECK(files == names.size());
 }
@@ -38,7 +47,7 @@ TEST_CASE("A prompt can be replaced in one object, and others do not notice", "[
   CHECK(mine.get("backward_placeholder") == "HERE");
   CHECK(mine.get("backward_system") == "Be kind.");
   CHECK(copy.get("backward_placeholder") == before);
-  CHECK(Prompts().get("backward_placeholder") == before);
+  CHECK(defaults().get("backward_placeholder") == before);
 }
 
 TEST_CASE("A prompt of an unknown name is an error that lists the names and guesses", "[core][prompts]") {
@@ -56,7 +65,7 @@ TEST_CASE("A replacement has to have the placeholders of the default", "[core][p
   CHECK_THROWS_WITH(prompts.set("tgd_feedback_item", "{ feedback }"), ContainsSubstring("{feedback}"));
   CHECK_THROWS_WITH(prompts.set("backward_sample", "{conversation} {reply}"),
                     ContainsSubstring("backward_sample") && ContainsSubstring("{feedback}"));
-  CHECK(prompts.get("tgd_feedback_item") == Prompts().get("tgd_feedback_item"));
+  CHECK(prompts.get("tgd_feedback_item") == defaults().get("tgd_feedback_item"));
   CHECK_NOTHROW(prompts.set("tgd_feedback_item", "{feedback} {and} {\"more\": {}}"));
 }
 
@@ -69,14 +78,14 @@ TEST_CASE("Prompts are loaded from a folder", "[core][prompts]") {
     folder.write("README.txt", "ignored");
     prompts.load(folder.path());
     CHECK(prompts.get("tgd_feedback_item") == "F: {feedback}\n");
-    CHECK(prompts.get("tgd_user") == Prompts().get("tgd_user"));
+    CHECK(prompts.get("tgd_user") == defaults().get("tgd_user"));
   }
   SECTION("and an error in one changes none") {
     folder.write("backward_placeholder.md", "HERE");
     SECTION("an unknown name") { folder.write("tgd_users.md", "x"); }
     SECTION("a missing placeholder") { folder.write("tgd_user.md", "x"); }
     CHECK_THROWS_AS(prompts.load(folder.path()), ValueError);
-    CHECK(prompts.get("backward_placeholder") == Prompts().get("backward_placeholder"));
+    CHECK(prompts.get("backward_placeholder") == defaults().get("backward_placeholder"));
   }
   SECTION("that has to exist") {
     CHECK_THROWS_WITH(prompts.load(folder.path() / "missing"), ContainsSubstring("missing"));

@@ -162,3 +162,20 @@ TEST_CASE("Waiting for one item does not wait for the others", "[core][storage]"
   CHECK(reader.get() == Data("x"));
   CHECK_FALSE(storage->ready());
 }
+
+TEST_CASE("An item that nobody is left to deliver has failed, and what is delivered first counts") {
+  const auto storage = Storage::pending_batch(3);
+  auto first = Storage::owed(storage, 0);
+  auto handed_on = first;
+  const auto second = Storage::owed(storage, 1);
+  first.reset();
+  storage->set_item(1, "one");
+  storage->set_item(1, "another");
+  storage->fail_item(1, error("too late"));
+  CHECK(storage->item(1) == Data("one"));
+  CHECK_FALSE(storage->ready());
+  handed_on.reset();
+  CHECK_THROWS_AS(storage->item(0), tgd::StateError);
+  storage->set_item(2, "two");
+  CHECK(storage->failed());
+}

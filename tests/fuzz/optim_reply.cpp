@@ -28,9 +28,10 @@ void require(bool holds) {
 
 std::shared_ptr<const FixedPart> fixed_part() {
   const auto fixed = std::make_shared<FixedPart>();
+  const tgd::Prompts prompts;
   for (const std::string_view name :
        {"tgd_system", "tgd_user", "tgd_feedback", "tgd_feedback_item", "tgd_constraints", "tgd_reask"}) {
-    fixed->add(Prompts().get(name));
+    fixed->add(prompts.get(name));
   }
   return fixed;
 }

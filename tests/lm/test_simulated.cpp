@@ -260,7 +260,7 @@ TEST_CASE("The editor is as bold as it is asked to be", "[lm][simulated]") {
   const auto has_kennel = [&](std::size_t remarks, const std::string& boldness) {
     return rewritten({.value = animals,
                       .feedback = std::vector<std::string>(remarks, remark),
-                      .boldness = boldness.empty() ? "" : std::string(Prompts().get("tgd_boldness_" + boldness))})
+                      .boldness = boldness.empty() ? "" : Prompts().render("tgd_boldness_" + boldness, {})})
                .find("kennel") != std::string::npos;
   };
   CHECK_FALSE(has_kennel(2, "conservative"));

@@ -19,8 +19,9 @@ namespace {
 /// What a request with every section is made of.
 Instructions whole_prompt(const std::string& old_value) {
   const auto fixed = std::make_shared<FixedPart>();
+  const Prompts prompts;
   for (const std::string_view name : Prompts::names()) {
-    if (name.starts_with("tgd_")) fixed->add(Prompts().get(name));
+    if (name.starts_with("tgd_")) fixed->add(prompts.get(name));
   }
   Instructions instructions(fixed);
   instructions.add_tag("IMPROVED_VALUE");

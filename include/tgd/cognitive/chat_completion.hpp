@@ -40,8 +40,10 @@ class TGD_API Input {
   Input(std::vector<Variable> items) : value_(std::move(items)) {}  // NOLINT(google-explicit-constructor)
 
   bool is_list() const noexcept { return value_.index() == 1; }
-  const Variable& variable() const { return std::get<Variable>(value_); }
-  const std::vector<Variable>& list() const { return std::get<std::vector<Variable>>(value_); }
+  const Variable& variable() const& { return std::get<Variable>(value_); }
+  Variable variable() && { return std::get<Variable>(value_); }
+  const std::vector<Variable>& list() const& { return std::get<std::vector<Variable>>(value_); }
+  std::vector<Variable> list() && { return std::get<std::vector<Variable>>(value_); }
 
  private:
   std::variant<Variable, std::vector<Variable>> value_;

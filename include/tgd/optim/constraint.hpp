@@ -36,7 +36,8 @@ class TGD_API Constraint {
   static Constraint max_length(std::size_t characters);
   static Constraint valid_json();
 
-  const Variable& variable() const noexcept { return text_; }
+  const Variable& variable() const& noexcept { return text_; }
+  Variable variable() && { return text_; }
   std::optional<std::string> violation(const std::string& value) const;
   bool has_check() const noexcept { return check_ != nullptr; }
 
