@@ -14,6 +14,8 @@
 #include <fmt/format.h>
 #include <tgd/error.hpp>
 
+#include "core/start_thread.hpp"
+
 namespace tgd::cli {
 
 namespace {
@@ -38,7 +40,7 @@ InputPump::InputPump(const std::filesystem::path& input, const std::stop_token& 
   if (wake_ < 0 || ::pipe2(ends, O_CLOEXEC) != 0) fail(name_, errno);
   read_end_ = ends[0];
   write_end_ = ends[1];
-  thread_ = std::thread([this] {
+  thread_ = tgd::detail::start_thread("reading the input", [this] {
     pump();
     ::close(write_end_);
   });

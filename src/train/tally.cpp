@@ -5,13 +5,11 @@
 #include <numeric>
 #include <utility>
 
-<<<<<<< HEAD
 #include <fmt/format.h>
 
 #include <tgd/error.hpp>
-=======
+
 #include "core/variable_impl.hpp"
->>>>>>> 688287b (Every item on its way has an owner, items of a batch stay in the graph, and integers compare as integers)
 
 namespace tgd::detail {
 
