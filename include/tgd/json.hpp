@@ -1,5 +1,5 @@
 // Json: a cheap, immutable box around nlohmann::json, so that public headers need only its forward declaration.
-// Copies share the value. Include <nlohmann/json.hpp> yourself to look inside with value().
+// Copies share the value. A value that is nested more than 500 deep is a ValueError. Include <nlohmann/json.hpp> yourself to look inside with value().
 // Thread-safety: a Json may be read from any thread; assigning to one needs the caller's own order.
 #pragma once
 
@@ -36,7 +36,7 @@ class TGD_API Json {
   Json(F number) : Json(from_real(static_cast<double>(number))) {}  // NOLINT(google-explicit-constructor)
 
   static Json array(std::initializer_list<Json> items);
-  /// Parses JSON text. Throws ParseError with line and column.
+  /// Parses JSON text. Throws ParseError with line and column, for text that is nested more than 500 deep, too.
   static Json parse(std::string_view text);
 
   const nlohmann::json& value() const noexcept { return *value_; }

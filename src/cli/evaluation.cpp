@@ -49,8 +49,8 @@ std::vector<std::string> fields_of(const EvaluatorSpec& spec, const Value& targe
 }
 
 double json_score(const EvaluatorSpec& spec, const std::string& prediction, const std::string& target) {
-  const auto wanted = lm::detail::parse_shallow_json(target);
-  const auto got = lm::detail::parse_shallow_json(prediction);
+  const auto wanted = lm::detail::parse_json(target);
+  const auto got = lm::detail::parse_json(prediction);
   if (!wanted || !got) return 0;
   const std::vector<std::string> fields = fields_of(spec, *wanted);
   std::size_t equal = 0;

@@ -12,6 +12,7 @@
 #include "cli/data_file.hpp"
 #include "cli/task_parts.hpp"
 #include "core/file.hpp"
+#include "core/json_parser.hpp"
 #include "core/text.hpp"
 
 namespace tgd::cli {
@@ -38,8 +39,8 @@ void expect_readable(const fs::path& file) {
 
 /// The first record, as far as it is JSON; what is malformed is for the library to complain about.
 OrderedJson first_record(const fs::path& file) {
-  if (file.extension() == ".jsonl") return OrderedJson::parse(first_line(file), nullptr, false);
-  const OrderedJson all = OrderedJson::parse(tgd::detail::read_file(file), nullptr, false);
+  if (file.extension() == ".jsonl") return detail::parse_or_discard<OrderedJson>(first_line(file));
+  const OrderedJson all = detail::parse_or_discard<OrderedJson>(tgd::detail::read_file(file));
   return all.is_array() && !all.empty() ? all[0] : OrderedJson();
 }
 
@@ -117,7 +118,7 @@ bool is_number(const std::string& text) {
 }
 
 bool is_json_object(const std::string& text) {
-  return tgd::detail::trim(text).starts_with("{") && OrderedJson::parse(text, nullptr, false).is_object();
+  return tgd::detail::trim(text).starts_with("{") && detail::parse_or_discard<OrderedJson>(text).is_object();
 }
 
 Column column_of(const std::string& source, const std::vector<std::string>& values) {

@@ -12,17 +12,13 @@ namespace {
 
 using Value = nlohmann::json;
 
-// Each look for JSON may read to the end of the reply.
-constexpr int most_looks = 100;
-
 /// The whole text, or else the first object or list in it that is valid: code fences and prose around it are passed over.
 std::optional<Value> find_json(std::string_view text) {
-  if (auto whole = lm::detail::parse_shallow_json(text)) return whole;
-  std::size_t i = text.find_first_of("{[");
-  for (int look = 0; look < most_looks && i != text.npos; ++look, i = text.find_first_of("{[", i + 1)) {
-    const auto end = detail::end_of_brackets(text, i);
-    if (!end) continue;
-    if (auto value = lm::detail::parse_json(text.substr(i, *end - i))) return value;
+  if (auto whole = lm::detail::parse_json(text)) return whole;
+  detail::BracketedParts parts(text, "{[");
+  while (const auto part = parts.next()) {
+    if (part->empty()) continue;
+    if (auto value = lm::detail::parse_json(*part)) return value;
   }
   return std::nullopt;
 }

@@ -28,6 +28,7 @@
 #include "cli/task.hpp"
 #include "cli/task_agent.hpp"
 #include "core/append_file.hpp"
+#include "core/json_parser.hpp"
 #include "core/start_thread.hpp"
 #include "data/record_reader.hpp"
 
@@ -149,7 +150,7 @@ class Lines {
     std::string last;
     for (std::string line; std::getline(file, line); ++done_) last = std::move(line);
     if (done_ == 0) return;
-    const OrderedJson json = OrderedJson::parse(last, nullptr, false);
+    const OrderedJson json = detail::parse_or_discard<OrderedJson>(last);
     if (!json.is_object() || json.value("row", OrderedJson()) != OrderedJson(done_ - 1))
       throw TaskError(fmt::format("--resume: {} was not written by `tgd predict`: its line {} should begin with {{\"row\":{},",
                                   path.string(), done_, done_ - 1));

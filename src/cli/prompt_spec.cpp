@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "core/file.hpp"
+#include "core/json_parser.hpp"
 #include "core/text.hpp"
 
 namespace tgd::cli {
@@ -63,7 +64,7 @@ NamedValues values_in_state(const std::string& spec, const OrderedJson& state, c
 }
 
 NamedValues values_in_json(const std::string& spec, const fs::path& file, const Task& task) {
-  const OrderedJson json = OrderedJson::parse(text_of(spec, file), nullptr, false);
+  const OrderedJson json = detail::parse_or_discard<OrderedJson>(text_of(spec, file));
   if (!json.is_object()) fail(spec, "it holds no JSON object; expected the parameters.json or checkpoint.json of a run");
   if (!json.contains("tgd_checkpoint")) return values_in_state(spec, json, task);
   if (!json.contains("state")) fail(spec, "the checkpoint has no \"state\"");

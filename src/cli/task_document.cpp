@@ -9,6 +9,7 @@
 
 #include "cli/json_slips.hpp"
 #include "core/file.hpp"
+#include "core/json_parser.hpp"
 #include "core/text.hpp"
 
 namespace tgd::cli {
@@ -191,6 +192,11 @@ TaskDocument TaskDocument::read(const std::filesystem::path& file) {
 }
 
 TaskDocument::TaskDocument(std::filesystem::path file, std::string_view text) {
+  try {
+    detail::expect_shallow(text, detail::JsonComments::allowed, file.string());
+  } catch (const ParseError& error) {
+    throw TaskError(error.what());
+  }
   Position position;
   LineRecorder recorder(file.string(), text, position);
   OrderedJson::sax_parse(TrackedText(text.data(), &position), TrackedText(text.data() + text.size(), &position), &recorder,

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/brackets.hpp"
+#include "core/json_parser.hpp"
 #include "core/text.hpp"
 
 namespace tgd::detail {
@@ -56,15 +57,11 @@ std::variant<Verdict, std::string> read_verdict(std::string_view reply) {
   std::string problem = "It holds no JSON object.";
   // A judge that thinks aloud may write drafts first: the last object that can be read counts.
   std::optional<Verdict> verdict;
-  constexpr std::size_t most_attempts = 100;  // bounds the time on a reply full of braces
-  std::size_t attempts = 0;
-  for (std::size_t begin = reply.find('{'); begin != std::string_view::npos && attempts < most_attempts; ++attempts) {
-    const auto end = end_of_brackets(reply, begin);
-    const json object =
-        end ? json::parse(reply.substr(begin, *end - begin), nullptr, false) : json(json::value_t::discarded);
+  BracketedParts parts(reply, "{");
+  while (const auto part = parts.next()) {
+    const json object = parse_or_discard<json>(*part);
     if (object.is_discarded()) {
-      problem = end ? "The JSON object is not valid." : "The JSON object is not closed.";
-      begin = reply.find('{', begin + 1);
+      problem = part->empty() ? "The JSON object is not closed." : "The JSON object is not valid.";
       continue;
     }
     auto read = verdict_in(object);
@@ -73,7 +70,7 @@ std::variant<Verdict, std::string> read_verdict(std::string_view reply) {
     } else {
       problem = std::get<std::string>(read);
     }
-    begin = reply.find('{', *end);
+    parts.skip();
   }
   if (verdict) return *std::move(verdict);
   return problem;

@@ -5,11 +5,27 @@
 #include <nlohmann/json.hpp>
 #include <tgd/error.hpp>
 
+#include "core/brackets.hpp"
+#include "core/json_parser.hpp"
+
 namespace tgd {
 
 namespace {
 
 using Value = nlohmann::json;
+
+bool is_within(const Value& value, int depth) {
+  if (!value.is_structured()) return true;
+  return depth > 0 &&
+         std::all_of(value.begin(), value.end(), [depth](const Value& inner) { return is_within(inner, depth - 1); });
+}
+
+/// What a box holds can be copied, compared and written, which all recurse.
+const Value& shallow(const Value& value) {
+  if (is_within(value, detail::deepest_nesting)) return value;
+  throw ValueError("this JSON value is nested more than " + std::to_string(detail::deepest_nesting) +
+                   " deep; keep what is that deep in a text");
+}
 
 std::shared_ptr<const Value> boxed(Value value) { return std::make_shared<const Value>(std::move(value)); }
 
@@ -25,11 +41,15 @@ Json::Json() : value_(empty_object()) {}
 Json::Json(std::initializer_list<std::pair<std::string_view, Json>> members) {
   Value object = Value::object();
   for (const auto& [key, member] : members) object[std::string(key)] = member.value();
+  shallow(object);
   value_ = boxed(std::move(object));
 }
 
-Json::Json(const Value& value) : value_(boxed(value)) {}
-Json::Json(Value&& value) : value_(boxed(std::move(value))) {}
+Json::Json(const Value& value) : value_(boxed(shallow(value))) {}
+Json::Json(Value&& value) {
+  shallow(value);
+  value_ = boxed(std::move(value));
+}
 Json::Json(std::nullptr_t) : value_(boxed(Value(nullptr))) {}
 Json::Json(std::string_view text) : value_(boxed(Value(std::string(text)))) {}
 
@@ -45,6 +65,7 @@ Json Json::array(std::initializer_list<Json> items) {
 }
 
 Json Json::parse(std::string_view text) {
+  detail::expect_shallow(text, detail::JsonComments::refused);
   try {
     return Value::parse(text);
   } catch (const Value::parse_error& error) {

@@ -7,6 +7,7 @@
 
 #include <tgd/error.hpp>
 
+#include "core/brackets.hpp"
 #include "core/text.hpp"
 
 namespace tgd::detail {
@@ -111,6 +112,10 @@ class Cursor {
 
 template <class Value>
 Value parse_json(std::string_view text, const std::string& file, std::size_t first_line) {
+  if (const auto deep = too_deep_at(text, false)) {
+    throw ParseError(fmt::format("{}:{}:{}: not valid JSON: brackets are nested more than {} deep here", file,
+                                 first_line + line_at(text, *deep) - 1, column_at(text, *deep), deepest_nesting));
+  }
   try {
     return Value::parse(text);
   } catch (const json::parse_error& error) {

@@ -65,7 +65,7 @@ FacilitySupport::FacilitySupport(Split split, const std::filesystem::path& path,
   auto content = std::make_shared<Content>();
   for (const std::size_t index : parts.at(static_cast<std::size_t>(split))) {
     const json& record = records.at(index);
-    const json answer = json::parse(record.at("answer").get_ref<const std::string&>());
+    const json answer = tgd::detail::parse_json(record.at("answer").get_ref<const std::string&>(), file.string(), 1);
     content->samples.push_back(
         {record.at("fields").at("input"), answer.at("urgency"), answer.at("sentiment"), answer.at("categories").dump()});
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/json_parser.hpp"
 #include "core/text.hpp"
 #include "lm/endpoint_error.hpp"
 #include "lm/excerpt.hpp"
@@ -48,7 +49,7 @@ void ChatStream::take_event(const SseEvent& event) {
     done_ = true;
     return;
   }
-  std::optional<Value> chunk = Value::parse(data, nullptr, false);
+  std::optional<Value> chunk = tgd::detail::parse_or_discard<Value>(data);
   const bool hides_bytes = chunk->is_discarded();
   if (hides_bytes) chunk = parse_json(hide_invalid_bytes(data));
   if (!chunk) {

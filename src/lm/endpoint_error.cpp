@@ -99,7 +99,7 @@ std::string reason_in_text(std::string_view text, int depth) {
   }
   if (is_page(text)) return visible_text(text);
   if (depth < deepest && (text.starts_with('{') || text.starts_with('['))) {
-    if (const std::optional<Value> json = parse_shallow_json(text)) {
+    if (const std::optional<Value> json = parse_json(text)) {
       if (std::string reason = reason_in(*json, depth + 1); !reason.empty()) return reason;
     }
   }
@@ -215,7 +215,7 @@ void note_signs(const Value& value, Signs& signs, int depth) {
   if (value.is_string()) {
     const std::string_view text = trim(value.get_ref<const std::string&>());
     if (!text.starts_with('{') && !text.starts_with('[')) return;
-    if (const std::optional<Value> json = parse_shallow_json(text)) note_signs(*json, signs, depth + 1);
+    if (const std::optional<Value> json = parse_json(text)) note_signs(*json, signs, depth + 1);
     return;
   }
   if (value.is_object()) {
@@ -373,7 +373,7 @@ EndpointError read_endpoint_error(int status, std::string_view body) {
   for (const std::string_view field : {"data:", "error:"}) {
     if (text.starts_with(field)) text = trim(text.substr(field.size()));
   }
-  if (const std::optional<Value> json = parse_shallow_json(text); json && !json->is_null())
+  if (const std::optional<Value> json = parse_json(text); json && !json->is_null())
     return endpoint_error_in(status, *json);
   return judged(status, reason_in_text(body, deepest), {});
 }

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/brackets.hpp"
+#include "core/json_parser.hpp"
 #include "lm/excerpt.hpp"
 
 namespace tgd::lm::detail {
@@ -96,9 +97,11 @@ std::string without_infinities(std::string_view json) {
 }  // namespace
 
 std::optional<Value> parse_json(std::string_view body) {
-  Value json = Value::parse(body, nullptr, false);
-  if (json.is_discarded()) json = Value::parse(without_lone_surrogates(valid_utf8(body)), nullptr, false);
-  if (json.is_discarded()) json = Value::parse(without_infinities(without_lone_surrogates(valid_utf8(body))), nullptr, false);
+  using tgd::detail::parse_or_discard;
+  if (tgd::detail::too_deep_at(body, false)) return std::nullopt;
+  Value json = parse_or_discard<Value>(body);
+  if (json.is_discarded()) json = parse_or_discard<Value>(without_lone_surrogates(valid_utf8(body)));
+  if (json.is_discarded()) json = parse_or_discard<Value>(without_infinities(without_lone_surrogates(valid_utf8(body))));
   if (json.is_discarded()) return std::nullopt;
   return json;
 }
@@ -114,10 +117,5 @@ bool is_within(const Value& json, int depth) {
 }  // namespace
 
 bool is_shallow(const Value& json) { return is_within(json, tgd::detail::deepest_nesting); }
-
-std::optional<Value> parse_shallow_json(std::string_view body) {
-  if (tgd::detail::nesting(body) > tgd::detail::deepest_nesting) return std::nullopt;
-  return parse_json(body);
-}
 
 }  // namespace tgd::lm::detail

@@ -1,6 +1,4 @@
 // Looking into JSON that others wrote: its shape is not known, and it may be only nearly right.
-// The parser takes any depth of nesting, but the writer recurses: what came from outside is
-// written back only from parse_shallow_json().
 #pragma once
 
 #include <cstdint>
@@ -28,8 +26,5 @@ TGD_API std::optional<nlohmann::json> parse_json(std::string_view body);
 
 /// Whether JSON may be compared, copied and written back.
 bool is_shallow(const nlohmann::json& json);
-
-/// The same for JSON that will be compared, copied or written back: nothing, too, for what is nested too deeply for that.
-TGD_API std::optional<nlohmann::json> parse_shallow_json(std::string_view body);
 
 }  // namespace tgd::lm::detail

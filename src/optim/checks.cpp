@@ -84,8 +84,9 @@ std::string conversation_text(const std::string& context) {
   for (std::size_t begin = context.find("<FEEDBACK>"); begin != std::string::npos; begin = context.find("<FEEDBACK>", at)) {
     const std::size_t end = std::min(context.find("</FEEDBACK>", begin), context.size());
     text.append(context, at, begin - at).append("\n");
-    const std::size_t expected = context.find("<EXPECTED>", begin);
-    if (expected < end) text.append(context, expected, std::min(context.find("</EXPECTED>", expected), end) - expected);
+    const std::string_view feedback = std::string_view(context).substr(begin, end - begin);
+    const std::size_t expected = std::min(feedback.find("<EXPECTED>"), feedback.size());
+    text += feedback.substr(expected, std::min(feedback.find("</EXPECTED>", expected), feedback.size()) - expected);
     at = end;
   }
   return text.append(context, at);

@@ -4,6 +4,7 @@
 #include <tgd/optim/constraint.hpp>
 #include <tgd/prompts.hpp>
 
+#include "core/json_parser.hpp"
 #include "core/pattern.hpp"
 #include "core/text.hpp"
 
@@ -68,7 +69,7 @@ Constraint Constraint::max_length(std::size_t characters) {
 
 Constraint Constraint::valid_json() {
   return {rule("valid_json", {}), [](const std::string& value) -> std::optional<std::string> {
-            if (nlohmann::json::accept(value)) return std::nullopt;
+            if (!tgd::detail::parse_or_discard<nlohmann::json>(value).is_discarded()) return std::nullopt;
             return problem("invalid_json", {});
           }};
 }

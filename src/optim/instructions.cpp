@@ -54,9 +54,14 @@ TagNames tag_names(std::string_view text) {
 }
 
 std::string with_bracketed_tags(std::string text, const TagNames& names, std::string_view own_text) {
+  std::set<std::string, std::less<>> kept;  // a tag may come many times, and is looked for in the other text once
   for (auto tag = next_tag(text, 0); tag; tag = next_tag(text, tag->end)) {
     const std::string_view found = std::string_view(text).substr(tag->begin, tag->end - tag->begin);
-    if (!names.contains(tag->name) || own_text.find(found) != std::string_view::npos) continue;
+    if (!names.contains(tag->name) || kept.contains(found)) continue;
+    if (own_text.find(found) != std::string_view::npos) {
+      kept.emplace(found);
+      continue;
+    }
     text[tag->begin] = '[';
     text[tag->end - 1] = ']';
   }
@@ -83,9 +88,11 @@ void Instructions::add_mentions(std::string_view message, std::string_view tag) 
 }
 
 std::optional<std::string_view> Instructions::leaked_tag(std::string_view value) const {
+  std::set<std::string_view> known;  // a tag may come many times, and is looked for in the texts once
   for (auto tag = next_tag(value, 0); tag; tag = next_tag(value, tag->end)) {
     if (!fixed_->tags().contains(tag->name) && !answer_tags_.contains(tag->name)) continue;
     const std::string_view found = value.substr(tag->begin, tag->end - tag->begin);
+    if (!known.insert(found).second) continue;
     const auto has = [&](const std::string& text) { return text.find(found) != std::string::npos; };
     if (std::none_of(allowed_.begin(), allowed_.end(), has)) return found;
   }

@@ -73,17 +73,19 @@ std::vector<Block> balanced_blocks(std::string_view text, std::string_view open,
   std::vector<Block> blocks;
   std::size_t depth = 0;
   std::size_t begin = 0;
-  for (std::size_t at = 0;;) {
-    const std::size_t next_open = text.find(open, at);
-    const std::size_t next_close = text.find(close, at);
-    if (next_open == std::string_view::npos && next_close == std::string_view::npos) break;
+  std::size_t next_open = text.find(open);
+  std::size_t next_close = text.find(close);
+  // Each is looked for once more only when it was passed.
+  while (next_open != next_close) {
     if (next_open < next_close) {
-      at = next_open + open.size();
-      if (depth++ == 0) begin = at;
+      const std::size_t end = next_open + open.size();
+      if (depth++ == 0) begin = end;
+      next_open = text.find(open, end);
     } else {
-      at = next_close + close.size();
+      const std::size_t end = next_close + close.size();
       if (depth == 0) return {};
-      if (--depth == 0) blocks.push_back({text.substr(begin, next_close - begin), at});
+      if (--depth == 0) blocks.push_back({text.substr(begin, next_close - begin), end});
+      next_close = text.find(close, end);
     }
   }
   return depth == 0 ? blocks : std::vector<Block>{};
@@ -95,11 +97,15 @@ std::string without_blocks(std::string_view text, std::span<const std::string> t
   for (const std::string& tag : tags) {
     const std::string open = open_tag(tag);
     const std::string close = close_tag(tag);
-    for (std::size_t begin = rest.find(open); begin != std::string::npos; begin = rest.find(open, begin)) {
+    std::string kept;
+    std::size_t at = 0;
+    for (std::size_t begin = rest.find(open); begin != std::string::npos; begin = rest.find(open, at)) {
       const std::size_t end = rest.find(close, begin);
       if (end == std::string::npos) break;
-      rest.erase(begin, end + close.size() - begin);
+      kept.append(rest, at, begin - at);
+      at = end + close.size();
     }
+    rest = kept.append(rest, at);
   }
   return rest;
 }
@@ -124,8 +130,8 @@ bool is_mention(const Block& block, std::string_view text, std::string_view open
   const bool is_word = inside.size() > 2 && inside.front() == ' ' && inside.back() == ' ' &&
                        inside.find('\n') == std::string_view::npos && words_of(inside).size() <= 1;
   const auto begin = static_cast<std::size_t>(inside.data() - text.data()) - open.size();
-  const std::size_t line = text.substr(0, begin).rfind('\n') + 1;
-  return is_word && !tgd::detail::trim(text.substr(line, begin - line)).empty();
+  const std::size_t before = text.substr(0, begin).find_last_not_of(" \t\r\f\v");
+  return is_word && before != std::string_view::npos && text[before] != '\n';
 }
 
 std::variant<std::string_view, Problem> value_between(std::string_view text, const Question& question) {

@@ -40,6 +40,7 @@ TEST_CASE("replies of any length are searched whole, without harm", "[cli]") {
   CHECK(cli::OutputParser({{Kind::regex, "Answer:(.*)"}}).parse(filler + " Answer:" + std::string(1'900, 'y')).text.size() ==
         1'900);
 
+  CHECK(cli::OutputParser({{Kind::fenced_json}}).parse(std::string(100'000, '{') + " {\"a\":1}").text == R"({"a":1})");
   std::string brackets(100'000, '[');
   CHECK(cli::OutputParser({{Kind::fenced_json}}).parse(brackets).problem.has_value());
   brackets += std::string(100'000, ']');

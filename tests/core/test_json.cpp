@@ -83,3 +83,20 @@ TEST_CASE("A JSON text that is wrong is reported with line and column", "[core][
   CHECK_THROWS_AS(Json::parse(c.text), ParseError);
   CHECK_THROWS_WITH(Json::parse(c.text), ContainsSubstring(c.place + ":"));
 }
+
+TEST_CASE("JSON that is nested too deeply is refused where it enters, at its place", "[core][json]") {
+  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  CHECK(Json::parse(nested(500)).dump() == nested(500));
+  CHECK_THROWS_AS(Json::parse(nested(501)), ParseError);
+  CHECK_THROWS_WITH(Json::parse("\n" + nested(200'000)), ContainsSubstring("line 2, column 501: brackets are nested more than 500"));
+  nlohmann::json built;
+  for (int i = 0; i < 200'000; ++i) {
+    nlohmann::json outer = nlohmann::json::array();
+    outer.push_back(std::move(built));
+    built = std::move(outer);
+  }
+  CHECK_THROWS_AS(Json(std::move(built)), tgd::ValueError);
+  Json box;
+  for (int i = 0; i < 499; ++i) box = Json{{"a", box}};
+  CHECK_THROWS_AS(Json::array({Json::array({box})}), tgd::ValueError);
+}

@@ -117,7 +117,7 @@ TEST_CASE("Deep nesting in a reply does no harm", "[lm][protocol]") {
   CHECK(std::holds_alternative<LMError>(parse(std::string(depth, '[')).result));
   CHECK(std::holds_alternative<LMError>(parse(std::string(depth, '[') + std::string(depth, ']')).result));
   const std::string deep = std::string(depth, '[') + std::string(depth, ']');
-  CHECK(std::holds_alternative<Reply>(parse(R"({"choices":[{"message":{"content":"x"}}],"extra":)" + deep + "}").result));
+  CHECK(std::holds_alternative<LMError>(parse(R"({"choices":[{"message":{"content":"x"}}],"extra":)" + deep + "}").result));
   CHECK(std::holds_alternative<LMError>(parse(R"({"choices":[)" + deep + "]}").result));
   CHECK(status_error(500, R"({"error":)" + deep + "}", "m").status() == 500);
 }

@@ -82,3 +82,28 @@ TEST_CASE("Of several values in one reply each is read from its own tags", "[opt
   CHECK(read(1, "<A_1>one</A_1><A_2>tw", "length") == "cut_off");
   CHECK(read(2, "<A_1>one</A_1><A_2>tw", "length") == "cut_off");
 }
+
+TEST_CASE("Tags that are repeated many times are read in linear time", "[optim][reply]") {
+  const std::size_t many = 200'000;
+  const auto repeated = [&](const std::string& text) {
+    std::string all;
+    for (std::size_t i = 0; i < many; ++i) all += text;
+    return all;
+  };
+  Instructions instructions(std::make_shared<FixedPart>());
+  instructions.add_tag("V");
+  const std::vector<std::string> others{"W"};
+  const auto read = [&](const std::string& content, std::string_view old_value = "old") {
+    const auto result = read_value({.content = content}, {"V", others, old_value, instructions, Prompts()});
+    const auto* value = std::get_if<std::string>(&result);
+    return value != nullptr ? *value : std::string(to_string(std::get<UnusableReply>(result).problem));
+  };
+  CHECK(read(repeated("<V>")) == "no_closing_tag");
+  CHECK(read(repeated("</V>")) == "no_opening_tag");
+  CHECK(read(repeated("<V>x</V>")) == "x");
+  CHECK(read(repeated("between <V> x </V> ") + "<V>new</V>") == "new");
+  CHECK(read(repeated("<V>") + repeated("</V>")) == "leaked_tag");
+  CHECK(read("<V>new</V>" + repeated("<W>x</W>")) == "new");
+  instructions.allow(repeated("x") + "<V>");
+  CHECK(read("<V>a</V>" + repeated("</V>")) == "leaked_tag");
+}

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "cli/run_folder.hpp"
+#include "core/json_parser.hpp"
 #include "core/json_reader.hpp"
 #include "core/utf8.hpp"
 
@@ -192,8 +193,9 @@ CallLine call_of(const LineReader& line) {
 
 /// Discarded where the text is no JSON. Bytes that are no UTF-8 are replaced, which is looked at only where it has to be.
 OrderedJson parsed(const std::string& text) {
-  OrderedJson json = OrderedJson::parse(text, nullptr, false, true);
-  return json.is_discarded() ? OrderedJson::parse(detail::valid_utf8(text), nullptr, false, true) : json;
+  OrderedJson json = detail::parse_or_discard<OrderedJson>(text, detail::JsonComments::allowed);
+  return json.is_discarded() ? detail::parse_or_discard<OrderedJson>(detail::valid_utf8(text), detail::JsonComments::allowed)
+                             : json;
 }
 
 class Reader {
