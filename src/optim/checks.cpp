@@ -16,6 +16,10 @@ namespace {
 
 using Problem = UnusableReply::Problem;
 
+// What a value may grow to where nothing else was said, in characters.
+constexpr std::size_t longest_by_default = 50'000;
+constexpr std::size_t most_growth_by_default = 20;
+
 std::size_t count_of(std::string_view text, std::string_view part) {
   std::size_t count = 0;
   for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + part.size())) ++count;
@@ -141,8 +145,13 @@ void Checks::add_placeholders(const Variable& parameter) {
 }
 
 void Checks::add_length(const ParameterState& state) {
-  if (!options_.max_length_ratio) return;
   const auto first = static_cast<double>(tgd::detail::count_characters(state.first_value));
+  if (!options_.max_length_ratio) {
+    // No rule to tell the language model: only what went astray is as long as that.
+    const auto sane = std::max(longest_by_default, static_cast<std::size_t>(first) * most_growth_by_default);
+    rules_.push_back({Problem::too_long, Constraint::max_length(sane)});
+    return;
+  }
   const auto limit = static_cast<std::size_t>(std::ceil(first * *options_.max_length_ratio));
   if (limit > 0) add(Problem::too_long, Constraint::max_length(limit));
 }

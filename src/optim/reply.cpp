@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
+#include "core/json_parser.hpp"
 #include "core/text.hpp"
 #include "core/utf8.hpp"
+#include "optim/characters.hpp"
 
 namespace tgd::optim {
 
@@ -58,8 +62,6 @@ namespace detail {
 namespace {
 
 using Problem = UnusableReply::Problem;
-
-constexpr std::string_view fence = "```";
 
 /// What stands between an opening tag and its closing one, and where the closing one ends.
 struct Block {
@@ -155,7 +157,7 @@ std::variant<std::string_view, Problem> value_between(std::string_view text, con
 }
 
 /// The text inside a code fence that is around all of it.
-std::string_view without_fence(std::string_view value) {
+std::string_view without_fence(std::string_view value, std::string_view fence) {
   if (!value.starts_with(fence) || !value.ends_with(fence) || value.size() < 2 * fence.size()) return value;
   const std::size_t newline = value.find('\n');
   const std::size_t last = value.size() - fence.size();
@@ -163,9 +165,144 @@ std::string_view without_fence(std::string_view value) {
   return tgd::detail::trim(value.substr(newline, last - newline));
 }
 
-bool is_text(std::string_view value) {
-  const auto is_control = [](char c) { return (c >= 0 && c < ' ' && c != '\n' && c != '\t' && c != '\r') || c == '\x7F'; };
-  return tgd::detail::is_utf8(value) && std::none_of(value.begin(), value.end(), is_control);
+/// The text inside quotation marks that are around all of it, and nowhere else.
+std::string_view without_quotes(std::string_view value, std::string_view old_value) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 10> marks = {
+      {{"\"", "\""},
+       {"\xE2\x80\x9C", "\xE2\x80\x9D"},  // English
+       {"\xE2\x80\x9E", "\xE2\x80\x9C"},  // German
+       {"\xE2\x80\x9E", "\xE2\x80\x9D"},  // Polish
+       {"\xC2\xAB", "\xC2\xBB"},          // French
+       {"\xC2\xBB", "\xC2\xAB"},
+       {"\xE3\x80\x8C", "\xE3\x80\x8D"},  // Japanese
+       {"\xE2\x80\x98", "\xE2\x80\x99"},
+       {"'", "'"},
+       {"`", "`"}}};
+  for (const auto& pair : marks) {
+    const std::string_view open = pair.first;
+    const std::string_view close = pair.second;
+    const auto is_around = [&](std::string_view text) {
+      return text.size() > open.size() + close.size() && text.starts_with(open) && text.ends_with(close);
+    };
+    if (!is_around(value) || is_around(tgd::detail::trim(old_value))) continue;
+    const std::string_view inside = value.substr(open.size(), value.size() - open.size() - close.size());
+    if (inside.find(open) == std::string_view::npos && inside.find(close) == std::string_view::npos)
+      return tgd::detail::trim(inside);
+  }
+  return value;
+}
+
+bool has_any(std::string_view text, std::span<const std::string_view> parts) {
+  return std::any_of(parts.begin(), parts.end(),
+                     [&](std::string_view part) { return text.find(part) != std::string_view::npos; });
+}
+
+bool begins_with_any(std::string_view text, std::span<const std::string_view> beginnings) {
+  return std::any_of(beginnings.begin(), beginnings.end(), [&](std::string_view part) { return text.starts_with(part); });
+}
+
+/// In lower case and with straight apostrophes.
+std::string plain(std::string_view text) {
+  constexpr std::string_view apostrophe = "\xE2\x80\x99";
+  std::string lower = tgd::detail::lower_case(text);
+  for (std::size_t at = lower.find(apostrophe); at != std::string::npos; at = lower.find(apostrophe, at + 1))
+    lower.replace(at, apostrophe.size(), "'");
+  return lower;
+}
+
+/// The value without a first line that only announces it.
+std::string_view without_announcement(std::string_view value, std::string_view old_value) {
+  constexpr std::array<std::string_view, 7> beginnings = {
+      "here is ", "here's ", "here it is", "improved value", "the improved value", "sure, here is ", "sure, here's "};
+  constexpr std::array<std::string_view, 6> names = {"value", "prompt", "text", "version", "instructions", "it is"};
+  const std::size_t end = value.find('\n');
+  const std::string_view line = tgd::detail::trim(value.substr(0, end));
+  if (end == std::string_view::npos || !line.ends_with(':') || words_of(line).size() > 8) return value;
+  const std::string lower = plain(line);
+  if (!begins_with_any(lower, beginnings) || !has_any(lower, names) || old_value.find(line) != std::string_view::npos)
+    return value;
+  return tgd::detail::trim(value.substr(end));
+}
+
+/// The text of a JSON object that has the value as its only member.
+std::optional<std::string> value_in_object(std::string_view value, const Question& question) {
+  if (!value.starts_with('{') || !value.ends_with('}') || tgd::detail::trim(question.old_value).starts_with('{'))
+    return std::nullopt;
+  const auto object = tgd::detail::parse_or_discard<nlohmann::json>(value);
+  if (!object.is_object() || object.size() != 1 || !object.front().is_string()) return std::nullopt;
+  const std::string key = tgd::detail::lower_case(object.begin().key());
+  if (key != tgd::detail::lower_case(question.tag) && key != "improved_value" && key != "new_value" && key != "value")
+    return std::nullopt;
+  return std::string(tgd::detail::trim(object.front().get_ref<const std::string&>()));
+}
+
+/// The value without what is plainly put around it, unless the old value has that, too.
+std::string unwrapped(std::string_view inside, const Question& question) {
+  std::string value(inside);
+  for (std::size_t size = value.size() + 1; value.size() < size;) {
+    size = value.size();
+    for (const std::string_view fence : {"```", "~~~"}) {
+      if (question.old_value.find(fence) == std::string_view::npos) value = std::string(without_fence(value, fence));
+    }
+    if (auto text = value_in_object(value, question)) value = *std::move(text);
+    value = std::string(without_announcement(value, question.old_value));
+    value = std::string(without_quotes(value, question.old_value));
+  }
+  return value;
+}
+
+/// Whether a short value only says where one would be: a blank of a form, or a remark about the value.
+bool is_filler(std::string_view value, std::string_view old_value) {
+  constexpr std::array<std::string_view, 22> form_words = {
+      "the",     "a",     "your", "my",   "whole", "full",   "complete", "new",   "improved", "updated", "final",
+      "revised", "value", "text", "here", "goes",  "insert", "put",      "write", "is",       "of",      "as"};
+  constexpr std::array<std::string_view, 6> remarks = {"let me know", "i hope this", "i hope that",
+                                                       "feel free",   "done",        "i made "};
+  const std::vector<Word> words = words_of(value);
+  if (words.empty() || words.size() > 20 || value == tgd::detail::trim(old_value)) return false;
+  const std::string lower = plain(value);
+  const auto is = [&](const Word& word, std::string_view name) {
+    return std::string_view(lower).substr(word.begin, word.end - word.begin) == name;
+  };
+  if (lower.size() == value.size()) {
+    const auto is_form_word = [&](const Word& word) {
+      return std::any_of(form_words.begin(), form_words.end(), [&](std::string_view name) { return is(word, name); });
+    };
+    const auto is_blank = [&](const Word& word) { return is(word, "value") || is(word, "text"); };
+    const auto is_improved = [&](const Word& word) { return is(word, "improved"); };
+    const bool is_bracketed = std::string_view("[(<").find(value.front()) != std::string_view::npos &&
+                              std::string_view("])>").find(value.back()) != std::string_view::npos &&
+                              std::count(value.begin(), value.end(), '<') < 2;
+    if (words.size() > 1 && std::all_of(words.begin(), words.end(), is_form_word) &&
+        std::any_of(words.begin(), words.end(), is_blank) &&
+        (is_bracketed || std::any_of(words.begin(), words.end(), is_improved)))
+      return true;
+  }
+  return value.find('\n') == std::string_view::npos && begins_with_any(lower, remarks) &&
+         (words.size() > 1 || lower == "done" || lower == "done.");
+}
+
+/// Whether the model says that it will not do what it was asked for. Texts that apologize for something else do not.
+bool is_refusal(std::string_view value, std::string_view old_value) {
+  constexpr std::array<std::string_view, 11> beginnings = {"i'm sorry", "i am sorry", "sorry, ",         "i can't",
+                                                           "i cannot",  "i can not",  "i'm unable",      "i am unable",
+                                                           "i won't",   "as an ai",   "unfortunately, i"};
+  constexpr std::array<std::string_view, 8> verdicts = {"i can't",     "i cannot", "i can not",      "unable to",
+                                                        "not able to", "i won't",  "i must decline", "can't help"};
+  if (words_of(value).size() > 60) return false;
+  const std::string lower = plain(value);
+  return begins_with_any(lower, beginnings) && has_any(lower, verdicts) &&
+         !begins_with_any(plain(tgd::detail::trim(old_value)), beginnings);
+}
+
+/// Whether a thought that was begun is still open at the end of the text.
+bool is_thinking(std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> thoughts = {
+      {{"<think>", "</think>"}, {"<thinking>", "</thinking>"}, {"<thought>", "</thought>"}}};
+  return std::any_of(thoughts.begin(), thoughts.end(), [&](const auto& tags) {
+    const std::size_t open = text.rfind(tags.first);
+    return open != std::string_view::npos && text.find(tags.second, open) == std::string_view::npos;
+  });
 }
 
 /// Whether a line says that something was left out: dots alone, or a remark in brackets or dots such as "[rest as before]".
@@ -196,8 +333,22 @@ std::optional<std::string_view> omission(std::string_view value, std::string_vie
 
 std::optional<UnusableReply> problem_of(std::string_view value, const Question& question) {
   const Prompts& prompts = question.prompts;
-  if (value.empty()) return unusable(Problem::empty_value, prompts);
-  if (!is_text(value)) return unusable(Problem::unreadable, prompts);
+  const auto because = [&](Problem problem, std::string_view reason, std::initializer_list<TemplateInput> inputs) {
+    return UnusableReply{problem, prompts.render(reason, inputs)};
+  };
+  const std::string open = open_tag(question.tag);
+  const std::string close = close_tag(question.tag);
+  if (!tgd::detail::is_utf8(value)) return unusable(Problem::unreadable, prompts);
+  if (is_invisible(value)) return unusable(Problem::empty_value, prompts);
+  if (hides_something(value, question.old_value)) return because(Problem::unreadable, "tgd_problem_hidden_characters", {});
+  if (is_filler(value, question.old_value)) {
+    const std::string shown = tgd::detail::excerpt(value, 120);
+    return because(Problem::no_value, "tgd_problem_filler", {{"open_tag", open}, {"close_tag", close}, {"text", shown}});
+  }
+  if (is_refusal(value, question.old_value)) {
+    const std::string shown = tgd::detail::excerpt(value, 120);
+    return because(Problem::no_value, "tgd_problem_refused", {{"open_tag", open}, {"close_tag", close}, {"text", shown}});
+  }
   if (const auto tag = question.instructions.leaked_tag(value)) return unusable(Problem::leaked_tag, prompts, {{"tag", *tag}});
   if (const auto echo = question.instructions.echo(value)) {
     return unusable(Problem::echo, prompts, {{"text", tgd::detail::excerpt(*echo, 120)}});
@@ -234,8 +385,12 @@ std::variant<std::string, UnusableReply> read_value(const lm::Reply& reply, cons
     return failed(is_missing && is_cut ? Problem::cut_off : *problem);
   }
   const std::string_view inside = std::get<std::string_view>(read);
-  const bool may_have_fence = question.old_value.find(fence) != std::string_view::npos;
-  std::string value(may_have_fence ? inside : without_fence(inside));
+  const auto begin = static_cast<std::size_t>(inside.data() - reply.content.data());
+  if (is_thinking(std::string_view(reply.content).substr(0, begin))) {
+    return UnusableReply{Problem::no_value,
+                         question.prompts.render("tgd_problem_in_thought", {{"open_tag", open}, {"close_tag", close}})};
+  }
+  const std::string value = unwrapped(inside, question);
   if (question.instructions.is_mention(value)) return failed(Problem::no_value);
   if (auto problem = problem_of(value, question)) return *std::move(problem);
   return value;

@@ -27,7 +27,8 @@ struct Question {
 };
 
 /// The new value between the answer tags: whole, a text, and none of it meant for somebody else.
-/// A code fence around all of it goes where the old value has none.
+/// What is plainly put around all of it, a code fence, quotation marks, an object with this one member or a line that announces
+/// it, goes where the old value has none.
 std::variant<std::string, UnusableReply> read_value(const lm::Reply& reply, const Question& question);
 
 /// With the reason as a sentence, which is the prompt tgd_problem_<name of the problem>.

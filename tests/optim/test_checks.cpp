@@ -54,6 +54,9 @@ std::optional<Problem> problem_of(const std::string& old_value, const std::strin
 }  // namespace
 
 TEST_CASE("A value may be limited to a multiple of the first value's length", "[optim][checks]") {
+  CHECK(problem_of("short", std::string(50'000, 'x')) == std::nullopt);
+  CHECK(problem_of("short", std::string(50'001, 'x')) == Problem::too_long);
+  CHECK(problem_of(std::string(4'000, 'y'), std::string(80'000, 'x')) == std::nullopt);
   const TGDOptions options{.max_length_ratio = 2.5};
   CHECK_FALSE(problem_of("\xC3\xA4\xC3\xB6", "12345", options));
   CHECK(problem_of("\xC3\xA4\xC3\xB6", "123456", options) == Problem::too_long);

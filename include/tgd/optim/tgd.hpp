@@ -93,7 +93,8 @@ struct TGDOptions {
   std::size_t rejected = 3;                ///< how many rejected proposals are remembered and shown
   std::size_t siblings = 4;   ///< how many other parameters of the optimizer are shown for orientation; none with `joint`
   std::size_t history = 100;  ///< how many entries history() keeps; undo() reaches as far back
-  /// A new value has at most this many times the characters of the parameter's first value.
+  /// A new value has at most this many times the characters of the parameter's first value. Without it the limit is 20 times, and
+  /// 50,000 characters at least.
   std::optional<double> max_length_ratio = {};
   /// A new value that has this many words in a row from a conversation behind the feedback is asked for again; 0: not checked.
   /// Words that most conversations have are no copy, nor are those of the old value, constraints, instructions, examples, inputs
@@ -138,18 +139,18 @@ struct UnusableReply {
   enum class Problem {
     cut_off,   ///< lm::ReplyEnd::cut
     filtered,  ///< lm::ReplyEnd::filtered
-    no_value,  ///< neither answer tag
+    no_value,  ///< neither answer tag, or only a form's blank, a refusal or a thought between them
     no_opening_tag,
     no_closing_tag,
     several_values,
     empty_value,
-    unreadable,  ///< no UTF-8, or control characters
+    unreadable,  ///< no UTF-8, or controls and hidden characters that the old value does not hold
     leaked_tag,  ///< the value holds a tag of the meta-prompt
     echo,        ///< the value repeats the meta-prompt
     elided,      ///< a line of the value stands for what was left out
     violated_constraint,
     lost_placeholder,
-    too_long,  ///< max_length_ratio
+    too_long,  ///< max_length_ratio, or beyond all measure
     changed_frozen,
     copied,    ///< words of a conversation
     unchanged  ///< no value differs from the old one
@@ -215,7 +216,8 @@ class TGD_API TGD : public Optimizer {
   /// work. Of a parameter's past the requests show as much as the options allow now.
   struct ParamGroup {
     std::vector<Variable> params;
-    TGDOptions& options;  ///< the defaults with the group's own in their place; until the next add_param_group() or load_state_dict()
+    TGDOptions&
+        options;  ///< the defaults with the group's own in their place; until the next add_param_group() or load_state_dict()
   };
 
   /// Throws ValueError for no parameters, none that requires grad, one given twice, and options that cannot work; TypeError for
