@@ -19,6 +19,7 @@
 #include <tgd/error.hpp>
 
 #include "core/file.hpp"
+#include "core/json_parser.hpp"
 
 namespace tgd::detail {
 
@@ -33,7 +34,8 @@ std::string this_host() {
 std::string holder_of(int descriptor) {
   std::array<char, 1024> text{};
   const ssize_t size = ::pread(descriptor, text.data(), text.size(), 0);
-  const auto json = nlohmann::json::parse(text.data(), text.data() + std::max<ssize_t>(size, 0), nullptr, false);
+  const auto json =
+      tgd::detail::parse_or_discard<nlohmann::json>({text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))});
   try {
     return fmt::format("process {} on {}, since {}", json.at("process").get<long>(), json.at("host").get<std::string>(),
                        json.at("since").get<std::string>());

@@ -124,3 +124,9 @@ TEST_CASE("a task without a name is called as its file, as far as that can be a 
   CHECK(name_of("2nd.json") == "nd");
   CHECK(name_of("123.json") == "task");
 }
+
+TEST_CASE("a task file that is nested too deeply is refused at its place", "[cli]") {
+  const std::string deep = "{ // a comment with a \"\n\"data\": " + std::string(10'000, '[') + std::string(10'000, ']') + "}";
+  CHECK_THROWS_WITH(cli::TaskDocument("task.json", deep),
+                    ContainsSubstring("task.json:2:508: brackets are nested more than 500 deep here"));
+}
