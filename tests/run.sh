@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds tgd and runs its tests.
 #
-#   tests/run.sh         everything: all tests; all of them and a few seconds of each fuzz target under
-#                        AddressSanitizer and UndefinedBehaviorSanitizer, with clang; the concurrent ones under
-#                        ThreadSanitizer
+#   tests/run.sh         everything, in three parts. plain: GCC compiles each file by itself, warnings are errors, and runs what
+#                        no sanitizer has a say in (packages, examples, outcomes). asan: all other tests and a few seconds of
+#                        each fuzz target, under AddressSanitizer and UndefinedBehaviorSanitizer, with clang. tsan: the
+#                        concurrent ones under ThreadSanitizer
 #   tests/run.sh quick   all tests but the slow ones, without a sanitizer
 #
 # Tests that need data from outside the repository look for it in $TGD_TEST_DATA and are skipped without it.
@@ -39,10 +40,11 @@ end() {
 fixed_addresses=()
 if setarch -R true 2>/dev/null; then fixed_addresses=(setarch -R); fi
 
+# run_preset <to configure> <to build> <command that tests...>
 run_preset() {
   cmake --preset "$1"
-  cmake --build --preset "$1"
-  shift
+  cmake --build --preset "$2"
+  shift 2
   "$@"
 }
 
@@ -51,20 +53,20 @@ setup tests
 end "tools and libraries are there"
 
 if [ "${1:-all}" = quick ]; then
-  begin ci
-  run_preset ci ctest --preset ci --label-exclude slow
+  begin quick
+  run_preset quick quick ctest --preset quick
   end "all tests but the slow ones"
 else
-  begin ci
-  run_preset ci ctest --preset ci
-  end "all tests"
+  begin plain
+  run_preset dev plain ctest --preset plain
+  end "each file by itself, packages, outcomes"
 
   begin asan
-  run_preset asan "${fixed_addresses[@]}" ctest --preset asan
+  run_preset asan asan "${fixed_addresses[@]}" ctest --preset asan
   end "all tests and fuzz targets, sanitized"
 
   begin tsan
-  run_preset tsan "${fixed_addresses[@]}" ctest --preset tsan
+  run_preset tsan tsan "${fixed_addresses[@]}" ctest --preset tsan
   end "concurrent tests, data races"
 fi
 

@@ -59,7 +59,9 @@ class JudgeBackward final : public autograd::Node {
 
 /// What is judged has no part in the judge's own feedback: only its messages and further inputs have.
 Inputs judge_inputs(std::span<const Variable> judged, const Inputs& inputs) {
-  Inputs all{{"prediction", judged[0].detach()}};
+  Inputs all;
+  all.reserve(inputs.size() + 2);
+  all.emplace_back("prediction", judged[0].detach());
   if (judged.size() > 1) all.emplace_back("target", judged[1].detach());
   all.insert(all.end(), inputs.begin(), inputs.end());
   return all;

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <utility>
 
@@ -31,12 +30,12 @@ class Delivery::Core {
   };
   using Queue = std::map<Key, Pending>;
   struct Next {
-    Queue::node_type pending;
-    Ending ending;
+    Queue::node_type pending;  // empty: nothing is to be done now
+    Ending ending = Ending::due;
   };
 
   void run();
-  std::optional<Next> take_next();
+  Next take_next();
   Queue::iterator find_stopped();
   void notice_stop();
 
@@ -93,10 +92,10 @@ void Delivery::Core::notice_stop() {
 void Delivery::Core::run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    if (std::optional<Next> next = take_next()) {
+    if (Next next = take_next(); next.pending) {
       lock.unlock();
-      call_back(next->pending.mapped().task, next->ending);
-      next.reset();
+      call_back(next.pending.mapped().task, next.ending);
+      next.pending = {};
       lock.lock();
     } else if (closing_) {
       return;
@@ -109,15 +108,15 @@ void Delivery::Core::run() {
   }
 }
 
-std::optional<Delivery::Core::Next> Delivery::Core::take_next() {
-  if (queue_.empty()) return std::nullopt;
+Delivery::Core::Next Delivery::Core::take_next() {
+  if (queue_.empty()) return {};
   if (closing_) return Next{queue_.extract(queue_.begin()), Ending::cancelled};
   if (stop_seen_) {
     if (const auto stopped = find_stopped(); stopped != queue_.end()) return Next{queue_.extract(stopped), Ending::cancelled};
     stop_seen_ = false;
   }
   if (queue_.begin()->first.first <= Clock::now()) return Next{queue_.extract(queue_.begin()), Ending::due};
-  return std::nullopt;
+  return {};
 }
 
 Delivery::Core::Queue::iterator Delivery::Core::find_stopped() {

@@ -108,7 +108,7 @@ TEST_CASE("Under anomaly mode errors of a pass name the place of the call") {
   CHECK_THAT(message(), ContainsSubstring("called at test_anomaly.cpp:") && ContainsSubstring("oops"));
 }
 
-TEST_CASE("Anomaly mode nests and ends with its guard") {
+TEST_CASE("Anomaly mode nests and ends with its guard", "[concurrent]") {
   int outer = 0;
   int inner = 0;
   const auto pass = [] {

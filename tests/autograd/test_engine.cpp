@@ -66,7 +66,7 @@ std::string message_of(Action action) {
 
 }  // namespace
 
-TEST_CASE("A pass needs a gradient, except from an evaluator's output", "[autograd][engine]") {
+TEST_CASE("A pass needs a gradient, except from an evaluator's output", "[autograd][engine][concurrent]") {
   const Variable leaf = parameter("leaf");
   CHECK_THROWS_AS((leaf + "x").backward(), GraphError);
   CHECK_THROWS_WITH((leaf + "x").backward(), ContainsSubstring("\"leaf\"") && ContainsSubstring("gradient"));

@@ -35,9 +35,7 @@ TEST_CASE("sum adds numbers, itemizes texts and works by position on lists") {
     const Variable total = sum({Variable(std::vector<int>{1, 2}), Variable(10)});
     CHECK(total.data() == Data(std::vector<int>{11, 12}));
   }
-  SECTION("roles are joined") {
-    CHECK(sum({Variable(1, "a"), Variable(2, "b"), Variable(3, "c")}).role() == "a and b and c");
-  }
+  SECTION("roles are joined") { CHECK(sum({Variable(1, "a"), Variable(2, "b"), Variable(3, "c")}).role() == "a and b and c"); }
   SECTION("misuse") {
     CHECK_THROWS_AS(sum({}), ValueError);
     CHECK_THROWS_AS(sum({Variable("a"), Variable(1)}), TypeError);
@@ -132,8 +130,7 @@ TEST_CASE("to casts item by item") {
 
 TEST_CASE("A pair of functions becomes a node of the graph") {
   const autograd::ItemFunction join{
-      "Join",
-      [](std::span<const Data> inputs) -> Data { return inputs[0].text() + "/" + inputs[1].text(); },
+      "Join", [](std::span<const Data> inputs) -> Data { return inputs[0].text() + "/" + inputs[1].text(); },
       [](std::span<const Data> inputs, const Data& output, const std::string& feedback) {
         return std::vector<std::string>{output.text() + ": " + feedback, inputs[1].text() + "! " + feedback};
       }};
@@ -150,7 +147,9 @@ TEST_CASE("A pair of functions becomes a node of the graph") {
 
   SECTION("a backward half of the wrong size is named") {
     autograd::ItemFunction broken = join;
-    broken.backward = [](std::span<const Data>, const Data&, const std::string&) { return std::vector<std::string>{"only one"}; };
+    broken.backward = [](std::span<const Data>, const Data&, const std::string&) {
+      return std::vector<std::string>{"only one"};
+    };
     const Variable result = autograd::apply(broken, {shared, batch});
     CHECK_THROWS_WITH(result.backward("x"), ContainsSubstring("JoinBackward") && ContainsSubstring("1 texts for its 2 inputs"));
     CHECK(shared.grad().size() == 1);
@@ -253,7 +252,7 @@ TEST_CASE("User functions run off the caller's thread, several items at once") {
   CHECK(met);
 }
 
-TEST_CASE("The graph can be drawn") {
+TEST_CASE("The graph can be drawn", "[concurrent]") {
   const Variable a("say \"hi\"", "greeting", true);
   const Variable b("x < y", "a <rule>", true);
   const Variable joined = a + b;
@@ -270,5 +269,6 @@ TEST_CASE("The graph can be drawn") {
   const std::string mermaid = autograd::to_mermaid(joined);
   CHECK_THAT(mermaid, StartsWith("graph LR\n  n0(\"AddBackward<br>greeting and a #lt;rule#gt;<br>"));
   CHECK_THAT(mermaid, ContainsSubstring("  n1 --> n0\n  n2 --> n0\n"));
-  CHECK(autograd::to_dot(Variable("alone", "leaf")) == "digraph tgd {\n  rankdir=LR;\n  n0 [label=\"leaf\\nalone\", shape=box];\n}\n");
+  CHECK(autograd::to_dot(Variable("alone", "leaf")) ==
+        "digraph tgd {\n  rankdir=LR;\n  n0 [label=\"leaf\\nalone\", shape=box];\n}\n");
 }

@@ -36,7 +36,7 @@ TEST_CASE("Grad mode is restored by an exception", "[autograd][grad_mode]") {
   CHECK(is_grad_enabled());
 }
 
-TEST_CASE("Grad mode belongs to a thread", "[autograd][grad_mode]") {
+TEST_CASE("Grad mode belongs to a thread", "[autograd][grad_mode][concurrent]") {
   const NoGradGuard no_grad;
   bool other_thread = false;
   bool guarded_there = true;

@@ -39,7 +39,7 @@ TEST_CASE("A result requires grad when an input does", "[autograd][graph]") {
   CHECK((Variable("x") + "y").grad_fn() == nullptr);
 }
 
-TEST_CASE("A node is named after its operation and knows its inputs' producers", "[autograd][graph]") {
+TEST_CASE("A node is named after its operation and knows its inputs' producers", "[autograd][graph][concurrent]") {
   const Variable leaf = parameter("leaf");
   const Variable constant("c");
   const Variable sum = leaf + constant;

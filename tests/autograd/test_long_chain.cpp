@@ -55,7 +55,7 @@ Variable chain(const Variable& first, const Variable& step, int links = length) 
 
 }  // namespace
 
-TEST_CASE("A chain of a million nodes is built, run backward and destroyed", "[autograd][long]") {
+TEST_CASE("A chain of a million nodes is built, run backward and destroyed", "[autograd][long][concurrent]") {
   const Variable first(0, "first", true);
   std::int64_t total = 0;
   std::size_t role_length = 0;

@@ -31,7 +31,7 @@ void on_threads(const std::function<void(int)>& action) {
 
 }  // namespace
 
-TEST_CASE("Graphs on several threads share leaves, results, models and the backward model", "[autograd][threads]") {
+TEST_CASE("Graphs on several threads share leaves, results, models and the backward model", "[autograd][threads][concurrent]") {
   const auto stub = Stub::answering([](const tgd::lm::Request& request) { return request.messages[0].content; });
   stub->shuffled(1, std::chrono::microseconds(200));
   tgd::set_backward_model(stub);

@@ -24,7 +24,7 @@ Variable reply_to(const Variable& prompt) { return tgd::chat_completion(Stub::sc
 
 }  // namespace
 
-TEST_CASE("A pass asks the model of its options, else the one that was set", "[cognitive][backward_model]") {
+TEST_CASE("A pass asks the model of its options, else the one that was set", "[cognitive][backward_model][concurrent]") {
   const auto set = Stub::scripted({"from the one that was set"});
   const auto own = Stub::scripted({"from the pass's own"});
   const BackwardModel guard(set, {{"temperature", 0}, {"top_p", 1}});

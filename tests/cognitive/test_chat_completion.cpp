@@ -71,7 +71,8 @@ const Variable prompt_of_test() { return {"Be brief.", "system prompt", true}; }
 
 }  // namespace
 
-TEST_CASE("Messages are sent with their Variables joined by newlines and their placeholders filled", "[cognitive][chat]") {
+TEST_CASE("Messages are sent with their Variables joined by newlines and their placeholders filled",
+          "[cognitive][chat][concurrent]") {
   const auto stub = echoing();
   const Variable prompt = prompt_of_test();
   const Variable reply = chat_completion(
@@ -500,12 +501,19 @@ TEST_CASE("A parameter remembers the placeholders it is used with", "[cognitive]
 
 TEST_CASE("Bytes that are no UTF-8 stay in memory, are made valid in the request, and are reported", "[cognitive][chat]") {
   const auto stub = Stub::answering([](const Request&) { return "fine"; });
-  const Variable mails(Texts{"good", "b\xff" "d"}, "mails");
+  const Variable mails(Texts{"good",
+                             "b\xff"
+                             "d"},
+                       "mails");
   std::vector<Notice> notices;
   const ChatOptions options{.on_notice = [&](const Notice& notice) { notices.push_back(notice); }};
   chat_completion(stub, {{"user", {"{x}"}}}, {{"x", mails}}, options).wait();
-  CHECK(mails.texts()[1] == "b\xff" "d");
-  CHECK(stub->requests()[1].messages[0].content == "b\xEF\xBF\xBD" "d");
+  CHECK(mails.texts()[1] ==
+        "b\xff"
+        "d");
+  CHECK(stub->requests()[1].messages[0].content ==
+        "b\xEF\xBF\xBD"
+        "d");
   REQUIRE(notices.size() == 1);
   CHECK(notices[0].kind == Notice::Kind::repaired_text);
   CHECK(notices[0].item == 1);

@@ -24,8 +24,9 @@ TEST_CASE("A black box asks a language model how its inputs should change") {
   const auto critic = lm::Stub::answering([](const lm::Request& request) { return "about " + request.info.parameter; });
   const Variable query("shoes", "search query", true);
   const Variable limits(Data(std::vector<int>{1, 2}), "number of hits", true);
-  const Variable hits = black_box([](std::span<const Data> inputs) -> Data { return inputs[0].text() + "x" + inputs[1].item_text(); },
-                                  "looks the query up in a catalogue", {query, limits}, {.name = "Search", .role = "hits"});
+  const Variable hits =
+      black_box([](std::span<const Data> inputs) -> Data { return inputs[0].text() + "x" + inputs[1].item_text(); },
+                "looks the query up in a catalogue", {query, limits}, {.name = "Search", .role = "hits"});
   CHECK(hits.texts() == std::vector<std::string>{"shoesx1", "shoesx2"});
   CHECK(hits.grad_fn()->name() == "SearchBackward");
 
@@ -87,18 +88,18 @@ TEST_CASE("No request for feedback exceeds the budget") {
   }
 }
 
-TEST_CASE("Many critiques can be condensed by a tree of calls") {
+TEST_CASE("Many critiques can be condensed by a tree of calls", "[concurrent]") {
   const auto student = lm::Stub::answering([](const lm::Request&) { return "reply"; });
-  const auto critic = lm::Stub::answering([](const lm::Request& request) -> std::string {
-    return request.info.purpose == "summarize" ? "summary" : "critique";
-  });
+  const auto critic = lm::Stub::answering(
+      [](const lm::Request& request) -> std::string { return request.info.purpose == "summarize" ? "summary" : "critique"; });
   critic->shuffled(3);
   const Variable prompt("Be brief.", "prompt", true);
   ChatOptions options;
   options.samples_per_request = 1;
   options.summarize = true;
   const std::size_t items = GENERATE(1U, 2U, 8U, 9U, 70U);
-  const Variable replies = chat_completion(student, {{"system", {prompt}}, {"user", {"{mail}"}}}, {{"mail", repeated("m", items)}}, options);
+  const Variable replies =
+      chat_completion(student, {{"system", {prompt}}, {"user", {"{mail}"}}}, {{"mail", repeated("m", items)}}, options);
   replies.backward("wrong", {.model = critic});
   REQUIRE(prompt.grad().size() == 1);
   CHECK(prompt.grad()[0].text() == (items == 1 ? "critique" : "summary"));

@@ -82,7 +82,7 @@ TEST_CASE("exact_match compares with whatever the target is", "[cognitive][evalu
   CHECK_THROWS_WITH(score(Texts{"a", "b"}, std::vector<Variable>{"a"}), ContainsSubstring("1 items") && ContainsSubstring("2"));
 }
 
-TEST_CASE("The score of a batch is its reduction, or the list", "[cognitive][evaluator]") {
+TEST_CASE("The score of a batch is its reduction, or the list", "[cognitive][evaluator][concurrent]") {
   const Variable labels = prediction(Texts{"a", "b", "c", "d"});
   const Texts targets{"a", "x", "c", "d"};
   const auto evaluate = [&](Reduction reduction) { return exact_match_evaluator(labels, targets, {.reduction = reduction}); };

@@ -30,7 +30,7 @@ std::shared_ptr<Stub> one_critique() {
 
 }  // namespace
 
-TEST_CASE("Requests for critiques are as they are written down", "[cognitive][golden]") {
+TEST_CASE("Requests for critiques are as they are written down", "[cognitive][golden][concurrent]") {
   const Variable prompt("Classify the ticket.\nReply like {\"label\": \"...\"}.", "system prompt", true);
   const auto asked = one_critique();
   SECTION("of a scalar call") {

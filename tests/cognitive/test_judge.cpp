@@ -21,7 +21,7 @@ const Messages judge_messages{{"system", {"You judge."}}, {"user", {"{prediction
 
 }  // namespace
 
-TEST_CASE("A verdict is read from what judges write") {
+TEST_CASE("A verdict is read from what judges write", "[concurrent]") {
   std::ifstream file(TGD_TEST_SOURCE_DIR "/cognitive/verdicts.json");
   const nlohmann::json cases = nlohmann::json::parse(file);
   REQUIRE(cases.size() >= 30);

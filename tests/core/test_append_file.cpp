@@ -77,7 +77,7 @@ TEST_CASE("A file that was replaced is found again", "[core][append_file]") {
   CHECK(read_file(file.path()) == "#new\n#2\n");
 }
 
-TEST_CASE("Records of several writers never mix", "[core][append_file]") {
+TEST_CASE("Records of several writers never mix", "[core][append_file][concurrent]") {
   const tgd::test::TemporaryFolder folder;
   const auto path = folder.path() / "file";
   std::vector<std::thread> threads;

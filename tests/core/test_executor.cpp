@@ -17,7 +17,7 @@ using tgd::Data;
 using tgd::detail::Executor;
 using tgd::detail::Storage;
 
-TEST_CASE("An executor runs every task on a thread of its own", "[core][executor]") {
+TEST_CASE("An executor runs every task on a thread of its own", "[core][executor][concurrent]") {
   Executor executor(3);
   constexpr int count = 200;
   std::mutex mutex;

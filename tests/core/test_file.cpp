@@ -56,7 +56,7 @@ TEST_CASE("files that cannot be read or written are named with the reason", "[co
   CHECK(detail::read_file(folder.path() / "a.txt") == "old");
 }
 
-TEST_CASE("a file that many write at the same time is whole, and a failure leaves no temporary one", "[core]") {
+TEST_CASE("a file that many write at the same time is whole, and a failure leaves no temporary one", "[core][concurrent]") {
   const test::TemporaryFolder folder;
   const std::filesystem::path file = folder.path() / "a.txt";
   std::vector<std::thread> writers;

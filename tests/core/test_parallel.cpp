@@ -29,7 +29,7 @@ TEST_CASE("A parallel loop within another comes to its end") {
   CHECK(visits == 1000);
 }
 
-TEST_CASE("An exception in a parallel loop comes to the caller when all parts are done") {
+TEST_CASE("An exception in a parallel loop comes to the caller when all parts are done", "[concurrent]") {
   std::atomic<int> visits = 0;
   const auto fails = [&](std::size_t begin, std::size_t end) {
     visits += static_cast<int>(end - begin);

@@ -127,7 +127,7 @@ TEST_CASE("What is called for an item finds it there", "[core][storage]") {
   CHECK(seen == Data("x"));
 }
 
-TEST_CASE("Items arrive from several threads while others wait", "[core][storage]") {
+TEST_CASE("Items arrive from several threads while others wait", "[core][storage][concurrent]") {
   constexpr std::size_t count = 64;
   const auto seed = GENERATE(range(0U, 5U));
   const auto storage = Storage::pending_batch(count);

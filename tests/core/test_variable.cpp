@@ -87,7 +87,7 @@ TEST_CASE("Whether a Variable is a leaf", "[core][variable]") {
   }
 }
 
-TEST_CASE("Setting the data of a result keeps its history", "[core][variable]") {
+TEST_CASE("Setting the data of a result keeps its history", "[core][variable][concurrent]") {
   const Variable leaf("x", "leaf", true);
   Variable result = leaf + "y";
   const auto node = result.grad_fn();

@@ -51,7 +51,7 @@ struct Root {
 
 }  // namespace
 
-TEST_CASE("A published file is downloaded once, checked and found again", "[download]") {
+TEST_CASE("A published file is downloaded once, checked and found again", "[download][concurrent]") {
   const HttpServer server([](const HttpRequest&) { return HttpResponse{.body = content}; });
   const Root root;
   CHECK((root.fetch(server.url() + "/file") == content));

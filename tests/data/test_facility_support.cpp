@@ -67,7 +67,7 @@ TEST_CASE("FacilitySupport has the split that published results compare on", "[f
   CHECK_THROWS_AS(train[66], tgd::ValueError);
 }
 
-TEST_CASE("FacilitySupport is downloaded where it is not there", "[facility_support]") {
+TEST_CASE("FacilitySupport is downloaded where it is not there", "[facility_support][concurrent]") {
   const auto source = test_data();
   if (!source) return;
   const std::string content = tgd::detail::read_file(*source / "facility_support" / "dataset.json");

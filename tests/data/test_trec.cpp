@@ -47,7 +47,7 @@ TEST_CASE("TREC names file and line of what it cannot read", "[trec]") {
   check("LOCATION:city What ?", "no class \"LOCATION\"; there are ABBR, DESC");
 }
 
-TEST_CASE("TREC downloads the published file and no other", "[trec]") {
+TEST_CASE("TREC downloads the published file and no other", "[trec][concurrent]") {
   const tgd::test::TemporaryFolder folder;
   CHECK_THROWS_WITH(TREC(Split::train, folder.path()),
                     ContainsSubstring("QA/QC/train_5500.label") && ContainsSubstring(".download"));

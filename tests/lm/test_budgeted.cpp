@@ -54,7 +54,7 @@ std::string refusal(tgd::lm::ChatModel& model, const Request& request) {
 
 }  // namespace
 
-TEST_CASE("Calls are sent while the budget lasts, and refused before they are sent then", "[lm][budgeted]") {
+TEST_CASE("Calls are sent while the budget lasts, and refused before they are sent then", "[lm][budgeted][concurrent]") {
   const auto endpoint = stub();
   Budgeted model(endpoint, budget({.calls = 2}));
   model.chat(priced_call());

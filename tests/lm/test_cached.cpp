@@ -67,7 +67,7 @@ void run_sql(const std::filesystem::path& file, const char* sql) {
 
 }  // namespace
 
-TEST_CASE("The same request is sent once", "[lm][cached]") {
+TEST_CASE("The same request is sent once", "[lm][cached][concurrent]") {
   Scene scene;
   const Reply first = scene.model.chat(asking("blue"));
   const Reply again = scene.model.chat(asking("blue"));

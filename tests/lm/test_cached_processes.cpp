@@ -92,7 +92,7 @@ void become_nobody() {
 
 // ---- What the children do --------------------------------------------------------------------------------------------
 
-TEST_CASE("child: asks 150 times", "[.cache-fill]") {
+TEST_CASE("child: asks 150 times", "[.cache-fill][concurrent]") {
   const int begin = std::stoi(variable("TGD_TEST_BEGIN"));
   Cached(long_winded(), std::make_shared<Cache>(options_of_child())).chat_all(asking(begin, begin + 150));
 }

@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 // ---- Headers and query -----------------------------------------------------------------------------------------------
 
-TEST_CASE("Headers of a call go before those of the model, in whatever case", "[lm][call_options]") {
+TEST_CASE("Headers of a call go before those of the model, in whatever case", "[lm][call_options][concurrent]") {
   HttpServer server(replies({says("x")}));
   OpenAIOptions options = options_for(server.url());
   options.headers = {{"X-Title", "all"}, {"X-Kept", "kept"}};

@@ -83,7 +83,7 @@ TEST_CASE("A name without a price is priced by the name in the reply", "[lm][cos
   CHECK(meter.report().unknown_models().empty());
 }
 
-TEST_CASE("Sums from many threads are exact", "[lm][cost]") {
+TEST_CASE("Sums from many threads are exact", "[lm][cost][concurrent]") {
   CostMeter meter;
   std::vector<std::thread> threads;
   threads.reserve(4);

@@ -32,7 +32,8 @@ Request asking(const std::string& text) { return {.messages = {{"user", text}}, 
 
 }  // namespace
 
-TEST_CASE("In the usual order a hit is given even when the budget is used up, and the ledger sees all", "[lm][decorators]") {
+TEST_CASE("In the usual order a hit is given even when the budget is used up, and the ledger sees all",
+          "[lm][decorators][concurrent]") {
   Stack stack;
   ChatModelPtr model = std::make_shared<Budgeted>(stack.endpoint, stack.budget);
   model = std::make_shared<Cached>(model, stack.cache);

@@ -125,7 +125,7 @@ TEST_CASE("A task may destroy its delivery, and the rest is cancelled", "[lm][de
   CHECK(last.get_future().get() == Ending::cancelled);
 }
 
-TEST_CASE("Every task ends exactly once, whoever posts, stops and closes at the same time", "[lm][delivery]") {
+TEST_CASE("Every task ends exactly once, whoever posts, stops and closes at the same time", "[lm][delivery][concurrent]") {
   constexpr int count = 400;
   std::vector<std::atomic<int>> endings(count);
   {

@@ -38,7 +38,7 @@ TEST_CASE("An endpoint is displayed without what may be secret", "[lm][endpoint]
   CHECK(endpoint.display == "https://host/v1/chat/completions");
 }
 
-TEST_CASE("Models are made by the provider before the first slash", "[lm][make_model]") {
+TEST_CASE("Models are made by the provider before the first slash", "[lm][make_model][concurrent]") {
   const auto model = make_model("openai/org/gpt-x", {{"temperature", 0}});
   CHECK(model->provider() == "openai");
   CHECK(model->class_type() == "OpenAI");

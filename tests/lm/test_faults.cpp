@@ -39,7 +39,7 @@ std::string body_with_usage(const std::string& content) {
 
 // ---- The way there ---------------------------------------------------------------------------------------------------
 
-TEST_CASE("A name that nobody has is an error that may pass", "[lm][faults]") {
+TEST_CASE("A name that nobody has is an error that may pass", "[lm][faults][concurrent]") {
   OpenAIOptions options = options_for("http://nobody.invalid/v1");
   options.max_retries = 0;
   options.connect_timeout = 1s;

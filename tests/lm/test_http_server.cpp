@@ -48,7 +48,7 @@ class Client {
 
 }  // namespace
 
-TEST_CASE("The test server answers, records and keeps connections alive", "[support]") {
+TEST_CASE("The test server answers, records and keeps connections alive", "[support][concurrent]") {
   HttpServer server([](const HttpRequest& request) { return HttpResponse{.status = 201, .body = "<" + request.body + ">"}; });
   Client client;
   CHECK(client.post(server.url() + "/a?b=c", "one").body == "<one>");

@@ -141,7 +141,7 @@ std::size_t distinct_connections(const std::vector<std::string>& seen) {
 
 }  // namespace
 
-TEST_CASE("nginx: completions, plain, compressed, chunked and as text/plain events", "[lm][nginx]") {
+TEST_CASE("nginx: completions, plain, compressed, chunked and as text/plain events", "[lm][nginx][concurrent]") {
   ChatServer backend(echo());
   const auto nginx = start_nginx(backend.http().port());
   if (!nginx) return;

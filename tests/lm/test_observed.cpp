@@ -77,7 +77,7 @@ struct Scene {
 
 }  // namespace
 
-TEST_CASE("Each call is a line of the ledger, under the names that OpenTelemetry gives", "[lm][observed]") {
+TEST_CASE("Each call is a line of the ledger, under the names that OpenTelemetry gives", "[lm][observed][concurrent]") {
   const Scene scene;
   scene.model->chat(detailed_call("blue"));
   const auto lines = scene.lines();

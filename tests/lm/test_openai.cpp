@@ -47,7 +47,7 @@ using Kind = LMError::Kind;
 
 // ---- What goes over the wire -----------------------------------------------------------------------------------------
 
-TEST_CASE("A request is posted as the protocol wants it", "[lm][openai]") {
+TEST_CASE("A request is posted as the protocol wants it", "[lm][openai][concurrent]") {
   HttpServer server(replies({says("hello")}));
   OpenAIOptions options = options_for(server.url() + "/prefix/v1/");
   options.organization = "org";

@@ -77,7 +77,7 @@ std::string script_error(tgd::lm::ChatModel& model, const Request& request) {
 
 }  // namespace
 
-TEST_CASE("What was recorded is replayed without a model", "[lm][recorded]") {
+TEST_CASE("What was recorded is replayed without a model", "[lm][recorded][concurrent]") {
   const Folder folder;
   const auto recorded = folder.record({"blue", "red"});
   Recorded replay(folder.open(CassetteMode::replay));

@@ -70,7 +70,7 @@ TEST_CASE("Everything that can change the answer changes the key", "[lm][request
   CHECK(is_new({}));
 }
 
-TEST_CASE("Models are told apart by what determines their answers", "[lm][request_key]") {
+TEST_CASE("Models are told apart by what determines their answers", "[lm][request_key][concurrent]") {
   std::set<std::string> seen;
   const auto is_new = [&seen](const std::string& key) { return seen.insert(key).second; };
   CHECK(is_new(key_of({.model = "a"})));

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "lm/simulated_loop.hpp"
+#include "support/simulated_loop.hpp"
 
 using namespace tgd;
 using namespace std::chrono_literals;
@@ -41,7 +41,7 @@ std::string classified(const std::string& prompt, const std::string& message) { 
 
 // ---- Mistakes --------------------------------------------------------------------------------------------------------
 
-TEST_CASE("Simulated is sometimes wordy, but never when the prompt asks for the label only", "[lm][simulated]") {
+TEST_CASE("Simulated is sometimes wordy, but never when the prompt asks for the label only", "[lm][simulated][concurrent]") {
   int wordy = 0;
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     const std::string free = reply(task_request(animals, "a bark"), seed);

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
-#include "lm/simulated_loop.hpp"
+#include "support/simulated_loop.hpp"
 
 using namespace tgd;
 using test::LoopOptions;

@@ -16,7 +16,7 @@ std::string reply(const lm::Simulated& model, const std::string& prompt, const s
 
 }  // namespace
 
-TEST_CASE("Simulated follows the rules of a prompt in many wordings", "[lm][simulated]") {
+TEST_CASE("Simulated follows the rules of a prompt in many wordings", "[lm][simulated][concurrent]") {
   const nlohmann::json table = test::table("lm/simulated_prompts.json");
   REQUIRE(table.size() >= 40);
   for (const nlohmann::json& entry : table) {

@@ -62,7 +62,7 @@ Streamed stream(OpenAI& client, Request request) {
 
 }  // namespace
 
-TEST_CASE("A streamed reply comes in pieces and as a whole, with usage and alternatives", "[lm][streaming]") {
+TEST_CASE("A streamed reply comes in pieces and as a whole, with usage and alternatives", "[lm][streaming][concurrent]") {
   const Reply whole{.content = "one two three",
                     .finish_reason = "length",
                     .usage = {.reported = 1, .prompt_tokens = 10, .completion_tokens = 5},

@@ -36,7 +36,7 @@ LMError error_of(Stub& stub, const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("A stub answers by the first rule that matches", "[lm][stub]") {
+TEST_CASE("A stub answers by the first rule that matches", "[lm][stub][concurrent]") {
   Stub stub;
   stub.when("invoice", "billing")
       .when("crash", "technical")

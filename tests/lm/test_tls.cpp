@@ -116,7 +116,7 @@ TEST_CASE("A certificate has to be for the server's name and from a known author
   }
 }
 
-TEST_CASE("A server that does not speak TLS is an error, not an endless wait", "[lm][tls]") {
+TEST_CASE("A server that does not speak TLS is an error, not an endless wait", "[lm][tls][concurrent]") {
   HttpServer plain(replies({says("x")}));
   OpenAIOptions options = options_for("https://127.0.0.1:" + std::to_string(plain.port()));
   options.max_retries = 0;

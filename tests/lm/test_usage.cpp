@@ -55,7 +55,7 @@ TEST_CASE("Usage stays at the ends of its range", "[lm][usage]") {
   CHECK(Usage::from_json(Json{{"prompt_tokens", std::numeric_limits<std::uint64_t>::max()}}).prompt_tokens == most);
 }
 
-TEST_CASE("A usage meter can be fed from many threads", "[lm][usage]") {
+TEST_CASE("A usage meter can be fed from many threads", "[lm][usage][concurrent]") {
   UsageMeter meter;
   std::vector<std::thread> threads;
   threads.reserve(4);

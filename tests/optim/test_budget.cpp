@@ -88,7 +88,7 @@ TEST_CASE("A request for a new value stays within its budget, and says what it l
   }
 }
 
-TEST_CASE("A request that cannot be written fails the step before anything is asked") {
+TEST_CASE("A request that cannot be written fails the step before anything is asked", "[concurrent]") {
   const auto teacher = lm::Stub::answering([](const lm::Request&) { return "<IMPROVED_VALUE>new</IMPROVED_VALUE>"; });
   std::vector<Variable> prompts;
   for (const char* role : {"first", "second", "third"}) {

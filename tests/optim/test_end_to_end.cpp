@@ -79,7 +79,8 @@ Record run(const std::optional<std::uint64_t>& seed) {
 
 }  // namespace
 
-TEST_CASE("The whole loop gives the same requests, gradients and prompts whatever the timing", "[optim][end_to_end]") {
+TEST_CASE("The whole loop gives the same requests, gradients and prompts whatever the timing",
+          "[optim][end_to_end][concurrent]") {
   const Record reference = run(std::nullopt);
   REQUIRE(reference.gradients.size() == 4);
   REQUIRE(reference.gradients[0].size() == 2);  // used as a template and as a part of a sum

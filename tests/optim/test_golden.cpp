@@ -155,7 +155,7 @@ TEST_CASE("What is left out of a request is said", "[optim][golden]") {
   check_golden("optim/golden/trimmed.txt", text);
 }
 
-TEST_CASE("Unusable replies are answered as it is written down", "[optim][golden]") {
+TEST_CASE("Unusable replies are answered as it is written down", "[optim][golden][concurrent]") {
   const auto requests = [](bool joint, std::vector<std::string> replies) {
     const auto clumsy = Stub::scripted(std::move(replies));
     Variable prompt("Label {ticket}. <FROZEN>Be kind.</FROZEN>", "user prompt", true);

@@ -105,7 +105,7 @@ void check_structure(const json& c, const Request& request, const std::string& o
 
 }  // namespace
 
-TEST_CASE("No reply, feedback or training data ruins a parameter", "[optim][hostile]") {
+TEST_CASE("No reply, feedback or training data ruins a parameter", "[optim][hostile][concurrent]") {
   const json table = tgd::test::table("optim/hostile.json");
   REQUIRE(table.size() >= 150);
   for (const json& c : table) {

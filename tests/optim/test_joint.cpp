@@ -39,7 +39,7 @@ Variable parameter(const std::string& role, const std::string& feedback) {
 
 }  // namespace
 
-TEST_CASE("A joint group costs one request and changes together", "[optim][joint]") {
+TEST_CASE("A joint group costs one request and changes together", "[optim][joint][concurrent]") {
   const auto model = Stub::scripted({block(1, "new a") + "and\n" + block(2, "new c")});
   const Variable a = parameter("a", "no");
   const Variable silent = parameter("b", "");

@@ -116,7 +116,7 @@ TEST_CASE("One parameter's part of a step can be rejected", "[optim][proposals]"
   CHECK(without_usage(optimizer)["steps"] == 0);
 }
 
-TEST_CASE("What cannot be rejected is refused, and nothing changes", "[optim][proposals]") {
+TEST_CASE("What cannot be rejected is refused, and nothing changes", "[optim][proposals][concurrent]") {
   Variable a = parameter("a");
   const Variable b = parameter("b");
   TGD optimizer({a, b}, {.model = improving(), .momentum = 1});

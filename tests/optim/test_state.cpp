@@ -47,7 +47,7 @@ TGDOptions options(const tgd::lm::ChatModelPtr& model) {
 
 }  // namespace
 
-TEST_CASE("The text of a large state is that of its tree", "[optim][state]") {
+TEST_CASE("The text of a large state is that of its tree", "[optim][state][concurrent]") {
   std::vector<Variable> parameters;
   for (int i = 0; i < 230; ++i) {
     parameters.push_back(parameter("p" + std::to_string(i)));

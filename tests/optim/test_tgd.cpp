@@ -94,7 +94,7 @@ TEST_CASE("An optimizer needs parameters, each once, and a model", "[optim][tgd]
   }
 }
 
-TEST_CASE("Groups have options of their own over the defaults, and can be added", "[optim][tgd]") {
+TEST_CASE("Groups have options of their own over the defaults, and can be added", "[optim][tgd][concurrent]") {
   const auto first_model = improving();
   const auto second_model = improving();
   const Variable a = parameter("a", {"no"});
@@ -120,7 +120,8 @@ TEST_CASE("An option that a group leaves out is the default's", "[optim][tgd]") 
   const Variable c = parameter("c");
   TGD optimizer({a}, {.model = model, .constraints = {"Be brief."}, .momentum = 2, .boldness = Boldness::bold, .rejected = 1});
   optimizer.add_param_group({{b}, {.momentum = 0}});
-  optimizer.add_param_group({{c}, {.constraints = std::vector<Constraint>{}, .boldness = std::optional<Boldness>(), .siblings = 0}});
+  optimizer.add_param_group(
+      {{c}, {.constraints = std::vector<Constraint>{}, .boldness = std::optional<Boldness>(), .siblings = 0}});
 
   CHECK(optimizer.options(b).momentum == 0);
   CHECK(optimizer.options(b).constraints.size() == 1);
@@ -195,7 +196,8 @@ TEST_CASE("An optimizer prints its class and the options of each group, one a li
                        ContainsSubstring("\n    direction: null\n") && ContainsSubstring("\n    model: Stub (stub)\n"));
   const std::size_t second = text.find("Parameter Group 1");
   CHECK_THAT(text.substr(0, second), ContainsSubstring("\n    momentum: 0\n") && ContainsSubstring("\n    examples: []\n"));
-  CHECK_THAT(text.substr(second), ContainsSubstring("\n    momentum: 5\n") && ContainsSubstring("\n    examples: [\"one\\ntwo\"]\n"));
+  CHECK_THAT(text.substr(second),
+             ContainsSubstring("\n    momentum: 5\n") && ContainsSubstring("\n    examples: [\"one\\ntwo\"]\n"));
   CHECK(fmt::format("{}", optimizer) == text);
   std::ostringstream out;
   out << static_cast<const tgd::optim::Optimizer&>(optimizer);

@@ -99,7 +99,7 @@ StepReport step_report(const std::vector<std::string>& rewrites, const std::stri
 
 }  // namespace
 
-TEST_CASE("a callback hears of every border of a run, in order", "[train][callbacks]") {
+TEST_CASE("a callback hears of every border of a run, in order", "[train][callbacks][concurrent]") {
   const test::TemporaryFolder folder;
   const auto borders = std::make_shared<Borders>();
   TrainerOptions options = options_with(borders);

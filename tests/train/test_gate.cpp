@@ -23,7 +23,8 @@ using test::Samples;
 
 /// Its value says which numbers it answers: "up to 3" is right for "1", "2" and "3".
 struct CountsUpTo : test::ScriptedAgent {
-  explicit CountsUpTo(const std::vector<std::string>& rewrites, Reduction how = Reduction::none) : ScriptedAgent(rewrites, how) {
+  explicit CountsUpTo(const std::vector<std::string>& rewrites, Reduction how = Reduction::none)
+      : ScriptedAgent(rewrites, how) {
     prompt.set_data("up to 3");
     student = lm::Stub::answering([](const lm::Request& request) {
       const int most = std::stoi(request.messages[0].content.substr(6));
@@ -63,7 +64,7 @@ TEST_CASE("the gate takes a proposal that is better on its batch and on the vali
   CHECK(agent.student->calls() == 64);
 }
 
-TEST_CASE("the gate rolls a proposal back that is not better, and the optimizer remembers it", "[train][gate]") {
+TEST_CASE("the gate rolls a proposal back that is not better, and the optimizer remembers it", "[train][gate][concurrent]") {
   SECTION("on its own batch: validation is not tried") {
     CountsUpTo agent({"up to 2"});
     const GateReport report = *one_step(agent, {.confidence = 0.9}).gate;

@@ -76,7 +76,7 @@ FitResult fit(TrainerOptions options, bool validates = false) {
 
 }  // namespace
 
-TEST_CASE("limits end a run between steps and say which one did", "[train]") {
+TEST_CASE("limits end a run between steps and say which one did", "[train][concurrent]") {
   // A step makes three calls of 15 tokens, but two parameters share the critique: forward 1, backward 2, optimizer 1.
   SECTION("none") {
     const FitResult result = fit({});

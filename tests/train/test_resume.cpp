@@ -270,7 +270,7 @@ TEST_CASE("a run with a gate goes on as if nothing had happened, too", "[train][
   CHECK(outcome_of(resumed) == whole);
 }
 
-TEST_CASE("how many calls are in flight changes nothing", "[train][resume]") {
+TEST_CASE("how many calls are in flight changes nothing", "[train][resume][concurrent]") {
   const test::TemporaryFolder folder;
   test::run({.folder = folder.path() / "many", .latency = std::chrono::microseconds(300)});
   test::run({.folder = folder.path() / "one", .one_at_a_time = true});
@@ -317,7 +317,8 @@ TEST_CASE("a run folder is not used twice by mistake, and not by another agent",
     }
     SECTION("that is none") {
       std::ofstream(path / "checkpoint.json") << "{";
-      CHECK_THROWS_WITH(test::run({.folder = path, .resume = true}), ContainsSubstring("cannot be used") && ContainsSubstring("checkpoint.json:1:"));
+      CHECK_THROWS_WITH(test::run({.folder = path, .resume = true}),
+                        ContainsSubstring("cannot be used") && ContainsSubstring("checkpoint.json:1:"));
     }
     return;
   }

@@ -27,7 +27,7 @@ data::StreamLoader<test::Samples> stream(const std::vector<std::string>& answers
 
 }  // namespace
 
-TEST_CASE("a run trains on a stream without knowing how long it is", "[train][stream]") {
+TEST_CASE("a run trains on a stream without knowing how long it is", "[train][stream][concurrent]") {
   const test::TemporaryFolder folder;
   const auto notes = std::make_shared<test::Notes>();
   std::ostringstream out;

@@ -43,7 +43,7 @@ TrainerOptions options(std::size_t epochs, std::shared_ptr<TrainerCallback> call
 
 }  // namespace
 
-TEST_CASE("metrics are weighted by sample, whatever the batches", "[train]") {
+TEST_CASE("metrics are weighted by sample, whatever the batches", "[train][concurrent]") {
   CountingAgent agent({});
   const std::vector<std::string> answers{"start", "start", "start", "no", "start"};
   for (const std::size_t batch_size : {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{5}}) {

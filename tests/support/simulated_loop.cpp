@@ -1,4 +1,4 @@
-#include "lm/simulated_loop.hpp"
+#include "support/simulated_loop.hpp"
 
 #include <algorithm>
 #include <random>
