@@ -85,7 +85,8 @@ TEST_CASE("Headers say when a limit starts anew and what is left of it", "[lm][r
 }
 
 TEST_CASE("Waits are named in words", "[lm][retry]") {
-  for (const json& row : tgd::test::table("lm/retries.json").at("words")) {
+  const json words = tgd::test::table("lm/retries.json").at("words");
+  for (const json& row : words) {
     CAPTURE(row);
     CHECK(tgd::lm::detail::wait_named_in(row[0].get<std::string>()) == optional_ms(row[1]));
   }

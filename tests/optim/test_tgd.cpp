@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <tgd/functions.hpp>
 #include <tgd/lm/stub.hpp>
 
