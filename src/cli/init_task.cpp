@@ -5,6 +5,7 @@
 #include <tgd/template.hpp>
 
 #include "cli/init_guess.hpp"
+#include "core/json_text.hpp"
 #include "core/text.hpp"
 
 namespace tgd::cli {
@@ -73,9 +74,7 @@ constexpr std::string_view task_text =
 }
 )";
 
-std::string quoted(const std::string& text) {
-  return OrderedJson(text).dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
-}
+std::string quoted(const std::string& text) { return detail::json_text(OrderedJson(text)); }
 
 std::string data_path(const fs::path& data, const fs::path& task) {
   return fs::absolute(data)

@@ -175,7 +175,7 @@ class Replay {
     const fs::path folder = flags_.run_dir ? *flags_.run_dir : temporary.path() / "run";
     terminal_.note(fmt::format("replaying {} from {} replies", recorded_.path().string(), cassette->size()));
     const fs::path task = temporary.path() / "task.json";
-    detail::write_file(task, task_without_endpoints(recorded_.task_file()).dump());
+    detail::write_file(task, json_text(task_without_endpoints(recorded_.task_file())));
     const auto difference = replay(task, cassette, folder, recorded_.path());
     if (interrupt_.requested()) return Status::interrupted;
     terminal_.document(result(*cassette, difference));

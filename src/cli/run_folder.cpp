@@ -119,7 +119,7 @@ void RunFolder::write_task(const OrderedJson& task) const { write_json("task.jso
 
 void RunFolder::write_parameters(const NamedValues& values, const Json& state) const {
   for (const auto& [name, value] : values) detail::write_file(parameter_file(name), value + "\n", owner);
-  detail::write_file(path_ / "parameters.json", state.dump(2) + "\n", owner);
+  detail::write_file(path_ / "parameters.json", json_text(state.value(), 2) + "\n", owner);
 }
 
 bool RunFolder::has_parameters() const { return fs::exists(path_ / "parameters.json"); }

@@ -35,10 +35,6 @@ std::string random_mark() {
 
 }  // namespace
 
-std::string json_text(const OrderedJson& json, int indent) {
-  return detail::visible_json(json.dump(indent, ' ', false, OrderedJson::error_handler_t::replace));
-}
-
 Terminal::Terminal(const OutputFlags& flags)
     : flags_(flags),
       out_(flags.json ? stderr : stdout),
@@ -100,6 +96,23 @@ void Terminal::print(const std::string& text) {
   const std::lock_guard lock(mutex_);
   clear_progress();
   write(out_, shown(text) + "\n");
+}
+
+OnNotice Terminal::on_notice() {
+  return [this](const Notice& notice) { warn("note: " + notice.text); };
+}
+
+void Terminal::warn(const std::string& text) {
+  if (flags_.silent) return;
+  std::unique_lock lock(mutex_);
+  if (!warned_.insert(text).second) return;
+  const auto say = out_ == stderr ? say_note_ : nullptr;
+  if (!say) {
+    clear_progress();
+    return write(stderr, shown(text) + "\n");
+  }
+  lock.unlock();
+  say(text);
 }
 
 void Terminal::write(std::FILE* stream, std::string_view text) const {

@@ -10,15 +10,18 @@
 #include <functional>
 #include <iosfwd>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 
+#include <tgd/notice.hpp>
+
 #include "cli/task_document.hpp"
+#include "core/json_text.hpp"
 
 namespace tgd::cli {
 
-/// JSON for a file or a terminal, with its hidden characters escaped; -1: in one line.
-std::string json_text(const OrderedJson& json, int indent = -1);
+using detail::json_text;
 
 /// How much is said, and to whom.
 struct OutputFlags {
@@ -44,6 +47,8 @@ class Terminal {
   void say_notes_by(std::function<void(const std::string&)> say);
   /// A line for those who want to know more.
   void detail(const std::string& text);
+  /// Makes a line on standard error of what the library wants known; the same thing is said once. Only silent ones do not show it.
+  OnNotice on_notice();
   /// A line that the next one replaces on a terminal.
   void progress(const std::string& text);
   /// The result, for programs: printed with --json only.
@@ -61,6 +66,7 @@ class Terminal {
 
  private:
   void print(const std::string& text);
+  void warn(const std::string& text);
   std::string styled(const char* code, const std::string& text) const;
   std::string shown(std::string_view text) const;
   void write(std::FILE* stream, std::string_view text) const;
@@ -74,6 +80,7 @@ class Terminal {
   std::mutex mutex_;        // of all that follows, and of what is written
   std::function<void(const std::string&)> say_note_;
   bool shows_progress_ = false;
+  std::set<std::string> warned_;
 };
 
 }  // namespace tgd::cli

@@ -51,6 +51,26 @@ off_t end_of_records(int descriptor, const std::string& end) {
   return 0;
 }
 
+/// Whether the path leads to another file than the open one.
+bool is_another(const std::filesystem::path& path, int descriptor) {
+  struct stat here {};
+  struct stat there {};
+  return ::stat(path.c_str(), &there) != 0 || ::fstat(descriptor, &here) != 0 || here.st_ino != there.st_ino ||
+         here.st_dev != there.st_dev;
+}
+
+/// Waits. Returns false, with errno, for what cannot be locked.
+bool lock_whole(int descriptor) {
+  while (::flock(descriptor, LOCK_EX) != 0) {
+    if (errno != EINTR) return false;
+  }
+  return true;
+}
+
+[[noreturn]] void fail_at(const std::filesystem::path& path, const char* action, int error) {
+  throw ValueError(std::string("cannot ") + action + " " + path.string() + ": " + std::generic_category().message(error));
+}
+
 /// How much was written.
 std::size_t write_all(int descriptor, std::string_view bytes) {
   std::size_t written = 0;
@@ -101,7 +121,9 @@ void AppendFile::append(std::string_view records) {
   const Lock lock(*this);
   repair();
   const off_t before = size_of(descriptor_);
-  if (write_all(descriptor_, records) == records.size()) return;
+  const std::string begun = before == 0 ? format_.header + std::string(records) : std::string();
+  const std::string_view added = begun.empty() ? records : begun;
+  if (write_all(descriptor_, added) == added.size()) return;
   const int error = errno;
   // What cannot be shortened here is repaired by the next one who writes.
   [[maybe_unused]] const int ignored = ::ftruncate(descriptor_, before);
@@ -118,14 +140,6 @@ void AppendFile::cut(std::uint64_t bytes) {
   if (size < size_of(descriptor_) && ::ftruncate(descriptor_, size) != 0) fail("cut", errno);
 }
 
-// Whether the path leads to another file than the open one.
-bool AppendFile::was_replaced() const {
-  struct stat here {};
-  struct stat there {};
-  return ::stat(path_.c_str(), &there) != 0 || ::fstat(descriptor_, &here) != 0 || here.st_ino != there.st_ino ||
-         here.st_dev != there.st_dev;
-}
-
 void AppendFile::check_begin() {
   const off_t size = std::min(size_of(descriptor_), static_cast<off_t>(format_.begin.size()));
   if (format_.begin.starts_with(read_at(descriptor_, 0, size))) return;
@@ -138,17 +152,13 @@ void AppendFile::repair() {
   if (end < size_of(descriptor_) && ::ftruncate(descriptor_, end) != 0) fail("remove a cut-off record from", errno);
 }
 
-void AppendFile::fail(const char* action, int error) const {
-  throw ValueError(std::string("cannot ") + action + " " + path_.string() + ": " + std::generic_category().message(error));
-}
+void AppendFile::fail(const char* action, int error) const { fail_at(path_, action, error); }
 
 // Whoever held the lock before may have put a new file in the place of the one that is open here.
 AppendFile::Lock::Lock(AppendFile& file) : descriptor_(-1) {
   while (true) {
-    while (::flock(file.descriptor_, LOCK_EX) != 0) {
-      if (errno != EINTR) file.fail("lock", errno);
-    }
-    if (!file.was_replaced()) break;
+    if (!lock_whole(file.descriptor_)) file.fail("lock", errno);
+    if (!is_another(file.path_, file.descriptor_)) break;
     file.close();
     file.open();
   }
@@ -156,5 +166,24 @@ AppendFile::Lock::Lock(AppendFile& file) : descriptor_(-1) {
 }
 
 AppendFile::Lock::~Lock() { ::flock(descriptor_, LOCK_UN); }
+
+FileLock::FileLock(const std::filesystem::path& path) {
+  while (true) {
+    descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (descriptor_ < 0 && errno == ENOENT) return;
+    if (descriptor_ < 0) fail_at(path, "open", errno);
+    if (!lock_whole(descriptor_)) {
+      const int error = errno;
+      ::close(descriptor_);
+      fail_at(path, "lock", error);
+    }
+    if (!is_another(path, descriptor_)) return;
+    ::close(std::exchange(descriptor_, -1));
+  }
+}
+
+FileLock::~FileLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
 
 }  // namespace tgd::detail

@@ -18,8 +18,9 @@
 namespace tgd::detail {
 
 struct RecordFormat {
-  std::string begin = {};  ///< how the file begins; what does not is somebody else's file and is refused
-  std::string end = {};    ///< how each record ends, and no part of one does
+  std::string begin = {};   ///< how the file begins; what does not is somebody else's file and is refused
+  std::string end = {};     ///< how each record ends, and no part of one does
+  std::string header = {};  ///< stands before the first record, and is written with it
 };
 
 class TGD_API AppendFile {
@@ -52,7 +53,6 @@ class TGD_API AppendFile {
  private:
   void open();
   void close();
-  bool was_replaced() const;
   void check_begin();
   void repair();
   [[noreturn]] void fail(const char* action, int error) const;
@@ -60,6 +60,19 @@ class TGD_API AppendFile {
   std::filesystem::path path_;
   RecordFormat format_;
   Access access_;
+  int descriptor_ = -1;
+};
+
+/// Holds a file that somebody else may add to, for who puts another one in its place: as an AppendFile::Lock does, but nothing in it is
+/// changed. Where there is no file there is nothing to hold.
+class TGD_API FileLock {
+ public:
+  explicit FileLock(const std::filesystem::path& path);
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+  ~FileLock();
+
+ private:
   int descriptor_ = -1;
 };
 

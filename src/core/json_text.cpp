@@ -11,6 +11,7 @@
 
 #include "core/parallel.hpp"
 #include "core/utf8.hpp"
+#include "core/visible.hpp"
 
 namespace tgd::detail {
 
@@ -26,17 +27,20 @@ constexpr std::array<bool, 256> make_escaped() {
   for (std::size_t i = 0; i < 0x20; ++i) escaped[i] = true;
   escaped['"'] = true;
   escaped['\\'] = true;
+  escaped[0x7F] = true;
   return escaped;
 }
 constexpr std::array<bool, 256> escaped = make_escaped();
 
-/// Whether some of eight bytes is below 0x20, above 0x7F, a quotation mark or a backslash.
+/// Whether some of eight bytes is below 0x20, above 0x7E, a quotation mark or a backslash.
 bool is_special(std::uint64_t eight) {
   constexpr std::uint64_t ones = 0x0101010101010101U;
   constexpr std::uint64_t tops = 0x80 * ones;
   const auto has_zero = [](std::uint64_t bytes) { return (bytes - ones) & ~bytes; };
   const std::uint64_t below_space = (eight - 0x20 * ones) & ~eight;
-  return ((eight | below_space | has_zero(eight ^ ('"' * ones)) | has_zero(eight ^ ('\\' * ones))) & tops) != 0;
+  return ((eight | below_space | has_zero(eight ^ ('"' * ones)) | has_zero(eight ^ ('\\' * ones)) |
+           has_zero(eight ^ (0x7F * ones))) &
+          tops) != 0;
 }
 
 void append_escape(std::string& out, char c) {
@@ -53,6 +57,14 @@ void append_escape(std::string& out, char c) {
 
 }  // namespace
 
+template <class Json>
+std::string json_text(const Json& value, int indent) {
+  return visible_json(value.dump(indent, ' ', false, Json::error_handler_t::replace));
+}
+
+template std::string json_text(const nlohmann::json&, int);
+template std::string json_text(const nlohmann::ordered_json&, int);
+
 void append_json_string(std::string& out, std::string_view text) {
   const std::size_t start = out.size();
   out += '"';
@@ -67,8 +79,13 @@ void append_json_string(std::string& out, std::string_view text) {
       const std::size_t length = character_length(text.substr(at));
       if (length == 0) {
         out.resize(start);
-        out += Value(text).dump(-1, ' ', false, Value::error_handler_t::replace);
+        out += json_text(Value(text));
         return;
+      }
+      if (const std::string_view character = text.substr(at, length); is_hidden(character)) {
+        out += text.substr(copied, at - copied);
+        out += visible_json(std::string(character));
+        copied = at + length;
       }
       at += length;
     } else if (escaped[static_cast<unsigned char>(text[at])]) {

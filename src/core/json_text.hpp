@@ -1,4 +1,5 @@
-// Large JSON as text, quickly. Private to the library.
+// JSON as text for files, terminals and logs: whoever looks at it there sees what it holds. Characters that are hidden (see
+// core/visible.hpp) are escaped, and invalid UTF-8 is U+FFFD. Private to the library and the program.
 #pragma once
 
 #include <cstddef>
@@ -8,11 +9,18 @@
 #include <string_view>
 
 #include <nlohmann/json_fwd.hpp>
+#include <tgd/export.hpp>
 
 namespace tgd::detail {
 
-/// Appends what value.dump(2) gives, byte for byte, with U+FFFD for invalid UTF-8; all lines but the first begin `indent` spaces
-/// further in. Several times as fast for long texts, because what needs no escape is copied as a whole.
+/// With an indent of -1 in one line, as of dump(). Value is nlohmann::json or nlohmann::ordered_json.
+template <class Value>
+TGD_API std::string json_text(const Value& value, int indent = -1);
+extern template std::string json_text(const nlohmann::json&, int);
+extern template std::string json_text(const nlohmann::ordered_json&, int);
+
+/// Appends what json_text(value, 2) gives, byte for byte; all lines but the first begin `indent` spaces further in. Several times as
+/// fast for long texts, because what needs no escape is copied as a whole.
 void append_json(std::string& text, const nlohmann::json& value, std::size_t indent = 0);
 
 /// The pieces that it is made of. A member stands on a line of its own, `indent` + json_indent spaces in; `indent` is that of the

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "core/characters.hpp"
 #include "core/utf8.hpp"
 
 namespace tgd::detail {
@@ -19,15 +20,6 @@ struct Span {
 constexpr std::array hidden = {Span{0x00, 0x1F},     Span{0x7F, 0x9F},     Span{0xAD, 0xAD},     Span{0x61C, 0x61C},
                                Span{0x180E, 0x180E}, Span{0x200B, 0x200B}, Span{0x200E, 0x200F}, Span{0x2028, 0x202E},
                                Span{0x2060, 0x206F}, Span{0xFEFF, 0xFEFF}, Span{0xFFF9, 0xFFFB}, Span{0xE0000, 0xE007F}};
-
-/// Of a valid character.
-char32_t code_of(std::string_view character) {
-  const auto first = static_cast<unsigned char>(character[0]);
-  if (character.size() == 1) return first;
-  char32_t code = first & (0x7FU >> character.size());
-  for (const char c : character.substr(1)) code = (code << 6U) | (static_cast<unsigned char>(c) & 0x3FU);
-  return code;
-}
 
 bool is_plain(char c) { return c >= 0x20 && c < 0x7F; }
 
@@ -60,7 +52,7 @@ std::string with_escapes(std::string_view text, std::string_view stays, const Es
     const std::string_view character = text.substr(0, length);
     if (!is_valid) {
       result += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
-    } else if (is_hidden(code_of(character))) {
+    } else if (is_hidden(character)) {
       result += escape(code_of(character));
     } else {
       result += character;
@@ -76,6 +68,8 @@ bool is_hidden(char32_t character) noexcept {
   return std::any_of(hidden.begin(), hidden.end(),
                      [&](const Span& span) { return character >= span.first && character <= span.last; });
 }
+
+bool is_hidden(std::string_view character) noexcept { return is_hidden(code_of(character)); }
 
 std::string visible(std::string_view text) { return with_escapes(text, "\n\t", escaped_for_people); }
 

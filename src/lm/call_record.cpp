@@ -6,6 +6,7 @@
 #include <tgd/lm/observed.hpp>
 
 #include "core/json_reader.hpp"
+#include "core/json_text.hpp"
 
 namespace tgd::lm {
 
@@ -106,7 +107,7 @@ std::string to_json_line(const CallRecord& record) {
   line["tgd.streamed"] = record.streamed;
   line["tgd.request.hash"] = record.request_hash;
   add_texts(line, record);
-  return line.dump(-1, ' ', false, Ordered::error_handler_t::replace);
+  return tgd::detail::json_text(line);
 }
 
 std::vector<Json> read_ledger(const std::filesystem::path& file) {

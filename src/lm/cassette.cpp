@@ -9,6 +9,7 @@
 #include <tgd/error.hpp>
 
 #include "core/brackets.hpp"
+#include "core/json_text.hpp"
 #include "core/rethrow.hpp"
 #include "core/sha256.hpp"
 #include "lm/reply_json.hpp"
@@ -287,7 +288,7 @@ std::string print_exchange(const Exchange& exchange) {
   if (!exchange.replies.empty() && exchange.replies.begin()->first != 0) json["first"] = exchange.replies.begin()->first;
   json["replies"] = Ordered::array();
   for (const auto& [number, outcome] : exchange.replies) json["replies"].push_back(outcome_to_json(outcome));
-  return json.dump(2, ' ', false, Ordered::error_handler_t::replace) + "\n";
+  return tgd::detail::json_text(json, 2) + "\n";
 }
 
 std::string print_cassette(const std::vector<Exchange>& exchanges) {

@@ -32,7 +32,7 @@ using detail::Exchange;
 using detail::Question;
 using detail::Secrets;
 
-const tgd::detail::RecordFormat cassette_format{"{", std::string(detail::cassette_end)};
+const tgd::detail::RecordFormat cassette_format{"{", std::string(detail::cassette_end), std::string(detail::cassette_header)};
 
 // ---- Secrets ---------------------------------------------------------------------------------------------------------
 
@@ -115,6 +115,7 @@ struct Cassette::Core {
   explicit Core(CassetteOptions given);
 
   void read();
+  std::vector<Exchange> parse() const;
   void pass_over_replies();
   void open_journal();
   Take take(const Question& question);
@@ -171,14 +172,7 @@ void Cassette::Core::read() {
   if (!std::filesystem::exists(options.path)) {
     throw ValueError("there is no cassette " + options.path.string() + " to replay; record it in mode record or automatic");
   }
-  const std::string text = tgd::detail::read_file(options.path);
-  std::vector<Exchange> exchanges;
-  try {
-    exchanges = detail::parse_cassette(text);
-  } catch (const ParseError&) {
-    tgd::detail::rethrow_with_prefix("cassette " + options.path.string() + ", ");
-  }
-  for (Exchange& exchange : exchanges) {
+  for (Exchange& exchange : parse()) {
     Track& track = tracks[exchange.question.key()];
     track.question = std::move(exchange.question);
     for (auto& [number, outcome] : exchange.replies) {
@@ -190,11 +184,24 @@ void Cassette::Core::read() {
       }
     }
   }
-  // What was cut off, or lacks its last newline, is put right before anything is added behind it.
-  if (options.mode != CassetteMode::replay && !text.ends_with(detail::cassette_end)) {
-    tgd::detail::write_file(options.path, detail::print_cassette(detail::parse_cassette(text)));
-  }
   if (options.mode == CassetteMode::append) pass_over_replies();
+}
+
+/// What was cut off, or lacks its last newline, is put right before anything is added behind it: when nobody else is adding, for
+/// what they have not finished looks the same.
+std::vector<Exchange> Cassette::Core::parse() const {
+  try {
+    std::string text = tgd::detail::read_file(options.path);
+    if (options.mode == CassetteMode::replay || text.ends_with(detail::cassette_end)) return detail::parse_cassette(text);
+    detail::parse_cassette(text);  // what is no cassette is neither waited for nor changed
+    const tgd::detail::FileLock lock(options.path);
+    text = tgd::detail::read_file(options.path);
+    std::vector<Exchange> exchanges = detail::parse_cassette(text);
+    if (!text.ends_with(detail::cassette_end)) tgd::detail::write_file(options.path, detail::print_cassette(exchanges));
+    return exchanges;
+  } catch (const ParseError&) {
+    tgd::detail::rethrow_with_prefix("cassette " + options.path.string() + ", ");
+  }
 }
 
 /// An error at the end is asked for again, and a reply takes its place.
@@ -212,16 +219,9 @@ std::filesystem::path Cassette::Core::journal_path() const {
   return path;
 }
 
-void Cassette::Core::open_journal() {
-  auto opened = std::make_unique<tgd::detail::AppendFile>(journal_path(), cassette_format);
-  std::error_code ignored;
-  if (std::filesystem::file_size(opened->path(), ignored) == 0) opened->append(detail::cassette_header);
-  journal = std::move(opened);
-}
+void Cassette::Core::open_journal() { journal = std::make_unique<tgd::detail::AppendFile>(journal_path(), cassette_format); }
 
-void Cassette::Core::notice(const std::string& text) const {
-  detail::tell(options.on_notice, "Cassette", text);
-}
+void Cassette::Core::notice(const std::string& text) const { detail::tell(options.on_notice, "Cassette", text); }
 
 Cassette::Core::Take Cassette::Core::take(const Question& question) {
   const std::string key = question.key();
@@ -298,6 +298,8 @@ void Cassette::Core::save() {
   // The file holds what this object and other processes have added.
   const tgd::detail::AppendFile::Lock file_lock(*journal);
   const auto exchanges = detail::parse_cassette(tgd::detail::read_file(journal->path()));
+  std::optional<tgd::detail::FileLock> target_lock;  // of those who add to the file that is replaced
+  if (journal->path() != options.path) target_lock.emplace(options.path);
   tgd::detail::write_file(options.path, detail::print_cassette(exchanges));
   is_saved = true;
 }

@@ -24,9 +24,6 @@ using Line = nlohmann::ordered_json;
 constexpr int format_version = 1;
 constexpr double most_seconds = 1e9;
 
-/// Reasons quote language models, which may send anything.
-std::string text_of(const Line& line) { return line.dump(-1, ' ', false, Line::error_handler_t::replace); }
-
 template <class Object = Value>
 Object to_value(const Metrics& metrics) {
   return {{"score", metrics.score}, {"samples", metrics.samples}, {"failed", metrics.failed}, {"metrics", metrics.named}};
@@ -219,7 +216,7 @@ std::string config_text(const TrainerOptions& options, std::optional<std::size_t
         {"proposals", options.gate.proposals},
         {"takes", options.gate.takes == GateRule::better ? "better" : "not_worse"}}},
       {"keep_checkpoints", options.keep_checkpoints}};
-  return config.dump(2) + "\n";
+  return json_text(config, 2) + "\n";
 }
 
 std::string metrics_line(const StepReport& report) {
@@ -229,14 +226,14 @@ std::string metrics_line(const StepReport& report) {
   for (const optim::ParameterUpdate& update : report.updates) updates.push_back(to_line(update));
   line["updates"] = std::move(updates);
   if (report.gate) line["gate"] = to_line(*report.gate);
-  return text_of(line);
+  return json_text(line);
 }
 
 std::string metrics_line(const ValidationReport& report) {
   Line line{{"kind", "validation"}, {"epoch", report.epoch}, {"step", report.step}};
   line.update(to_value<Line>(report.metrics));
   line["is_best"] = report.is_best;
-  return text_of(line);
+  return json_text(line);
 }
 
 }  // namespace tgd::detail

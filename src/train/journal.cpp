@@ -7,6 +7,7 @@
 
 #include "core/file.hpp"
 #include "core/json_reader.hpp"
+#include "core/json_text.hpp"
 #include "core/rethrow.hpp"
 #include "core/saturating.hpp"
 #include "core/sha256.hpp"
@@ -83,7 +84,7 @@ void Journal::keep(const Ticket& ticket, const lm::Reply& reply) {
                                     {"call", ticket.call},
                                     {"number", ticket.number},
                                     {"reply", lm::detail::reply_to_json(reply)}};
-  const std::string text = line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  const std::string text = json_text(line);
   const std::lock_guard lock(mutex_);
   if (!file_ || !fault_.empty() || ticket.interval != interval_) return;
   try {

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <chrono>
 #include <string>
 #include <thread>
 #include <vector>
@@ -120,4 +121,41 @@ TEST_CASE("A file of records is cut where it is told, and what is added goes beh
   file.cut(3);
   file.append("#4\n");
   CHECK(read_file(file.path()) == "#1\n#4\n");
+}
+
+TEST_CASE("A file's header is written with the first record, whoever has put an empty file in its place",
+          "[core][append_file]") {
+  const RecordFormat with_header{"#", "\n", "#header\n"};
+  const tgd::test::TemporaryFolder folder;
+  AppendFile file(folder.path() / "file", with_header);
+  CHECK(read_file(file.path()).empty());
+  file.append("#1\n");
+  file.append("#2\n");
+  CHECK(read_file(file.path()) == "#header\n#1\n#2\n");
+  std::filesystem::remove(file.path());
+  file.append("#3\n");
+  CHECK(read_file(file.path()) == "#header\n#3\n");
+}
+
+TEST_CASE("Who replaces a file that others add to waits for them, and leaves it as it is", "[core][append_file][concurrent]") {
+  const tgd::test::TemporaryFolder folder;
+  { const tgd::detail::FileLock nothing(folder.path() / "no file"); }
+  CHECK_FALSE(std::filesystem::exists(folder.path() / "no file"));
+  AppendFile file(folder.write("file", "#1\n"), lines);
+  std::string found;
+  std::thread replacing;
+  {
+    const AppendFile::Lock adding(file);
+    replacing = std::thread([&] {
+      const tgd::detail::FileLock lock(file.path());
+      found = read_file(file.path());
+      tgd::detail::write_file(file.path(), found + "#new\n");
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    folder.write("file", "#1\n#2\n#3 cut o");  // what is being added, so far
+  }
+  replacing.join();
+  CHECK(found == "#1\n#2\n#3 cut o");
+  file.append("#4\n");
+  CHECK(read_file(file.path()) == "#1\n#2\n#3 cut o#new\n#4\n");
 }

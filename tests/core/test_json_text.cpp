@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
+#include "core/visible.hpp"
 
 using nlohmann::json;
 
@@ -18,7 +19,10 @@ std::string text_of(const json& value) {
   return text;
 }
 
-std::string reference(const json& value) { return value.dump(2, ' ', false, json::error_handler_t::replace); }
+/// The JSON library's text; what it leaves hidden is escaped.
+std::string reference(const json& value) {
+  return tgd::detail::visible_json(value.dump(2, ' ', false, json::error_handler_t::replace));
+}
 
 }  // namespace
 
@@ -109,4 +113,20 @@ TEST_CASE("An object of many members is written as any other", "[json]") {
     });
     CHECK(text == reference(object));
   }
+}
+
+TEST_CASE("Written JSON hides nothing and says the same", "[json]") {
+  const std::string hostile =
+      "del \x7F, C1 \u009B, override \u202E, mark \u200F, tag \U000E0041, BOM \uFEFF; é 好 👩‍🚀";
+  const json value{{hostile, {hostile, {{"inner", hostile + "\xFF"}}}}};
+  for (const std::string& text : {text_of(value), tgd::detail::json_text(value, 2)}) {
+    CAPTURE(text);
+    CHECK(text == reference(value));
+    for (const char* hidden : {"\x7F", "\u009B", "\u202E", "\u200F", "\U000E0041", "\uFEFF"})
+      CHECK(text.find(hidden) == std::string::npos);
+    for (const char* shown : {"\\u007f", "\\u009b", "\\u202e", "\\udb40\\udc41", "\\ufeff", "é 好 👩‍🚀"})
+      CHECK(text.find(shown) != std::string::npos);
+    CHECK(json::parse(text).items().begin().key() == hostile);
+  }
+  CHECK(tgd::detail::json_text(nlohmann::ordered_json{{"b", "\u009B"}, {"a", 1}}) == R"({"b":"\u009b","a":1})");
 }

@@ -3,8 +3,10 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -13,6 +15,7 @@
 #include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
+#include "core/append_file.hpp"
 #include "core/file.hpp"
 #include "lm/cassette.hpp"
 #include "support/child.hpp"
@@ -286,6 +289,51 @@ TEST_CASE("A cassette that was cut off or written by hand can be added to", "[lm
   SECTION("without the last newline") { folder.folder.write("run.cassette", whole.substr(0, whole.size() - 1)); }
   folder.record({"blue", "red"}, CassetteMode::automatic);
   CHECK(folder.open(CassetteMode::replay)->size() == 2);
+}
+
+TEST_CASE("What another process is adding is not taken for cut off by who opens the cassette", "[lm][recorded][concurrent]") {
+  const Folder folder;
+  folder.record({"blue", "red"});
+  const std::string whole = folder.text();
+  const std::size_t cut = whole.rfind("\"messages\"");
+  folder.folder.write("run.cassette", whole.substr(0, cut));
+  std::shared_ptr<Cassette> cassette;
+  std::thread opening;
+  {
+    const tgd::detail::FileLock adding(folder.path);
+    opening = std::thread([&] { cassette = folder.open(CassetteMode::automatic); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    std::ofstream(folder.path, std::ios::app) << whole.substr(cut);
+  }
+  opening.join();
+  CHECK(cassette->size() == 2);
+  CHECK(folder.text() == whole);
+}
+
+TEST_CASE("Record mode replaces a cassette when nobody is adding to it", "[lm][recorded][concurrent]") {
+  const Folder folder;
+  folder.record({"blue"});
+  const std::string before = folder.text();
+  Recorded recording(stub(), folder.open(CassetteMode::record));
+  recording.chat(asking("red"));
+  std::thread saving;
+  {
+    const tgd::detail::FileLock adding(folder.path);
+    saving = std::thread([&] { recording.cassette()->save(); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    CHECK(folder.text() == before);
+  }
+  saving.join();
+  CHECK(folder.text() != before);
+  CHECK(folder.open(CassetteMode::replay)->size() == 1);
+}
+
+TEST_CASE("A cassette hides nothing of what it holds", "[lm][recorded]") {
+  const Folder folder;
+  folder.record({"turn \u202E around \u009B"});
+  CHECK_THAT(folder.text(), ContainsSubstring("turn \\u202e around \\u009b") && !ContainsSubstring("\u202E"));
+  Recorded replay(folder.open(CassetteMode::replay));
+  CHECK_THAT(replay.chat(asking("turn \u202E around \u009B")).content, ContainsSubstring("\u202E"));
 }
 
 TEST_CASE("Two cassettes on one file add to it together", "[lm][recorded]") {

@@ -4,6 +4,7 @@
 
 #include "cli/report/page_files.hpp"
 #include "cli/report/report_data.hpp"
+#include "core/json_text.hpp"
 #include "core/sha256.hpp"
 
 namespace tgd::cli {
@@ -34,7 +35,7 @@ std::string filled(std::string_view page, const std::map<std::string_view, std::
 }  // namespace
 
 std::string script_json(const OrderedJson& json) {
-  const std::string plain = json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  const std::string plain = detail::json_text(json);
   std::string text;
   text.reserve(plain.size() + plain.size() / 64);
   // Only texts hold these, so that their escapes mean the same.
