@@ -132,7 +132,8 @@ class Check {
         prompts_(load_prompts(task_)) {
     ModelFlags model = flags.model;
     model.no_cache = true;  // whether the models answer, not whether they once did
-    models_ = make_models(task_, {.flags = model, .stop = interrupt_.token()});
+    models_ =
+        make_models(task_, {.flags = model, .stop = interrupt_.token(), .cassette = {}, .on_notice = terminal_.on_notice()});
     models_.wrap([this](const std::string& name, lm::ChatModelPtr inner) {
       return std::make_shared<Watched>(name, std::move(inner), log_);
     });

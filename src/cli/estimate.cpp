@@ -14,6 +14,7 @@
 #include <tgd/lm/tokens.hpp>
 
 #include "cli/task_agent.hpp"
+#include "core/saturating.hpp"
 
 namespace tgd::cli {
 
@@ -221,11 +222,11 @@ class Rehearsal {
 std::optional<lm::Cost> cost_of(const Amounts& amounts, const Models& models) {
   lm::Cost sum;
   for (const auto& [key, amount] : amounts) {
-    const lm::Usage usage{.calls = std::llround(amount.calls),
-                          .attempts = std::llround(amount.calls),
-                          .reported = std::llround(amount.calls),
-                          .prompt_tokens = std::llround(amount.prompt_tokens),
-                          .completion_tokens = std::llround(amount.completion_tokens)};
+    const lm::Usage usage{.calls = detail::count_of(amount.calls),
+                          .attempts = detail::count_of(amount.calls),
+                          .reported = detail::count_of(amount.calls),
+                          .prompt_tokens = detail::count_of(amount.prompt_tokens),
+                          .completion_tokens = detail::count_of(amount.completion_tokens)};
     if (usage.calls == 0) continue;
     const auto cost = models.prices.cost(models.at(key.second)->model_name(), usage);
     if (!cost) return std::nullopt;
@@ -277,14 +278,15 @@ Amount total(const Amounts& amounts) {
 }
 
 Schedule schedule_of(const TrainingSpec& training, std::size_t train_samples) {
-  const auto quotient_up = [](std::size_t a, std::size_t b) { return (a + b - 1) / b; };
+  const auto quotient_up = [](std::size_t a, std::size_t b) { return a / b + (a % b > 0 ? 1 : 0); };
   const std::size_t steps_in_epoch = quotient_up(train_samples, training.batch_size);
-  std::size_t steps = training.epochs * steps_in_epoch;
+  std::size_t steps = detail::saturated_product(training.epochs, steps_in_epoch);
   if (training.max_steps > 0) steps = std::min(steps, training.max_steps);
   const std::size_t interval = training.validate_every > 0 ? training.validate_every : steps_in_epoch;
   return {.steps = steps,
-          .validations = 1 + quotient_up(steps, interval),
-          .trained = steps / steps_in_epoch * train_samples + steps % steps_in_epoch * training.batch_size};
+          .validations = detail::saturated_sum(std::size_t{1}, quotient_up(steps, interval)),
+          .trained = detail::saturated_sum(detail::saturated_product(steps / steps_in_epoch, train_samples),
+                                           detail::saturated_product(steps % steps_in_epoch, training.batch_size))};
 }
 
 const std::vector<Scenario>& scenarios() {
@@ -339,7 +341,7 @@ std::string budget_text(const lm::BudgetLimits& limits, const Outlook& outlook, 
   if (share(first) <= 0)
     return fmt::format("the budget of {} is too small to measure the prompts before and after training", first.text);
   return fmt::format("the budget of {} ends the run after about step {} of {}", first.text,
-                     static_cast<std::size_t>(share(first) * static_cast<double>(steps)), steps);
+                     detail::count_of(std::floor(share(first) * static_cast<double>(steps))), steps);
 }
 
 }  // namespace tgd::cli

@@ -136,7 +136,8 @@ class Evaluating {
                                     flags.output_file->string()));
     }
     data_ = std::make_unique<TaskData>(load_data(task_.data));
-    models_ = make_models(task_, {.flags = flags.model, .stop = interrupt_.token()});
+    models_ = make_models(
+        task_, {.flags = flags.model, .stop = interrupt_.token(), .cassette = {}, .on_notice = terminal_.on_notice()});
     ledger_ = meter(models_);
   }
 

@@ -41,11 +41,12 @@ lm::OpenAIOptions openai_options(const ModelSpec& spec, const ModelFlags& flags)
 }
 
 /// The model itself, and how many calls it takes at the same time.
-std::pair<lm::ChatModelPtr, std::size_t> make_model(const ModelSpec& spec, const ModelFlags& flags) {
+std::pair<lm::ChatModelPtr, std::size_t> make_model(const ModelSpec& spec, const ModelFlags& flags, const OnNotice& on_notice) {
   try {
     if (spec.provider == "simulated")
       return {std::make_shared<lm::Simulated>(spec.simulated), flags.max_in_flight.value_or(simulated_in_flight)};
-    const lm::OpenAIOptions options = openai_options(spec, flags);
+    lm::OpenAIOptions options = openai_options(spec, flags);
+    options.on_notice = on_notice;
     auto model = std::make_shared<lm::OpenAI>(options);
     expect_key(spec, *model);
     return {model, options.max_in_flight};
@@ -89,7 +90,7 @@ class Stack {
   lm::ChatModelPtr make(const ModelSpec& spec) const {
     if (options_.cassette && options_.cassette->mode() == lm::CassetteMode::replay)
       return finish(budgeted(std::make_shared<lm::Recorded>(options_.cassette, name_of(spec))), simulated_in_flight);
-    auto [model, in_flight] = make_model(spec, options_.flags);
+    auto [model, in_flight] = make_model(spec, options_.flags, options_.on_notice);
     model = budgeted(std::move(model));
     if (models_.cache) model = std::make_shared<lm::Cached>(model, models_.cache);
     if (options_.cassette) model = std::make_shared<lm::Recorded>(model, options_.cassette);
@@ -202,8 +203,13 @@ Models make_models(const Task& task, const ModelOptions& options) {
                 .budget = nullptr,
                 .cache = open_cache(task, options),
                 .counts = std::make_shared<CallCounts>()};
-  if (is_limited(task.budget))
-    models.budget = std::make_shared<lm::Budget>(lm::BudgetOptions{.limits = task.budget, .prices = models.prices});
+  if (is_limited(task.budget)) {
+    try {
+      models.budget = std::make_shared<lm::Budget>(lm::BudgetOptions{.limits = task.budget, .prices = models.prices});
+    } catch (const ValueError& error) {
+      throw TaskError(error.what());  // of a flag: those of the task were looked at
+    }
+  }
   const Stack stack(options, models);
   for (const auto& [name, spec] : task.models) models.by_name[name] = stack.make(spec);
   models.by_name.try_emplace("teacher", models.by_name.at("student"));

@@ -20,6 +20,7 @@
 #include <tgd/lm/observed.hpp>
 #include <tgd/lm/prices.hpp>
 #include <tgd/lm/recorded.hpp>
+#include <tgd/notice.hpp>
 
 #include "cli/task_document.hpp"
 
@@ -67,6 +68,7 @@ struct ModelOptions {
   ModelFlags flags = {};
   std::stop_token stop = {};                    ///< see Interruptible
   std::shared_ptr<lm::Cassette> cassette = {};  ///< records what is asked; in replay no other model is made
+  OnNotice on_notice = {};                      ///< what endpoints do that is no error
 };
 
 /// From the inside: the endpoint, the budget, the cache, the cassette, the queue that Ctrl-C empties, the counts.

@@ -107,8 +107,9 @@ class Optimization {
  private:
   void make_models(const ModelOptions& options) { models_ = cli::make_models(task_, options); }
 
-  ModelOptions model_options(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed) const {
-    return {.flags = flags.model, .stop = interrupt_.token(), .cassette = std::move(replayed)};
+  ModelOptions model_options(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed) {
+    return {
+        .flags = flags.model, .stop = interrupt_.token(), .cassette = std::move(replayed), .on_notice = terminal_.on_notice()};
   }
 
   void prepare_models(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed) {

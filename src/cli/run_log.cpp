@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "core/saturating.hpp"
 #include "core/text.hpp"
 
 namespace tgd::cli {
@@ -90,7 +91,7 @@ bool BudgetGuard::is_short() const {
   const lm::Spending spent = budget_.spent();
   const std::int64_t calls = std::max<std::int64_t>(spent.calls, 1);
   const auto is_below = [&](const std::optional<std::int64_t>& amount, std::int64_t used) {
-    return amount && *amount < used / calls * reserved_;
+    return amount && *amount < detail::saturated_product(used / calls, reserved_);
   };
   return is_below(left.calls, calls) || is_below(left.prompt_tokens, spent.prompt_tokens) ||
          is_below(left.completion_tokens, spent.completion_tokens) || (left.seconds && *left.seconds <= 0) ||

@@ -4,13 +4,17 @@
 
 #include <tgd/lm/usage.hpp>
 
+#include "core/saturating.hpp"
+
 namespace tgd::cli {
 
 namespace {
 
-template <class Number>
-void take(std::optional<Number>& limit, Number used) {
-  if (limit) limit = std::max(Number{0}, *limit - used);
+void take(std::optional<std::int64_t>& limit, std::int64_t used) {
+  if (limit) limit = std::max<std::int64_t>(0, detail::saturated_difference(*limit, used));
+}
+void take(std::optional<double>& limit, double used) {
+  if (limit) limit = std::max(0.0, *limit - used);
 }
 
 }  // namespace

@@ -40,7 +40,11 @@ Data Judgement::reduced_score() const {
     const std::vector<double> numbers = all.size() == 0 ? std::vector<double>{} : all.as_reals();
     return numbers.empty() ? 0.0 : std::accumulate(numbers.begin(), numbers.end(), 0.0) / static_cast<double>(numbers.size());
   }
-  if (all.kind() == Data::Kind::integer) return std::accumulate(all.integers().begin(), all.integers().end(), std::int64_t{0});
+  if (all.kind() == Data::Kind::integer) {
+    std::int64_t sum = 0;
+    const auto overflows = [&sum](std::int64_t score) { return __builtin_add_overflow(sum, score, &sum); };
+    if (std::none_of(all.integers().begin(), all.integers().end(), overflows)) return sum;
+  }
   const std::vector<double> numbers = all.size() == 0 ? std::vector<double>{} : all.as_reals();
   return std::accumulate(numbers.begin(), numbers.end(), 0.0);
 }
@@ -66,9 +70,7 @@ class EvaluatorBackward final : public autograd::Node {
       : Node(inputs), name_(judgement->node_name), role_(judgement->prediction_role), judgement_(std::move(judgement)) {}
 
   std::string name() const override { return name_; }
-  std::string output_role(std::size_t output_nr) const override {
-    return output_role_of(output_nr, role_).text();
-  }
+  std::string output_role(std::size_t output_nr) const override { return output_role_of(output_nr, role_).text(); }
   std::size_t output_count() const override { return 2; }
   bool starts_backward() const override { return true; }
 
@@ -159,7 +161,8 @@ Variable target_variable(const Input& target) {
 
 void check_sizes(const std::string& operation, const Variable& prediction, const Variable& target) {
   if (target.is_batch() && (!prediction.is_batch() || prediction.size() != target.size())) {
-    throw ValueError(fmt::format("{}: the target has {} items, but the prediction \"{}\" {}", operation, target.size(), prediction.role(),
+    throw ValueError(fmt::format("{}: the target has {} items, but the prediction \"{}\" {}", operation, target.size(),
+                                 prediction.role(),
                                  prediction.is_batch() ? fmt::format("has {}", prediction.size()) : "is a scalar"));
   }
 }

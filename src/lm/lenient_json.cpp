@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <charconv>
 #include <limits>
 
 #include "core/brackets.hpp"
 #include "core/json_parser.hpp"
+#include "core/saturating.hpp"
 #include "lm/excerpt.hpp"
 
 namespace tgd::lm::detail {
@@ -29,9 +30,7 @@ std::int64_t count(const Value& value) {
   }
   if (value.is_number_integer()) return std::max<std::int64_t>(0, value.get<std::int64_t>());
   if (!value.is_number_float()) return 0;
-  const double number = value.get<double>();
-  if (!(number > 0)) return 0;
-  return number < 9e18 ? std::llround(number) : most;
+  return tgd::detail::count_of(value.get<double>());
 }
 
 namespace {
@@ -72,20 +71,37 @@ std::string without_lone_surrogates(std::string_view json) {
   return result;
 }
 
-// Python's writer knows NaN and infinities, JSON does not: they become null.
+constexpr std::string_view number_characters = "+-.0123456789eE";
+
+/// The length of the number that a text begins with where it is too large for any type; else 0.
+std::size_t length_of_infinite(std::string_view text) {
+  const std::size_t length = std::min(text.find_first_not_of(number_characters), text.size());
+  if (length == 0 || text.substr(0, 2).find_first_of("0123456789") == std::string_view::npos) return 0;
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + length, number);
+  return error == std::errc::result_out_of_range && end == text.data() + length ? length : 0;
+}
+
+// Python's writer knows NaN and infinities, JSON does not; and 1e400 is JSON, but no number of ours. They become null.
 std::string without_infinities(std::string_view json) {
   constexpr std::array words = {std::string_view("-Infinity"), std::string_view("Infinity"), std::string_view("NaN")};
   std::string result;
   result.reserve(json.size());
   bool in_text = false;
+  bool is_in_number = false;
   for (std::size_t at = 0; at < json.size();) {
     const auto word =
         std::find_if(words.begin(), words.end(), [&](std::string_view known) { return json.substr(at).starts_with(known); });
-    if (!in_text && word != words.end()) {
+    const std::size_t length = in_text               ? 0
+                               : word != words.end() ? word->size()
+                               : is_in_number        ? 0
+                                                     : length_of_infinite(json.substr(at));
+    if (length > 0) {
       result += "null";
-      at += word->size();
+      at += length;
       continue;
     }
+    is_in_number = !in_text && number_characters.find(json[at]) != std::string_view::npos;
     const bool escapes = in_text && json[at] == '\\' && at + 1 < json.size();
     if (json[at] == '"') in_text = !in_text;
     result += json.substr(at, escapes ? 2 : 1);

@@ -20,7 +20,8 @@ std::string text(const nlohmann::json& value);
 /// A number as a count: rounded, not below 0; 0 for anything else.
 std::int64_t count(const nlohmann::json& value);
 
-/// Parses JSON. Invalid UTF-8 and halves of characters become U+FFFD, NaN and infinities null; nothing for what is no JSON even
+/// Parses JSON. Invalid UTF-8 and halves of characters become U+FFFD, NaN, infinities and numbers beyond all
+/// bounds (1e400) null; nothing for what is no JSON even
 /// so.
 TGD_API std::optional<nlohmann::json> parse_json(std::string_view body);
 

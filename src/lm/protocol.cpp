@@ -39,6 +39,13 @@ class Figures {
     absurd_ = '"' + std::string(name) + "\": " + value.dump();
     return 0;
   }
+  /// What was beyond all numbers is null by now: one without the other says nothing.
+  void expect_known(const char* a, const char* b) {
+    for (const auto& [name, other] : {std::pair(a, b), std::pair(b, a)}) {
+      const bool is_null = json_.is_object() && json_.contains(name) && member(json_, name).is_null();
+      if (is_null && member(json_, other).is_number()) absurd_ = '"' + std::string(name) + "\": null";
+    }
+  }
   const std::string& absurd() const noexcept { return absurd_; }
 
  private:
@@ -57,6 +64,7 @@ void read_usage(const Value& json, ParsedReply& parsed) {
   result.cached_prompt_tokens = figures.read("cached_tokens", cached.is_number() ? cached : member(usage, "prompt_cache_hit_tokens"));
   result.reasoning_tokens =
       figures.read("reasoning_tokens", member(member(usage, "completion_tokens_details"), "reasoning_tokens"));
+  figures.expect_known("prompt_tokens", "completion_tokens");
   parsed.absurd_usage = figures.absurd();
   if (!parsed.absurd_usage.empty()) return;
   const bool reported = member(usage, "prompt_tokens").is_number() || member(usage, "completion_tokens").is_number();

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <set>
 
+#include "core/saturating.hpp"
+
 namespace tgd::cli {
 
 namespace {
@@ -34,8 +36,8 @@ struct Totals {
     ++calls;
     failed += has_failed(call) ? 1 : 0;
     cached += call.cached ? 1 : 0;
-    input += call.input_tokens.value_or(0);
-    output += call.output_tokens.value_or(0);
+    input = detail::saturated_sum(input, call.input_tokens.value_or(0));
+    output = detail::saturated_sum(output, call.output_tokens.value_or(0));
     cost += call.cost.value_or(0);
     unknown += call.cost ? 0 : 1;
     if (!call.cached) latencies.push_back(call.latency);
