@@ -24,11 +24,13 @@
 #include "cli/input_pump.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/prompt_spec.hpp"
+#include "cli/run_folder.hpp"
 #include "cli/summary.hpp"
 #include "cli/task.hpp"
 #include "cli/task_agent.hpp"
 #include "core/append_file.hpp"
-#include "core/json_parser.hpp"
+#include "core/json_position.hpp"
+#include "core/json_reader.hpp"
 #include "core/start_thread.hpp"
 #include "data/record_reader.hpp"
 
@@ -150,10 +152,14 @@ class Lines {
     std::string last;
     for (std::string line; std::getline(file, line); ++done_) last = std::move(line);
     if (done_ == 0) return;
-    const OrderedJson json = detail::parse_or_discard<OrderedJson>(last);
-    if (!json.is_object() || json.value("row", OrderedJson()) != OrderedJson(done_ - 1))
-      throw TaskError(fmt::format("--resume: {} was not written by `tgd predict`: its line {} should begin with {{\"row\":{},",
-                                  path.string(), done_, done_ - 1));
+    try {
+      const OrderedJson json = detail::parse_json<OrderedJson>(last, path.string(), done_);
+      const detail::JsonOrigin origin{path.string(), done_, {}};
+      const LineReader row = LineReader(json, origin).at("row");
+      if (row.count() != done_ - 1) row.fail(fmt::format("expected {}, for so many lines are above this one", done_ - 1));
+    } catch (const ParseError& error) {
+      throw TaskError(fmt::format("--resume: the output was not written by `tgd predict`: {}", error.what()));
+    }
   }
 
   // Neither: standard output.
@@ -280,7 +286,8 @@ class Predicting {
     apply(flags.model, task_);
     const NamedPrompt prompt = read_prompt(flags.prompt, task_);
     samples_ = std::make_unique<Samples>(task_, flags.input, interrupt_.token());
-    models_ = make_models(task_, {.flags = flags.model, .stop = interrupt_.token()});
+    models_ = make_models(
+        task_, {.flags = flags.model, .stop = interrupt_.token(), .cassette = {}, .on_notice = terminal_.on_notice()});
     ledger_ = meter(models_);
     agent_ = std::make_unique<TaskAgent>(task_, models_.by_name, load_prompts(task_));
     agent_->set_values(prompt.values);

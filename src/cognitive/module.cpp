@@ -12,6 +12,7 @@
 
 #include <tgd/error.hpp>
 
+#include "core/json_reader.hpp"
 #include "core/text.hpp"
 
 #if __has_include(<cxxabi.h>)
@@ -71,10 +72,10 @@ struct Contents {
 
 /// Throws Error that says why the saved contents do not fit the Variable.
 Contents contents_for(const Variable& target, const json& saved) {
-  if (!saved.is_object() || !saved.contains("data") || !saved.contains("role") || !saved["role"].is_string()) {
-    throw ValueError("expected an object with \"data\" and the text \"role\"");
-  }
-  Contents contents{target, Data::from_json(saved["data"]), saved["role"].get<std::string>()};
+  const detail::JsonOrigin memory;
+  const detail::JsonReader<json> entry(saved, memory);
+  const auto value = entry.at("data");
+  Contents contents{target, value.in_place([&] { return Data::from_json(value.json()); }), entry.at("role").text()};
   const Data& before = target.data();
   const Data& after = contents.data;
   if (before.is_batch() != after.is_batch() || before.size() != after.size() || before.is_text() != after.is_text()) {

@@ -11,6 +11,7 @@
 
 #include "core/brackets.hpp"
 #include "core/file.hpp"
+#include "core/json_count.hpp"
 #include "core/json_position.hpp"
 #include "core/text.hpp"
 
@@ -39,11 +40,6 @@ std::string shown_json(const Value& value) {
                        value.is_object() ? "members" : "items");
   }
   return excerpt(value.dump(-1, ' ', false, Value::error_handler_t::replace), 60);
-}
-
-template <class Value>
-bool is_count(const Value& value) {
-  return value.is_number_unsigned() || (value.is_number_integer() && value.template get<std::int64_t>() >= 0);
 }
 
 }  // namespace
@@ -128,11 +124,12 @@ bool JsonReader<Value>::flag() const {
 
 template <class Value>
 std::uint64_t JsonReader<Value>::count(std::uint64_t most) const {
-  if (!is_count(*value_) || value_->template get<std::uint64_t>() > most) {
+  const std::optional<std::uint64_t> found = count_in(*value_);
+  if (!found || *found > most) {
     const bool is_bounded = most != std::numeric_limits<std::uint64_t>::max();
     fail_kind(is_bounded ? fmt::format("a whole number from 0 to {}", most) : "a whole number from 0 up");
   }
-  return value_->template get<std::uint64_t>();
+  return *found;
 }
 
 template <class Value>

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <tgd/error.hpp>
 
+#include "core/json_count.hpp"
 #include "core/saturating.hpp"
 #include "lm/lenient_json.hpp"
 
@@ -58,8 +59,7 @@ Usage Usage::from_json(const Json& json) {
   for (const Field& field : fields) {
     const auto member = object.find(field.name);
     if (member == object.end()) continue;
-    const bool is_count = member->is_number_integer() && (member->is_number_unsigned() || member->get<std::int64_t>() >= 0);
-    if (!is_count) {
+    if (!tgd::detail::count_in(*member)) {
       throw ValueError("usage: \"" + std::string(field.name) + "\" must be a whole number from 0 up, but is " +
                        Json(*member).dump());
     }

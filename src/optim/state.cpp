@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <stdexcept>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -10,7 +10,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include "core/json_count.hpp"
+#include "core/json_reader.hpp"
 #include "core/json_text.hpp"
 #include "core/json_writer.hpp"
 #include "optim/checks.hpp"
@@ -21,8 +21,9 @@ namespace tgd::optim::detail {
 namespace {
 
 using nlohmann::json;
+using Reader = tgd::detail::JsonReader<json>;
 
-constexpr int state_version = 2;
+constexpr std::size_t state_version = 2;
 
 constexpr std::array directions = {std::pair{Direction::maximize, "maximize"}, std::pair{Direction::minimize, "minimize"}};
 constexpr std::array boldnesses = {std::pair{Boldness::conservative, "conservative"}, std::pair{Boldness::moderate, "moderate"},
@@ -137,33 +138,32 @@ json save(const Value& value) {
   return tree.take();
 }
 
-std::size_t load_count(const json& saved) {
-  const auto count = tgd::detail::count_in(saved);
-  if (!count) throw ValueError(fmt::format("the saved state has {} where a count belongs", saved.dump()));
-  return static_cast<std::size_t>(*count);
+std::size_t load_count(const Reader& saved) {
+  return static_cast<std::size_t>(saved.count(std::numeric_limits<std::size_t>::max()));
 }
 
-Variable load_variable(const json& saved) {
-  return {Data::from_json(saved.at("data")), saved.at("role").get<std::string>(), saved.at("requires_grad").get<bool>()};
+Variable load_variable(const Reader& saved) {
+  const Reader data = saved.at("data");
+  return {data.in_place([&] { return Data::from_json(data.json()); }), saved.at("role").text(),
+          saved.at("requires_grad").flag()};
 }
 
-MomentumBuffer load_buffer(const json& pairs) {
+MomentumBuffer load_buffer(const Reader& pairs) {
   MomentumBuffer buffer;
-  for (const json& pair : pairs) {
-    MomentumPair loaded{load_variable(pair.at(0)), {}};
-    for (const json& gradient : pair.at(1)) loaded.gradients.push_back(load_variable(gradient));
+  for (const Reader& pair : pairs.items()) {
+    const std::vector<Reader> parts = pair.items(2);
+    MomentumPair loaded{load_variable(parts[0]), {}};
+    for (const Reader& gradient : parts[1].items()) loaded.gradients.push_back(load_variable(gradient));
     buffer.push_back(std::move(loaded));
   }
   return buffer;
 }
 
-void load_scores(const json& saved, MomentumBuffer& buffer) {
-  if (!saved.is_array() || saved.size() != buffer.size()) {
-    throw ValueError(fmt::format("the saved state has {} scores for {} values", saved.size(), buffer.size()));
-  }
-  for (std::size_t i = 0; i < buffer.size(); ++i) {
-    if (!saved[i].is_null()) buffer[i].score = saved[i].get<double>();
-  }
+std::optional<double> load_score(const Reader& saved) { return saved.is_null() ? std::nullopt : std::optional(saved.number()); }
+
+void load_scores(const Reader& saved, MomentumBuffer& buffer) {
+  const std::vector<Reader> scores = saved.items(buffer.size());
+  for (std::size_t i = 0; i < buffer.size(); ++i) buffer[i].score = load_score(scores[i]);
 }
 
 json save(const Messages& messages) {
@@ -176,11 +176,11 @@ json save(const Messages& messages) {
   return saved;
 }
 
-Messages load_messages(const json& saved) {
+Messages load_messages(const Reader& saved) {
   Messages messages;
-  for (const json& message : saved) {
-    messages.push_back({message.at("role").get<std::string>(), {}});
-    for (const json& part : message.at("content")) messages.back().content.push_back(load_variable(part));
+  for (const Reader& message : saved.items()) {
+    messages.push_back({message.at("role").text(), {}});
+    for (const Reader& part : message.at("content").items()) messages.back().content.push_back(load_variable(part));
   }
   return messages;
 }
@@ -191,9 +191,12 @@ json save(const Inputs& inputs) {
   return saved;
 }
 
-Inputs load_inputs(const json& saved) {
+Inputs load_inputs(const Reader& saved) {
   Inputs inputs;
-  for (const json& input : saved) inputs.emplace_back(input.at(0).get<std::string>(), load_variable(input.at(1)));
+  for (const Reader& input : saved.items()) {
+    const std::vector<Reader> parts = input.items(2);
+    inputs.emplace_back(parts[0].text(), load_variable(parts[1]));
+  }
   return inputs;
 }
 
@@ -206,37 +209,38 @@ json save(const std::vector<Constraint>& constraints) {
 }
 
 /// A check is code and cannot be saved: it comes from the constraint of the same text in the optimizer that loads.
-std::vector<Constraint> load_constraints(const json& saved, const std::vector<Constraint>& present) {
+std::vector<Constraint> load_constraints(const Reader& saved, const std::vector<Constraint>& present) {
   std::vector<Constraint> constraints;
-  for (const json& entry : saved) {
+  for (const Reader& entry : saved.items()) {
     Variable text = load_variable(entry.at("text"));
+    const bool is_checked = entry.at("checked").flag();
     const auto same = std::find_if(present.begin(), present.end(),
                                    [&](const Constraint& other) { return other.variable().data() == text.data(); });
     if (same != present.end()) {
       constraints.push_back(*same);
-    } else if (entry.at("checked").get<bool>()) {
-      throw ValueError(
-          fmt::format("the saved state has a constraint with a check, \"{}\"; a check is code and cannot be saved, so give "
-                      "the optimizer the same constraint before loading",
-                      text.data().text()));
+    } else if (is_checked) {
+      entry.fail(fmt::format(
+          "this constraint has a check, \"{}\"; a check is code and cannot be saved, so give the optimizer the same "
+          "constraint before loading",
+          text.data().item_text()));
     } else {
-      constraints.emplace_back(std::move(text));
+      constraints.push_back(entry.in_place([&] { return Constraint(text); }));
     }
   }
   return constraints;
 }
 
 template <class Names>
-auto named(const Names& names, const json& saved) {
-  const auto text = saved.get<std::string>();
+auto named(const Names& names, const Reader& saved) {
+  const std::string text = saved.text();
   const auto found = std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.second == text; });
-  if (found == names.end()) throw ValueError(fmt::format("the saved state has the unknown word \"{}\"", text));
+  if (found == names.end()) saved.fail(fmt::format("the word \"{}\" is not known here", text));
   return found->first;
 }
 
-template <class Value>
-std::optional<Value> load_optional(const json& saved) {
-  return saved.is_null() ? std::nullopt : std::optional(saved.get<Value>());
+template <class Names>
+auto optionally_named(const Names& names, const Reader& saved) {
+  return saved.is_null() ? std::nullopt : std::optional(named(names, saved));
 }
 
 json save_rules(const GroupState& group) {
@@ -248,11 +252,13 @@ json save_rules(const GroupState& group) {
   return saved;
 }
 
-std::vector<ParameterRules> load_rules(const json& saved, const GroupState& group) {
+std::vector<ParameterRules> load_rules(const Reader& saved, const GroupState& group) {
   std::vector<ParameterRules> rules;
-  for (const json& entry : saved) {
-    const ParameterState& parameter = group.parameters.at(load_count(entry.at("param")));
-    rules.push_back({parameter.parameter, entry.at("instructions"), entry.at("frozen").get<std::vector<std::string>>()});
+  for (const Reader& entry : saved.items()) {
+    const Reader param = entry.at("param");
+    const std::size_t index = load_count(param);
+    if (index >= group.parameters.size()) param.fail(fmt::format("the group has {} parameters", group.parameters.size()));
+    rules.push_back({group.parameters[index].parameter, entry.at("instructions").text(), entry.at("frozen").texts()});
   }
   return rules;
 }
@@ -287,63 +293,62 @@ json save(const GroupState& group, std::size_t first_with_model) {
 }
 
 /// The options that the first versions did not have: a state without them leaves those of the optimizer.
-void load_newer_options(GroupState& group, const json& saved) {
+void load_newer_options(GroupState& group, const Reader& saved) {
   TGDOptions& options = group.options;
   const auto load = [&saved](const char* key, const auto& take) {
-    if (const auto found = saved.find(key); found != saved.end()) take(*found);
+    if (const auto found = saved.find(key)) take(*found);
   };
-  load("joint", [&](const json& value) { options.joint = value.get<bool>(); });
-  load("direction", [&](const json& value) {
-    options.direction = value.is_null() ? std::nullopt : std::optional(named(directions, value));
+  load("joint", [&](const Reader& value) { options.joint = value.flag(); });
+  load("direction", [&](const Reader& value) { options.direction = optionally_named(directions, value); });
+  load("boldness", [&](const Reader& value) { options.boldness = optionally_named(boldnesses, value); });
+  load("examples", [&](const Reader& value) { options.examples = value.texts(); });
+  load("rules", [&](const Reader& value) { options.rules = load_rules(value, group); });
+  load("rejected", [&](const Reader& value) { options.rejected = load_count(value); });
+  load("siblings", [&](const Reader& value) { options.siblings = load_count(value); });
+  load("history", [&](const Reader& value) { options.history = load_count(value); });
+  load("max_length_ratio", [&](const Reader& value) { options.max_length_ratio = load_score(value); });
+  load("copied_words", [&](const Reader& value) { options.copied_words = load_count(value); });
+  load("answer_tag", [&](const Reader& value) { options.answer_tag = value.text(); });
+  load("frozen_marks", [&](const Reader& value) {
+    const std::vector<Reader> marks = value.items(2);
+    options.frozen_marks = {marks[0].text(), marks[1].text()};
   });
-  load("boldness",
-       [&](const json& value) { options.boldness = value.is_null() ? std::nullopt : std::optional(named(boldnesses, value)); });
-  load("examples", [&](const json& value) { options.examples = value.get<std::vector<std::string>>(); });
-  load("rules", [&](const json& value) { options.rules = load_rules(value, group); });
-  load("rejected", [&](const json& value) { options.rejected = load_count(value); });
-  load("siblings", [&](const json& value) { options.siblings = load_count(value); });
-  load("history", [&](const json& value) { options.history = load_count(value); });
-  load("max_length_ratio", [&](const json& value) { options.max_length_ratio = load_optional<double>(value); });
-  load("copied_words", [&](const json& value) { options.copied_words = load_count(value); });
-  load("answer_tag", [&](const json& value) { options.answer_tag = value.get<std::string>(); });
-  load("frozen_marks", [&](const json& value) { options.frozen_marks = value.get<std::pair<std::string, std::string>>(); });
 }
 
-Record load_record(const json& saved) {
-  Record record{.entry = {.value = saved.at("value"), .status = named(statuses, saved.at("status"))}};
+Record load_record(const Reader& saved) {
+  Record record{.entry = {.value = saved.at("value").text(), .status = named(statuses, saved.at("status"))}};
   record.entry.step = load_count(saved.at("step"));
-  record.entry.feedback = saved.at("feedback").get<std::vector<std::string>>();
-  record.entry.score = load_optional<double>(saved.at("score"));
-  record.entry.reason = saved.at("reason").get<std::string>();
-  record.has_pair = saved.at("has_pair").get<bool>();
+  record.entry.feedback = saved.at("feedback").texts();
+  record.entry.score = load_score(saved.at("score"));
+  record.entry.reason = saved.at("reason").text();
+  record.has_pair = saved.at("has_pair").flag();
   record.dropped = load_buffer(saved.at("dropped"));
   load_scores(saved.at("dropped_scores"), record.dropped);
   return record;
 }
 
-void load_record(ParameterState& state, const json& saved) {
-  state.first_value = saved.at("first_value").get<std::string>();
+void load_record(ParameterState& state, const Reader& saved) {
+  state.first_value = saved.at("first_value").text();
   load_scores(saved.at("momentum_scores"), state.momentum);
-  for (const json& proposal : saved.at("rejected")) {
-    state.rejected.push_back({proposal.at("value"), proposal.at("reason"), load_optional<double>(proposal.at("score"))});
-  }
-  for (const json& record : saved.at("history")) state.history.push_back(load_record(record));
-  state.score = load_optional<double>(saved.at("score"));
-  state.scored_value = saved.at("scored_value").get<std::string>();
+  for (const Reader& proposal : saved.at("rejected").items())
+    state.rejected.push_back({proposal.at("value").text(), proposal.at("reason").text(), load_score(proposal.at("score"))});
+  for (const Reader& record : saved.at("history").items()) state.history.push_back(load_record(record));
+  state.score = load_score(saved.at("score"));
+  state.scored_value = saved.at("scored_value").text();
 }
 
 /// States that other programs have written may lack it.
-std::optional<std::string> load_provider(const json& saved_model) {
+std::optional<std::string> load_provider(const Reader& saved_model) {
   const auto found = saved_model.find("provider");
-  return found == saved_model.end() ? std::nullopt : load_optional<std::string>(*found);
+  return !found || found->is_null() ? std::nullopt : std::optional(found->text());
 }
 
-lm::ChatModelPtr load_model(std::size_t group, const json& saved, const lm::ChatModelPtr& present,
+lm::ChatModelPtr load_model(std::size_t group, const Reader& saved, const lm::ChatModelPtr& present,
                             const std::map<std::string, lm::ChatModelPtr>& models) {
   const std::string key = fmt::format("{}", group);
   const auto given = models.find(key);
   const lm::ChatModelPtr model = given != models.end() ? given->second : present;
-  const auto class_type = saved.at("class_type").get<std::string>();
+  const std::string class_type = saved.at("class_type").text();
   const auto provider = load_provider(saved);
   if (!model || model->class_type() != class_type || (provider && model->provider() != *provider)) {
     throw ValueError(fmt::format(
@@ -361,8 +366,9 @@ void check_model_keys(const std::map<std::string, lm::ChatModelPtr>& models, std
   for (std::size_t i = 0; i < groups; ++i) keys.push_back(fmt::format("{}", i));
   for (const auto& [key, model] : models) {
     if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
-    throw ValueError(fmt::format("load_state_dict was given a model for \"{}\", and there is no such group: the keys are \"{}\"", key,
-                                 fmt::join(keys, "\", \"")));
+    throw ValueError(
+        fmt::format("load_state_dict was given a model for \"{}\", and there is no such group: the keys are \"{}\"", key,
+                    fmt::join(keys, "\", \"")));
   }
 }
 
@@ -375,22 +381,22 @@ std::size_t first_with_model_of(std::size_t index, const std::vector<GroupState>
 }
 
 /// Whether an earlier group of the state was saved with the same model. States that do not say so have the same figures twice.
-bool has_model_of_earlier(const json& saved_groups, std::size_t index) {
-  const json& model = saved_groups[index].at("model");
-  if (const auto same_as = model.find("same_as"); same_as != model.end()) return load_count(*same_as) < index;
+bool has_model_of_earlier(const std::vector<Reader>& saved_groups, std::size_t index) {
+  const Reader model = saved_groups[index].at("model");
+  if (const auto same_as = model.find("same_as")) return load_count(*same_as) < index;
   for (std::size_t i = 0; i < index; ++i) {
-    if (saved_groups[i].at("model") == model) return true;
+    if (saved_groups[i].at("model").json() == model.json()) return true;
   }
   return false;
 }
 
-void check_shape(const std::vector<GroupState>& groups, const json& saved_groups) {
+void check_shape(const std::vector<GroupState>& groups, const std::vector<Reader>& saved_groups) {
   if (saved_groups.size() != groups.size()) {
     throw ValueError(
         fmt::format("the saved state has {} parameter groups, this optimizer {}", saved_groups.size(), groups.size()));
   }
   for (std::size_t i = 0; i < groups.size(); ++i) {
-    const std::size_t saved_size = saved_groups[i].at("params").size();
+    const std::size_t saved_size = saved_groups[i].at("params").items().size();
     if (saved_size != groups[i].parameters.size()) {
       throw ValueError(fmt::format("group {} of the saved state has {} parameters, that of this optimizer {}", i, saved_size,
                                    groups[i].parameters.size()));
@@ -398,25 +404,28 @@ void check_shape(const std::vector<GroupState>& groups, const json& saved_groups
   }
 }
 
-GroupState load_group(std::size_t index, const GroupState& present, const json& saved, const json& state, const json& records,
-                      const std::map<std::string, lm::ChatModelPtr>& models) {
+GroupState load_group(std::size_t index, const GroupState& present, const Reader& saved, const Reader& state,
+                      const std::optional<Reader>& records, const std::map<std::string, lm::ChatModelPtr>& models) {
   GroupState loaded = present;
   loaded.options.model = load_model(index, saved.at("model"), present.options.model, models);
   loaded.options.messages = load_messages(saved.at("messages"));
   loaded.options.inputs = load_inputs(saved.at("inputs"));
   loaded.options.constraints = load_constraints(saved.at("constraints"), present.options.constraints);
   loaded.options.momentum = load_count(saved.at("momentum"));
-  loaded.options.completion_args = saved.at("completion_args");
+  loaded.options.completion_args = saved.at("completion_args").object();
   loaded.options.max_reasks = load_count(saved.at("max_reasks"));
   loaded.options.context_budget = load_count(saved.at("context_budget"));
-  loaded.options.show_context = saved.at("show_context").get<bool>();
+  loaded.options.show_context = saved.at("show_context").flag();
   load_newer_options(loaded, saved);
+  const std::vector<Reader> params = saved.at("params").items();
   for (std::size_t i = 0; i < loaded.parameters.size(); ++i) {
-    const std::string key = fmt::format("{}", load_count(saved.at("params").at(i)));
+    const std::string key = fmt::format("{}", load_count(params[i]));
     const ParameterState& own = present.parameters[i];
     loaded.parameters[i] = {.parameter = own.parameter, .first_value = own.first_value};
-    if (state.contains(key)) loaded.parameters[i].momentum = load_buffer(state.at(key).at("momentum_buffer"));
-    if (records.contains(key)) load_record(loaded.parameters[i], records.at(key));
+    if (const auto buffer = state.find(key)) loaded.parameters[i].momentum = load_buffer(buffer->at("momentum_buffer"));
+    if (records) {
+      if (const auto record = records->find(key)) load_record(loaded.parameters[i], *record);
+    }
   }
   check_options(loaded.options);
   return loaded;
@@ -526,30 +535,27 @@ void load_state(OptimizerState& state, const Json& saved, const std::map<std::st
   OptimizerState loaded;
   std::vector<std::pair<lm::ChatModelPtr, lm::Usage>> usage;  // of each saved model once, whichever groups share it
   try {
-    const json& root = saved.value();
-    const json& saved_groups = root.at("param_groups");
-    const json& buffers = root.at("state");
-    if (!buffers.is_object()) throw ValueError("the saved state's \"state\" is no object");
-    const json records = root.value("records", json::object());
-    if (const auto version = root.value("version", state_version); version > state_version) {
+    const tgd::detail::JsonOrigin memory;
+    const Reader root(saved.value(), memory);
+    if (const auto version = root.find("version"); version && load_count(*version) > state_version) {
       throw ValueError(fmt::format("the saved state is of version {}, and this tgd reads versions up to {}: use a newer one",
-                                   version, state_version));
+                                   load_count(*version), state_version));
     }
-    loaded.steps = load_count(root.value("steps", json(std::size_t{0})));
+    const std::vector<Reader> saved_groups = root.at("param_groups").items();
+    const Reader buffers = root.at("state");
+    buffers.object();
+    const std::optional<Reader> records = root.find("records");
+    if (const auto steps = root.find("steps")) loaded.steps = load_count(*steps);
     check_shape(state.groups, saved_groups);
     check_model_keys(models, state.groups.size());
     for (std::size_t i = 0; i < state.groups.size(); ++i) {
       loaded.groups.push_back(load_group(i, state.groups[i], saved_groups[i], buffers, records, models));
-      lm::Usage used = lm::Usage::from_json(saved_groups[i].at("model").at("usage"));
-      if (!has_model_of_earlier(saved_groups, i)) usage.emplace_back(loaded.groups.back().options.model, used);
+      const Reader used = saved_groups[i].at("model").at("usage");
+      lm::Usage usage_of_model = used.in_place([&] { return lm::Usage::from_json(used.json()); });
+      if (!has_model_of_earlier(saved_groups, i)) usage.emplace_back(loaded.groups.back().options.model, usage_of_model);
     }
-  } catch (const json::exception& error) {
+  } catch (const ParseError& error) {
     throw ValueError(fmt::format("this is not the state of a TGD optimizer: {}", error.what()));
-  } catch (const TypeError& error) {
-    throw ValueError(fmt::format("this is not the state of a TGD optimizer: {}", error.what()));
-  } catch (const std::out_of_range& error) {
-    throw ValueError(
-        fmt::format("this is not the state of a TGD optimizer: a parameter's index is too large ({})", error.what()));
   }
   state = std::move(loaded);
   for (const auto& [model, used] : usage) model->add_usage(used);

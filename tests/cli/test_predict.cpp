@@ -153,7 +153,17 @@ TEST_CASE("an output is never overwritten without being asked to", "[cli]") {
   const test::ProcessResult foreign = with("--resume");
   CHECK(foreign.status == 2);
   CHECK_THAT(foreign.err, ContainsSubstring("not written by"));
+  CHECK_THAT(foreign.err, ContainsSubstring("out.jsonl:1: the member \"row\" is missing"));
   CHECK(test::read_text(output) == "{\"mine\": 1}\n");
+  for (const char* line :
+       {R"({"row": 1})", R"({"row": 0.0})", R"({"row": null})", R"({"row": "0"})", R"({"row": [0]})", "{row}"}) {
+    CAPTURE(line);
+    folder.write("out.jsonl", std::string(line) + "\n");
+    const test::ProcessResult damaged = with("--resume");
+    CHECK(damaged.status == 2);
+    CHECK_THAT(damaged.err, ContainsSubstring("out.jsonl:1:") && ContainsSubstring("not written by"));
+    CHECK(test::read_text(output) == std::string(line) + "\n");
+  }
   CHECK(with("--force").status == 0);
   CHECK(lines_of(test::read_text(output)).size() == 2);
   CHECK(test::run_tgd({"predict", task, "--input", input, "--resume"}).status == 2);

@@ -8,6 +8,7 @@
 #include <tgd/error.hpp>
 
 #include "catch.hpp"
+#include "support/damage.hpp"
 
 using Catch::Matchers::ContainsSubstring;
 using nlohmann::json;
@@ -259,4 +260,15 @@ TEST_CASE("A module prints as an indented tree", "[module]") {
   CHECK(out.str() == expected);
   CHECK(to_string(Module()) == "Module()");
   CHECK_THAT(to_string(Holder<tgd::Parameter>()), Catch::Matchers::StartsWith("Holder<"));
+}
+
+TEST_CASE("A damaged state of a module is refused as a whole, or is read as what it says", "[module][damage]") {
+  Agent agent;
+  const tgd::Json before = agent.state_dict();
+  tgd::test::check_damages(tgd::test::damaged_values(before.dump()), "", [&](const std::string& content) {
+    agent.load_state_dict(tgd::Json::parse(content));
+    agent.load_state_dict(agent.state_dict());
+    agent.load_state_dict(before);
+  });
+  CHECK(agent.state_dict() == before);
 }

@@ -9,6 +9,7 @@
 
 #include "catch.hpp"
 #include "optim/improving.hpp"
+#include "support/damage.hpp"
 
 using Catch::Matchers::ContainsSubstring;
 using nlohmann::json;
@@ -205,7 +206,7 @@ TEST_CASE("A load that fails says why and changes nothing", "[optim][state]") {
       {"a model of another provider", [](json& s) { s["param_groups"][1]["model"]["provider"] = "openai"; }, "\"openai\""},
       {"no groups", [](json& s) { s.erase("param_groups"); }, "not the state"},
       {"no state", [](json& s) { s.erase("state"); }, "not the state"},
-      {"a state that is no object", [](json& s) { s["state"] = 5; }, "no object"},
+      {"a state that is no object", [](json& s) { s["state"] = 5; }, "/state: expected an object"},
       {"groups that are no list",
        [](json& s) {
          s["param_groups"] = json({{"x", 1}, {"y", 2}});
@@ -214,9 +215,21 @@ TEST_CASE("A load that fails says why and changes nothing", "[optim][state]") {
       {"a group that is no object", [](json& s) { s["param_groups"][1] = "x"; }, "not the state"},
       {"a group without options", [](json& s) { s["param_groups"][1].erase("momentum"); }, "momentum"},
       {"a negative count", [](json& s) { s["param_groups"][1]["momentum"] = -1; }, "-1"},
-      {"a count that is a text", [](json& s) { s["param_groups"][1]["max_reasks"] = "2"; }, "count"},
+      {"a count that is a text", [](json& s) { s["param_groups"][1]["max_reasks"] = "2"; },
+       "/param_groups/1/max_reasks: expected a whole number"},
       {"usage that is none", [](json& s) { s["param_groups"][1]["model"]["usage"] = 3; }, ""},
       {"a buffer that is none", [](json& s) { s["state"]["2"]["momentum_buffer"] = json({1}); }, "not the state"},
+      {"gradients of null", [](json& s) { s["state"]["2"]["momentum_buffer"][0][1] = nullptr; },
+       "/state/2/momentum_buffer/0/1: expected a list"},
+      {"inputs of null", [](json& s) { s["param_groups"][0]["inputs"] = nullptr; }, "/param_groups/0/inputs: expected a list"},
+      {"constraints of null", [](json& s) { s["param_groups"][0]["constraints"] = nullptr; }, "/constraints: expected a list"},
+      {"completion arguments of null", [](json& s) { s["param_groups"][0]["completion_args"] = nullptr; },
+       "expected an object"},
+      {"a history of null", [](json& s) { s["records"]["0"]["history"] = nullptr; }, "/records/0/history: expected a list"},
+      {"a score that is a flag", [](json& s) { s["records"]["0"]["score"] = true; }, "/records/0/score: expected a number"},
+      {"a flag that is a number", [](json& s) { s["param_groups"][0]["show_context"] = 1; }, "expected true or false"},
+      {"records that are no object", [](json& s) { s["records"] = json::array(); }, "/records: expected an object"},
+      {"a version that is none", [](json& s) { s["version"] = "2"; }, "/version: expected a whole number"},
       {"a value that is none", [](json& s) { s["state"]["2"]["momentum_buffer"][0][0]["data"] = nullptr; }, "not the state"},
       {"a check that cannot be made", [](json& s) { s["param_groups"][1]["constraints"][1]["text"]["data"] = "Another rule."; },
        "Another rule."},
@@ -249,4 +262,30 @@ TEST_CASE("A load that fails says why and changes nothing", "[optim][state]") {
     target.load_state_dict(tgd::Json(state));
     CHECK(target.state_dict().value()["state"] == state["state"]);
   }
+}
+
+TEST_CASE("A damaged state is refused with its place, or is read as what it says", "[optim][state][damage]") {
+  const auto model = improving();
+  TGDOptions given = options(model);
+  given.direction = tgd::optim::Direction::maximize;
+  given.history = 3;
+  given.rejected = 2;
+  TGD source({parameter("a")}, given);
+  step(source, "no");
+  step(source, "worse");
+  const std::string good = source.state_dict().dump();
+  tgd::test::check_damages(tgd::test::damaged_values(good), "", [&](const std::string& content) {
+    TGD target({parameter("a")}, given);
+    const tgd::Json before = target.state_dict();
+    try {
+      target.load_state_dict(tgd::Json::parse(content));
+    } catch (const tgd::Error&) {
+      CHECK(target.state_dict().value()["state"] == before.value()["state"]);
+      throw;
+    }
+    // What was taken is a state as any.
+    const tgd::Json taken = target.state_dict();
+    CHECK_NOTHROW(target.load_state_dict(taken));
+    CHECK(target.state_dict().value()["state"] == taken.value()["state"]);
+  });
 }

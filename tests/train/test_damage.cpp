@@ -72,6 +72,8 @@ TEST_CASE("a run does not go on from a damaged checkpoint, and says what is wron
                                  {"/optimizers/0/param_groups/0/momentum", "two"},
                                  {"/loader/words", "abc"},
                                  {"/usage/student/calls", "x"},
+                                 {"/usage/student/calls", -3},
+                                 {"/cost/student/usage/prompt_tokens", -3},
                                  {"/cost/student/unknown_calls", 18446744073709551615U},
                                  {"/state/prompt/data", {1, 2}}};
   for (const Row& row : rows) {
