@@ -39,7 +39,9 @@ class TGD_API Json {
   /// Parses JSON text. Throws ParseError with line and column, for text that is nested more than 500 deep, too.
   static Json parse(std::string_view text);
 
-  const nlohmann::json& value() const noexcept { return *value_; }
+  /// A copy of a temporary's, which ends with it.
+  const nlohmann::json& value() const& noexcept { return *value_; }
+  nlohmann::json value() &&;
 
   bool empty() const;
   bool contains(std::string_view key) const;

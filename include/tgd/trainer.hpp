@@ -234,7 +234,7 @@ struct TrainerOptions {
   // Limits: looked at between steps, with everything saved. 0: none. Those of calls, tokens and cost count tracked models,
   // over all the sessions of a run; max_cost needs prices for all of them.
   std::size_t max_steps = 0;
-  std::chrono::duration<double> max_time{0};
+  std::chrono::duration<double> max_time{0};  ///< at most a year
   std::int64_t max_calls = 0;
   std::int64_t max_tokens = 0;  ///< prompt and completion
   double max_cost = 0;          ///< USD

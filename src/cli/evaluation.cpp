@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -26,18 +27,52 @@ std::string folded(std::string_view text, bool ignore_case) {
   return ignore_case ? detail::lower_case(detail::trim(text)) : std::string(detail::trim(text));
 }
 
-std::optional<double> number_in(std::string_view text) {
-  text = detail::trim(text);
-  double number = 0;
+template <class Number>
+std::optional<Data> number_in(std::string_view text, Number number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
 }
 
+/// Whole where it is written so, and fits: large ones that differ are told apart.
+std::optional<Data> number_in(std::string_view text) {
+  text = detail::trim(text);
+  const auto whole = number_in(text, std::int64_t{0});
+  return whole ? whole : number_in(text, 0.0);
+}
+
+double distance(const Data& a, const Data& b) {
+  if (a.kind() != Data::Kind::integer || b.kind() != Data::Kind::integer) return std::abs(a.real() - b.real());
+  const auto [least, most] = std::minmax(a.integer(), b.integer());
+  return static_cast<double>(static_cast<std::uint64_t>(most) - static_cast<std::uint64_t>(least));
+}
+
 double number_score(const EvaluatorSpec& spec, const std::string& prediction, const std::string& target) {
   const auto got = number_in(prediction);
   const auto wanted = number_in(target);
-  return got && wanted && std::abs(*got - *wanted) <= spec.tolerance ? 1 : 0;
+  if (!got || !wanted) return 0;
+  const bool is_near = spec.tolerance > 0 ? distance(*got, *wanted) <= spec.tolerance : is_same_number(*got, *wanted);
+  return is_near ? 1 : 0;
+}
+
+/// Numbers are equal as numbers, 1 and 1.0 too; to the JSON library whole ones and others are equal where they are rounded.
+bool is_same(const Value& a, const Value& b) {
+  if (a.is_number() && b.is_number()) {
+    // What is parsed has a sign where it is below 0 only.
+    if (a.is_number_integer() && b.is_number_integer()) return a.is_number_unsigned() == b.is_number_unsigned() && a == b;
+    const Value& whole = a.is_number_integer() ? a : b;
+    const bool fits = !whole.is_number_unsigned() || whole.get<std::uint64_t>() <= static_cast<std::uint64_t>(INT64_MAX);
+    if (!whole.is_number_integer() || !fits) return a == b;
+    return is_same_number(Data(whole.get<std::int64_t>()), Data((&whole == &a ? b : a).get<double>()));
+  }
+  if (a.is_array() && b.is_array()) return std::equal(a.begin(), a.end(), b.begin(), b.end(), is_same);
+  if (!a.is_object() || !b.is_object()) return a == b;
+  if (a.size() != b.size()) return false;
+  for (auto member = a.begin(); member != a.end(); ++member) {
+    const auto other = b.find(member.key());
+    if (other == b.end() || !is_same(*member, *other)) return false;
+  }
+  return true;
 }
 
 std::vector<std::string> fields_of(const EvaluatorSpec& spec, const Value& target) {
@@ -56,7 +91,7 @@ double json_score(const EvaluatorSpec& spec, const std::string& prediction, cons
   std::size_t equal = 0;
   for (const std::string& field : fields) {
     const Value::json_pointer place(field);
-    equal += wanted->contains(place) && got->contains(place) && wanted->at(place) == got->at(place) ? 1 : 0;
+    equal += wanted->contains(place) && got->contains(place) && is_same(wanted->at(place), got->at(place)) ? 1 : 0;
   }
   return fields.empty() ? 0 : static_cast<double>(equal) / static_cast<double>(fields.size());
 }

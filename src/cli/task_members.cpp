@@ -1,8 +1,11 @@
 #include "cli/task_members.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include <fmt/format.h>
+
+#include "core/seconds.hpp"
 
 namespace tgd::cli {
 
@@ -88,6 +91,10 @@ void Members::real(const std::string& key, double& value, RealRange range, Examp
 void Members::real(const std::string& key, std::optional<double>& value, RealRange range) {
   member(
       key, [&](const TaskValue& at) { value = at.real(range); }, [&] { return value ? OrderedJson(*value) : OrderedJson(); });
+}
+
+void Members::seconds(const std::string& key, std::optional<double>& value) {
+  real(key, value, {.least = 0, .most = std::chrono::duration<double>(detail::longest_span).count(), .with_least = false});
 }
 
 std::vector<std::string> keys_of(const Describe& describe) {

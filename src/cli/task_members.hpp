@@ -57,6 +57,7 @@ class Members {
   void one_of(const std::string& key, std::string& value, const std::vector<std::string>& words, Example example = nullptr);
   void real(const std::string& key, double& value, RealRange range, Example example = nullptr);
   void real(const std::string& key, std::optional<double>& value, RealRange range);
+  void seconds(const std::string& key, std::optional<double>& value);
 
   template <std::unsigned_integral T>
   void count(const std::string& key, T& value, CountRange range = {}) {

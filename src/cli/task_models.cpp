@@ -94,7 +94,7 @@ void describe_endpoint(Members& in, ModelSpec& spec) {
   in.count("max_in_flight", spec.max_in_flight, {.least = 1});
   in.count("requests_per_minute", spec.requests_per_minute, {.least = 1});
   in.count("tokens_per_minute", spec.tokens_per_minute, {.least = 1});
-  in.real("timeout_seconds", spec.timeout_seconds, {.least = 0, .with_least = false});
+  in.seconds("timeout_seconds", spec.timeout_seconds);
   in.word("reasoning", spec.reasoning, {{"strip", lm::Thoughts::strip}, {"keep", lm::Thoughts::keep}});
 }
 

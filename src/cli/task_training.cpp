@@ -108,7 +108,7 @@ void describe_budget(Members& in, lm::BudgetLimits& limits) {
   in.count("prompt_tokens", limits.prompt_tokens, {.least = 1});
   in.count("completion_tokens", limits.completion_tokens, {.least = 1});
   in.real("usd", limits.usd, {.least = 0, .with_least = false});
-  in.real("seconds", limits.seconds, {.least = 0, .with_least = false});
+  in.seconds("seconds", limits.seconds);
 }
 
 }  // namespace tgd::cli

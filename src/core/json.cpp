@@ -78,6 +78,8 @@ Json Json::parse(std::string_view text) {
   }
 }
 
+nlohmann::json Json::value() && { return *value_; }
+
 bool Json::empty() const { return value_->empty(); }
 
 bool Json::contains(std::string_view key) const { return value_->is_object() && value_->contains(key); }

@@ -20,4 +20,8 @@ void expect_span(std::chrono::milliseconds span, std::string_view what) {
   }
 }
 
+void expect_span_or_0(std::chrono::milliseconds span, std::string_view what) {
+  if (span.count() != 0) expect_span(span, what);
+}
+
 }  // namespace tgd::detail

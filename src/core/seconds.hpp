@@ -18,4 +18,7 @@ TGD_API std::chrono::milliseconds span_of_seconds(double seconds, std::string_vi
 /// Throws ValueError that begins with `what` for a span that is not more than 0 and at most a year.
 TGD_API void expect_span(std::chrono::milliseconds span, std::string_view what);
 
+/// The same, where 0 has a meaning of its own.
+TGD_API void expect_span_or_0(std::chrono::milliseconds span, std::string_view what);
+
 }  // namespace tgd::detail

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/origin.hpp"
+#include "core/seconds.hpp"
 #include "lm/batch_worker.hpp"
 #include "lm/callbacks.hpp"
 #include "lm/flights.hpp"
@@ -94,6 +95,7 @@ struct Cache::Core {
 };
 
 Cache::Core::Core(CacheOptions given) : options(std::move(given)) {
+  tgd::detail::expect_span_or_0(options.busy_timeout, "CacheOptions::busy_timeout");
   try {
     if (options.path.empty()) throw ValueError("a cache needs the path of its file, and CacheOptions::path is empty");
     reader = std::make_unique<ReplyStore>(options.path, options.busy_timeout);

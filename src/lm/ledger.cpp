@@ -7,6 +7,7 @@
 
 #include "core/append_file.hpp"
 #include "core/origin.hpp"
+#include "core/seconds.hpp"
 #include "core/start_thread.hpp"
 #include "lm/callbacks.hpp"
 
@@ -142,6 +143,7 @@ std::string Ledger::Writer::note_failure(std::string batch, std::int64_t count, 
 
 Ledger::Ledger(LedgerOptions options)
     : meter_(std::move(options.prices)), include_text_(options.include_text), on_call_(std::move(options.on_call)) {
+  tgd::detail::expect_span_or_0(options.flush_after, "LedgerOptions::flush_after");
   if (options.path.empty()) return;
   try {
     writer_ = std::make_unique<Writer>(options, options.on_notice);

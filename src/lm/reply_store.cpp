@@ -4,6 +4,8 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <limits>
 #include <thread>
 #include <utility>
 
@@ -98,7 +100,8 @@ class ReplyStore::Transaction {
 ReplyStore::ReplyStore(std::filesystem::path path, std::chrono::milliseconds busy_timeout)
     : path_(std::filesystem::absolute(path)) {
   open();
-  sqlite3_busy_timeout(database_.get(), static_cast<int>(busy_timeout.count()));
+  sqlite3_busy_timeout(database_.get(),
+                       static_cast<int>(std::min<std::int64_t>(busy_timeout.count(), std::numeric_limits<int>::max())));
   prepare_file(busy_timeout);
   execute("PRAGMA synchronous = NORMAL");
   execute("PRAGMA cache_size = -16384");  // KiB

@@ -11,6 +11,8 @@
 #include "core/append_file.hpp"
 #include "core/file.hpp"
 #include "core/rethrow.hpp"
+#include "core/saturating.hpp"
+#include "core/seconds.hpp"
 #include "core/text.hpp"
 #include "train/checkpoint.hpp"
 #include "train/gatekeeper.hpp"
@@ -157,6 +159,10 @@ class Run {
         models_(std::move(models)),
         journal_(journal),
         files_(options, trainee.module, journal) {
+    // A limit that is no number would be none.
+    if (options.max_time.count() != 0) detail::span_of_seconds(options.max_time.count(), "TrainerOptions::max_time");
+    if (!(options.max_cost >= 0))
+      throw ValueError(fmt::format("TrainerOptions::max_cost is {} USD; it must not be negative", options.max_cost));
     if (options.gate.confidence != 0) gate_.emplace(options.gate, options.higher_is_better, trainee, validation);
   }
 
@@ -370,7 +376,8 @@ class Run {
     const lm::CostReport report = journal_.usage();
     const lm::Usage usage = report.total().usage;
     if (options_.max_calls > 0 && usage.calls >= options_.max_calls) return Ending::calls;
-    if (options_.max_tokens > 0 && usage.prompt_tokens + usage.completion_tokens >= options_.max_tokens) return Ending::tokens;
+    if (options_.max_tokens > 0 && detail::saturated_sum(usage.prompt_tokens, usage.completion_tokens) >= options_.max_tokens)
+      return Ending::tokens;
     if (options_.max_cost > 0 && cost_of(report) >= lm::Cost::from_usd(options_.max_cost)) return Ending::cost;
     return std::nullopt;
   }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 #include <tgd/lm/simulated.hpp>
@@ -176,5 +177,69 @@ TEST_CASE("a missing key or model name is a mistake that is told before any call
   const test::ProcessResult no_url = test::optimize(task, folder.path() / "run", {"--base-url", "localhost", "--model", "m"});
   CHECK(no_url.status == 2);
   CHECK_THAT(no_url.err, ContainsSubstring("--base-url"));
+  CHECK_FALSE(fs::exists(folder.path() / "run"));
+}
+
+TEST_CASE("figures of an endpoint that cannot be are said once, on standard error, and count as unknown", "[cli]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder);
+  lm::Simulated simulated;
+  const test::HttpServer server([&](const test::HttpRequest& request) -> test::HttpResponse {
+    const lm::Request asked = test::parse_chat_request(request.body);
+    nlohmann::json body = nlohmann::json::parse(test::completion_body(simulated.reply_to(asked)));
+    body["usage"] = {{"prompt_tokens", -7}, {"completion_tokens", 3}};
+    return {.headers = {{"Content-Type", "application/json"}}, .body = body.dump()};
+  });
+  const auto check_note = [&](const test::ProcessResult& result) {
+    INFO(result.out << result.err);
+    CHECK(result.status == 0);
+    const std::size_t at = result.err.find("note: ");
+    REQUIRE(at != std::string::npos);
+    CHECK_THAT(result.err.substr(at), ContainsSubstring("reports figures that cannot be (\"prompt_tokens\": -7)"));
+    CHECK(result.err.find("note: ", at + 1) == std::string::npos);
+    CHECK_THAT(result.out, !ContainsSubstring("note: "));
+  };
+  const std::vector<std::string> endpoint{"--base-url", server.url() + "/v1", "--model", "m"};
+  SECTION("of optimize") { check_note(optimize_at(server.url() + "/v1", task, folder.path() / "run")); }
+  SECTION("of evaluate") {
+    check_note(test::run_tgd({"evaluate", task.string(), endpoint[0], endpoint[1], endpoint[2], endpoint[3]}));
+  }
+  SECTION("of evaluate for programs") {
+    check_note(test::run_tgd({"evaluate", task.string(), "--json", endpoint[0], endpoint[1], endpoint[2], endpoint[3]}));
+  }
+}
+
+TEST_CASE("a timeout that is no number of seconds is refused before anything is sent", "[cli]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder);
+  std::atomic<int> requests{0};
+  const test::HttpServer server([&](const test::HttpRequest&) {
+    ++requests;
+    return test::HttpResponse{.body = test::completion_body("billing")};
+  });
+  for (const std::string seconds : {"nan", "inf", "-inf", "-1", "0", "1e300", "31536001", "soon", ""}) {
+    CAPTURE(seconds);
+    const test::ProcessResult result = optimize_at(server.url() + "/v1", task, folder.path() / "run", {"--timeout", seconds});
+    CHECK(result.status == 2);
+    CHECK_THAT(result.err, ContainsSubstring("--timeout"));
+    if (seconds != "0")
+      CHECK(optimize_at(server.url() + "/v1", task, folder.path() / "run", {"--max-time", seconds}).status == 2);
+    nlohmann::json document = nlohmann::json::parse(test::read_text(task));
+    document["models"]["student"] = {{"provider", "openai"}, {"model", "m"}, {"base_url", server.url() + "/v1"}};
+    for (const char* member : {"timeout_seconds", "seconds"}) {
+      nlohmann::json changed = document;
+      nlohmann::json& place =
+          member == std::string("seconds") ? changed["budget"][member] : changed["models"]["student"][member];
+      place = seconds;
+      std::string text = changed.dump();
+      if (seconds.find_first_of("0123456789") != std::string::npos)
+        text.replace(text.find('"' + seconds + '"'), seconds.size() + 2, seconds);
+      const test::ProcessResult refused = test::optimize(folder.write("other.json", text), folder.path() / "run");
+      INFO(member << "\n" << refused.err);
+      CHECK(refused.status == 2);
+      CHECK_THAT(refused.err, ContainsSubstring(member) || ContainsSubstring("seconds"));
+    }
+  }
+  CHECK(requests == 0);
   CHECK_FALSE(fs::exists(folder.path() / "run"));
 }

@@ -29,6 +29,9 @@ TEST_CASE("each evaluator scores a prediction against its target", "[cli]") {
   const cli::EvaluatorSpec folded{.type = Type::exact_match, .ignore_case = true};
   const cli::EvaluatorSpec contains{.type = Type::contains};
   const cli::EvaluatorSpec number{.type = Type::number, .tolerance = 0.01};
+  const cli::EvaluatorSpec whole{.type = Type::number};
+  const cli::EvaluatorSpec near{.type = Type::number, .tolerance = 0.5};
+  const cli::EvaluatorSpec nested{.type = Type::json_fields, .fields = {"/urgency"}};
   const cli::EvaluatorSpec json{.type = Type::json_fields};
   const cli::EvaluatorSpec some_fields{.type = Type::json_fields, .fields = {"/urgency", "/tags/0"}};
   const cli::EvaluatorSpec f1{.type = Type::f1};
@@ -42,6 +45,19 @@ TEST_CASE("each evaluator scores a prediction against its target", "[cli]") {
       {number, "3.2", "3.1415", 0},
       {number, "3.14 or so", "3.14", 0},
       {number, "none", "3", 0},
+      {whole, "9007199254740993", "9007199254740992", 0},
+      {whole, "9007199254740993", "9007199254740993", 1},
+      {whole, "9007199254740993", "9007199254740992.0", 0},
+      {whole, "3.0", "3", 1},
+      {whole, "-9223372036854775808", "9223372036854775807", 0},
+      {near, "9007199254740993", "9007199254740992", 0},
+      {near, "-9223372036854775808", "9223372036854775807", 0},
+      {json, R"({"a": 9007199254740993})", R"({"a": 9007199254740992})", 0},
+      {json, R"({"a": 9007199254740993})", R"({"a": 9007199254740992.0})", 0},
+      {json, R"({"a": -1})", R"({"a": 18446744073709551615})", 0},
+      {nested, R"({"urgency": {"a": [9007199254740993]}})", R"({"urgency": {"a": [9007199254740992.0]}})", 0},
+      {nested, R"({"urgency": {"a": [1, 2.0]}})", R"({"urgency": {"a": [1.0, 2]}})", 1},
+      {nested, R"({"urgency": {"a": 1}})", R"({"urgency": {"b": 1}})", 0},
       {json, R"({"a": 1, "b": {"c": true}})", R"({"b": {"c": true}, "a": 1.0})", 1},
       {json, R"({"a": 1, "b": {"c": false}})", R"({"a": 1, "b": {"c": true}})", 0.5},
       {json, "a: 1", R"({"a": 1})", 0},

@@ -88,7 +88,8 @@ TEST_CASE("JSON that is nested too deeply is refused where it enters, at its pla
   const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
   CHECK(Json::parse(nested(500)).dump() == nested(500));
   CHECK_THROWS_AS(Json::parse(nested(501)), ParseError);
-  CHECK_THROWS_WITH(Json::parse("\n" + nested(200'000)), ContainsSubstring("line 2, column 501: brackets are nested more than 500"));
+  CHECK_THROWS_WITH(Json::parse("\n" + nested(200'000)),
+                    ContainsSubstring("line 2, column 501: brackets are nested more than 500"));
   nlohmann::json built;
   for (int i = 0; i < 200'000; ++i) {
     nlohmann::json outer = nlohmann::json::array();
@@ -99,4 +100,11 @@ TEST_CASE("JSON that is nested too deeply is refused where it enters, at its pla
   Json box;
   for (int i = 0; i < 499; ++i) box = Json{{"a", box}};
   CHECK_THROWS_AS(Json::array({Json::array({box})}), tgd::ValueError);
+}
+
+TEST_CASE("What is inside a temporary does not end before it is read", "[json]") {
+  static_assert(std::is_same_v<decltype(std::declval<tgd::Json>().value()), nlohmann::json>);
+  static_assert(std::is_same_v<decltype(std::declval<const tgd::Json&>().value()), const nlohmann::json&>);
+  const nlohmann::json& kept = tgd::Json{{"a", tgd::Json::array({1, "two"})}}.value();
+  CHECK(kept["a"][1] == "two");
 }

@@ -26,6 +26,14 @@ TEST_CASE("What is no number of seconds is refused by name", "[core][seconds]") 
   }
   CHECK_THROWS_AS(expect_span(0ms, "timeout"), tgd::ValueError);
   CHECK_THROWS_AS(expect_span(-5ms, "timeout"), tgd::ValueError);
-  CHECK_THROWS_WITH(expect_span(std::chrono::milliseconds::max(), "timeout"), ContainsSubstring("timeout must be at most a year"));
+  CHECK_THROWS_WITH(expect_span(std::chrono::milliseconds::max(), "timeout"),
+                    ContainsSubstring("timeout must be at most a year"));
   CHECK_NOTHROW(expect_span(1ms, "timeout"));
+}
+
+TEST_CASE("0 is taken where it has a meaning of its own, and nothing else below", "[core][seconds]") {
+  CHECK_NOTHROW(tgd::detail::expect_span_or_0(0ms, "pause"));
+  CHECK_NOTHROW(tgd::detail::expect_span_or_0(5ms, "pause"));
+  CHECK_THROWS_WITH(tgd::detail::expect_span_or_0(-1ms, "pause"), ContainsSubstring("pause must be more than 0"));
+  CHECK_THROWS_AS(tgd::detail::expect_span_or_0(std::chrono::milliseconds::max(), "pause"), tgd::ValueError);
 }

@@ -295,6 +295,15 @@ TEST_CASE("A cache may end before its calls do", "[lm][cached]") {
   CHECK(content.get_future().get() == "yes");
 }
 
+TEST_CASE("A cache refuses a time to wait that is none, even where it goes on without a file", "[lm][cached]") {
+  const tgd::test::TemporaryFolder folder;
+  for (const auto wait : {std::chrono::milliseconds(-1), std::chrono::milliseconds::max(), std::chrono::milliseconds::min()}) {
+    CHECK_THROWS_WITH(Cache({.path = folder.path() / "cache", .on_fault = OnFault::go_on, .busy_timeout = wait}),
+                      ContainsSubstring("CacheOptions::busy_timeout must be"));
+  }
+  CHECK_NOTHROW(Cache({.path = folder.path() / "cache", .busy_timeout = std::chrono::hours(24 * 365)}));
+}
+
 TEST_CASE("Cached needs a model and a cache", "[lm][cached]") {
   const tgd::test::TemporaryFolder folder;
   CHECK_THROWS_AS(Cached(nullptr, cache_in(folder.path() / "replies.db")), ValueError);

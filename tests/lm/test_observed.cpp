@@ -208,6 +208,20 @@ TEST_CASE("A ledger that cannot be opened is an error or a notice, as configured
   CHECK(tgd::detail::read_file(foreign) == "not a ledger");
 }
 
+TEST_CASE("A ledger refuses a time to wait that is none", "[lm][observed]") {
+  for (const auto wait : {std::chrono::milliseconds(-1), std::chrono::milliseconds::max()})
+    CHECK_THROWS_WITH(Ledger(LedgerOptions{.flush_after = wait}), ContainsSubstring("LedgerOptions::flush_after must be"));
+}
+
+TEST_CASE("A line of the ledger hides nothing of what it holds", "[lm][observed]") {
+  tgd::lm::CallRecord record;
+  record.error_type = "status";
+  record.error_message = "turned \u202E around \u009B[2J";
+  const std::string line = to_json_line(record);
+  CHECK_THAT(line, ContainsSubstring("turned \\u202e around \\u009b[2J") && !ContainsSubstring("\u202E"));
+  CHECK(tgd::Json::parse(line).get_text("error.message") == record.error_message);
+}
+
 TEST_CASE("Observed needs a model and a ledger", "[lm][observed]") {
   CHECK_THROWS_AS(Observed(nullptr, std::make_shared<Ledger>(LedgerOptions{})), tgd::ValueError);
   CHECK_THROWS_AS(Observed(stub(), nullptr), tgd::ValueError);

@@ -1,6 +1,8 @@
 #include <tgd/trainer.hpp>
 
 #include <atomic>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -124,6 +126,18 @@ TEST_CASE("limits end a run between steps and say which one did", "[train][concu
     CHECK(result.ending == Ending::early_stopping);
     CHECK(result.steps == 2);
     CHECK(to_string(result.ending) == "validation has stopped getting better");
+  }
+}
+
+TEST_CASE("a limit that is no number is refused before anything is asked, not taken for none", "[train]") {
+  for (const double seconds : {-1.0, 1e300, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    CAPTURE(seconds);
+    CHECK_THROWS_WITH(fit({.max_time = std::chrono::duration<double>(seconds)}),
+                      ContainsSubstring("TrainerOptions::max_time is"));
+  }
+  for (const double cost : {-1.0, std::nan("")}) {
+    CAPTURE(cost);
+    CHECK_THROWS_WITH(fit({.max_cost = cost}), ContainsSubstring("TrainerOptions::max_cost is"));
   }
 }
 

@@ -56,6 +56,20 @@ TEST_CASE("metrics are weighted by sample, whatever the batches", "[train][concu
   CHECK(perfect.samples == 68);
 }
 
+TEST_CASE("a score that is a mean counts for each of its samples", "[train]") {
+  const auto score_with = [](Reduction reduction, std::size_t batch_size) {
+    test::ScriptedAgent agent({}, reduction);
+    const auto validation = test::loader({"start", "other", "start", "start", "other"}, batch_size);
+    return Trainer().validate(agent, validation).score;
+  };
+  for (const std::size_t batch_size : {1U, 2U, 3U, 5U}) {
+    for (const Reduction reduction : {Reduction::mean, Reduction::sum, Reduction::none}) {
+      CAPTURE(batch_size, static_cast<int>(reduction));
+      CHECK(score_with(reduction, batch_size) == Approx(0.6));
+    }
+  }
+}
+
 TEST_CASE("validation runs in eval mode without history, and training in training mode", "[train]") {
   CountingAgent agent({"a", "b"});
   Trainer(options(1)).fit(agent, pairs({"x", "y", "z"}), pairs({"x"}));
