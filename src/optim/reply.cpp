@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/fold.hpp"
 #include "core/json_parser.hpp"
 #include "core/text.hpp"
 #include "core/utf8.hpp"
@@ -201,15 +202,6 @@ bool begins_with_any(std::string_view text, std::span<const std::string_view> be
   return std::any_of(beginnings.begin(), beginnings.end(), [&](std::string_view part) { return text.starts_with(part); });
 }
 
-/// In lower case and with straight apostrophes.
-std::string plain(std::string_view text) {
-  constexpr std::string_view apostrophe = "\xE2\x80\x99";
-  std::string lower = tgd::detail::lower_case(text);
-  for (std::size_t at = lower.find(apostrophe); at != std::string::npos; at = lower.find(apostrophe, at + 1))
-    lower.replace(at, apostrophe.size(), "'");
-  return lower;
-}
-
 /// The value without a first line that only announces it.
 std::string_view without_announcement(std::string_view value, std::string_view old_value) {
   constexpr std::array<std::string_view, 7> beginnings = {
@@ -218,7 +210,7 @@ std::string_view without_announcement(std::string_view value, std::string_view o
   const std::size_t end = value.find('\n');
   const std::string_view line = tgd::detail::trim(value.substr(0, end));
   if (end == std::string_view::npos || !line.ends_with(':') || words_of(line).size() > 8) return value;
-  const std::string lower = plain(line);
+  const std::string lower = tgd::detail::folded(line);
   if (!begins_with_any(lower, beginnings) || !has_any(lower, names) || old_value.find(line) != std::string_view::npos)
     return value;
   return tgd::detail::trim(value.substr(end));
@@ -251,48 +243,94 @@ std::string unwrapped(std::string_view inside, const Question& question) {
   return value;
 }
 
-/// Whether a short value only says where one would be: a blank of a form, or a remark about the value.
-bool is_filler(std::string_view value, std::string_view old_value) {
+/// Whether a short value only says where one would be: a blank of a form with the words of the answer's tag, or a remark about the
+/// value.
+bool is_filler(std::string_view value, const Question& question) {
   constexpr std::array<std::string_view, 22> form_words = {
       "the",     "a",     "your", "my",   "whole", "full",   "complete", "new",   "improved", "updated", "final",
       "revised", "value", "text", "here", "goes",  "insert", "put",      "write", "is",       "of",      "as"};
   constexpr std::array<std::string_view, 6> remarks = {"let me know", "i hope this", "i hope that",
                                                        "feel free",   "done",        "i made "};
-  const std::vector<Word> words = words_of(value);
-  if (words.empty() || words.size() > 20 || value == tgd::detail::trim(old_value)) return false;
-  const std::string lower = plain(value);
-  const auto is = [&](const Word& word, std::string_view name) {
-    return std::string_view(lower).substr(word.begin, word.end - word.begin) == name;
+  const std::string lower = tgd::detail::folded(value);
+  const std::vector<Word> words = words_of(lower);
+  if (words.empty() || words.size() > 20 || value == tgd::detail::trim(question.old_value)) return false;
+  std::string tag_text(question.tag);
+  std::replace(tag_text.begin(), tag_text.end(), '_', ' ');
+  std::vector<Word> tag_words = words_of(tag_text);
+  std::erase_if(tag_words, [&](const Word& word) { return tag_text[word.begin] >= '0' && tag_text[word.begin] <= '9'; });
+  const auto is_among = [](const Word& word, const std::vector<Word>& others) {
+    return std::any_of(others.begin(), others.end(), [&](const Word& other) { return other.hash == word.hash; });
   };
-  if (lower.size() == value.size()) {
-    const auto is_form_word = [&](const Word& word) {
-      return std::any_of(form_words.begin(), form_words.end(), [&](std::string_view name) { return is(word, name); });
-    };
-    const auto is_blank = [&](const Word& word) { return is(word, "value") || is(word, "text"); };
-    const auto is_improved = [&](const Word& word) { return is(word, "improved"); };
-    const bool is_bracketed = std::string_view("[(<").find(value.front()) != std::string_view::npos &&
-                              std::string_view("])>").find(value.back()) != std::string_view::npos &&
-                              std::count(value.begin(), value.end(), '<') < 2;
-    if (words.size() > 1 && std::all_of(words.begin(), words.end(), is_form_word) &&
-        std::any_of(words.begin(), words.end(), is_blank) &&
-        (is_bracketed || std::any_of(words.begin(), words.end(), is_improved)))
-      return true;
-  }
+  const auto is_of_tag = [&](const Word& word) { return is_among(word, tag_words); };
+  const auto is_form_word = [&](const Word& word) {
+    const std::string_view text = std::string_view(lower).substr(word.begin, word.end - word.begin);
+    return is_of_tag(word) || std::find(form_words.begin(), form_words.end(), text) != form_words.end();
+  };
+  const bool has_whole_tag = tag_words.size() > 1 && std::all_of(tag_words.begin(), tag_words.end(),
+                                                                 [&](const Word& word) { return is_among(word, words); });
+  const bool is_bracketed = std::string_view("[(<").find(value.front()) != std::string_view::npos &&
+                            std::string_view("])>").find(value.back()) != std::string_view::npos &&
+                            std::count(value.begin(), value.end(), '<') < 2;
+  const bool names_value = std::any_of(words.begin(), words.end(), is_of_tag) || lower.find("text") != std::string::npos;
+  if (words.size() > 1 && std::all_of(words.begin(), words.end(), is_form_word) && names_value &&
+      (is_bracketed || has_whole_tag))
+    return true;
   return value.find('\n') == std::string_view::npos && begins_with_any(lower, remarks) &&
          (words.size() > 1 || lower == "done" || lower == "done.");
 }
 
-/// Whether the model says that it will not do what it was asked for. Texts that apologize for something else do not.
+/// How a model of some language says that it will not do what it was asked for, folded: how that begins, and what has to come as
+/// well, for texts that apologize for something else are none.
+struct RefusalWords {
+  std::span<const std::string_view> beginnings;
+  std::span<const std::string_view> verdicts;
+};
+
+namespace refusal_words {
+
+using Words = std::string_view[];  // NOLINT(modernize-avoid-c-arrays)
+constexpr Words en_beginnings = {"i'm sorry",  "i am sorry",  "sorry, ", "i can't",  "i cannot",         "i can not",
+                                 "i'm unable", "i am unable", "i won't", "as an ai", "unfortunately, i", "i apologize"};
+constexpr Words en_verdicts = {"i can't",     "i cannot", "i can not",      "unable to",
+                               "not able to", "i won't",  "i must decline", "can't help"};
+constexpr Words de_beginnings = {"es tut mir leid", "tut mir leid", "entschuldigung", "leider kann ich", "ich kann", "als ki"};
+constexpr Words de_verdicts = {"nicht helfen",           "nicht behilflich",  "nicht unterstutzen",
+                               "kann ich nicht",         "kann das nicht",    "kann dabei nicht",
+                               "kann diesen text nicht", "nicht umschreiben", "nicht in der lage"};
+constexpr Words fr_beginnings = {"je suis desole", "desole", "je ne peux pas", "je ne suis pas en mesure", "en tant qu'ia"};
+constexpr Words fr_verdicts = {"ne peux pas", "ne suis pas en mesure", "ne suis pas capable"};
+constexpr Words es_beginnings = {"lo siento", "lo lamento", "no puedo", "como ia", "como modelo de lenguaje"};
+constexpr Words es_verdicts = {"no puedo", "no me es posible", "no estoy en condiciones"};
+constexpr Words it_beginnings = {"mi dispiace", "non posso", "spiacente"};
+constexpr Words it_verdicts = {"non posso", "non sono in grado"};
+constexpr Words pt_beginnings = {"desculpe", "sinto muito", "lamento", "nao posso"};
+constexpr Words pt_verdicts = {"nao posso", "nao consigo"};
+constexpr Words ru_beginnings = {"извините", "к сожалению", "прошу прощения", "я не могу"};
+constexpr Words ru_verdicts = {"не могу", "не в состоянии"};
+constexpr Words zh_beginnings = {"抱歉",   "很抱歉", "对不起", "對不起",     "我无法",
+                                 "我無法", "我不能", "作为ai", "作为一个ai", "作为人工智能"};
+constexpr Words zh_verdicts = {"无法", "無法", "不能"};
+constexpr Words ja_beginnings = {"申し訳", "すみません", "ごめんなさい", "恐れ入ります"};
+constexpr Words ja_verdicts = {"できません", "できかねます", "いたしかねます"};
+constexpr Words ko_beginnings = {"죄송", "미안"};
+constexpr Words ko_verdicts = {"수 없습니다", "수 없어요"};
+
+constexpr std::array languages = {RefusalWords{en_beginnings, en_verdicts}, RefusalWords{de_beginnings, de_verdicts},
+                                  RefusalWords{fr_beginnings, fr_verdicts}, RefusalWords{es_beginnings, es_verdicts},
+                                  RefusalWords{it_beginnings, it_verdicts}, RefusalWords{pt_beginnings, pt_verdicts},
+                                  RefusalWords{ru_beginnings, ru_verdicts}, RefusalWords{zh_beginnings, zh_verdicts},
+                                  RefusalWords{ja_beginnings, ja_verdicts}, RefusalWords{ko_beginnings, ko_verdicts}};
+
+}  // namespace refusal_words
+
 bool is_refusal(std::string_view value, std::string_view old_value) {
-  constexpr std::array<std::string_view, 11> beginnings = {"i'm sorry", "i am sorry", "sorry, ",         "i can't",
-                                                           "i cannot",  "i can not",  "i'm unable",      "i am unable",
-                                                           "i won't",   "as an ai",   "unfortunately, i"};
-  constexpr std::array<std::string_view, 8> verdicts = {"i can't",     "i cannot", "i can not",      "unable to",
-                                                        "not able to", "i won't",  "i must decline", "can't help"};
   if (words_of(value).size() > 60) return false;
-  const std::string lower = plain(value);
-  return begins_with_any(lower, beginnings) && has_any(lower, verdicts) &&
-         !begins_with_any(plain(tgd::detail::trim(old_value)), beginnings);
+  const std::string text = tgd::detail::folded(value);
+  const std::string old_text = tgd::detail::folded(tgd::detail::trim(old_value));
+  return std::any_of(refusal_words::languages.begin(), refusal_words::languages.end(), [&](const RefusalWords& language) {
+    return begins_with_any(text, language.beginnings) && has_any(text, language.verdicts) &&
+           !begins_with_any(old_text, language.beginnings);
+  });
 }
 
 /// Whether a thought that was begun is still open at the end of the text.
@@ -341,7 +379,7 @@ std::optional<UnusableReply> problem_of(std::string_view value, const Question& 
   if (!tgd::detail::is_utf8(value)) return unusable(Problem::unreadable, prompts);
   if (is_invisible(value)) return unusable(Problem::empty_value, prompts);
   if (hides_something(value, question.old_value)) return because(Problem::unreadable, "tgd_problem_hidden_characters", {});
-  if (is_filler(value, question.old_value)) {
+  if (is_filler(value, question)) {
     const std::string shown = tgd::detail::excerpt(value, 120);
     return because(Problem::no_value, "tgd_problem_filler", {{"open_tag", open}, {"close_tag", close}, {"text", shown}});
   }

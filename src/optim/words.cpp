@@ -6,7 +6,9 @@
 #include <limits>
 #include <utility>
 
-#include "core/text.hpp"
+#include "core/characters.hpp"
+#include "core/fold.hpp"
+#include "core/utf8.hpp"
 
 namespace tgd::optim::detail {
 
@@ -17,32 +19,40 @@ constexpr std::uint64_t hash_factor = 1099511628211U;
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-/// ASCII letters in lower case, digits, and bytes above ASCII; 0 for what is in no word.
-constexpr std::array<unsigned char, 256> folded_bytes = [] {
-  std::array<unsigned char, 256> table{};
-  for (unsigned c = 0; c < 256; ++c) {
+/// ASCII letters in lower case, and digits; 0 for what is in no word.
+constexpr std::array<unsigned char, 128> folded_ascii = [] {
+  std::array<unsigned char, 128> table{};
+  for (unsigned c = 0; c < 128; ++c) {
     const bool is_upper = c >= 'A' && c <= 'Z';
-    const bool is_kept = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c >= 0x80;
+    const bool is_kept = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
     table[c] = static_cast<unsigned char>(is_upper ? c - 'A' + 'a' : is_kept ? c : 0);
   }
   return table;
 }();
 
-unsigned char folded(char c) { return folded_bytes[static_cast<unsigned char>(c)]; }
+/// Kana, ideographs and their extensions.
+bool is_ideograph(char32_t code) { return (code >= 0x3000 && code < 0xA000) || (code >= 0x20000 && code < 0x40000); }
 
-constexpr unsigned char first_ideograph = 0xE3;
+/// A character of a text: what it is to words, and where it ends.
+struct Character {
+  enum class Kind { gap, left_out, letter, ideograph };
+  Kind kind;
+  char32_t code;
+  std::size_t end;
+};
 
-/// Kana, ideographs and their extensions: lead bytes E3 to E9 and F0 with A0 behind it.
-bool begins_ideograph(std::string_view text, std::size_t at) {
-  const auto lead = static_cast<unsigned char>(text[at]);
-  if (lead < first_ideograph) return false;
-  return lead <= 0xE9 || (lead == 0xF0 && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) >= 0xA0);
-}
-
-std::size_t end_of_character(std::string_view text, std::size_t at) {
-  ++at;
-  while (at < text.size() && tgd::detail::is_continuation(text[at])) ++at;
-  return at;
+Character character_at(std::string_view text, std::size_t at) {
+  using Kind = Character::Kind;
+  if (const auto c = static_cast<unsigned char>(text[at]); c < 128)
+    return {folded_ascii[c] == 0 ? Kind::gap : Kind::letter, folded_ascii[c], at + 1};
+  const std::size_t length = tgd::detail::character_length(text.substr(at));
+  if (length == 0) return {Kind::letter, static_cast<unsigned char>(text[at]), at + 1};
+  const char32_t code = tgd::detail::folded(tgd::detail::code_of(text.substr(at, length)));
+  const Kind kind = code == tgd::detail::no_character ? Kind::left_out
+                    : !tgd::detail::is_in_word(code)  ? Kind::gap
+                    : is_ideograph(code)              ? Kind::ideograph
+                                                      : Kind::letter;
+  return {kind, code, at + length};
 }
 
 /// The words between white space.
@@ -111,24 +121,24 @@ struct BitBlock {
 }  // namespace
 
 std::vector<Word> words_of(std::string_view text) {
+  using Kind = Character::Kind;
   std::vector<Word> words;
   words.reserve(text.size() / 6);
+  bool goes_on = false;  // the last word, with the next letter
   for (std::size_t at = 0; at < text.size();) {
-    if (folded(text[at]) == 0) {
-      ++at;
-      continue;
+    const Character character = character_at(text, at);
+    const bool is_part = character.kind == Kind::letter || character.kind == Kind::ideograph;
+    if (is_part) {
+      if (!goes_on || character.kind == Kind::ideograph) words.push_back({hash_seed, at, at});
+      words.back().hash = (words.back().hash ^ character.code) * hash_factor;
+      words.back().end = character.end;
     }
-    Word word{hash_seed, at, at};
-    if (begins_ideograph(text, at)) {
-      for (word.end = end_of_character(text, at); at < word.end; ++at) word.hash = (word.hash ^ folded(text[at])) * hash_factor;
+    if (character.kind == Kind::left_out) {
+      if (goes_on) words.back().end = character.end;  // such as an accent
     } else {
-      for (unsigned char c = folded(text[at]); c != 0 && !(c >= first_ideograph && begins_ideograph(text, at));) {
-        word.hash = (word.hash ^ c) * hash_factor;
-        c = ++at < text.size() ? folded(text[at]) : 0;
-      }
-      word.end = at;
+      goes_on = character.kind == Kind::letter;
     }
-    words.push_back(word);
+    at = character.end;
   }
   return words;
 }

@@ -15,12 +15,12 @@
 namespace tgd::optim::detail {
 
 struct Word {
-  std::uint64_t hash;  ///< equal for words that differ in ASCII case only
+  std::uint64_t hash;  ///< equal for words that differ in their spelling only: see core/fold.hpp
   std::size_t begin;   ///< position in bytes
   std::size_t end;
 };
 
-/// Runs of letters and digits. Bytes above ASCII count as letters; Chinese and Japanese characters are words of their own.
+/// Runs of letters and digits, and of other characters that are no punctuation; Chinese and Japanese characters are words of their own.
 std::vector<Word> words_of(std::string_view text);
 
 /// How many words, separated by white space, have to be inserted, deleted or replaced to make another text of this one. Words are

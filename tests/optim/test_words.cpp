@@ -77,6 +77,7 @@ TEST_CASE("Words are runs of letters and digits, and ideographs", "[optim][words
   CHECK(words("返品したい abc") == Texts{"返", "品", "し", "た", "い", "abc"});
   CHECK(words_of("Word")[0].hash == words_of("wORD")[0].hash);
   CHECK(words_of("word")[0].hash != words_of("ward")[0].hash);
+  CHECK(words("“Größe” – don’t，ok。 a\u200Bb ") == Texts{"Größe", "don", "t", "ok", "a\u200Bb"});
 }
 
 TEST_CASE("Shared runs of words are found, whatever stands between the words", "[optim][words]") {
@@ -89,6 +90,19 @@ TEST_CASE("Shared runs of words are found, whatever stands between the words", "
   const std::vector<std::string> allowed{"A parcel never arrived."};
   CHECK(runs.find("parcel never arrived", allowed) == std::nullopt);
   CHECK(runs.find("parcel never arrived and", allowed) == "never arrived and");
+}
+
+TEST_CASE("A copy is found however it is spelled", "[optim][words]") {
+  WordRuns runs(5);
+  runs.add("My parcel didn't arrive - nobody answers at the café.");
+  for (const char* copy :
+       {"MY PARCEL DIDN’T ARRIVE", "my “parcel” didn‘t arrive", "My parcel didn't  arrive — nobody",
+        "My par\u200Bcel didn't arr\u00ADive", "Ｍｙ ｐａｒｃｅｌ ｄｉｄｎ＇ｔ ａｒｒｉｖｅ", "𝐌𝐲 𝐩𝐚𝐫𝐜𝐞𝐥 𝐝𝐢𝐝𝐧'𝐭 𝐚𝐫𝐫𝐢𝐯𝐞",
+        "My\u00A0parcel\u00A0didn't arrive", "nobody answers at the cafe\u0301", "NOBODY ANSWERS AT THE CAFÉ"}) {
+    CAPTURE(copy);
+    CHECK(runs.find(copy) == copy);
+  }
+  CHECK_FALSE(runs.find("My parcels didn't arrive"));
 }
 
 TEST_CASE("Runs that most texts have can be told from those of one text", "[optim][words]") {
