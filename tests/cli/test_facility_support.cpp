@@ -1,22 +1,18 @@
 // The tutorial as a user runs it, on the real file: TGD_TEST_DATA names a folder with facility_support/dataset.json.
 
 #include <cstdlib>
-#include <regex>
 #include <string>
 #include <vector>
 
 #include "catch.hpp"
+#include "support/matches.hpp"
 #include "support/process.hpp"
 
 using Catch::Matchers::ContainsSubstring;
 using tgd::test::ProcessResult;
+namespace test = tgd::test;
 
 namespace {
-
-std::vector<std::smatch> all_matches(const std::string& text, const std::string& pattern) {
-  const std::regex regex(pattern);
-  return {std::sregex_iterator(text.begin(), text.end(), regex), std::sregex_iterator()};
-}
 
 bool can_run() {
 #ifndef TGD_FACILITY_SUPPORT
@@ -52,16 +48,21 @@ TEST_CASE("The tutorial prints what the field's prints and learns, by hand and w
   CHECK(result.err.empty());
   CHECK_THAT(result.out, ContainsSubstring("simulation") && ContainsSubstring("Epoch 1\n-----"));
 
-  const auto steps = all_matches(result.out, R"(loss: (\d+\.\d{6}) - accuracy: ([01]\.\d{6}) \[ {3}(33|66)/ {3}66\]\n)");
-  REQUIRE(steps.size() == 10);
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    CHECK(steps[i][3] == (i % 2 == 0 ? "33" : "66"));
-    CHECK(std::stod(steps[i][1]) == Approx(33 * std::stod(steps[i][2])).margin(1e-4));
-  }
-  const auto tests = all_matches(result.out, R"(Test Error: \n Accuracy: (\d+\.\d)%, Avg loss: +(\d+\.\d{6}) \n)");
-  REQUIRE(tests.size() == (with_trainer ? 2U : 6U));
-  for (const auto& match : tests) CHECK(std::stod(match[1]) == Approx(std::stod(match[2]) * 4 / 68 * 100).margin(0.05));
-  CHECK(std::stod(tests.back()[1]) >= std::stod(tests.front()[1]));
+  const std::string step = R"(^loss: \d+\.\d{6} - accuracy: [01]\.\d{6} \[ {3}(33|66)/ {3}66\]$)";
+  CHECK(test::found_on_lines(result.out, step) ==
+        std::vector<std::string>{"33", "66", "33", "66", "33", "66", "33", "66", "33", "66"});
+  const auto losses = test::numbers_on_lines(result.out, R"(^loss: (\S+) - accuracy)");
+  const auto accuracies = test::numbers_on_lines(result.out, R"(^loss: \S+ - accuracy: (\S+) )");
+  REQUIRE(losses.size() == 10);
+  REQUIRE(accuracies.size() == 10);
+  for (std::size_t i = 0; i < losses.size(); ++i) CHECK(losses[i] == Approx(33 * accuracies[i]).margin(1e-4));
+
+  CHECK(test::found_on_lines(result.out, "^(Test Error:) $").size() == (with_trainer ? 2U : 6U));
+  const auto tested = test::numbers_on_lines(result.out, R"(^ Accuracy: (\d+\.\d)%, Avg loss: +\d+\.\d{6} $)");
+  const auto average = test::numbers_on_lines(result.out, R"(^ Accuracy: \d+\.\d%, Avg loss: +(\d+\.\d{6}) $)");
+  REQUIRE(tested.size() == (with_trainer ? 2U : 6U));
+  for (std::size_t i = 0; i < tested.size(); ++i) CHECK(tested[i] == Approx(average[i] * 4 / 68 * 100).margin(0.05));
+  CHECK(tested.back() >= tested.front());
 }
 
 TEST_CASE("The tutorial says where its data comes from when there is none", "[examples]") {

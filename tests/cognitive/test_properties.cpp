@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
 #include <tgd/cognitive/module.hpp>
 
 #include "catch.hpp"

@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <regex>
 #include <string>
 #include <vector>
 
@@ -10,6 +9,7 @@
 #include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
+#include "core/pattern.hpp"
 #include "support/chat_server.hpp"
 #include "support/golden.hpp"
 #include "support/process.hpp"
@@ -42,10 +42,10 @@ std::string output_of(const std::string& name, const std::vector<std::string>& a
 
 /// The number in the only group of the first match.
 double number_in(const std::string& text, const std::string& pattern) {
-  std::smatch match;
   CAPTURE(text, pattern);
-  REQUIRE(std::regex_search(text, match, std::regex(pattern)));
-  return std::stod(match[1]);
+  const auto found = tgd::detail::Pattern(pattern).find(text);
+  REQUIRE(found.has_value());
+  return std::stod(*found);
 }
 
 }  // namespace

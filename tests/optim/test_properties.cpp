@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
 #include <tgd/optim.hpp>
 
 #include "catch.hpp"
