@@ -7,12 +7,15 @@
 #include <filesystem>
 #include <string>
 
+#include <nlohmann/json.hpp>
 #include <tgd/lm/stub.hpp>
 #include <tgd/trainer.hpp>
 
 #include "catch.hpp"
 #include "core/file.hpp"
 #include "support/temporary_folder.hpp"
+#include "train/checkpoint.hpp"
+#include "train/journal.hpp"
 #include "train/resumable_run.hpp"
 
 using namespace tgd;
@@ -147,5 +150,22 @@ TEST_CASE("a parameter whose name can be no file's is refused before anything is
     CHECK(agent.model->requests().empty());
     CHECK_FALSE(fs::exists(folder.path() / "run/config.json"));
     CHECK_NOTHROW(Trainer({.max_epochs = 1}).fit(agent, batches));
+  }
+}
+
+TEST_CASE("no file of a run hides what stands in it", "[train]") {
+  const test::TemporaryFolder folder;
+  const std::string hostile = "turned \u202E around \u009B[2J";
+  StepReport report;
+  report.gate = GateReport{.reason = hostile};
+  std::string checkpoint;
+  detail::write_text({.agent = hostile}, {}, checkpoint);
+  detail::Journal journal(lm::PriceTable::empty());
+  journal.open(folder.path() / "journal.jsonl", 1);
+  journal.keep(journal.enter("call"), {.content = hostile});
+  for (const std::string& text : {detail::metrics_line(report), checkpoint, detail::read_file(folder.path() / "journal.jsonl")}) {
+    CAPTURE(text);
+    CHECK_THAT(text, ContainsSubstring("turned \\u202e around \\u009b[2J") && !ContainsSubstring("\u202E"));
+    CHECK_THAT(nlohmann::json::parse(text).dump(), ContainsSubstring(hostile));
   }
 }
