@@ -19,9 +19,9 @@ constexpr std::uint64_t hash_factor = 1099511628211U;
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-/// ASCII letters in lower case, and digits; 0 for what is in no word.
-constexpr std::array<unsigned char, 128> folded_ascii = [] {
-  std::array<unsigned char, 128> table{};
+/// ASCII letters in lower case, and digits; 0 for all other bytes.
+constexpr std::array<unsigned char, 256> folded_ascii = [] {
+  std::array<unsigned char, 256> table{};
   for (unsigned c = 0; c < 128; ++c) {
     const bool is_upper = c >= 'A' && c <= 'Z';
     const bool is_kept = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
@@ -30,10 +30,12 @@ constexpr std::array<unsigned char, 128> folded_ascii = [] {
   return table;
 }();
 
+unsigned char ascii_letter(char c) { return folded_ascii[static_cast<unsigned char>(c)]; }
+
 /// Kana, ideographs and their extensions.
 bool is_ideograph(char32_t code) { return (code >= 0x3000 && code < 0xA000) || (code >= 0x20000 && code < 0x40000); }
 
-/// A character of a text: what it is to words, and where it ends.
+/// A character that is not ASCII: what it is to words, and where it ends.
 struct Character {
   enum class Kind { gap, left_out, letter, ideograph };
   Kind kind;
@@ -43,8 +45,6 @@ struct Character {
 
 Character character_at(std::string_view text, std::size_t at) {
   using Kind = Character::Kind;
-  if (const auto c = static_cast<unsigned char>(text[at]); c < 128)
-    return {folded_ascii[c] == 0 ? Kind::gap : Kind::letter, folded_ascii[c], at + 1};
   const std::size_t length = tgd::detail::character_length(text.substr(at));
   if (length == 0) return {Kind::letter, static_cast<unsigned char>(text[at]), at + 1};
   const char32_t code = tgd::detail::folded(tgd::detail::code_of(text.substr(at, length)));
@@ -126,17 +126,30 @@ std::vector<Word> words_of(std::string_view text) {
   words.reserve(text.size() / 6);
   bool goes_on = false;  // the last word, with the next letter
   for (std::size_t at = 0; at < text.size();) {
+    if (unsigned char letter = ascii_letter(text[at]); letter != 0) {
+      if (!goes_on) words.push_back({hash_seed, at, at});
+      std::uint64_t hash = words.back().hash;
+      for (; letter != 0; letter = ++at < text.size() ? ascii_letter(text[at]) : 0) hash = (hash ^ letter) * hash_factor;
+      words.back().hash = hash;
+      words.back().end = at;
+      goes_on = true;
+      continue;
+    }
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      goes_on = false;
+      ++at;
+      continue;
+    }
     const Character character = character_at(text, at);
-    const bool is_part = character.kind == Kind::letter || character.kind == Kind::ideograph;
-    if (is_part) {
+    if (character.kind == Kind::letter || character.kind == Kind::ideograph) {
       if (!goes_on || character.kind == Kind::ideograph) words.push_back({hash_seed, at, at});
       words.back().hash = (words.back().hash ^ character.code) * hash_factor;
       words.back().end = character.end;
-    }
-    if (character.kind == Kind::left_out) {
-      if (goes_on) words.back().end = character.end;  // such as an accent
-    } else {
       goes_on = character.kind == Kind::letter;
+    } else if (character.kind == Kind::gap) {
+      goes_on = false;
+    } else if (goes_on) {
+      words.back().end = character.end;  // such as an accent
     }
     at = character.end;
   }
