@@ -93,6 +93,16 @@ std::optional<std::int64_t> optional_count(const LineReader& line, std::string_v
   return static_cast<std::int64_t>(member->count(std::numeric_limits<std::int64_t>::max()));
 }
 
+std::optional<double> optional_expense(const LineReader& line, std::string_view key) {
+  constexpr double most = 1e12;
+  const auto member = line.find(key);
+  if (!member || member->is_null()) return std::nullopt;
+  const double expense = member->number();
+  if (!(expense >= 0 && expense <= most))
+    member->fail(fmt::format("expected a number from 0 to {}, but this is {}", most, expense));
+  return expense;
+}
+
 RunFolder::RunFolder(const std::string& name, const std::optional<fs::path>& wanted)
     : RunFolder(wanted ? *wanted : make_new_folder(name)) {
   expect_unused();

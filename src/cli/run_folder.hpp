@@ -80,5 +80,7 @@ using LineReader = detail::JsonReader<OrderedJson>;
 
 /// A whole number; nothing where it is absent or null.
 std::optional<std::int64_t> optional_count(const LineReader& line, std::string_view key);
+/// What a call took of money or time: from 0 up, and so little that sums stay far from what a number holds.
+std::optional<double> optional_expense(const LineReader& line, std::string_view key);
 
 }  // namespace tgd::cli

@@ -27,7 +27,7 @@ Spent spent_in(const std::filesystem::path& ledger) {
     used += {.calls = 1,
              .prompt_tokens = optional_count(call, "gen_ai.usage.input_tokens").value_or(0),
              .completion_tokens = optional_count(call, "gen_ai.usage.output_tokens").value_or(0)};
-    if (const auto cost = call.find("tgd.cost_usd"); cost && !cost->is_null()) spent.usd += cost->number();
+    spent.usd += optional_expense(call, "tgd.cost_usd").value_or(0);
   });
   spent.calls = used.calls;
   spent.prompt_tokens = used.prompt_tokens;

@@ -70,6 +70,7 @@ TEST_CASE("what goes on from a run names the file and the line of what is damage
     into("calls.jsonl")(text);
     const Spent spent = spent_in(path / "calls.jsonl");
     if (spent.calls < 0 || spent.prompt_tokens < 0 || spent.completion_tokens < 0) FAIL_CHECK("a sum has turned negative");
+    if (!(spent.usd >= 0 && spent.usd < 1e13)) FAIL_CHECK("costs add up to " << spent.usd);
   });
   test::check_damages(damages_of("samples.jsonl", good["samples.jsonl"]), "samples.jsonl:", [&](const std::string& text) {
     into("samples.jsonl")(text);

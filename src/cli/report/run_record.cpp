@@ -175,13 +175,13 @@ CallLine call_of(const LineReader& line) {
   const std::string response_model = text_at(line, "gen_ai.response.model");
   const std::string model = text_at(line, "gen_ai.request.model");
   return {.start = seconds_of(line.at("timestamp")),
-          .latency = optional_number(line, "tgd.latency_s").value_or(0),
+          .latency = optional_expense(line, "tgd.latency_s").value_or(0),
           .purpose = text_at(line, "tgd.purpose"),
           .parameter = text_at(line, "tgd.parameter"),
           .model = model.empty() ? response_model : model,
           .input_tokens = optional_amount(line, "gen_ai.usage.input_tokens"),
           .output_tokens = optional_amount(line, "gen_ai.usage.output_tokens"),
-          .cost = optional_number(line, "tgd.cost_usd"),
+          .cost = optional_expense(line, "tgd.cost_usd"),
           .outcome = text_at(line, "tgd.outcome"),
           .error_type = text_at(line, "error.type"),
           .error_message = text_at(line, "error.message"),
