@@ -68,6 +68,10 @@
 #include <tgd/optim.hpp>
 #include <tgd/variable.hpp>
 
+namespace tgd::lm {
+struct CallRecord;
+}
+
 namespace tgd {
 
 /// What a step says about its batch.
@@ -246,6 +250,8 @@ struct TrainerOptions {
   /// Besides the last one, so many checkpoints of earlier steps are kept, as `checkpoint-<step>.json`.
   std::size_t keep_checkpoints = 0;
   lm::PriceTable prices = {};
+  /// Called with each call of a tracked model (see lm::LedgerOptions::on_call), replies out of a run's journal apart.
+  std::function<void(const lm::CallRecord&)> on_call = {};
 };
 
 struct FitOptions {

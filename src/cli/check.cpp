@@ -59,27 +59,27 @@ struct TrialLog {
 };
 
 /// Notes each call of one model.
-class Watched final : public lm::Decorator {
+class Watched final : public lm::CallDecorator {
  public:
   Watched(std::string role, lm::ChatModelPtr model, std::shared_ptr<TrialLog> log)
-      : Decorator(std::move(model)), role_(std::move(role)), log_(std::move(log)) {}
+      : CallDecorator(std::move(model)), role_(std::move(role)), log_(std::move(log)) {}
 
-  void start(lm::Request request, Done done) override {
-    TrialCall call{
-        .role = role_, .purpose = request.info.purpose, .estimated_prompt_tokens = lm::estimate_prompt_tokens(request)};
-    lm::Request asked = request;
-    inner().start(std::move(request),
-                  [log = log_, call, asked, begin = Clock::now(), done = std::move(done)](lm::Outcome outcome) mutable {
-                    call.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-                    call.usage = outcome.usage();
-                    outcome.ok() ? call.reply = outcome.value().content : call.error = outcome.error_message();
-                    {
-                      const std::lock_guard lock(log->mutex);
-                      log->calls.push_back(std::move(call));
-                      log->requests.push_back(std::move(asked));
-                    }
-                    done(std::move(outcome));
-                  });
+  void start_call(lm::Call call, OnText on_text, Done done) override {
+    auto note = [log = log_, role = role_, call, done = std::move(done)](lm::Outcome outcome) {
+      TrialCall trial{.role = role,
+                      .purpose = call.request().info.purpose,
+                      .estimated_prompt_tokens = lm::estimate_prompt_tokens(call.request())};
+      trial.seconds = std::chrono::duration<double>(Clock::now() - call.began()).count();
+      trial.usage = outcome.usage();
+      outcome.ok() ? trial.reply = outcome.value().content : trial.error = outcome.error_message();
+      {
+        const std::lock_guard lock(log->mutex);
+        log->calls.push_back(std::move(trial));
+        log->requests.push_back(call.request());
+      }
+      done(std::move(outcome));
+    };
+    inner().start_call(std::move(call), std::move(on_text), std::move(note));
   }
 
  private:

@@ -122,18 +122,19 @@ struct Cancellation {
 
 // The callbacks of calls under way share it.
 struct Interruptible::Queue : std::enable_shared_from_this<Interruptible::Queue> {
-  struct Call {
-    lm::Request request;
+  struct Waiting {
+    lm::Call call;
+    OnText on_text;
     Done done;
   };
 
   Queue(lm::ChatModelPtr inner, std::size_t max_in_flight, std::stop_token everything)
       : model(std::move(inner)), most(max_in_flight), stop(std::move(everything)) {}
 
-  void add(Call call) {
+  void add(Waiting next) {
     {
       const std::lock_guard lock(mutex);
-      waiting.push_back(std::move(call));
+      waiting.push_back(std::move(next));
     }
     pump();
   }
@@ -143,29 +144,29 @@ struct Interruptible::Queue : std::enable_shared_from_this<Interruptible::Queue>
     std::unique_lock lock(mutex);
     if (std::exchange(is_pumping, true)) return;
     while (!waiting.empty() && (in_flight < most || stop.stop_requested())) {
-      Call call = std::move(waiting.front());
+      Waiting next = std::move(waiting.front());
       waiting.pop_front();
       const bool is_refused = stop.stop_requested();
       if (!is_refused) ++in_flight;
       lock.unlock();
-      is_refused ? refuse(call) : send(std::move(call));
+      is_refused ? refuse(next) : send(std::move(next));
       lock.lock();
     }
     is_pumping = false;
   }
 
-  static void refuse(const Call& call) {
-    call.done(LMError(LMError::Kind::cancelled, "the call was not made, because the run was interrupted"));
+  static void refuse(const Waiting& next) {
+    const LMError error(LMError::Kind::cancelled, "the call was not made, because the run was interrupted");
+    next.done(lm::Outcome::refused(std::make_exception_ptr(error)));
   }
 
-  void send(Call call) {
-    const auto cancellation = std::make_shared<Cancellation>(call.request.stop, stop);
-    call.request.stop = cancellation->source.get_token();
-    model->start(std::move(call.request),
-                 [queue = shared_from_this(), cancellation, done = std::move(call.done)](lm::Outcome outcome) {
-                   done(std::move(outcome));
-                   queue->end_call();
-                 });
+  void send(Waiting next) {
+    const auto cancellation = std::make_shared<Cancellation>(next.call.stop(), stop);
+    model->start_call(next.call.with_stop(cancellation->source.get_token()), std::move(next.on_text),
+                      [queue = shared_from_this(), cancellation, done = std::move(next.done)](lm::Outcome outcome) {
+                        done(std::move(outcome));
+                        queue->end_call();
+                      });
   }
 
   void end_call() {
@@ -187,18 +188,20 @@ struct Interruptible::Queue : std::enable_shared_from_this<Interruptible::Queue>
   const std::stop_token stop;
   std::mutex mutex;
   std::condition_variable idle;
-  std::deque<Call> waiting;
+  std::deque<Waiting> waiting;
   std::size_t in_flight = 0;
   bool is_pumping = false;
 };
 
 Interruptible::Interruptible(lm::ChatModelPtr model, std::size_t max_in_flight, const std::stop_token& stop)
-    : Decorator(model),
+    : CallDecorator(model),
       queue_(std::make_shared<Queue>(std::move(model), max_in_flight, stop)),
       on_stop_(stop, [queue = queue_] { queue->pump(); }) {}
 
 Interruptible::~Interruptible() { queue_->wait(); }
 
-void Interruptible::start(lm::Request request, Done done) { queue_->add({std::move(request), std::move(done)}); }
+void Interruptible::start_call(lm::Call call, OnText on_text, Done done) {
+  queue_->add({std::move(call), std::move(on_text), std::move(done)});
+}
 
 }  // namespace tgd::cli

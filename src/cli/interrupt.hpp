@@ -44,13 +44,13 @@ class Interrupt {
 
 /// Hands on at most `max_in_flight` calls at the same time. After a stop those that wait are refused (LMError::Kind::cancelled), and
 /// those under way are no longer cut off by whoever has lost interest in them: they are paid for, and a journal or a cache keeps them.
-class Interruptible final : public lm::Decorator {
+class Interruptible final : public lm::CallDecorator {
  public:
   Interruptible(lm::ChatModelPtr model, std::size_t max_in_flight, const std::stop_token& stop);
   /// Waits for the calls under way.
   ~Interruptible() override;
 
-  void start(lm::Request request, Done done) override;
+  void start_call(lm::Call call, OnText on_text, Done done) override;
 
  private:
   struct Queue;

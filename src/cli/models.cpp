@@ -82,10 +82,7 @@ std::shared_ptr<lm::Cache> open_cache(const Task& task, const ModelOptions& opti
 /// Makes the model of one spec, with all that stands before it.
 class Stack {
  public:
-  Stack(const ModelOptions& options, Models& models) : options_(options), models_(models) {
-    ledger_ = std::make_shared<lm::Ledger>(
-        lm::LedgerOptions{.on_call = [counts = models.counts](const lm::CallRecord& record) { counts->add(record); }});
-  }
+  Stack(const ModelOptions& options, Models& models) : options_(options), models_(models) {}
 
   lm::ChatModelPtr make(const ModelSpec& spec) const {
     if (options_.cassette && options_.cassette->mode() == lm::CassetteMode::replay)
@@ -103,12 +100,11 @@ class Stack {
   }
 
   lm::ChatModelPtr finish(lm::ChatModelPtr model, std::size_t in_flight) const {
-    return std::make_shared<lm::Observed>(std::make_shared<Interruptible>(std::move(model), in_flight, options_.stop), ledger_);
+    return std::make_shared<Interruptible>(std::move(model), in_flight, options_.stop);
   }
 
   const ModelOptions& options_;
   Models& models_;
-  std::shared_ptr<lm::Ledger> ledger_;
 };
 
 }  // namespace
@@ -131,9 +127,9 @@ void apply(const ModelFlags& flags, Task& task) {
 
 void CallCounts::add(const lm::CallRecord& record) {
   const std::lock_guard lock(mutex_);
-  if (record.cached) {
+  if (record.receipt.original_usage) {
     ++cached_;
-  } else if (record.usage.attempts > 0) {
+  } else if (record.receipt.sent()) {
     ++by_purpose_[record.info.purpose];
   }
 }
@@ -173,6 +169,10 @@ std::vector<std::pair<std::string, lm::ChatModelPtr>> Models::distinct() const {
     if (!is_known) models.emplace_back(name, model);
   }
   return models;
+}
+
+std::function<void(const lm::CallRecord&)> Models::counting() const {
+  return [counts = counts](const lm::CallRecord& record) { counts->add(record); };
 }
 
 void Models::wrap(const std::function<lm::ChatModelPtr(const std::string&, lm::ChatModelPtr)>& wrap) {
@@ -218,7 +218,7 @@ Models make_models(const Task& task, const ModelOptions& options) {
 }
 
 std::shared_ptr<lm::Ledger> meter(Models& models) {
-  const auto ledger = std::make_shared<lm::Ledger>(lm::LedgerOptions{.prices = models.prices});
+  const auto ledger = std::make_shared<lm::Ledger>(lm::LedgerOptions{.prices = models.prices, .on_call = models.counting()});
   models.wrap(
       [&](const std::string&, lm::ChatModelPtr model) { return std::make_shared<lm::Observed>(std::move(model), ledger); });
   return ledger;

@@ -71,7 +71,8 @@ struct ModelOptions {
   OnNotice on_notice = {};                      ///< what endpoints do that is no error
 };
 
-/// From the inside: the endpoint, the budget, the cache, the cassette, the queue that Ctrl-C empties, the counts.
+/// From the inside: the endpoint, the budget, the cache, the cassette, the queue that Ctrl-C empties. The one ledger before them is
+/// that of whoever uses them.
 struct Models {
   NamedModels by_name;  ///< names of one model share an object
   lm::PriceTable prices;
@@ -84,6 +85,8 @@ struct Models {
   std::vector<std::pair<std::string, lm::ChatModelPtr>> distinct() const;
   /// Puts `wrap(name, model)` in the place of each model, once for each.
   void wrap(const std::function<lm::ChatModelPtr(const std::string&, lm::ChatModelPtr)>& wrap);
+  /// What feeds `counts` from that ledger (LedgerOptions::on_call).
+  std::function<void(const lm::CallRecord&)> counting() const;
   /// "student and teacher openai/gpt-4o-mini, judge openai/gpt-4o".
   std::string text() const;
   bool is_simulated() const;

@@ -120,6 +120,7 @@ class Optimization {
     make_models(options);
     if (is_resumed_) models_.counts->add(folder_->path() / "calls.jsonl");
     trainer_->options().max_time = std::chrono::duration<double>(task_.budget.seconds.value_or(0));
+    trainer_->options().on_call = models_.counting();
     models_.wrap([this](const std::string& name, lm::ChatModelPtr model) { return trainer_->track(std::move(model), name); });
     agent_ = std::make_unique<TaskAgent>(task_, models_.by_name, prompts_);
     trainer_->options().backward.model = models_.at("teacher");

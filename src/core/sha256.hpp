@@ -1,6 +1,7 @@
 // SHA-256 (FIPS 180-4), for checksums.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -12,5 +13,7 @@ namespace tgd::detail {
 TGD_API std::string sha256(std::string_view bytes);
 /// The digest in base64 (RFC 4648), padded.
 TGD_API std::string sha256_base64(std::string_view bytes);
+/// How many digests this process has computed, so that a test can see that none is computed twice.
+TGD_API std::uint64_t sha256_count() noexcept;
 
 }  // namespace tgd::detail

@@ -65,12 +65,6 @@ void add_unknown(std::vector<std::string>& models, const std::string& model) {
   if (std::find(models.begin(), models.end(), model) == models.end()) models.push_back(model);
 }
 
-/// Whether a call counts: a cache hit does not, nor does a call that was cancelled in the queue.
-bool counts(const Outcome& outcome) {
-  if (outcome.ok()) return !outcome.value().cached_usage;
-  return outcome.usage().calls == 0 || outcome.usage().attempts > 0;
-}
-
 }  // namespace
 
 std::string Spending::text() const {
@@ -180,17 +174,18 @@ Budget::Amount Budget::reserve(const std::string& model, const Request& request)
   return amount;
 }
 
-Budget::Amount Budget::used(const std::string& model, const Amount& reserved, const Outcome& outcome) const {
-  const Usage& usage = outcome.usage();
-  if (!counts(outcome)) return {};
+Budget::Amount Budget::used(const Receipt& receipt, const Amount& reserved) {
+  const Usage& usage = receipt.usage;
+  if (!receipt.sent()) return {};
   // A reply without figures has used something all the same.
-  if (outcome.ok() && usage.reported == 0) return reserved;
+  if (receipt.end && usage.reported == 0) return reserved;
   const auto figure = [](std::int64_t tokens) { return std::max<std::int64_t>(0, tokens); };
-  return {1, figure(usage.prompt_tokens), figure(usage.completion_tokens), call_cost(options_.prices, model, outcome).value_or(Cost())};
+  return {1, figure(usage.prompt_tokens), figure(usage.completion_tokens), receipt.cost.value_or(Cost())};
 }
 
-void Budget::settle(const std::string& model, const Amount& reserved, const Outcome& outcome) {
-  const Amount amount = used(model, reserved, outcome);
+void Budget::settle(const std::string& model, const Amount& reserved, Outcome& outcome) {
+  settle_cost(outcome, options_.prices, model);
+  const Amount amount = used(outcome.receipt(), reserved);
   const bool unknown = amount.calls > 0 && !options_.prices.find(model);
   const std::lock_guard lock(mutex_);
   reserved_ -= reserved;

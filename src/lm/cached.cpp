@@ -15,7 +15,6 @@
 #include "lm/one_piece.hpp"
 #include "lm/reply_json.hpp"
 #include "lm/reply_store.hpp"
-#include "lm/request_key.hpp"
 #include "lm/secrets.hpp"
 
 namespace tgd::lm {
@@ -41,7 +40,7 @@ std::string packed(const std::string& hexadecimal) {
 std::optional<std::string> storable(const Outcome& outcome, const detail::Secrets& secrets) {
   if (!outcome.ok() || outcome.value().end() != ReplyEnd::whole) return std::nullopt;
   Reply reply = detail::blanked(secrets, outcome).value();
-  if (reply.cached_usage) reply.usage = *std::exchange(reply.cached_usage, std::nullopt);
+  reply.usage = outcome.receipt().original_usage.value_or(reply.usage);
   try {
     return detail::reply_to_json(reply).dump();
   } catch (const Ordered::exception&) {
@@ -60,7 +59,7 @@ struct Cache::Core {
 
   /// A hit, or the error of a lookup that stops the call; nothing when the endpoint has to be asked.
   std::optional<Outcome> answer(const std::string& key);
-  Reply read(const std::string& stored) const;
+  Outcome read(const std::string& stored) const;
   /// Calls `then` with the outcome when it is in the file, without the secrets, or need not be.
   void store(std::string key, Outcome outcome, const detail::Secrets& secrets, std::function<void(Outcome)> then);
   /// Whether calls end because of the fault; it is reported otherwise.
@@ -130,11 +129,11 @@ std::optional<Outcome> Cache::Core::answer(const std::string& key) {
   }
 }
 
-Reply Cache::Core::read(const std::string& stored) const {
+Outcome Cache::Core::read(const std::string& stored) const {
   try {
-    Reply reply = detail::reply_from_json(Ordered::parse(stored));
-    reply.cached_usage = std::exchange(reply.usage, Usage{.calls = 1});
-    return reply;
+    Outcome hit = detail::reply_from_json(Ordered::parse(stored));
+    hit.set_receipt({.usage = {.calls = 1}, .source = ReplySource::cache, .original_usage = hit.usage()});
+    return hit;
   } catch (const std::exception& error) {
     throw ParseError("the cache " + options.path.string() + " holds a damaged reply: " + error.what());
   }
@@ -157,8 +156,8 @@ void Cache::Core::write(std::vector<Job> batch) {
     if (stops(error.what())) fault = error.what();
   }
   for (Job& job : batch) {
-    detail::call_back(job.then, fault.empty() ? std::move(job.outcome)
-                                              : Outcome(StateError("the reply came, but " + fault), job.outcome.usage()));
+    const auto unkept = [&] { return job.outcome.failed(std::make_exception_ptr(StateError("the reply came, but " + fault))); };
+    detail::call_back(job.then, fault.empty() ? std::move(job.outcome) : unkept());
   }
 }
 
@@ -197,19 +196,10 @@ std::int64_t Cache::prune(std::chrono::system_clock::time_point older_than) {
 
 void Cache::clear() { prune(0); }
 
-struct Cached::Keys : detail::RequestKeys {
-  explicit Keys(const ChatModel& model)
-      : RequestKeys(model.identity()), secrets(std::make_shared<const detail::Secrets>(model.secrets())) {}
-  std::shared_ptr<const detail::Secrets> secrets;
-};
-
 Cached::Cached(ChatModelPtr model, std::shared_ptr<Cache> cache)
-    : Decorator(std::move(model)), cache_(std::move(cache)), hits_(std::make_shared<UsageMeter>()) {
+    : CallDecorator(std::move(model)), cache_(std::move(cache)), hits_(std::make_shared<UsageMeter>()) {
   if (!cache_) throw ValueError("Cached needs a cache, but it was given none");
-  keys_ = std::make_unique<const Keys>(inner());
 }
-
-Cached::~Cached() = default;
 
 Usage Cached::usage() const {
   Usage usage = inner().usage();
@@ -218,51 +208,45 @@ Usage Cached::usage() const {
 }
 
 /// Whether the cache had the answer, which `done` has got then.
-bool Cached::answered(const std::string& key, const Done& done) const {
+bool Cached::answered(const std::string& key, const OnText& on_text, const Done& done) const {
   std::optional<Outcome> known = cache_->core_->answer(key);
   if (!known) return false;
   if (known->ok()) hits_->add({.calls = 1});
-  done(*std::move(known));
+  detail::give(on_text, done, *std::move(known));
   return true;
 }
 
-void Cached::start(Request request, Done done) {
+void Cached::start_call(Call call, OnText on_text, Done done) {
   if (!cache_->core_->origin.is_here()) return done(Outcome(tgd::detail::Origin::error("the cache"), Usage{.calls = 1}));
-  if (request.stop.stop_requested()) return done(cancelled());
-  const auto secrets = detail::with_secrets_of(request.options, keys_->secrets);
-  const std::string key = packed(keys_->key(request));
-  if (answered(key, done)) return;
+  if (call.stop().stop_requested()) return done(cancelled());
+  const std::string key = packed(call.digest());
+  if (answered(key, on_text, done)) return;
 
-  const auto landed = [cache = cache_, hits = hits_, done = std::move(done)](Outcome outcome, bool is_first) {
+  // What a stream has given out cannot be given to others from its beginning.
+  if (on_text) return ask(std::move(call), std::move(on_text), key, std::move(done));
+
+  auto landed = [cache = cache_, hits = hits_, done = std::move(done)](Outcome outcome, bool is_first) {
     if (!is_first && outcome.ok()) {
       hits->add({.calls = 1});
       ++cache->core_->hits;
     }
     done(std::move(outcome));
   };
-  const Flights::Ticket ticket = cache_->core_->flights.join(key, request.options, landed, request.stop);
+  const Flights::Ticket ticket = cache_->core_->flights.join(key, call.request().options, std::move(landed), call.stop());
   if (!ticket.is_first) return;
   // An equal flight may have landed since the file was looked at.
-  if (answered(key, [&ticket](Outcome known) { Flights::finish(ticket.flight, std::move(known)); })) return;
-
-  ++cache_->core_->misses;
-  request.stop = Flights::stop_of(ticket.flight);
-  inner().start(std::move(request), [cache = cache_, key, secrets, flight = ticket.flight](Outcome outcome) {
-    cache->core_->store(key, std::move(outcome), *secrets,
-                        [cache, flight](Outcome stored) { Flights::finish(flight, std::move(stored)); });
-  });
+  if (answered(key, {}, [&ticket](Outcome known) { Flights::finish(ticket.flight, std::move(known)); })) return;
+  ask(call.with_stop(Flights::stop_of(ticket.flight)), {}, key,
+      [flight = ticket.flight](Outcome outcome) { Flights::finish(flight, std::move(outcome)); });
 }
 
-void Cached::start_stream(Request request, OnText on_text, Done done) {
-  if (!cache_->core_->origin.is_here()) return done(Outcome(tgd::detail::Origin::error("the cache"), Usage{.calls = 1}));
-  if (request.stop.stop_requested()) return done(cancelled());
-  const auto secrets = detail::with_secrets_of(request.options, keys_->secrets);
-  const std::string key = packed(keys_->key(request));
-  if (answered(key, detail::in_one_piece(on_text, done))) return;
+/// Sends the call, and keeps its reply before it is given to `done`.
+void Cached::ask(Call call, OnText on_text, const std::string& key, Done done) const {
   ++cache_->core_->misses;
-  inner().start_stream(std::move(request), std::move(on_text), [cache = cache_, key, secrets, done = std::move(done)](Outcome outcome) {
+  auto keep = [cache = cache_, key, secrets = call.secrets(), done = std::move(done)](Outcome outcome) {
     cache->core_->store(key, std::move(outcome), *secrets, [cache, done](Outcome stored) { done(std::move(stored)); });
-  });
+  };
+  inner().start_call(std::move(call), std::move(on_text), std::move(keep));
 }
 
 }  // namespace tgd::lm

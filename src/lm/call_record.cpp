@@ -92,18 +92,18 @@ std::string to_json_line(const CallRecord& record) {
   add_request(line, record);
   if (!record.response_model.empty()) line["gen_ai.response.model"] = record.response_model;
   if (!record.finish_reason.empty()) line["gen_ai.response.finish_reasons"] = Ordered::array({record.finish_reason});
-  add_usage(line, record.usage);
+  add_usage(line, record.receipt.usage);
   if (!record.error_type.empty()) {
     line["error.type"] = record.error_type;
     line["error.message"] = record.error_message;
   }
   add_purpose(line, record.info);
   line["tgd.sample"] = record.sample;
-  line["tgd.attempts"] = record.usage.attempts;
-  line["tgd.latency_s"] = record.latency.count();
-  line["tgd.cost_usd"] = record.cost ? Ordered(record.cost->usd()) : Ordered();
+  line["tgd.attempts"] = record.receipt.usage.attempts;
+  line["tgd.latency_s"] = record.receipt.seconds.count();
+  line["tgd.cost_usd"] = record.receipt.cost ? Ordered(record.receipt.cost->usd()) : Ordered();
   line["tgd.outcome"] = name_of(record.ending);
-  line["tgd.cached"] = record.cached;
+  line["tgd.cached"] = record.receipt.original_usage.has_value();
   line["tgd.streamed"] = record.streamed;
   line["tgd.request.hash"] = record.request_hash;
   add_texts(line, record);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -11,7 +13,6 @@
 #include "core/brackets.hpp"
 #include "core/json_text.hpp"
 #include "core/rethrow.hpp"
-#include "core/sha256.hpp"
 #include "lm/reply_json.hpp"
 #include "lm/request_key.hpp"
 
@@ -102,7 +103,7 @@ LMError error_from_json(const Ordered& json) {
 
 Ordered outcome_to_json(const Outcome& outcome) {
   if (outcome.ok()) {
-    Ordered json = reply_to_json(outcome.value());
+    Ordered json = answer_to_json(outcome);
     json["content"] = as_lines(outcome.value().content);
     if (json.contains("alternatives")) {
       for (Ordered& text : json["alternatives"]) text = as_lines(text.get<std::string>());
@@ -119,13 +120,15 @@ Outcome outcome_from_json(Ordered json) {
   if (!json.is_object()) throw ParseError("a reply must be an object");
   if (const auto error = json.find("error"); error != json.end()) {
     const auto usage = json.find("usage");
-    return {error_from_json(*error), usage == json.end() ? Usage{} : usage_from_json(*usage)};
+    Outcome outcome(error_from_json(*error), usage == json.end() ? Usage{} : usage_from_json(*usage));
+    outcome.set_receipt({.usage = outcome.usage(), .source = ReplySource::cassette});
+    return outcome;
   }
   if (json.contains("content")) join_lines(json["content"]);
   if (json.contains("alternatives") && json["alternatives"].is_array()) {
     for (Ordered& text : json["alternatives"]) join_lines(text);
   }
-  return reply_from_json(json);
+  return answer_from_json(json, ReplySource::cassette);
 }
 
 // ---- Exchanges -------------------------------------------------------------------------------------------------------
@@ -238,23 +241,27 @@ std::string Question::text() const {
   return text;
 }
 
-std::string Question::key() const {
-  std::string bytes;
-  const auto add = [&bytes](const std::string& piece) { bytes.append(std::to_string(piece.size())).append(":").append(piece); };
-  add(model);
-  add(std::to_string(sample));
-  add(args.dump());
-  for (const Message& message : messages) {
-    add(message.role);
-    add(message.content);
+bool Question::operator<(const Question& other) const {
+  if (model != other.model) return model < other.model;
+  const auto precedes = [](const Message& a, const Message& b) { return std::tie(a.role, a.content) < std::tie(b.role, b.content); };
+  if (messages != other.messages) {
+    return std::lexicographical_compare(messages.begin(), messages.end(), other.messages.begin(), other.messages.end(), precedes);
   }
-  return tgd::detail::sha256(bytes);
+  if (args == other.args) return sample < other.sample;
+  return args.dump() < other.args.dump();
 }
 
-std::string Question::rank() const {
-  std::string rank = model + '\0';
-  for (const Message& message : messages) rank += message.role + '\0' + message.content + '\0';
-  return rank + args.dump() + '\0' + key();
+// Without the arguments, in which equal messages seldom differ.
+std::size_t Question::Hash::operator()(const Question& question) const noexcept {
+  const std::hash<std::string> of;
+  std::size_t hash = of(question.model);
+  const auto mix = [&hash](std::size_t more) { hash = hash * 1'000'003 + more; };
+  mix(static_cast<std::size_t>(question.sample));
+  for (const Message& message : question.messages) {
+    mix(of(message.role));
+    mix(of(message.content));
+  }
+  return hash;
 }
 
 bool is_recordable(const Outcome& outcome) { return outcome.ok() || recorded_error(outcome).has_value(); }
@@ -292,18 +299,16 @@ std::string print_exchange(const Exchange& exchange) {
 }
 
 std::string print_cassette(const std::vector<Exchange>& exchanges) {
-  std::map<std::string, Exchange> by_rank;
+  std::map<Question, std::map<std::size_t, Outcome>> in_order;
   for (const Exchange& exchange : exchanges) {
-    Exchange& merged = by_rank[exchange.question.rank()];
-    merged.question = exchange.question;
-    for (const auto& [number, outcome] : exchange.replies) merged.replies.insert_or_assign(number, outcome);
+    auto& replies = in_order[exchange.question];
+    for (const auto& [number, outcome] : exchange.replies) replies.insert_or_assign(number, outcome);
   }
   std::string text(cassette_header);
-  for (auto& [rank, exchange] : by_rank) {
+  for (auto& [question, replies] : in_order) {
     std::map<std::size_t, Outcome> contiguous;
-    for (auto& [number, outcome] : exchange.replies) contiguous.emplace(contiguous.size(), std::move(outcome));
-    exchange.replies = std::move(contiguous);
-    text += print_exchange(exchange);
+    for (auto& [number, outcome] : replies) contiguous.emplace(contiguous.size(), std::move(outcome));
+    text += print_exchange({question, std::move(contiguous)});
   }
   return text;
 }

@@ -29,10 +29,13 @@ struct Question {
 
   /// All of it, for people.
   std::string text() const;
-  /// SHA-256 of all of it: equal for equal questions only.
-  std::string key() const;
-  /// Where it stands on a cassette: by model and messages. Different for different questions.
-  std::string rank() const;
+
+  friend bool operator==(const Question&, const Question&) = default;
+  /// The order on a cassette: by model, messages, arguments, sample number.
+  bool operator<(const Question& other) const;
+  struct Hash {
+    std::size_t operator()(const Question& question) const noexcept;
+  };
 };
 
 struct Exchange {

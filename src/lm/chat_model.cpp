@@ -3,6 +3,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include <tgd/lm/call.hpp>
+
 #include "core/executor.hpp"
 #include "lm/exactly_once.hpp"
 #include "lm/one_piece.hpp"
@@ -38,7 +40,42 @@ struct Collector {
   std::size_t missing;
 };
 
+bool is_refusal(const std::exception_ptr& error) {
+  if (!error) return false;
+  try {
+    std::rethrow_exception(error);
+  } catch (const BudgetError&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
 }  // namespace
+
+Outcome::Outcome(Reply reply) : reply_(std::move(reply)), receipt_{.usage = reply_.usage, .end = reply_.end()} {}
+
+Outcome::Outcome(std::exception_ptr error, const Usage& usage)
+    : reply_{.usage = usage}, error_(std::move(error)), receipt_{.usage = usage, .refused = is_refusal(error_)} {}
+
+Outcome Outcome::refused(std::exception_ptr error) {
+  Outcome outcome(std::move(error));
+  outcome.receipt_.refused = true;
+  return outcome;
+}
+
+Outcome Outcome::failed(std::exception_ptr error) const {
+  Outcome outcome(std::move(error));
+  outcome.set_receipt(receipt_);
+  return outcome;
+}
+
+void Outcome::set_receipt(const Receipt& receipt) {
+  const std::optional<ReplyEnd> end = receipt_.end;
+  receipt_ = receipt;
+  receipt_.end = end;
+  reply_.usage = receipt.usage;
+}
 
 const Reply& Outcome::value() const& {
   if (error_) std::rethrow_exception(error_);
@@ -61,21 +98,25 @@ std::string Outcome::error_message() const {
   }
 }
 
+void detail::give(const ChatModel::OnText& on_text, const ChatModel::Done& done, Outcome outcome) {
+  try {
+    if (on_text && outcome.ok()) on_text(outcome.value().content);
+  } catch (...) {
+    outcome = outcome.failed(std::current_exception());
+  }
+  done(std::move(outcome));
+}
+
 ChatModel::Done detail::in_one_piece(ChatModel::OnText on_text, ChatModel::Done done) {
-  return [on_text = std::move(on_text), done = std::move(done)](Outcome outcome) {
-    if (outcome.ok()) {
-      try {
-        on_text(outcome.value().content);
-      } catch (...) {
-        outcome = Outcome(std::current_exception(), outcome.usage());
-      }
-    }
-    done(std::move(outcome));
-  };
+  return [on_text = std::move(on_text), done = std::move(done)](Outcome outcome) { give(on_text, done, std::move(outcome)); };
 }
 
 void ChatModel::start_stream(Request request, OnText on_text, Done done) {
   start(std::move(request), detail::in_one_piece(std::move(on_text), std::move(done)));
+}
+
+void ChatModel::start_call(Call call, OnText on_text, Done done) {
+  on_text ? start_stream(call.to_request(), std::move(on_text), std::move(done)) : start(call.to_request(), std::move(done));
 }
 
 Json ChatModel::identity() const { return {{"provider", provider()}, {"class_type", class_type()}, {"model", model_name()}}; }

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 #include <tgd/error.hpp>
-#include <tgd/lm/prices.hpp>
+#include <tgd/lm/cost.hpp>
 
 #include "core/saturating.hpp"
 

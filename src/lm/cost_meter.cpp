@@ -20,17 +20,12 @@ std::optional<Price> price_of(const PriceTable& prices, const std::string& model
   return price;
 }
 
-/// Whether nothing was sent: a cache hit, or a call that was cancelled in the queue.
-bool sent_nothing(const Outcome& outcome) {
-  if (outcome.ok()) return outcome.value().cached_usage.has_value();
-  return outcome.usage().calls > 0 && outcome.usage().attempts == 0;
-}
-
-std::optional<Cost> cost_of(const std::optional<Price>& price, const Outcome& outcome) {
-  if (sent_nothing(outcome)) return Cost();
+std::optional<Cost> cost_of(const std::optional<Price>& price, const Receipt& receipt) {
+  if (receipt.cost) return receipt.cost;
+  if (!receipt.sent()) return Cost();
   if (!price) return std::nullopt;
-  if (outcome.ok() && outcome.usage().reported == 0 && !price->is_free()) return std::nullopt;
-  return cost(*price, outcome.usage());
+  if (receipt.end && receipt.usage.reported == 0 && !price->is_free()) return std::nullopt;
+  return cost(*price, receipt.usage);
 }
 
 std::string cost_text(const ModelCost& model) {
@@ -106,7 +101,8 @@ CostMeter::CostMeter(PriceTable prices) : prices_(std::move(prices)) {}
 
 std::optional<Cost> CostMeter::add(const std::string& model, const Outcome& outcome) {
   const std::optional<Price> price = price_of(prices_, model, outcome);
-  const std::optional<Cost> cost = cost_of(price, outcome);
+  const std::optional<Cost> cost = cost_of(price, outcome.receipt());
+  if (outcome.receipt().refused) return cost;
   ModelCost call{.usage = outcome.usage(), .failed = outcome.ok() ? 0 : 1, .has_price = price.has_value()};
   // Models of users that give no usage are counted all the same.
   call.usage.calls = std::max<std::int64_t>(1, call.usage.calls);
@@ -123,7 +119,14 @@ CostReport CostMeter::report() const {
 }
 
 std::optional<Cost> call_cost(const PriceTable& prices, const std::string& model, const Outcome& outcome) {
-  return cost_of(price_of(prices, model, outcome), outcome);
+  return cost_of(price_of(prices, model, outcome), outcome.receipt());
+}
+
+void settle_cost(Outcome& outcome, const PriceTable& prices, const std::string& model) {
+  if (outcome.receipt().cost) return;
+  Receipt receipt = outcome.receipt();
+  receipt.cost = call_cost(prices, model, outcome);
+  outcome.set_receipt(receipt);
 }
 
 }  // namespace tgd::lm

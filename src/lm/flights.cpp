@@ -19,12 +19,12 @@ bool same(const CallOptions& a, const CallOptions& b) {
 }
 
 Outcome for_others(const Outcome& outcome) {
-  const Usage nothing{.calls = 1};
-  if (!outcome.ok()) return {outcome.error(), nothing};
-  Reply reply = outcome.value();
-  if (!reply.cached_usage) reply.cached_usage = reply.usage;
-  reply.usage = nothing;
-  return reply;
+  const Receipt& first = outcome.receipt();
+  Receipt receipt{.usage = {.calls = 1}, .source = ReplySource::flight, .refused = first.refused};
+  if (outcome.ok()) receipt.original_usage = first.original_usage ? first.original_usage : first.usage;
+  Outcome same = outcome;
+  same.set_receipt(receipt);
+  return same;
 }
 
 }  // namespace

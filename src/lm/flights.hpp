@@ -13,7 +13,7 @@ namespace tgd::lm::detail {
 
 class Flights {
  public:
-  /// Called once for each who joined. Who is not first gets the reply with nothing used, and Reply::cached_usage.
+  /// Called once for each who joined. Who is not first gets the reply with nothing used, and Receipt::original_usage.
   using Landed = std::function<void(Outcome outcome, bool is_first)>;
   struct Flight;
   using FlightPtr = std::shared_ptr<Flight>;

@@ -25,7 +25,7 @@ void start_in_words(ChatModel& model, Request request, ChatModel::OnText on_text
     try {
       if (outcome.ok()) give_words(outcome.value().content, on_text);
     } catch (...) {
-      outcome = Outcome(std::current_exception(), outcome.usage());
+      outcome = outcome.failed(std::current_exception());
     }
     done(std::move(outcome));
   });

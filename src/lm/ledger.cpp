@@ -164,6 +164,11 @@ void Ledger::add(const CallRecord& record) {
   if (on_call_) on_call_(record);
 }
 
+void Ledger::count(const std::string& model, Outcome& outcome) {
+  settle_cost(outcome, meter_.prices(), model);
+  meter_.add(model, outcome);
+}
+
 void Ledger::flush() {
   if (writer_ && !writer_->origin.is_here()) throw tgd::detail::Origin::error("the ledger");
   if (writer_) writer_->flush();

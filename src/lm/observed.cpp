@@ -3,7 +3,6 @@
 #include <array>
 #include <utility>
 
-#include "lm/request_key.hpp"
 #include "lm/secrets.hpp"
 
 namespace tgd::lm {
@@ -59,7 +58,6 @@ Ended ended(const Outcome& outcome) {
 void add_reply(CallRecord& record, const Reply& reply, bool with_text) {
   record.response_model = reply.model;
   record.finish_reason = reply.finish_reason;
-  record.cached = reply.cached_usage.has_value();
   if (!with_text) return;
   record.replies.push_back(reply.content);
   record.replies.insert(record.replies.end(), reply.alternatives.begin(), reply.alternatives.end());
@@ -77,79 +75,59 @@ void blank(const detail::Secrets& secrets, CallRecord& record) {
   record.args = std::move(args);
 }
 
-void note(Ledger& ledger, CallRecord& record, const detail::Secrets& secrets, Clock::time_point begin, const Outcome& outcome) {
+void note(Ledger& ledger, CallRecord& record, const detail::Secrets& secrets, Clock::time_point began, Outcome& outcome) {
+  ledger.count(record.model, outcome);
   const Ended end = ended(outcome);
-  record.latency = Clock::now() - begin;
   record.ending = end.ending;
   record.error_type = end.type;
   record.error_message = outcome.error_message();
-  record.usage = outcome.usage();
+  record.receipt = outcome.receipt();
+  record.receipt.seconds = Clock::now() - began;
   if (outcome.ok()) add_reply(record, outcome.value(), ledger.includes_text());
-  if (end.ending == CallRecord::Ending::refused) {
-    record.cost = Cost();
-  } else {
-    record.cost = ledger.count(record.model, outcome);
-  }
   blank(secrets, record);
   ledger.add(record);
 }
 
+CallRecord beginning_of(const Call& call, std::string provider, bool is_streamed, bool with_text) {
+  const Request& request = call.request();
+  CallRecord record;
+  record.time = std::chrono::system_clock::now();
+  record.info = request.info;
+  record.provider = std::move(provider);
+  record.model = call.model();
+  record.args = request.args;
+  record.sample = request.sample;
+  record.request_hash = call.digest();
+  record.streamed = is_streamed;
+  if (with_text) record.messages = request.messages;
+  return record;
+}
+
 }  // namespace
 
-struct Observed::Keys : detail::RequestKeys {
-  explicit Keys(const ChatModel& model)
-      : RequestKeys(model.identity()), secrets(std::make_shared<const detail::Secrets>(model.secrets())) {}
-  std::shared_ptr<const detail::Secrets> secrets;
-};
-
 Observed::Observed(ChatModelPtr model, std::shared_ptr<Ledger> ledger)
-    : Decorator(std::move(model)), ledger_(std::move(ledger)) {
+    : CallDecorator(std::move(model)), ledger_(std::move(ledger)) {
   if (!ledger_) throw ValueError("Observed needs a ledger, but it was given none");
-  keys_ = std::make_unique<const Keys>(inner());
 }
 
-Observed::~Observed() = default;
-
-bool Observed::refuses(const Done& done) const {
-  const std::string fault = ledger_->fault();
-  if (fault.empty()) return false;
-  done(StateError("the call was not sent, because " + fault + ". Make room, or let the ledger go on (OnFault::go_on)"));
-  return true;
-}
-
-ChatModel::Done Observed::noting(const Request& request, bool streamed, Done done) const {
-  auto record = std::make_shared<CallRecord>();
-  record->time = std::chrono::system_clock::now();
-  record->info = request.info;
-  record->provider = provider();
-  record->model = detail::requested_model(inner(), request);
-  record->args = request.args;
-  record->sample = request.sample;
-  record->request_hash = keys_->key(request);
-  record->streamed = streamed;
-  if (ledger_->includes_text()) record->messages = request.messages;
-  return [ledger = ledger_, record = std::move(record), secrets = detail::with_secrets_of(request.options, keys_->secrets),
-          begin = Clock::now(), done = std::move(done)](Outcome outcome) {
+void Observed::start_call(Call call, OnText on_text, Done done) {
+  if (const std::string fault = ledger_->fault(); !fault.empty()) {
+    const std::string advice = ". Make room, or let the ledger go on (OnFault::go_on)";
+    return done(Outcome::refused(std::make_exception_ptr(StateError("the call was not sent, because " + fault + advice))));
+  }
+  const bool is_streamed = static_cast<bool>(on_text);
+  auto record = std::make_shared<CallRecord>(beginning_of(call, provider(), is_streamed, ledger_->includes_text()));
+  auto noted = [ledger = ledger_, record = std::move(record), secrets = call.secrets(), began = Clock::now(),
+                done = std::move(done)](Outcome outcome) {
     try {
-      note(*ledger, *record, *secrets, begin, outcome);
+      note(*ledger, *record, *secrets, began, outcome);
     } catch (...) {
       // on_call broke its promise not to throw; whoever waits for the call hears of it.
-      outcome = Outcome(std::current_exception(), outcome.usage());
+      outcome = outcome.failed(std::current_exception());
     }
     done(std::move(outcome));
   };
-}
-
-void Observed::start(Request request, Done done) {
-  if (refuses(done)) return;
-  Done noted = noting(request, false, std::move(done));
-  inner().start(std::move(request), std::move(noted));
-}
-
-void Observed::start_stream(Request request, OnText on_text, Done done) {
-  if (refuses(done)) return;
-  Done noted = noting(request, true, std::move(done));
-  inner().start_stream(std::move(request), std::move(on_text), std::move(noted));
+  inner().start_call(std::move(call), std::move(on_text), std::move(noted));
 }
 
 }  // namespace tgd::lm

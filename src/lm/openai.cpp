@@ -121,7 +121,7 @@ struct Stream {
 };
 
 // One call on its way, with all its attempts.
-struct Call {
+struct CallState {
   std::shared_ptr<const HttpPost> post;
   std::string model;
   std::shared_ptr<const Secrets> secrets;  // the model's, and those of its own options
@@ -134,7 +134,7 @@ struct Call {
   std::optional<LMError> last_error;
   Usage usage{.calls = 1};
 };
-using CallPtr = std::shared_ptr<Call>;
+using CallPtr = std::shared_ptr<CallState>;
 
 void give(Stream& stream, const std::string& text) noexcept {
   if (text.empty() || stream.thrown) return;
@@ -154,7 +154,7 @@ HttpClient::Reading read_piece(Stream& stream, std::string_view bytes) {
 }
 
 // Why an attempt brought no whole answer; nothing when it brought one.
-std::optional<LMError> interruption(const Call& call, const HttpResult& result) {
+std::optional<LMError> interruption(const CallState& call, const HttpResult& result) {
   switch (result.ending) {
     case HttpResult::Ending::answered:
       return std::nullopt;
@@ -199,16 +199,16 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
   std::int64_t estimated_tokens(std::size_t body_size, const Json& args) const;
 
   void send(const CallPtr& call, Clock::time_point not_before);
-  Clock::time_point deadline_of(const Call& call) const;
+  Clock::time_point deadline_of(const CallState& call) const;
   void take(const CallPtr& call, const HttpResult& result);
   std::optional<Outcome> judge(const CallPtr& call, const HttpResult& result);
   std::optional<Outcome> try_again(const CallPtr& call, const HttpResult& result, const LMError& error);
   bool try_without_stream_options(const CallPtr& call, const HttpResult& result);
-  void count_attempt(Call& call, const HttpResult& result);
+  void count_attempt(CallState& call, const HttpResult& result);
   void say_absurd(const std::string& figure);
-  void count_tokens(Call& call, const HttpResult& result, Usage usage);
-  std::variant<Reply, LMError> read(Call& call, const HttpResult& result);
-  Outcome failure(const Call& call, const LMError& error) const;
+  void count_tokens(CallState& call, const HttpResult& result, Usage usage);
+  std::variant<Reply, LMError> read(CallState& call, const HttpResult& result);
+  Outcome failure(const CallState& call, const LMError& error) const;
 
   const OpenAIOptions options;
   const detail::Endpoint endpoint;
@@ -238,7 +238,7 @@ void OpenAI::Impl::start(Request request, std::unique_ptr<Stream> stream, Done d
 }
 
 CallPtr OpenAI::Impl::make_call(Request& request, std::unique_ptr<Stream> stream) const {
-  auto call = std::make_shared<Call>();
+  auto call = std::make_shared<CallState>();
   const Json args = options.args.merged(request.args);
   using detail::Streaming;
   call->asks_for_usage = stream && takes_stream_options && !args.contains("stream_options");
@@ -247,7 +247,7 @@ CallPtr OpenAI::Impl::make_call(Request& request, std::unique_ptr<Stream> stream
                          : call->asks_for_usage ? Streaming::with_usage
                                                 : Streaming::plain);
   call->model = args.get_text("model", options.model);
-  call->secrets = detail::with_secrets_of(request.options, secrets);
+  call->secrets = detail::with_secrets_of(request, secrets);
   if (request.options.timeout) expect_span(*request.options.timeout, "CallOptions::timeout");
   call->sending = {.stop = std::move(request.stop),
                    .deadline = request.options.deadline.value_or(Clock::time_point::max()),
@@ -294,7 +294,7 @@ void OpenAI::Impl::send(const CallPtr& call, Clock::time_point not_before) {
 }
 
 // Of the next attempt: the call's own, and the end of the time for retries.
-Clock::time_point OpenAI::Impl::deadline_of(const Call& call) const {
+Clock::time_point OpenAI::Impl::deadline_of(const CallState& call) const {
   if (!call.first_sent) return call.sending.deadline;
   return std::min(call.sending.deadline, *call.first_sent + options.max_retry_time);
 }
@@ -312,7 +312,7 @@ void OpenAI::Impl::take(const CallPtr& call, const HttpResult& result) {
   if (outcome) call->done(*std::move(outcome));
 }
 
-void OpenAI::Impl::count_attempt(Call& call, const HttpResult& result) {
+void OpenAI::Impl::count_attempt(CallState& call, const HttpResult& result) {
   if (!result.sent) return;
   if (!call.first_sent) call.first_sent = result.sent_at;
   ++call.usage.attempts;
@@ -334,7 +334,7 @@ std::optional<Outcome> OpenAI::Impl::judge(const CallPtr& call, const HttpResult
   return try_again(call, result, error);
 }
 
-std::variant<Reply, LMError> OpenAI::Impl::read(Call& call, const HttpResult& result) {
+std::variant<Reply, LMError> OpenAI::Impl::read(CallState& call, const HttpResult& result) {
   const std::optional<LMError> interrupted = interruption(call, result);
   if (!interrupted && (result.status < 200 || result.status >= 300)) {
     return detail::status_error(result.status, result.body, call.model, result.header("location"), *call.secrets);
@@ -366,7 +366,7 @@ void OpenAI::Impl::say_absurd(const std::string& figure) {
                                    "); what such calls used counts as unknown"});
 }
 
-void OpenAI::Impl::count_tokens(Call& call, const HttpResult& result, Usage usage) {
+void OpenAI::Impl::count_tokens(CallState& call, const HttpResult& result, Usage usage) {
   if (usage.reported > 0) http.correct_tokens(result.number, saturated_sum(usage.prompt_tokens, usage.completion_tokens));
   // A call counts once, even when two of its answers carried figures.
   usage.reported = std::min(usage.reported, 1 - call.usage.reported);
@@ -413,7 +413,7 @@ std::optional<Outcome> OpenAI::Impl::try_again(const CallPtr& call, const HttpRe
   return std::nullopt;
 }
 
-Outcome OpenAI::Impl::failure(const Call& call, const LMError& error) const {
+Outcome OpenAI::Impl::failure(const CallState& call, const LMError& error) const {
   std::string message = "POST " + endpoint.display + ": " + error.what();
   if (call.usage.attempts > 1) message += " (after " + std::to_string(call.usage.attempts) + " attempts)";
   return {LMError(error.kind(), call.secrets->blank_quoted(message), error.status(), error.retryable(), error.retry_after()), call.usage};

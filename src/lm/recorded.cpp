@@ -45,8 +45,9 @@ Secrets all_secrets(const CassetteOptions& options) {
 
 // ---- Questions -------------------------------------------------------------------------------------------------------
 
-Question question_of(const std::string& model, const Request& request, const Secrets& secrets) {
-  Question question{.model = model, .sample = request.sample, .args = {}, .messages = request.messages};
+Question question_of(const Call& call, const Secrets& secrets) {
+  const Request& request = call.request();
+  Question question{.model = call.model(), .sample = request.sample, .args = {}, .messages = request.messages};
   nlohmann::json args = detail::canonical_args(request.args).value();
   args.erase("model");
   secrets.blank_texts(args);
@@ -81,7 +82,7 @@ class NoModel : public ChatModel {
  public:
   explicit NoModel(std::string name) : name_(std::move(name)) {}
   void start(Request, Done done) override {
-    done(LMError(LMError::Kind::script, "a cassette without a model cannot ask for anything"));
+    done(Outcome(LMError(LMError::Kind::script, "a cassette without a model cannot ask for anything"), Usage{.calls = 1}));
   }
   std::string provider() const override { return "recorded"; }
   std::string class_type() const override { return "Recorded"; }
@@ -102,7 +103,6 @@ ChatModelPtr no_model(const std::shared_ptr<Cassette>& cassette, const std::stri
 
 struct Cassette::Core {
   struct Track {
-    Question question = {};
     std::vector<Outcome> replies = {};
     std::size_t next = 0;  // number of the reply that the next equal request gets
   };
@@ -139,7 +139,7 @@ struct Cassette::Core {
   std::atomic<std::size_t> recorded{0};
 
   mutable std::mutex mutex;
-  std::unordered_map<std::string, Track> tracks;
+  std::unordered_map<Question, Track, Question::Hash> tracks;
 
   // Who begins a call must not wait for the disk or for another process's lock on the file.
   std::mutex file_mutex;
@@ -173,8 +173,7 @@ void Cassette::Core::read() {
     throw ValueError("there is no cassette " + options.path.string() + " to replay; record it in mode record or automatic");
   }
   for (Exchange& exchange : parse()) {
-    Track& track = tracks[exchange.question.key()];
-    track.question = std::move(exchange.question);
+    Track& track = tracks[std::move(exchange.question)];
     for (auto& [number, outcome] : exchange.replies) {
       if (number < track.replies.size()) {
         track.replies[number] = std::move(outcome);
@@ -224,10 +223,10 @@ void Cassette::Core::open_journal() { journal = std::make_unique<tgd::detail::Ap
 void Cassette::Core::notice(const std::string& text) const { detail::tell(options.on_notice, "Cassette", text); }
 
 Cassette::Core::Take Cassette::Core::take(const Question& question) {
-  const std::string key = question.key();
+  const auto not_there = [](const LMError& error) { return Take{.outcome = Outcome(error, Usage{.calls = 1})}; };
   const std::lock_guard lock(mutex);
-  if (options.mode == CassetteMode::replay && !tracks.contains(key)) return {.outcome = unknown(question)};
-  Track& track = tracks[key];
+  if (options.mode == CassetteMode::replay && !tracks.contains(question)) return not_there(unknown(question));
+  Track& track = tracks[question];
   const std::size_t number = track.next++;
   const bool is_there = number < track.replies.size();
   if (is_there && (options.mode == CassetteMode::replay || track.replies[number].ok())) {
@@ -235,10 +234,9 @@ Cassette::Core::Take Cassette::Core::take(const Question& question) {
     return {number, track.replies[number]};
   }
   if (options.mode != CassetteMode::replay) return {number, std::nullopt};
-  return {.outcome =
-              LMError(LMError::Kind::script,
-                      "the cassette " + options.path.string() + " has " + std::to_string(track.replies.size()) +
-                          " replies to this request, and it was asked once more: " + detail::in_quotes(question.text()))};
+  const std::string has = "the cassette " + options.path.string() + " has " + std::to_string(track.replies.size());
+  return not_there(LMError(LMError::Kind::script, has + " replies to this request, and it was asked once more: " +
+                                                      detail::in_quotes(question.text())));
 }
 
 LMError Cassette::Core::unknown(const Question& question) const {
@@ -247,8 +245,8 @@ LMError Cassette::Core::unknown(const Question& question) const {
   const auto lines = lines_of(text);
   std::optional<std::string> nearest;
   std::size_t most = 0;
-  for (const auto& [key, track] : tracks) {
-    std::string candidate = track.question.text();
+  for (const auto& [recorded_question, track] : tracks) {
+    std::string candidate = recorded_question.text();
     const std::size_t bytes = likeness(lines, text, candidate);
     // Of equally near ones the first by text, whatever the order in the map.
     if (!nearest || bytes > most || (bytes == most && candidate < *nearest)) {
@@ -264,9 +262,10 @@ LMError Cassette::Core::unknown(const Question& question) const {
 void Cassette::Core::write(std::vector<Job> batch) {
   const std::string fault = fault_of(batch);
   for (Job& job : batch) {
-    detail::call_back(job.then, fault.empty() ? std::move(job.outcome)
-                                              : Outcome(StateError("the reply came, but the cassette cannot keep it: " + fault),
-                                                        job.outcome.usage()));
+    const auto unkept = [&] {
+      return job.outcome.failed(std::make_exception_ptr(StateError("the reply came, but the cassette cannot keep it: " + fault)));
+    };
+    detail::call_back(job.then, fault.empty() ? std::move(job.outcome) : unkept());
   }
 }
 
@@ -336,15 +335,38 @@ CassetteMode Cassette::mode() const noexcept { return core_->options.mode; }
 std::string Cassette::only_model() const {
   const std::lock_guard lock(core_->mutex);
   std::optional<std::string> model;
-  for (const auto& [key, track] : core_->tracks) {
-    if (model && *model != track.question.model) return {};
-    model = track.question.model;
+  for (const auto& [question, track] : core_->tracks) {
+    if (model && *model != question.model) return {};
+    model = question.model;
   }
   return model.value_or("");
 }
 
+/// Those of the cassette with those of a call; most calls of a model have the same.
+class Recorded::AllSecrets {
+ public:
+  std::shared_ptr<const Secrets> with(const Secrets& of_cassette, const std::shared_ptr<const Secrets>& of_call) {
+    const std::lock_guard lock(mutex_);
+    if (of_call_ != of_call) {
+      auto all = std::make_shared<Secrets>(of_cassette);
+      for (const std::string& value : of_call->values()) all->add(value);
+      of_call_ = of_call;
+      all_ = std::move(all);
+    }
+    return all_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<const Secrets> of_call_;
+  std::shared_ptr<const Secrets> all_;
+};
+
 Recorded::Recorded(ChatModelPtr model, std::shared_ptr<Cassette> cassette)
-    : Decorator(std::move(model)), cassette_(std::move(cassette)), replayed_(std::make_shared<UsageMeter>()) {
+    : CallDecorator(std::move(model)),
+      cassette_(std::move(cassette)),
+      secrets_(std::make_shared<AllSecrets>()),
+      replayed_(std::make_shared<UsageMeter>()) {
   if (!cassette_) throw ValueError("Recorded needs a cassette, but it was given none");
 }
 
@@ -357,51 +379,31 @@ Usage Recorded::usage() const {
   return usage;
 }
 
-std::variant<Outcome, Recorded::Keep> Recorded::play(const Request& request) const {
-  if (!cassette_->core_->origin.is_here()) return Outcome(tgd::detail::Origin::error("the cassette"), Usage{.calls = 1});
-  if (request.stop.stop_requested())
-    return Outcome(LMError(LMError::Kind::cancelled, "the call was cancelled"), Usage{.calls = 1});
-  Secrets secrets = cassette_->core_->secrets;
-  for (const std::string& secret : inner().secrets()) secrets.add(secret);
-  secrets.add_named(request.options.headers);
-  secrets.add_named(request.options.query);
-  secrets.add_named_members(request.args.value());
-  Question question = question_of(detail::requested_model(inner(), request), request, secrets);
+void Recorded::start_call(Call call, OnText on_text, Done done) {
+  const Usage nothing{.calls = 1};
+  if (!cassette_->core_->origin.is_here()) return done(Outcome(tgd::detail::Origin::error("the cassette"), nothing));
+  if (call.stop().stop_requested()) return done(Outcome(LMError(LMError::Kind::cancelled, "the call was cancelled"), nothing));
+  const auto secrets = secrets_->with(cassette_->core_->secrets, call.secrets());
+  Question question = question_of(call, *secrets);
   Cassette::Core::Take take = cassette_->core_->take(question);
   if (take.outcome) {
     replayed_->add(take.outcome->usage());
-    return *std::move(take.outcome);
+    return detail::give(on_text, done, *std::move(take.outcome));
   }
-  return [core = cassette_->core_.get(), question = std::move(question), secrets = std::move(secrets), number = take.number](
-             Outcome outcome, Done done) {
+  // The cassette lives until its last reply is in the file, and no longer: whoever has got that and drops the cassette ends it.
+  auto keep = [cassette = cassette_, question = std::move(question), secrets, number = take.number,
+               done = std::move(done)](Outcome outcome) mutable {
+    if (!cassette) return;  // a model that answers twice
     if (!detail::is_recordable(outcome)) return done(std::move(outcome));
-    std::string block = detail::print_exchange({question, {{number, detail::blanked(secrets, outcome)}}});
-    core->worker->post({std::move(block), std::move(outcome), std::move(done)});
+    std::string block = detail::print_exchange({question, {{number, detail::blanked(*secrets, outcome)}}});
+    Cassette::Core& core = *cassette->core_;
+    core.worker->post({std::move(block), std::move(outcome),
+                       [cassette = std::move(cassette), done = std::move(done)](Outcome kept) mutable {
+                         cassette.reset();
+                         done(std::move(kept));
+                       }});
   };
-}
-
-// The cassette lives until its last reply is in the file, and no longer: whoever has got that and drops the cassette ends it.
-ChatModel::Done Recorded::keeping(Keep keep, Done done) const {
-  return [cassette = cassette_, keep = std::move(keep), done = std::move(done)](Outcome outcome) mutable {
-    keep(std::move(outcome), [cassette = std::move(cassette), done = std::move(done)](Outcome kept) mutable {
-      cassette.reset();
-      done(std::move(kept));
-    });
-  };
-}
-
-void Recorded::start(Request request, Done done) {
-  std::variant<Outcome, Keep> played = play(request);
-  if (auto* outcome = std::get_if<Outcome>(&played)) return done(std::move(*outcome));
-  inner().start(std::move(request), keeping(std::get<Keep>(std::move(played)), std::move(done)));
-}
-
-void Recorded::start_stream(Request request, OnText on_text, Done done) {
-  std::variant<Outcome, Keep> played = play(request);
-  if (auto* outcome = std::get_if<Outcome>(&played)) {
-    return detail::in_one_piece(std::move(on_text), std::move(done))(std::move(*outcome));
-  }
-  inner().start_stream(std::move(request), std::move(on_text), keeping(std::get<Keep>(std::move(played)), std::move(done)));
+  inner().start_call(std::move(call), std::move(on_text), std::move(keep));
 }
 
 }  // namespace tgd::lm

@@ -48,7 +48,12 @@ Ordered reply_to_json(const Reply& reply) {
   if (!reply.finish_reason.empty()) json["finish_reason"] = reply.finish_reason;
   if (!reply.model.empty()) json["model"] = reply.model;
   if (reply.usage != Usage{}) json["usage"] = usage_to_json(reply.usage);
-  if (reply.cached_usage) json["cached_usage"] = usage_to_json(*reply.cached_usage);
+  return json;
+}
+
+Ordered answer_to_json(const Outcome& outcome) {
+  Ordered json = reply_to_json(outcome.value());
+  if (const auto& original = outcome.receipt().original_usage) json["cached_usage"] = usage_to_json(*original);
   return json;
 }
 
@@ -60,7 +65,6 @@ Reply reply_from_json(const Ordered& json) {
               .model = text_member(json, "model"),
               .reasoning = text_member(json, "reasoning")};
   if (const auto usage = json.find("usage"); usage != json.end()) reply.usage = usage_from_json(*usage);
-  if (const auto cached = json.find("cached_usage"); cached != json.end()) reply.cached_usage = usage_from_json(*cached);
   if (const auto alternatives = json.find("alternatives"); alternatives != json.end()) {
     if (!alternatives->is_array()) refuse("alternatives", "a list of texts", *alternatives);
     for (const Ordered& text : *alternatives) {
@@ -69,6 +73,15 @@ Reply reply_from_json(const Ordered& json) {
     }
   }
   return reply;
+}
+
+Outcome answer_from_json(const Ordered& json, ReplySource source) {
+  Outcome outcome = reply_from_json(json);
+  Receipt receipt = outcome.receipt();
+  receipt.source = source;
+  if (const auto original = json.find("cached_usage"); original != json.end()) receipt.original_usage = usage_from_json(*original);
+  outcome.set_receipt(receipt);
+  return outcome;
 }
 
 }  // namespace tgd::lm::detail

@@ -10,10 +10,14 @@ namespace tgd::lm::detail {
 
 /// Without what is empty or 0. How long it took and who asked is no part of a reply.
 nlohmann::ordered_json reply_to_json(const Reply& reply);
+/// The same of an outcome that is a reply, and what it had used when it was there already.
+nlohmann::ordered_json answer_to_json(const Outcome& outcome);
 nlohmann::ordered_json usage_to_json(const Usage& usage);
 
 /// Throws ParseError that names the member which is not as expected. Unknown members are passed over.
 Reply reply_from_json(const nlohmann::ordered_json& json);
+/// `source`: where it is read from.
+Outcome answer_from_json(const nlohmann::ordered_json& json, ReplySource source);
 Usage usage_from_json(const nlohmann::ordered_json& json);
 
 /// A member that has to be a text; `otherwise` where it is absent.

@@ -7,7 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/sha256.hpp"
+#include "core/digest.hpp"
 #include "lm/secrets.hpp"
 
 namespace tgd::lm::detail {
@@ -27,18 +27,10 @@ void make_canonical(Value& value) {
   }
 }
 
-/// With its length in front, so that no two lists of pieces give the same bytes.
-void add_piece(std::string& bytes, std::string_view piece) {
-  bytes.append(std::to_string(piece.size())).append(":").append(piece);
-}
-
-void add_pairs(std::string& bytes, NamedValues pairs) {
+void add_pairs(tgd::detail::Digest& digest, NamedValues pairs) {
   std::sort(pairs.begin(), pairs.end());
-  add_piece(bytes, std::to_string(pairs.size()));
-  for (const auto& [name, value] : pairs) {
-    add_piece(bytes, name);
-    add_piece(bytes, value);
-  }
+  digest.add(pairs.size());
+  for (const auto& [name, value] : pairs) digest.add(name).add(value);
 }
 
 }  // namespace
@@ -79,18 +71,12 @@ std::string RequestKeys::args_text(const Json& args) const {
 }
 
 std::string RequestKeys::key(const Request& request) const {
-  std::string bytes;
-  add_piece(bytes, "tgd request 1");
-  add_piece(bytes, identity_);
-  add_piece(bytes, args_text(request.args));
-  add_piece(bytes, std::to_string(request.sample));
-  add_pairs(bytes, without_secrets(request.options.query));
-  add_pairs(bytes, without_secrets(request.options.headers));
-  for (const Message& message : request.messages) {
-    add_piece(bytes, message.role);
-    add_piece(bytes, message.content);
-  }
-  return tgd::detail::sha256(bytes);
+  tgd::detail::Digest digest;
+  digest.add("tgd request 1").add(identity_).add(args_text(request.args)).add(request.sample);
+  add_pairs(digest, without_secrets(request.options.query));
+  add_pairs(digest, without_secrets(request.options.headers));
+  for (const Message& message : request.messages) digest.add(message.role).add(message.content);
+  return digest.hex();
 }
 
 }  // namespace tgd::lm::detail

@@ -210,11 +210,14 @@ void Secrets::blank_texts(nlohmann::json& json) const {
   for (nlohmann::json& member : json) blank_texts(member);
 }
 
-std::shared_ptr<const Secrets> with_secrets_of(const CallOptions& options, const std::shared_ptr<const Secrets>& base) {
-  if (options.headers.empty() && options.query.empty()) return base;
+std::shared_ptr<const Secrets> with_secrets_of(const Request& request, const std::shared_ptr<const Secrets>& base) {
+  Secrets own;  // nearly always none
+  own.add_named(request.options.headers);
+  own.add_named(request.options.query);
+  own.add_named_members(request.args.value());
+  if (own.empty()) return base;
   auto all = std::make_shared<Secrets>(*base);
-  all->add_named(options.headers);
-  all->add_named(options.query);
+  for (const std::string& value : own.values()) all->add(value);
   return all;
 }
 
@@ -224,13 +227,16 @@ Outcome blanked(const Secrets& secrets, Outcome outcome) {
     Reply reply = std::move(outcome).value();
     for (std::string* text : {&reply.content, &reply.reasoning, &reply.finish_reason, &reply.model}) *text = secrets.blank(*text);
     for (std::string& text : reply.alternatives) text = secrets.blank(text);
-    return reply;
+    Outcome result(std::move(reply));
+    result.set_receipt(outcome.receipt());
+    return result;
   }
   try {
     std::rethrow_exception(outcome.error());
   } catch (const LMError& error) {
     const std::string message = secrets.blank_quoted(error.what());
-    return {LMError(error.kind(), message, error.status(), error.retryable(), error.retry_after()), outcome.usage()};
+    return outcome.failed(
+        std::make_exception_ptr(LMError(error.kind(), message, error.status(), error.retryable(), error.retry_after())));
   } catch (...) {
     return outcome;
   }

@@ -67,8 +67,8 @@ class TGD_API Secrets {
   std::vector<Form> forms_;  // the longest first
 };
 
-/// The secrets of a model with those of one call.
-std::shared_ptr<const Secrets> with_secrets_of(const CallOptions& options, const std::shared_ptr<const Secrets>& base);
+/// The secrets of a model with those of one request: what its headers, query and arguments hold under a secret's name.
+std::shared_ptr<const Secrets> with_secrets_of(const Request& request, const std::shared_ptr<const Secrets>& base);
 
 /// An outcome as it may be written: its texts without the secrets.
 TGD_API Outcome blanked(const Secrets& secrets, Outcome outcome);

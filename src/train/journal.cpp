@@ -5,12 +5,13 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/digest.hpp"
 #include "core/file.hpp"
 #include "core/json_reader.hpp"
 #include "core/json_text.hpp"
 #include "core/rethrow.hpp"
 #include "core/saturating.hpp"
-#include "core/sha256.hpp"
+#include "lm/one_piece.hpp"
 #include "lm/reply_json.hpp"
 
 namespace tgd::detail {
@@ -48,7 +49,7 @@ void Journal::load(const std::filesystem::path& path) {
     if (line.at("interval").count() != interval_) return;
     const Reader reply = line.at("reply");
     replies_.insert_or_assign({line.at("call").text(), line.at("number").count()},
-                              reply.in_place([&] { return lm::detail::reply_from_json(reply.json()); }));
+                              reply.in_place([&] { return lm::detail::answer_from_json(reply.json(), lm::ReplySource::journal); }));
   });
 }
 
@@ -71,7 +72,7 @@ Journal::Ticket Journal::enter(std::string call) {
   return {std::move(call), interval_, number};
 }
 
-std::optional<lm::Reply> Journal::recall(const Ticket& ticket) {
+std::optional<lm::Outcome> Journal::recall(const Ticket& ticket) {
   const std::lock_guard lock(mutex_);
   if (ticket.interval != interval_) return std::nullopt;
   const auto found = replies_.find({ticket.call, ticket.number});
@@ -79,11 +80,11 @@ std::optional<lm::Reply> Journal::recall(const Ticket& ticket) {
 }
 
 // What cannot be written must not keep the caller from its reply; the run ends at its next border instead.
-void Journal::keep(const Ticket& ticket, const lm::Reply& reply) {
+void Journal::keep(const Ticket& ticket, const lm::Outcome& outcome) {
   const nlohmann::ordered_json line{{"interval", ticket.interval},
                                     {"call", ticket.call},
                                     {"number", ticket.number},
-                                    {"reply", lm::detail::reply_to_json(reply)}};
+                                    {"reply", lm::detail::answer_to_json(outcome)}};
   const std::string text = json_text(line);
   const std::lock_guard lock(mutex_);
   if (!file_ || !fault_.empty() || ticket.interval != interval_) return;
@@ -109,46 +110,33 @@ void Journal::set_usage(const lm::CostReport& usage) {
 }
 
 Tracked::Tracked(lm::ChatModelPtr model, std::string name, std::shared_ptr<Journal> journal)
-    : Decorator(std::move(model)), name_(std::move(name)), journal_(std::move(journal)), keys_(identity()) {}
+    : CallDecorator(std::move(model)), name_(std::move(name)), journal_(std::move(journal)) {}
 
 // Who asks is part of the call: equal requests for two items get their own replies whatever arrives first.
-Journal::Ticket Tracked::ticket(const lm::Request& request) const {
-  const lm::CallInfo& info = request.info;
-  const std::string item = info.item ? std::to_string(*info.item) : std::string();
-  return journal_->enter(
-      sha256(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", name_, keys_.key(request), info.purpose, info.node, info.parameter, item)));
+Journal::Ticket Tracked::ticket(const lm::Call& call) const {
+  const lm::CallInfo& info = call.request().info;
+  Digest who;
+  who.add(name_).add(info.purpose).add(info.node).add(info.parameter);
+  if (info.item) who.add(*info.item);
+  return journal_->enter(call.digest() + " " + who.pieces());
 }
 
-lm::ChatModel::Done Tracked::noting(std::optional<Journal::Ticket> ticket, const lm::Request& request, Done done) const {
+lm::ChatModel::Done Tracked::noting(std::optional<Journal::Ticket> ticket, const std::string& model, Done done) const {
   journal_->begin_call();
-  return [journal = journal_, meter = meter_, ticket = std::move(ticket), model = lm::detail::requested_model(inner(), request),
-          done = std::move(done)](lm::Outcome outcome) {
-    if (ticket && outcome.ok()) journal->keep(*ticket, outcome.value());
+  return [journal = journal_, meter = meter_, ticket = std::move(ticket), model, done = std::move(done)](lm::Outcome outcome) {
+    if (ticket && outcome.ok()) journal->keep(*ticket, outcome);
     journal->end_call(model, outcome);
     meter->add(outcome.usage());
     done(std::move(outcome));
   };
 }
 
-void Tracked::start(lm::Request request, Done done) {
-  const Journal::Ticket ticket = this->ticket(request);
-  std::optional<lm::Reply> reply = journal_->recall(ticket);
-  if (reply) return noting(std::nullopt, request, std::move(done))(*std::move(reply));
-  Done note = noting(ticket, request, std::move(done));
-  inner().start(std::move(request), std::move(note));
-}
-
-void Tracked::start_stream(lm::Request request, OnText on_text, Done done) {
-  const Journal::Ticket ticket = this->ticket(request);
-  std::optional<lm::Reply> reply = journal_->recall(ticket);
-  Done note = noting(reply ? std::nullopt : std::optional(ticket), request, std::move(done));
-  if (!reply) return inner().start_stream(std::move(request), std::move(on_text), std::move(note));
-  try {
-    on_text(reply->content);
-  } catch (...) {
-    return note(lm::Outcome(std::current_exception(), reply->usage));
-  }
-  note(*std::move(reply));
+void Tracked::start_call(lm::Call call, OnText on_text, Done done) {
+  const Journal::Ticket ticket = this->ticket(call);
+  std::optional<lm::Outcome> reply = journal_->recall(ticket);
+  if (reply) return lm::detail::give(on_text, noting(std::nullopt, call.model(), std::move(done)), *std::move(reply));
+  Done note = noting(ticket, call.model(), std::move(done));
+  inner().start_call(std::move(call), std::move(on_text), std::move(note));
 }
 
 void Tracked::set_usage(const lm::Usage& usage) { meter_->add(minus(usage, meter_->total())); }

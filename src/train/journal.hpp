@@ -1,8 +1,8 @@
 // Journal: counts what the tracked models of a run use, and keeps their replies since the last checkpoint, so that a run which
 // was killed gets them again instead of paying for them twice.
 //
-// One line a reply: {"interval": 12, "call": "<model, request and who asks, hashed>", "number": 0, "reply": {...}}. An interval lies between
-// two checkpoints; lines of another one are stale. `number` tells equal calls of one interval apart, in the order of their start.
+// One line a reply: {"interval": 12, "call": "<Call::digest(), the model's name in the run and who asks>", "number": 0,
+// "reply": {...}}. An interval lies between two checkpoints; lines of another one are stale. `number` tells equal calls of one interval apart, in the order of their start.
 // Thread-safety: every member may be called from any thread.
 #pragma once
 
@@ -19,7 +19,6 @@
 #include <tgd/lm/decorator.hpp>
 
 #include "core/append_file.hpp"
-#include "lm/request_key.hpp"
 
 namespace tgd::detail {
 
@@ -42,11 +41,13 @@ class Journal {
   /// The next of equal calls.
   Ticket enter(std::string call);
   /// The reply that the journal holds, if any.
-  std::optional<lm::Reply> recall(const Ticket& ticket);
-  void keep(const Ticket& ticket, const lm::Reply& reply);
+  std::optional<lm::Outcome> recall(const Ticket& ticket);
+  /// `outcome`: a reply.
+  void keep(const Ticket& ticket, const lm::Outcome& outcome);
 
   void begin_call() noexcept { ++in_flight_; }
-  void end_call(const std::string& model, const lm::Outcome& outcome) {
+  void end_call(const std::string& model, lm::Outcome& outcome) {
+    lm::settle_cost(outcome, meter_.prices(), model);
     meter_.add(model, outcome);
     --in_flight_;
   }
@@ -65,16 +66,15 @@ class Journal {
   std::optional<AppendFile> file_;
   std::uint64_t interval_ = 0;
   std::map<std::string, std::uint64_t> numbers_;
-  std::map<std::pair<std::string, std::uint64_t>, lm::Reply> replies_;
+  std::map<std::pair<std::string, std::uint64_t>, lm::Outcome> replies_;
   std::string fault_;
 };
 
-class Tracked final : public lm::Decorator {
+class Tracked final : public lm::CallDecorator {
  public:
   Tracked(lm::ChatModelPtr model, std::string name, std::shared_ptr<Journal> journal);
 
-  void start(lm::Request request, Done done) override;
-  void start_stream(lm::Request request, OnText on_text, Done done) override;
+  void start_call(lm::Call call, OnText on_text, Done done) override;
   lm::Usage usage() const override { return meter_->total(); }
   void add_usage(const lm::Usage& usage) override { meter_->add(usage); }
 
@@ -82,13 +82,12 @@ class Tracked final : public lm::Decorator {
   void set_usage(const lm::Usage& usage);
 
  private:
-  Journal::Ticket ticket(const lm::Request& request) const;
+  Journal::Ticket ticket(const lm::Call& call) const;
   /// `ticket`: of a reply that is new to the journal.
-  Done noting(std::optional<Journal::Ticket> ticket, const lm::Request& request, Done done) const;
+  Done noting(std::optional<Journal::Ticket> ticket, const std::string& model, Done done) const;
 
   std::string name_;
   std::shared_ptr<Journal> journal_;
-  lm::detail::RequestKeys keys_;
   std::shared_ptr<lm::UsageMeter> meter_ = std::make_shared<lm::UsageMeter>();
 };
 

@@ -529,9 +529,12 @@ struct Trainer::Impl {
   // One for all models of the run. Calls that are replayed are not made, and so are not in it.
   std::shared_ptr<lm::Ledger> ledger() {
     if (!ledger_) {
-      detail::make_run_folder(options.run_folder);
-      ledger_ =
-          std::make_shared<lm::Ledger>(lm::LedgerOptions{.path = options.run_folder / "calls.jsonl", .prices = options.prices});
+      lm::LedgerOptions ledger{.prices = options.prices, .on_call = options.on_call};
+      if (!options.run_folder.empty()) {
+        detail::make_run_folder(options.run_folder);
+        ledger.path = options.run_folder / "calls.jsonl";
+      }
+      ledger_ = std::make_shared<lm::Ledger>(std::move(ledger));
     }
     return ledger_;
   }
@@ -554,7 +557,8 @@ lm::ChatModelPtr Trainer::track(lm::ChatModelPtr model, std::string name) {
     if (other->name() == name)
       throw ValueError(fmt::format("a model of the name \"{}\" is tracked already; give this one another name", name));
   }
-  if (!impl_->options.run_folder.empty()) model = std::make_shared<lm::Observed>(std::move(model), impl_->ledger());
+  if (!impl_->options.run_folder.empty() || impl_->options.on_call)
+    model = std::make_shared<lm::Observed>(std::move(model), impl_->ledger());
   impl_->models.push_back(std::make_shared<detail::Tracked>(std::move(model), std::move(name), impl_->journal));
   return impl_->models.back();
 }

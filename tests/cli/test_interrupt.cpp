@@ -36,6 +36,13 @@ TEST_CASE("calls that are answered at once do not pile up on the stack", "[cli]"
   CHECK(model.chat_all(std::vector<lm::Request>(20'000, asking("?"))).size() == 20'000);
 }
 
+TEST_CASE("a streamed call stays one on its way through the queue", "[cli]") {
+  cli::Interruptible model(lm::Stub::answering([](const lm::Request&) { return "one piece at a time"; }), 1, {});
+  std::vector<std::string> pieces;
+  model.chat_stream(asking("?"), [&](std::string_view piece) { pieces.emplace_back(piece); });
+  CHECK(pieces.size() == 5);
+}
+
 TEST_CASE("after a stop what waits is refused, and what is under way comes to its end whoever has lost interest", "[cli]") {
   const auto gate = std::make_shared<test::GatedModel>();
   std::stop_source stop;

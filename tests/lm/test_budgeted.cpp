@@ -5,11 +5,13 @@
 #include <thread>
 #include <vector>
 
+#include <tgd/lm/cached.hpp>
 #include <tgd/lm/stub.hpp>
 #include <tgd/lm/tokens.hpp>
 
 #include "catch.hpp"
 #include "support/gated_model.hpp"
+#include "support/temporary_folder.hpp"
 
 using Catch::Matchers::ContainsSubstring;
 using tgd::BudgetError;
@@ -110,12 +112,9 @@ TEST_CASE("A failed call counts as a call, with what the endpoint reported", "[l
 
 TEST_CASE("What sends nothing counts nothing", "[lm][budgeted]") {
   SECTION("a cache hit") {
-    Budgeted model(Stub::answering_in_full([](const Request&) {
-                     Reply reply{.content = "yes"};
-                     reply.cached_usage = tgd::lm::Usage{.calls = 1};
-                     return reply;
-                   }),
-                   budget({.calls = 1}));
+    const tgd::test::TemporaryFolder folder;
+    const auto cache = std::make_shared<tgd::lm::Cache>(tgd::lm::CacheOptions{.path = folder.path() / "replies.db"});
+    Budgeted model(std::make_shared<tgd::lm::Cached>(stub(), cache), budget({.calls = 2}));
     for (int i = 0; i < 3; ++i) model.chat(priced_call());
     CHECK(model.budget()->remaining().calls == 1);
   }

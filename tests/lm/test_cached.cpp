@@ -69,18 +69,22 @@ void run_sql(const std::filesystem::path& file, const char* sql) {
 
 TEST_CASE("The same request is sent once", "[lm][cached][concurrent]") {
   Scene scene;
-  const Reply first = scene.model.chat(asking("blue"));
-  const Reply again = scene.model.chat(asking("blue"));
+  const Outcome outcome = scene.model.try_chat_all({asking("blue")}).front();
+  const Outcome hit = scene.model.try_chat_all({asking("blue")}).front();
+  const Reply& first = outcome.value();
+  const Reply& again = hit.value();
   CHECK(scene.endpoint->calls() == 1);
   CHECK(first.usage == paid);
-  CHECK_FALSE(first.cached_usage);
+  CHECK(outcome.receipt().source == tgd::lm::ReplySource::endpoint);
+  CHECK_FALSE(outcome.receipt().original_usage);
 
   CHECK(again.content == first.content);
   CHECK(again.finish_reason == "stop");
   CHECK(again.model == "stub-1");
   CHECK(again.alternatives == first.alternatives);
   CHECK(again.usage == Usage{.calls = 1});
-  CHECK(again.cached_usage == paid);
+  CHECK(hit.receipt().source == tgd::lm::ReplySource::cache);
+  CHECK(hit.receipt().original_usage == paid);
 
   CHECK(scene.cache->hits() == 1);
   CHECK(scene.cache->misses() == 1);
@@ -92,7 +96,7 @@ TEST_CASE("The same request is sent once", "[lm][cached][concurrent]") {
 TEST_CASE("A hit costs nothing", "[lm][cached]") {
   Scene scene;
   scene.model.chat(asking("blue"));
-  CHECK(tgd::lm::call_cost({}, "some model", scene.model.chat(asking("blue"))) == tgd::lm::Cost());
+  CHECK(tgd::lm::call_cost({}, "some model", scene.model.try_chat_all({asking("blue")}).front()) == tgd::lm::Cost());
 }
 
 TEST_CASE("Another sample number asks for another answer", "[lm][cached]") {

@@ -67,14 +67,31 @@ TEST_CASE("An unknown cost is shown as such and never as 0", "[lm][cost]") {
 TEST_CASE("What sent nothing costs nothing, whatever the model", "[lm][cost]") {
   CostMeter meter;
   SECTION("a cache hit") {
-    Reply hit{.content = "yes", .usage = {.calls = 1}};
-    hit.cached_usage = hundred;
+    Outcome hit = reply({});
+    hit.set_receipt({.usage = {.calls = 1}, .original_usage = hundred});
     CHECK(meter.add("mystery", hit) == Cost());
   }
   SECTION("cancelled in the queue") {
     CHECK(meter.add("mystery", Outcome(LMError(LMError::Kind::cancelled, "stop"), {.calls = 1})) == Cost());
   }
   CHECK(meter.report().cost() == Cost());
+}
+
+TEST_CASE("A refused call is no call", "[lm][cost]") {
+  CostMeter meter;
+  CHECK(meter.add("mystery", Outcome(tgd::BudgetError("no room"))) == Cost());
+  CHECK(meter.report().models.empty());
+}
+
+TEST_CASE("What a call cost is decided once, by the first who knows a price", "[lm][cost]") {
+  const auto prices = [](double input) { return tgd::lm::PriceTable::empty().set("m", {.input = input}); };
+  Outcome call = reply({.calls = 1, .attempts = 1, .reported = 1, .prompt_tokens = 1'000'000});
+  tgd::lm::settle_cost(call, tgd::lm::PriceTable::empty(), "m");
+  CHECK_FALSE(call.receipt().cost);
+  tgd::lm::settle_cost(call, prices(2), "m");
+  tgd::lm::settle_cost(call, prices(3), "m");
+  CHECK(call.receipt().cost == Cost::from_usd(2));
+  CHECK(CostMeter(prices(5)).add("m", call) == Cost::from_usd(2));
 }
 
 TEST_CASE("A name without a price is priced by the name in the reply", "[lm][cost]") {

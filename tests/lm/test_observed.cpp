@@ -148,7 +148,7 @@ TEST_CASE("The callback sees each call, and several models share a ledger's tota
   REQUIRE(records.size() == 2);
   CHECK(records[0].info.purpose == "judge");
   CHECK(records[0].request_hash == records[1].request_hash);
-  CHECK(records[0].cost == tgd::lm::Cost::from_usd(0.000141));
+  CHECK(records[0].receipt.cost == tgd::lm::Cost::from_usd(0.000141));
   CHECK(ledger->totals().models.at("gpt-4o-mini").usage.calls == 2);
 }
 

@@ -110,7 +110,7 @@ TEST_CASE("a damaged journal is refused by file and line; what a crash cut off i
     journal.open(path, 2);
     std::vector<std::string> found;
     for (std::uint64_t number = 0; number < 3; ++number) {
-      if (const auto reply = journal.recall({"ab", 2, number})) found.push_back(reply->content);
+      if (const auto reply = journal.recall({"ab", 2, number})) found.push_back(reply->value().content);
     }
     return found;
   };

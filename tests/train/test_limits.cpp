@@ -10,9 +10,13 @@
 
 #include <tgd/cognitive/module.hpp>
 #include <tgd/data/data_loader.hpp>
+#include <tgd/lm/budgeted.hpp>
+#include <tgd/lm/cached.hpp>
+#include <tgd/lm/observed.hpp>
 #include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
+#include "core/sha256.hpp"
 #include "support/temporary_folder.hpp"
 
 using namespace tgd;
@@ -77,6 +81,35 @@ FitResult fit(TrainerOptions options, bool validates = false) {
 }
 
 }  // namespace
+
+TEST_CASE("a request of a tracked model is digested once, for its ledger, its cache and the run's journal", "[train]") {
+  const test::TemporaryFolder folder;
+  const auto cache = std::make_shared<lm::Cache>(lm::CacheOptions{.path = folder.path() / "replies.db"});
+  std::vector<lm::CallRecord> calls;
+  Trainer trainer({.run_folder = folder.path() / "run",
+                   .on_call = [&](const lm::CallRecord& record) { calls.push_back(record); }});
+  const lm::ChatModelPtr model = trainer.track(std::make_shared<lm::Cached>(stub(), cache), "student");
+  const lm::Request request{.messages = {{"user", "?"}}};
+  const std::uint64_t before = detail::sha256_count();
+  model->chat(request);
+  model->chat(request);
+  CHECK(detail::sha256_count() - before == 2);
+  REQUIRE(calls.size() == 2);
+  CHECK(calls[0].request_hash == calls[1].request_hash);
+  CHECK(calls[0].receipt.sent());
+  CHECK_FALSE(calls[1].receipt.sent());
+  CHECK(trainer.usage().total().usage.attempts == 1);
+}
+
+TEST_CASE("calls that a budget refused are no calls of the run", "[train]") {
+  Trainer trainer({});
+  const auto budget = std::make_shared<lm::Budget>(lm::BudgetOptions{.limits = {.calls = 1}});
+  const lm::ChatModelPtr model = trainer.track(std::make_shared<lm::Budgeted>(stub(), budget), "student");
+  const std::vector<lm::Request> requests(3, lm::Request{.messages = {{"user", "?"}}});
+  model->try_chat_all(requests);
+  CHECK(trainer.usage().total().usage.calls == 1);
+  CHECK(trainer.usage().total().failed == 0);
+}
 
 TEST_CASE("limits end a run between steps and say which one did", "[train][concurrent]") {
   // A step makes three calls of 15 tokens, but two parameters share the critique: forward 1, backward 2, optimizer 1.

@@ -10,8 +10,8 @@
 // errors of the estimates of the calls in flight, and no further call is sent then. Reservations of calls in flight may make a
 // budget refuse a call that it would have room for later.
 //
-// What counts: a call that was sent, once with all its retries; the tokens and USD that the endpoint reported for it, or the
-// estimate when a reply came without figures. A refused call, a cache hit and a call that was cancelled in the queue count nothing.
+// What counts: a call that was sent (Receipt::sent()), once with all its retries; the tokens and USD that the endpoint reported for
+// it, or the estimate when a reply came without figures.
 //
 // Errors: a refused call ends with a BudgetError that says what is left and what it would have needed; with a limit in USD also a
 // call to a model whose price is not known.
@@ -105,11 +105,12 @@ class TGD_API Budget {
     Amount& operator-=(const Amount& other);
   };
 
+  static Amount used(const Receipt& receipt, const Amount& reserved);
   Amount needed(const std::string& model, const Request& request) const;
   /// Throws BudgetError when there is no room.
   Amount reserve(const std::string& model, const Request& request);
-  void settle(const std::string& model, const Amount& reserved, const Outcome& outcome);
-  Amount used(const std::string& model, const Amount& reserved, const Outcome& outcome) const;
+  /// Settles what the call cost as well, where that is not decided yet.
+  void settle(const std::string& model, const Amount& reserved, Outcome& outcome);
   void expect_price(const std::string& model) const;
   Remaining remaining_locked() const;
   double elapsed_locked() const;
@@ -124,21 +125,18 @@ class TGD_API Budget {
   std::optional<std::chrono::steady_clock::time_point> begin_;
 };
 
-class TGD_API Budgeted : public Decorator {
+class TGD_API Budgeted : public CallDecorator {
  public:
   /// Throws ValueError without a model or a budget.
   Budgeted(ChatModelPtr model, std::shared_ptr<Budget> budget);
 
-  void start(Request request, Done done) override;
-  void start_stream(Request request, OnText on_text, Done done) override;
+  void start_call(Call call, OnText on_text, Done done) override;
 
   /// What these requests would use, by estimate. Sends nothing.
   Spending estimate(std::span<const Request> requests) const { return budget_->estimate(inner(), requests); }
   const std::shared_ptr<Budget>& budget() const noexcept { return budget_; }
 
  private:
-  Done reserving(const Request& request, Done& done) const;
-
   std::shared_ptr<Budget> budget_;
 };
 

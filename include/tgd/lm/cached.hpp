@@ -6,11 +6,10 @@
 //   model->chat(request);                 // does not
 //   request.sample = 1; model->chat(request);   // another answer to the same question
 //
-// Key: SHA-256 of everything that can change the answer: the model's identity() (provider, endpoint, model, default arguments),
-// messages, completion arguments in canonical form, the sample number, the call's query and its headers that hold no secret.
-// Who asks, timeouts, keys and "stream" do not count. The texts of requests are not in the file, those of replies are.
+// Key: Call::digest(), which knows everything that can change the answer; who asks, timeouts, keys and "stream" do not count. The
+// texts of requests are not in the file, those of replies are.
 //
-// A hit's usage has calls = 1 and nothing else, since nothing was sent; Reply::cached_usage says what the answer had used.
+// A hit's usage has calls = 1 and nothing else, since nothing was sent; Receipt::original_usage says what the answer had used.
 // Not stored: errors, and replies that did not end well (ReplyEnd).
 // Requests that are equal and in flight at the same time are sent once, and all of them get the answer; the first one carries the
 // usage. A cancelled call leaves the others alone. Streamed calls are sent on their own, and their replies are stored as well.
@@ -75,26 +74,22 @@ class TGD_API Cache {
   std::shared_ptr<Core> core_;
 };
 
-class TGD_API Cached : public Decorator {
+class TGD_API Cached : public CallDecorator {
  public:
   /// Throws ValueError without a model or a cache.
   Cached(ChatModelPtr model, std::shared_ptr<Cache> cache);
-  ~Cached() override;
 
-  void start(Request request, Done done) override;
-  void start_stream(Request request, OnText on_text, Done done) override;
+  void start_call(Call call, OnText on_text, Done done) override;
   /// Of the model below, and the calls that were hits.
   Usage usage() const override;
 
   const std::shared_ptr<Cache>& cache() const noexcept { return cache_; }
 
  private:
-  struct Keys;
-
-  bool answered(const std::string& key, const Done& done) const;
+  bool answered(const std::string& key, const OnText& on_text, const Done& done) const;
+  void ask(Call call, OnText on_text, const std::string& key, Done done) const;
 
   std::shared_ptr<Cache> cache_;
-  std::unique_ptr<const Keys> keys_;
   std::shared_ptr<UsageMeter> hits_;  // shared with the calls on their way
 };
 

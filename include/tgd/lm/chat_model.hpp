@@ -25,6 +25,7 @@
 #include <tgd/error.hpp>
 #include <tgd/export.hpp>
 #include <tgd/json.hpp>
+#include <tgd/lm/receipt.hpp>
 #include <tgd/lm/usage.hpp>
 
 namespace tgd::lm {
@@ -64,23 +65,12 @@ struct Request {
   std::uint64_t sample = 0;
 };
 
-/// What the end of a reply means, whatever word the endpoint has for it.
-enum class ReplyEnd {
-  whole,     ///< all that the model had to say
-  cut,       ///< a limit of tokens, or the end of the model's window, came first
-  filtered,  ///< a filter withheld it or broke it off, or the model refused
-  failed,    ///< the endpoint gave up in the middle
-  tool       ///< the model called a tool instead of answering
-};
-
 struct TGD_API Reply {
   std::string content = {};
   std::string finish_reason = {};              ///< the endpoint's own word: "stop", "length", …; empty when it gave none
   std::string model = {};                      ///< as the endpoint names it
   Usage usage = {};                            ///< of this call, all its attempts included
   std::vector<std::string> alternatives = {};  ///< the further choices when `n` > 1 was asked for
-  /// Present when a cache gave the reply and nothing was sent: what it had used when it was asked for. `usage` holds no tokens.
-  std::optional<Usage> cached_usage = {};
 
   /// What the model thought before it answered, as far as the endpoint tells it; no part of `content`.
   std::string reasoning = {};
@@ -89,31 +79,41 @@ struct TGD_API Reply {
   ReplyEnd end() const;
 };
 
-/// A reply or the error that came instead.
+/// A reply or the error that came instead, and the call's receipt.
 class TGD_API Outcome {
  public:
-  Outcome(Reply reply) : reply_(std::move(reply)) {}  // NOLINT(google-explicit-constructor)
-  /// `usage`: what the failed call has used nevertheless.
-  // NOLINTNEXTLINE(google-explicit-constructor,bugprone-throw-keyword-missing)
-  Outcome(std::exception_ptr error, const Usage& usage = {}) : reply_{.usage = usage}, error_(std::move(error)) {}
+  Outcome(Reply reply);  // NOLINT(google-explicit-constructor)
+  /// `usage`: what the failed call has used nevertheless. A BudgetError is one of a call that was refused.
+  Outcome(std::exception_ptr error, const Usage& usage = {});  // NOLINT(google-explicit-constructor)
   template <std::derived_from<std::exception> E>
   // NOLINTNEXTLINE(google-explicit-constructor)
   Outcome(const E& error, const Usage& usage = {}) : Outcome(std::make_exception_ptr(error), usage) {}
+  /// Of a call that was refused before it was sent, for another reason.
+  static Outcome refused(std::exception_ptr error);
 
   bool ok() const noexcept { return !error_; }
-  /// The reply; rethrows the error.
+  /// The reply; rethrows the error. Its usage is that of the receipt.
   const Reply& value() const&;
   Reply&& value() &&;
   std::exception_ptr error() const noexcept { return error_; }
-  /// Of this call, all its attempts included, whether it succeeded or not.
-  const Usage& usage() const noexcept { return reply_.usage; }
+  /// What is known of the call, whether it succeeded or not.
+  const Receipt& receipt() const noexcept { return receipt_; }
+  /// Gives it another receipt, but for how the reply ended.
+  void set_receipt(const Receipt& receipt);
+  /// The receipt's.
+  const Usage& usage() const noexcept { return receipt_.usage; }
+  /// The same call, which came to this error instead. The receipt stays, but for the end of the reply.
+  Outcome failed(std::exception_ptr error) const;
   /// The error's message; empty when there is none.
   std::string error_message() const;
 
  private:
   Reply reply_;
   std::exception_ptr error_;
+  Receipt receipt_;
 };
+
+class Call;
 
 class TGD_API ChatModel {
  public:
@@ -135,6 +135,10 @@ class TGD_API ChatModel {
   /// The same with the text given piece by piece as it arrives; `done` gets the whole reply. Models that cannot stream give
   /// the text in one piece. A call that failed may have given text before.
   virtual void start_stream(Request request, OnText on_text, Done done);
+
+  /// The same for a call that a model before this one has described already; see CallDecorator. `on_text` may be empty. By default
+  /// its request is started.
+  virtual void start_call(Call call, OnText on_text, Done done);
 
   /// Waits for one reply. Throws LMError (or what the model failed with).
   Reply chat(Request request);

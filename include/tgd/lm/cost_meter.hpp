@@ -47,8 +47,7 @@ class TGD_API CostMeter {
  public:
   explicit CostMeter(PriceTable prices = {});
 
-  /// Counts one call and returns what it cost; nothing when that is unknown. `model`: the name that was asked for. The name in
-  /// the reply is used where there is no price for it.
+  /// Counts one call and returns what it cost (call_cost()); nothing when that is unknown. A refused call is not counted.
   std::optional<Cost> add(const std::string& model, const Outcome& outcome);
 
   CostReport report() const;
@@ -60,8 +59,11 @@ class TGD_API CostMeter {
   CostReport report_;
 };
 
-/// What one call cost. A call that sent nothing (a cache hit, a call that was cancelled in the queue) costs 0; a reply without
-/// token figures has an unknown cost unless the model is free; a failed call costs what the endpoint reported.
+/// What one call cost: what its receipt says, or else by these prices. A call that sent nothing (Receipt::sent()) costs 0; a reply
+/// without token figures has an unknown cost unless the model is free; a failed call costs what the endpoint reported. `model`: the
+/// name that was asked for. The name in the reply is used where there is no price for it.
 TGD_API std::optional<Cost> call_cost(const PriceTable& prices, const std::string& model, const Outcome& outcome);
+/// Puts that into the receipt, so that all who see the call later read the same.
+TGD_API void settle_cost(Outcome& outcome, const PriceTable& prices, const std::string& model);
 
 }  // namespace tgd::lm

@@ -1,4 +1,8 @@
-// Decorator: the base of models that stand before another one and add one concern to it.
+// Decorator and CallDecorator: the bases of models that stand before another one and add one concern to it.
+//
+// A CallDecorator looks at calls, times them, answers or refuses them, and hands them down as they are: it has one start_call() for
+// plain and streamed calls, and never computes a key, a list of secrets or a model's name. A Decorator changes requests; what it
+// asks the model below with start() is described there anew.
 //
 // Decorators stack in any order, and the order means something. The usual one, from the outside in:
 //
@@ -14,15 +18,22 @@
 // Thread-safety: like every ChatModel.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <tgd/export.hpp>
+#include <tgd/lm/call.hpp>
 #include <tgd/lm/chat_model.hpp>
 
 namespace tgd::lm {
 
+namespace detail {
+class CallEdge;
+}
+
+/// For those that change requests: start() asks inner() for what it makes of them.
 class TGD_API Decorator : public ChatModel {
  public:
   std::string provider() const override { return inner_->provider(); }
@@ -42,6 +53,27 @@ class TGD_API Decorator : public ChatModel {
 
  private:
   ChatModelPtr inner_;
+};
+
+/// For those that leave requests as they are.
+class TGD_API CallDecorator : public Decorator {
+ public:
+  ~CallDecorator() override;
+
+  /// Describe the request once for all models below, and close the receipt when the call ends.
+  void start(Request request, Done done) final;
+  void start_stream(Request request, OnText on_text, Done done) final;
+  /// Has to call `done` or to hand the call down: inner().start_call(call, on_text, done).
+  void start_call(Call call, OnText on_text, Done done) override = 0;
+
+ protected:
+  /// Throws ValueError when there is no model.
+  explicit CallDecorator(ChatModelPtr inner);
+
+ private:
+  void begin(Request request, OnText on_text, Done done);
+
+  const std::unique_ptr<detail::CallEdge> edge_;
 };
 
 }  // namespace tgd::lm

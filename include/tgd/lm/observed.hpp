@@ -43,7 +43,6 @@ struct CallRecord {
   enum class Ending { ok, error, cancelled, refused };
 
   std::chrono::system_clock::time_point time = {};  ///< when it began
-  std::chrono::duration<double> latency{0};
   CallInfo info = {};
   std::string provider = {};
   std::string model = {};  ///< that was asked for
@@ -54,9 +53,7 @@ struct CallRecord {
   Ending ending = Ending::ok;
   std::string error_type = {};     ///< empty for a reply
   std::string error_message = {};  ///< empty for a reply
-  Usage usage = {};
-  std::optional<Cost> cost = {};  ///< nothing: unknown
-  bool cached = false;            ///< a cache gave the reply
+  Receipt receipt = {};
   std::string response_model = {};
   std::string finish_reason = {};
   std::vector<Message> messages = {};     ///< of the request; only when texts were asked for
@@ -86,8 +83,8 @@ class TGD_API Ledger {
 
   /// Adds one call. Never waits for the disk.
   void add(const CallRecord& record);
-  /// Counts a call by model and returns what it cost.
-  std::optional<Cost> count(const std::string& model, const Outcome& outcome) { return meter_.add(model, outcome); }
+  /// Settles what a call cost, where that is not decided yet, and counts it by model.
+  void count(const std::string& model, Outcome& outcome);
 
   CostReport totals() const { return meter_.report(); }
   /// Waits until everything is on the disk. Throws StateError when it cannot be written.
@@ -114,25 +111,17 @@ TGD_API std::string to_json_line(const CallRecord& record);
 /// ParseError with file and line for a line that is no JSON object.
 TGD_API std::vector<Json> read_ledger(const std::filesystem::path& file);
 
-class TGD_API Observed : public Decorator {
+class TGD_API Observed : public CallDecorator {
  public:
   /// Throws ValueError without a model or a ledger.
   Observed(ChatModelPtr model, std::shared_ptr<Ledger> ledger);
-  ~Observed() override;
 
-  void start(Request request, Done done) override;
-  void start_stream(Request request, OnText on_text, Done done) override;
+  void start_call(Call call, OnText on_text, Done done) override;
 
   const std::shared_ptr<Ledger>& ledger() const noexcept { return ledger_; }
 
  private:
-  struct Keys;
-
-  Done noting(const Request& request, bool streamed, Done done) const;
-  bool refuses(const Done& done) const;
-
   std::shared_ptr<Ledger> ledger_;
-  std::unique_ptr<const Keys> keys_;
 };
 
 }  // namespace tgd::lm

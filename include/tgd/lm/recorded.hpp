@@ -17,8 +17,8 @@
 // version control and to be compared line by line. While it is recorded, exchanges are added at the end as replies come in (for
 // `record` in a file beside it that ends in ".recording"), so that a run which is killed loses none; ending the cassette, or
 // save(), puts them in order, whole or not at all.
-// Secrets: headers are never written. The values of `secrets`, of OPENAI_API_KEY, the model's own keys, and what the call's headers,
-// query and arguments hold under a secret's name are replaced by "***" wherever they stand in a request or a reply.
+// Secrets: headers are never written. The values of `secrets`, of OPENAI_API_KEY and the call's own (Call::secrets()) are replaced
+// by "***" wherever they stand in a request or a reply.
 // Errors: see OnFault, for what cannot be written: with `stop` a call that cannot be recorded ends with a StateError. A cassette
 // that cannot be read is always an error: ParseError with file and line, ValueError.
 // A reply is in the file before its caller gets it. Replies that arrive together are written together, by a thread of the cassette;
@@ -28,10 +28,8 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include <tgd/lm/decorator.hpp>
@@ -77,29 +75,24 @@ class TGD_API Cassette {
   std::shared_ptr<Core> core_;
 };
 
-class TGD_API Recorded : public Decorator {
+class TGD_API Recorded : public CallDecorator {
  public:
   /// Throws ValueError without a model or a cassette.
   Recorded(ChatModelPtr model, std::shared_ptr<Cassette> cassette);
   /// For replay only. `model_name`: as it was recorded; by default the cassette's only one.
   explicit Recorded(std::shared_ptr<Cassette> cassette, const std::string& model_name = "");
 
-  void start(Request request, Done done) override;
-  void start_stream(Request request, OnText on_text, Done done) override;
+  void start_call(Call call, OnText on_text, Done done) override;
   /// Of the model below, and of what was replayed.
   Usage usage() const override;
 
   const std::shared_ptr<Cassette>& cassette() const noexcept { return cassette_; }
 
  private:
-  /// Records an outcome and passes it on when it is in the file.
-  using Keep = std::function<void(Outcome, Done)>;
-
-  /// The recorded outcome, or what records it when it is there.
-  std::variant<Outcome, Keep> play(const Request& request) const;
-  Done keeping(Keep keep, Done done) const;
+  class AllSecrets;
 
   std::shared_ptr<Cassette> cassette_;
+  std::shared_ptr<AllSecrets> secrets_;
   std::shared_ptr<UsageMeter> replayed_;
 };
 
