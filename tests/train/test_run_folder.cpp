@@ -162,7 +162,7 @@ TEST_CASE("no file of a run hides what stands in it", "[train]") {
   detail::write_text({.agent = hostile}, {}, checkpoint);
   detail::Journal journal(lm::PriceTable::empty());
   journal.open(folder.path() / "journal.jsonl", 1);
-  journal.keep(journal.enter("call"), {.content = hostile});
+  journal.keep(journal.enter("call"), lm::Reply{.content = hostile});
   for (const std::string& text : {detail::metrics_line(report), checkpoint, detail::read_file(folder.path() / "journal.jsonl")}) {
     CAPTURE(text);
     CHECK_THAT(text, ContainsSubstring("turned \\u202e around \\u009b[2J") && !ContainsSubstring("\u202E"));
