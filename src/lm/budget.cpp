@@ -123,7 +123,7 @@ Spending Budget::estimate(const ChatModel& model, std::span<const Request> reque
   Amount sum;
   std::vector<std::string> unknown;
   for (const Request& request : requests) {
-    const std::string name = detail::requested_model(model, request);
+    const std::string name = detail::requested_model(model.model_name(), request);
     sum += needed(name, request);
     if (!options_.prices.find(name)) add_unknown(unknown, name);
   }

@@ -34,14 +34,12 @@ std::shared_ptr<const CallSource> CallEdge::source(const ChatModel& model) {
 }  // namespace detail
 
 struct Call::State {
-  State(Request given, std::shared_ptr<const detail::CallSource> of) : request(std::move(given)), source(std::move(of)) {
-    model = request.args.get_text("model");
-    if (model.empty()) model = source->model_name();
-  }
+  State(Request given, std::shared_ptr<const detail::CallSource> of)
+      : request(std::move(given)), source(std::move(of)), model(detail::requested_model(source->model_name(), request)) {}
 
   Request request;
   const std::shared_ptr<const detail::CallSource> source;
-  std::string model;
+  const std::string model;
   const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
 
   std::once_flag digested;

@@ -35,9 +35,9 @@ void add_pairs(tgd::detail::Digest& digest, NamedValues pairs) {
 
 }  // namespace
 
-std::string requested_model(const ChatModel& model, const Request& request) {
+std::string requested_model(const std::string& model_name, const Request& request) {
   std::string name = request.args.get_text("model");
-  return name.empty() ? model.model_name() : name;
+  return name.empty() ? model_name : name;
 }
 
 Json canonical_args(const Json& args) {

@@ -8,8 +8,8 @@
 
 namespace tgd::lm::detail {
 
-/// The model that a request to `model` is answered by.
-std::string requested_model(const ChatModel& model, const Request& request);
+/// The model that a request to a model of this name is answered by.
+std::string requested_model(const std::string& model_name, const Request& request);
 
 /// Completion arguments in one canonical form: sorted members, whole numbers without a fraction, and without how the reply is
 /// transported ("stream").
