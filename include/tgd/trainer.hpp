@@ -22,17 +22,20 @@
 // validation and test have about a thousand samples on their way at a time; a resumed run reads forward to its place.
 //
 // With a run folder, which needs an agent that is a Module, fit() leaves there:
-//   checkpoint.json   the whole state of the run after the last step or validation: one JSON document, written whole or not at all
-//   journal.jsonl     the replies of tracked models since then
+//   journal.jsonl     all that happened, from the first call on; it only grows, and everything else but the checkpoint is made of it
+//   checkpoint.json   the state of the run after the last step or validation, and its place in the journal: one JSON document, written
+//                     whole or not at all
 //   metrics.jsonl     a line for each step and each validation
 //   config.json       what the run was asked for
-//   calls.jsonl       the ledger: a line for each call of a tracked model that was really made (tgd/lm/observed.hpp)
+//   calls.jsonl       the ledger: a line for each call of a tracked model (tgd/lm/observed.hpp), complete when fit() returns
 //   <parameter>.txt   the best values so far
+// A file that somebody has changed stays as it is; what tgd would have written there goes to <name>.new.
 //   run.lock          while a Trainer is at work there, which nobody else can be then
 // They are for their user alone (mode 0600, a new folder 0700), and symbolic links in the folder are not followed.
 // A run that was killed goes on with fit(agent, train, validation, {.resume = true}): with the same replies it ends with the
-// same parameters, buffers, metrics and costs as one that was never interrupted, and no reply in the journal is paid again. Not
-// restored is what the agent keeps outside of its parameters, buffers and optimizers.
+// same parameters, buffers, metrics and costs as one that was never interrupted, and no reply that had come is paid again. What was
+// on its way when the process died is paid all the same: see abandoned(). Replies that were of no use and ended the run are asked for
+// anew. Not restored is what the agent keeps outside of its parameters, buffers and optimizers.
 //
 // Errors: what a step, a backward pass or the optimizer throws, with the epoch and step in front; the parameters are then the
 // best ones so far. ValueError for a checkpoint of another agent, for a parameter whose name can be no file's, and when the run folder
@@ -67,10 +70,6 @@
 #include <tgd/lm/prices.hpp>
 #include <tgd/optim.hpp>
 #include <tgd/variable.hpp>
-
-namespace tgd::lm {
-struct CallRecord;
-}
 
 namespace tgd {
 
@@ -250,8 +249,6 @@ struct TrainerOptions {
   /// Besides the last one, so many checkpoints of earlier steps are kept, as `checkpoint-<step>.json`.
   std::size_t keep_checkpoints = 0;
   lm::PriceTable prices = {};
-  /// Called with each call of a tracked model (see lm::LedgerOptions::on_call), replies out of a run's journal apart.
-  std::function<void(const lm::CallRecord&)> on_call = {};
 };
 
 struct FitOptions {
@@ -389,6 +386,13 @@ Trainee trainee_of(Agent& agent) {
 
 }  // namespace detail
 
+class Trainer;
+
+namespace detail {
+class Journal;
+TGD_API Journal& journal_of(Trainer& trainer);
+}  // namespace detail
+
 class TGD_API Trainer {
  public:
   explicit Trainer(TrainerOptions options = {});
@@ -406,8 +410,14 @@ class TGD_API Trainer {
   /// itself. For programs that write files of their own there before fit(). Throws StateError, with who has it, when another Trainer,
   /// of this process or another, is at work in it. Reading a run needs none of this.
   std::shared_ptr<const void> hold_run_folder();
+  /// Opens the journal in the run folder, which has to be held, before fit(), so that what tracked models are asked from now on is in
+  /// it as well. `resume`: whether the run that is there is gone on with. Throws ValueError when it cannot be.
+  void open_journal(bool resume = false);
   /// What the tracked models have used.
   lm::CostReport usage() const;
+  /// What else was paid: calls that were on their way, or whose replies had no use any more, when a process of the run died. Those
+  /// that came to no end are estimated.
+  lm::ModelCost abandoned() const;
 
   /// Trains until max_epochs or a limit. With validation data it validates before the first step, too, and at the end, and
   /// after an error, the parameters are those of the best validation.
@@ -446,6 +456,7 @@ class TGD_API Trainer {
   }
 
  private:
+  friend detail::Journal& detail::journal_of(Trainer& trainer);
   struct Impl;
 
   template <class Agent, class Loader>

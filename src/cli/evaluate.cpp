@@ -220,8 +220,8 @@ class Evaluating {
     OrderedJson json{{"name", task_.name}, {"split", flags_.split}, {"prompts", OrderedJson::array()}};
     for (std::size_t i = 0; i < measured_.size(); ++i) json["prompts"].push_back(prompt_json(i));
     json["simulated"] = models_.is_simulated();
-    json["calls"] = models_.counts->by_purpose();
-    json["cached_calls"] = models_.counts->cached();
+    json["calls"] = models_.counter->counts().by_purpose;
+    json["cached_calls"] = models_.counter->counts().cached;
     json["cost"] = OrderedJson(ledger_->totals().to_json().value());
     json["version"] = version();
     return json;
@@ -254,7 +254,7 @@ class Evaluating {
     terminal_.line(fmt::format("\n{:<{}}{:>9}{:>9}{}", score_name(task_.evaluator), width + 2, "samples", "score",
                                measured_.size() > 1 ? "   fixed  broken  difference" : ""));
     for (std::size_t i = 0; i < measured_.size(); ++i) terminal_.line(row_text(i, width));
-    terminal_.line("\n" + calls_text(models_, ledger_->totals()));
+    terminal_.line("\n" + calls_text(models_.counter->counts(), ledger_->totals()));
     if (models_.is_simulated())
       terminal_.line("The LM was simulated: these figures show that the loop works, not how well a language model does.");
     if (flags_.output_file) terminal_.line("Each sample's answer: " + flags_.output_file->string());

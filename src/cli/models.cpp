@@ -10,7 +10,6 @@
 #include <tgd/lm/simulated.hpp>
 
 #include "cli/interrupt.hpp"
-#include "cli/run_folder.hpp"
 #include "cli/task.hpp"
 #include "core/seconds.hpp"
 
@@ -125,38 +124,6 @@ void apply(const ModelFlags& flags, Task& task) {
   for (auto& [name, spec] : task.models) spec = endpoint;
 }
 
-void CallCounts::add(const lm::CallRecord& record) {
-  const std::lock_guard lock(mutex_);
-  if (record.receipt.original_usage) {
-    ++cached_;
-  } else if (record.receipt.sent()) {
-    ++by_purpose_[record.info.purpose];
-  }
-}
-
-void CallCounts::add(const std::filesystem::path& ledger) {
-  detail::read_json_lines<OrderedJson>(ledger, [this](const LineReader& call) {
-    const auto is_cached = call.find("tgd.cached");
-    const auto purpose = call.find("tgd.purpose");
-    const std::lock_guard lock(mutex_);
-    if (is_cached && is_cached->flag()) {
-      ++cached_;
-    } else if (optional_count(call, "tgd.attempts").value_or(0) > 0) {
-      ++by_purpose_[purpose ? purpose->text() : ""];
-    }
-  });
-}
-
-std::map<std::string, std::int64_t> CallCounts::by_purpose() const {
-  const std::lock_guard lock(mutex_);
-  return by_purpose_;
-}
-
-std::int64_t CallCounts::cached() const {
-  const std::lock_guard lock(mutex_);
-  return cached_;
-}
-
 std::vector<std::pair<std::string, lm::ChatModelPtr>> Models::distinct() const {
   std::vector<std::string> names{"student", "teacher", "judge"};
   for (const auto& [name, model] : by_name) {
@@ -169,10 +136,6 @@ std::vector<std::pair<std::string, lm::ChatModelPtr>> Models::distinct() const {
     if (!is_known) models.emplace_back(name, model);
   }
   return models;
-}
-
-std::function<void(const lm::CallRecord&)> Models::counting() const {
-  return [counts = counts](const lm::CallRecord& record) { counts->add(record); };
 }
 
 void Models::wrap(const std::function<lm::ChatModelPtr(const std::string&, lm::ChatModelPtr)>& wrap) {
@@ -202,7 +165,7 @@ Models make_models(const Task& task, const ModelOptions& options) {
                 .prices = prices_of(task),
                 .budget = nullptr,
                 .cache = open_cache(task, options),
-                .counts = std::make_shared<CallCounts>()};
+                .counter = std::make_shared<CallCounter>()};
   if (is_limited(task.budget)) {
     try {
       models.budget = std::make_shared<lm::Budget>(lm::BudgetOptions{.limits = task.budget, .prices = models.prices});
@@ -218,7 +181,8 @@ Models make_models(const Task& task, const ModelOptions& options) {
 }
 
 std::shared_ptr<lm::Ledger> meter(Models& models) {
-  const auto ledger = std::make_shared<lm::Ledger>(lm::LedgerOptions{.prices = models.prices, .on_call = models.counting()});
+  const auto ledger = std::make_shared<lm::Ledger>(lm::LedgerOptions{
+      .prices = models.prices, .on_call = [counter = models.counter](const lm::CallRecord& record) { counter->add(record); }});
   models.wrap(
       [&](const std::string&, lm::ChatModelPtr model) { return std::make_shared<lm::Observed>(std::move(model), ledger); });
   return ledger;

@@ -23,6 +23,7 @@
 #include <tgd/notice.hpp>
 
 #include "cli/task_document.hpp"
+#include "train/journal.hpp"
 
 namespace tgd::cli {
 
@@ -47,21 +48,23 @@ struct ModelFlags {
 /// With --base-url or --model one endpoint plays all roles.
 void apply(const ModelFlags& flags, Task& task);
 
-/// Counts calls by purpose. Thread-safe.
-class CallCounts {
- public:
-  void add(const lm::CallRecord& record);
-  /// What the ledger of an earlier session holds.
-  void add(const std::filesystem::path& ledger);
+using CallCounts = detail::CallCounts;
 
-  /// Calls that were really made.
-  std::map<std::string, std::int64_t> by_purpose() const;
-  std::int64_t cached() const;
+/// Counts calls from any thread.
+class CallCounter {
+ public:
+  void add(const lm::CallRecord& record) {
+    const std::lock_guard lock(mutex_);
+    counts_.add(record.info.purpose, record.receipt);
+  }
+  CallCounts counts() const {
+    const std::lock_guard lock(mutex_);
+    return counts_;
+  }
 
  private:
   mutable std::mutex mutex_;
-  std::map<std::string, std::int64_t> by_purpose_;
-  std::int64_t cached_ = 0;
+  CallCounts counts_;
 };
 
 struct ModelOptions {
@@ -78,15 +81,13 @@ struct Models {
   lm::PriceTable prices;
   std::shared_ptr<lm::Budget> budget;  ///< null: none
   std::shared_ptr<lm::Cache> cache;    ///< null: none
-  std::shared_ptr<CallCounts> counts;
+  std::shared_ptr<CallCounter> counter;
 
   const lm::ChatModelPtr& at(const std::string& name) const { return by_name.at(name); }
   /// Each model once, under the first of its names: student, teacher, judge, then others.
   std::vector<std::pair<std::string, lm::ChatModelPtr>> distinct() const;
   /// Puts `wrap(name, model)` in the place of each model, once for each.
   void wrap(const std::function<lm::ChatModelPtr(const std::string&, lm::ChatModelPtr)>& wrap);
-  /// What feeds `counts` from that ledger (LedgerOptions::on_call).
-  std::function<void(const lm::CallRecord&)> counting() const;
   /// "student and teacher openai/gpt-4o-mini, judge openai/gpt-4o".
   std::string text() const;
   bool is_simulated() const;
@@ -94,7 +95,7 @@ struct Models {
 
 Models make_models(const Task& task, const ModelOptions& options);
 
-/// Adds up what all models use from now on, and what it costs.
+/// Adds up what all models use from now on, and what it costs; Models::counter, what for.
 std::shared_ptr<lm::Ledger> meter(Models& models);
 
 }  // namespace tgd::cli

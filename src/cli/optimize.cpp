@@ -42,11 +42,39 @@ Ctrl-C once lets the calls in flight come to their end and saves; twice ends at 
 using Loader = data::DataLoader<DataPart>;
 using Clock = std::chrono::steady_clock;
 
+/// What a run was asked for holds for all of it, or it would be two runs; its budget may grow, and how it reaches the endpoint may
+/// change.
+void expect_same_run(const OptimizeFlags& flags, const Task& task) {
+  const ModelSpec& student = task.models.at("student");
+  const auto expect = [](const char* flag, const auto& given, const auto& own) {
+    if (given && *given != own)
+      throw TaskError(fmt::format("{} cannot change what a run was begun with, which --resume goes on with: leave it out, or begin a "
+                                  "new run",
+                                  flag));
+  };
+  expect("--base-url", flags.model.base_url, student.base_url);
+  expect("--model", flags.model.model, student.model);
+  expect("--seed", flags.seed, task.training.seed);
+  expect("--epochs", flags.epochs, task.training.epochs);
+  expect("--prompts", flags.prompts, task.prompts.value_or(""));
+  expect("--no-cache", flags.model.no_cache ? std::optional(true) : std::nullopt, !task.cache.has_value());
+  const auto expect_more = [](const char* flag, const auto& given, const auto& own) {
+    if (given && (!own || *given < *own))
+      throw TaskError(fmt::format("{} {} is less than what the run was begun with ({}): on --resume a budget can only grow", flag, *given,
+                                  own ? fmt::format("{}", *own) : "no limit"));
+  };
+  expect_more("--max-calls", flags.max_calls, task.budget.calls);
+  expect_more("--max-cost", flags.max_cost, task.budget.usd);
+  expect_more("--max-time", flags.max_seconds, task.budget.seconds);
+}
+
 Task task_with(const OptimizeFlags& flags) {
   if (flags.resume.has_value() == !flags.task.empty())
     throw TaskError("optimize needs either a task file or --resume with the folder of a run");
   Task task = read_task(flags.resume ? RunFolder::open(*flags.resume).task_file() : std::filesystem::path(flags.task));
+  if (flags.resume) expect_same_run(flags, task);
   apply(flags.model, task);
+  if (flags.model.no_cache) task.cache.reset();
   if (flags.seed) task.training.seed = *flags.seed;
   if (flags.epochs) task.training.epochs = *flags.epochs;
   if (flags.max_calls) task.budget.calls = flags.max_calls;
@@ -76,7 +104,7 @@ class Optimization {
         prompts_(load_prompts(task_)) {
     make_models(model_options(flags, replayed));  // what is wrong with them is said before a folder is made
     folder_ = std::make_unique<RunFolder>(is_resumed_ ? RunFolder::open(*flags.resume) : RunFolder(task_.name, flags.run_dir));
-    hold_folder();
+    hold_folder(flags);
     folder_->write_task(resolved_json(task_));
     prepare_models(flags, std::move(replayed));
     report_.task = &task_;
@@ -91,6 +119,7 @@ class Optimization {
     } catch (const std::exception& error) {
       report_.status = interrupt_.requested() ? "interrupted" : "failed";
       if (report_.status == "failed") report_.error = error.what();
+      journal().fail(std::current_exception());
       finish();
       if (report_.status == "failed") {
         explain_failure();
@@ -113,36 +142,33 @@ class Optimization {
   }
 
   void prepare_models(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed) {
-    const Spent spent = is_resumed_ ? spent_in(folder_->path() / "calls.jsonl") : Spent{};
-    task_.budget = left_of(task_.budget, spent);
-    ModelOptions options = model_options(flags, std::move(replayed));
-    if (flags.record) options.cassette = open_cassette();
-    make_models(options);
-    if (is_resumed_) models_.counts->add(folder_->path() / "calls.jsonl");
+    limits_ = task_.budget;
+    task_.budget = left_of(task_.budget, journal().paid());
+    make_models(model_options(flags, std::move(replayed)));
     trainer_->options().max_time = std::chrono::duration<double>(task_.budget.seconds.value_or(0));
-    trainer_->options().on_call = models_.counting();
     models_.wrap([this](const std::string& name, lm::ChatModelPtr model) { return trainer_->track(std::move(model), name); });
     agent_ = std::make_unique<TaskAgent>(task_, models_.by_name, prompts_);
     trainer_->options().backward.model = models_.at("teacher");
     trainer_->options().callbacks = callbacks();
   }
 
+  tgd::detail::Journal& journal() const { return tgd::detail::journal_of(*trainer_); }
+
   /// Before anything in it is read for good, or written.
-  void hold_folder() {
+  void hold_folder(const OptimizeFlags& flags) {
     trainer_ = std::make_unique<Trainer>(trainer_options());
+    journal().set_recording(flags.record);
+    journal().set_say([this](const std::string& text) { terminal_.note(text); });
     try {
       held_folder_ = trainer_->hold_run_folder();
     } catch (const StateError& error) {
       throw TaskError(error.what());
     }
     if (!is_resumed_) folder_->expect_unused();
-  }
-
-  /// Each session of a run adds what it asks, even if it is killed.
-  std::shared_ptr<lm::Cassette> open_cassette() const {
-    if (!folder_->has_checkpoint()) std::filesystem::remove(folder_->cassette_file());  // the run begins anew
-    return std::make_shared<lm::Cassette>(
-        lm::CassetteOptions{.path = folder_->cassette_file(), .mode = lm::CassetteMode::append});
+    trainer_->open_journal(is_resumed_);
+    if (flags.record && !journal().is_recording())
+      throw TaskError("--record has to be given when a run begins: what this one has asked so far was not recorded");
+    folder_->set_journal(journal());
   }
 
   TrainerOptions trainer_options() const {
@@ -170,7 +196,7 @@ class Optimization {
     if (models_.budget) {
       // The outcome, and what may come before the guard is asked again: a step and a validation.
       const std::size_t samples = data_.size() + task_.training.batch_size;
-      guard_ = std::make_shared<BudgetGuard>(*models_.budget, calls_to_measure(task_, samples));
+      guard_ = std::make_shared<BudgetGuard>(limits_, journal(), calls_to_measure(task_, samples));
       all.push_back(guard_);
     }
     return all;
@@ -206,8 +232,7 @@ class Optimization {
   }
 
   void measure_and_train() {
-    if (!is_resumed_ || !folder_->has_checkpoint()) {
-      folder_->forget_everything();
+    if (!folder_->has_parts()) {
       for (const char* part : {"train", "validation", "test"}) folder_->describe_part(part, data_.part(part));
     }
     report_.test.before = measure("test", 0, "before");
@@ -231,7 +256,7 @@ class Optimization {
   }
 
   void measure_outcome() {
-    const std::size_t best = best_step(*folder_);
+    const std::size_t best = folder_->validation_steps().best_step();
     try {
       report_.test.after = measure("test", best, "after");
       report_.train.after = measure("train", best, "after");
@@ -243,13 +268,16 @@ class Optimization {
   void finish() {
     report_.values = agent_->values();
     report_.usage = trainer_->usage();
-    const ValidationSteps steps = validation_steps(*folder_);
+    report_.calls = journal().counts();
+    report_.abandoned = trainer_->abandoned();
+    const ValidationSteps steps = folder_->validation_steps();
     report_.steps = steps.last;
     report_.best = steps.best;
     if (const auto first = folder_->scores("validation", 0)) report_.validation.before = *first;
-    if (const auto after = folder_->scores("validation", best_step(*folder_))) report_.validation.after = *after;
+    if (const auto after = folder_->scores("validation", folder_->validation_steps().best_step())) report_.validation.after = *after;
     report_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     const OrderedJson result = result_json(report_, models_, *folder_);
+    if (journal().is_recording()) journal().write_cassette(folder_->cassette_file().filename().string());
     folder_->write_result(result);
     write_report(folder_->path());
     terminal_.document(result);
@@ -278,6 +306,7 @@ class Optimization {
   Prompts prompts_;
   std::unique_ptr<RunFolder> folder_;
   Models models_;
+  lm::BudgetLimits limits_ = {};  // of the whole run
   std::unique_ptr<Trainer> trainer_;
   std::shared_ptr<const void> held_folder_;
   std::unique_ptr<TaskAgent> agent_;

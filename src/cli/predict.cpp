@@ -356,7 +356,7 @@ class Predicting {
     terminal_.note(fmt::format(
         "{} rows{}", pipeline.rows(),
         pipeline.unparsed() > 0 ? fmt::format(", {} with a reply that could not be parsed", pipeline.unparsed()) : ""));
-    terminal_.note(calls_text(models_, ledger_->totals()));
+    terminal_.note(calls_text(models_.counter->counts(), ledger_->totals()));
     if (pipeline.failed() == 0) return Status::ok;
     throw Error(fmt::format("{} of {} rows failed, and their lines say why; the first: {}", pipeline.failed(), pipeline.rows(),
                             pipeline.first_error()));
@@ -368,8 +368,8 @@ class Predicting {
             {"rows", pipeline.rows()},
             {"failed", pipeline.failed()},
             {"unparsed", pipeline.unparsed()},
-            {"calls", models_.counts->by_purpose()},
-            {"cached_calls", models_.counts->cached()},
+            {"calls", models_.counter->counts().by_purpose},
+            {"cached_calls", models_.counter->counts().cached},
             {"cost", OrderedJson(ledger_->totals().to_json().value())}};
   }
 

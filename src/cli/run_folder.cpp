@@ -14,8 +14,8 @@
 #include <fmt/format.h>
 
 #include "cli/terminal.hpp"
-#include "core/append_file.hpp"
 #include "core/file.hpp"
+#include "core/json_position.hpp"
 #include "core/text.hpp"
 
 namespace tgd::cli {
@@ -26,7 +26,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* versions_name = "versions.jsonl";
 constexpr const char* samples_name = "samples.jsonl";
-constexpr detail::Access owner = detail::Access::owner;
 constexpr std::size_t most_shown = 300;  // characters of an input or a prediction
 
 std::string dumped(const OrderedJson& json, int indent) { return json_text(json, indent) + "\n"; }
@@ -70,19 +69,9 @@ std::string inputs_text(const data::Record& sample) {
   return text;
 }
 
-std::size_t step_of(const LineReader& line) {
-  const auto step = line.find("step");
-  return step ? step->count() : 0;  // what describes a part belongs to no step
-}
-
 bool is_scores(const LineReader& line) {
   const auto kind = line.find("kind");
   return kind && kind->text() == "scores";
-}
-
-/// Of parts that are measured before and after training only. Their calls are in no checkpoint, so that they are made again.
-bool is_outcome(const LineReader& line) {
-  return is_scores(line) && line.at("part").text() != "validation" && step_of(line) > 0;
 }
 
 }  // namespace
@@ -128,8 +117,8 @@ RunFolder RunFolder::open(const fs::path& path) {
 void RunFolder::write_task(const OrderedJson& task) const { write_json("task.json", task); }
 
 void RunFolder::write_parameters(const NamedValues& values, const Json& state) const {
-  for (const auto& [name, value] : values) detail::write_file(parameter_file(name), value + "\n", owner);
-  detail::write_file(path_ / "parameters.json", json_text(state.value(), 2) + "\n", owner);
+  for (const auto& [name, value] : values) journal_->write_view(parameter_file(name).filename().string(), value + "\n");
+  journal_->write_view("parameters.json", json_text(state.value(), 2) + "\n");
 }
 
 bool RunFolder::has_parameters() const { return fs::exists(path_ / "parameters.json"); }
@@ -138,11 +127,8 @@ void RunFolder::write_result(const OrderedJson& result) const { write_json("resu
 
 void RunFolder::add_version(const OrderedJson& line) const { add_line(versions_name, line); }
 
-bool RunFolder::has_versions() const {
-  bool has = false;
-  detail::read_json_lines<OrderedJson>(path_ / versions_name, [&has](const LineReader&) { has = true; });
-  return has;
-}
+bool RunFolder::has_versions() const { return !journal_->notes(versions_name).empty(); }
+bool RunFolder::has_parts() const { return !journal_->notes(samples_name).empty(); }
 
 void RunFolder::describe_part(const std::string& part, const DataPart& samples) const {
   OrderedJson line{{"kind", "part"}, {"part", part}, {"rows", samples.rows()}};
@@ -180,8 +166,8 @@ void RunFolder::add_scores(const std::string& part, std::size_t step, const Data
 
 std::optional<std::vector<double>> RunFolder::scores(const std::string& part, std::size_t step) const {
   std::optional<std::vector<double>> found;
-  detail::read_json_lines<OrderedJson>(path_ / samples_name, [&](const LineReader& line) {
-    if (!is_scores(line) || line.at("part").text() != part || step_of(line) != step) return;
+  read_lines(samples_name, [&](const LineReader& line) {
+    if (!is_scores(line) || line.at("part").text() != part || line.at("step").count() != step) return;
     std::vector<double> scores;
     for (const LineReader& score : line.at("scores").items()) {
       if (score.is_null()) return;  // that sample failed
@@ -192,28 +178,31 @@ std::optional<std::vector<double>> RunFolder::scores(const std::string& part, st
   return found;
 }
 
-void RunFolder::forget_after(std::size_t step) const {
-  for (const char* name : {versions_name, samples_name}) {
-    std::string kept;
-    detail::read_json_lines<OrderedJson>(path_ / name, [&](const LineReader& line) {
-      if (step_of(line) <= step && !is_outcome(line)) kept += dumped(line.json(), -1);
-    });
-    if (fs::exists(path_ / name)) detail::write_file(path_ / name, kept, owner);
+ValidationSteps RunFolder::validation_steps() const {
+  ValidationSteps steps;
+  read_lines("metrics.jsonl", [&](const LineReader& line) {
+    const std::size_t step = line.at("step").count();
+    steps.last = std::max(steps.last, step);
+    if (line.at("kind").text() != "validation" || !line.at("is_best").flag()) return;
+    steps.best = ValidationReport{line.at("epoch").count(), step, {}, true};
+    steps.best->metrics.score = line.at("score").number();
+    steps.best->metrics.samples = line.at("samples").count();
+  });
+  return steps;
+}
+
+void RunFolder::read_lines(const char* name, const std::function<void(const LineReader&)>& take) const {
+  const detail::JsonOrigin origin{(path_ / name).string(), 1, {}};
+  for (const std::string& line : journal_->notes(name)) {
+    const OrderedJson json = detail::parse_json<OrderedJson>(line, origin.file, 1);
+    take(LineReader(json, origin));
   }
 }
 
-bool RunFolder::has_checkpoint() const { return fs::exists(path_ / "checkpoint.json"); }
-
-void RunFolder::forget_everything() const {
-  for (const char* name : {versions_name, samples_name}) fs::remove(path_ / name);
-}
-
 void RunFolder::write_json(const std::string& name, const OrderedJson& json) const {
-  detail::write_file(path_ / name, dumped(json, 2), owner);
+  journal_->write_view(name, dumped(json, 2));
 }
 
-void RunFolder::add_line(const char* name, const OrderedJson& line) const {
-  detail::AppendFile(path_ / name, {.begin = "{", .end = "\n"}, owner).append(dumped(line, -1));
-}
+void RunFolder::add_line(const char* name, const OrderedJson& line) const { journal_->note(name, json_text(line, -1)); }
 
 }  // namespace tgd::cli

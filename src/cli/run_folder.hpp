@@ -19,17 +19,33 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <tgd/trainer.hpp>
+
 #include "cli/task_agent.hpp"
 #include "cli/task_data.hpp"
 #include "cli/task_document.hpp"
 #include "core/json_reader.hpp"
+#include "train/journal.hpp"
 
 namespace tgd::cli {
+
+/// A line of one of the files, or a value on it; see read_json_lines().
+using LineReader = detail::JsonReader<OrderedJson>;
+
+/// How far training has come, by its metrics.
+struct ValidationSteps {
+  std::size_t last = 0;
+  std::optional<ValidationReport> best = {};
+
+  /// The step whose values are the best; 0: the first ones.
+  std::size_t best_step() const { return best ? best->step : 0; }
+};
 
 class RunFolder {
  public:
@@ -45,6 +61,9 @@ class RunFolder {
   std::filesystem::path cassette_file() const { return path_ / "run.cassette"; }
   std::filesystem::path parameter_file(const std::string& parameter) const { return path_ / (parameter + ".txt"); }
 
+  /// What is written goes through the journal of the run. Before anything is.
+  void set_journal(detail::Journal& journal) { journal_ = &journal; }
+
   void write_task(const OrderedJson& task) const;
   /// `state` is what Module::state_dict() gives.
   void write_parameters(const NamedValues& values, const Json& state) const;
@@ -56,27 +75,24 @@ class RunFolder {
 
   /// Says which samples a part has; once a run.
   void describe_part(const std::string& part, const DataPart& samples) const;
+  bool has_parts() const;
   void add_scores(const std::string& part, std::size_t step, const DataPart& samples, const SampleResults& results) const;
   /// The scores of a part that were measured with the values after `step`, if all of them are there.
   std::optional<std::vector<double>> scores(const std::string& part, std::size_t step) const;
 
-  /// Whether training has come so far that it can go on.
-  bool has_checkpoint() const;
-  /// Takes away what was noted of later steps, and of the outcome, when a run goes on from this one.
-  void forget_after(std::size_t step) const;
-  /// Takes away all that was noted, when a run begins anew.
-  void forget_everything() const;
+  /// How far training has come.
+  ValidationSteps validation_steps() const;
 
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
   void write_json(const std::string& name, const OrderedJson& json) const;
   void add_line(const char* name, const OrderedJson& line) const;
+  /// Hands over the lines of a view.
+  void read_lines(const char* name, const std::function<void(const LineReader&)>& take) const;
 
   std::filesystem::path path_;
+  detail::Journal* journal_ = nullptr;
 };
-
-/// A line of one of the files, or a value on it; see read_json_lines().
-using LineReader = detail::JsonReader<OrderedJson>;
 
 /// A whole number; nothing where it is absent or null.
 std::optional<std::int64_t> optional_count(const LineReader& line, std::string_view key);

@@ -58,7 +58,6 @@ OrderedJson first_json(const Task& task) {
 
 void RunLog::on_start(const RunInfo& info) {
   status_ = info.status;
-  folder_.forget_after(info.steps_done);
   if (!folder_.has_versions()) folder_.add_version({{"kind", "first"}, {"step", 0}, {"parameters", first_json(task_)}});
 }
 
@@ -86,16 +85,19 @@ void BudgetGuard::on_step(const StepReport&) {
   stop_();
 }
 
+// By what was used, and not by what a process that died has asked already of the steps to come: the run ends where it would have.
 bool BudgetGuard::is_short() const {
-  const lm::Remaining left = budget_.remaining();
-  const lm::Spending spent = budget_.spent();
-  const std::int64_t calls = std::max<std::int64_t>(spent.calls, 1);
-  const auto is_below = [&](const std::optional<std::int64_t>& amount, std::int64_t used) {
-    return amount && *amount < detail::saturated_product(used / calls, reserved_);
+  lm::ModelCost used = journal_.used();
+  used += journal_.lost();
+  const std::int64_t calls = std::max<std::int64_t>(used.usage.calls, 1);
+  const auto is_below = [&](const auto& limit, std::int64_t spent) {
+    return limit && detail::saturated_difference(*limit, spent) < detail::saturated_product(spent / calls, reserved_);
   };
-  return is_below(left.calls, calls) || is_below(left.prompt_tokens, spent.prompt_tokens) ||
-         is_below(left.completion_tokens, spent.completion_tokens) || (left.seconds && *left.seconds <= 0) ||
-         (left.cost && is_below(left.cost->pico_usd(), spent.cost.pico_usd()));
+  const std::optional<std::int64_t> most =
+      limits_.usd ? std::optional(lm::Cost::from_usd(*limits_.usd).pico_usd()) : std::nullopt;
+  return is_below(limits_.calls, used.usage.calls) || is_below(limits_.prompt_tokens, used.usage.prompt_tokens) ||
+         is_below(limits_.completion_tokens, used.usage.completion_tokens) || is_below(most, used.cost.pico_usd()) ||
+         (limits_.seconds && status_().seconds >= *limits_.seconds);
 }
 
 }  // namespace tgd::cli

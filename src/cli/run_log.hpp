@@ -41,18 +41,24 @@ class RunLog final : public TrainerCallback {
 /// be measured.
 class BudgetGuard final : public TrainerCallback {
  public:
-  BudgetGuard(const lm::Budget& budget, std::size_t reserved_calls)
-      : budget_(budget), reserved_(static_cast<std::int64_t>(reserved_calls)) {}
+  /// `limits`: of the whole run.
+  BudgetGuard(const lm::BudgetLimits& limits, const detail::Journal& journal, std::size_t reserved_calls)
+      : limits_(limits), journal_(journal), reserved_(static_cast<std::int64_t>(reserved_calls)) {}
 
-  void on_start(const RunInfo& info) override { stop_ = info.stop; }
+  void on_start(const RunInfo& info) override {
+    stop_ = info.stop;
+    status_ = info.status;
+  }
   void on_step(const StepReport&) override;
   bool has_ended_run() const { return has_ended_run_; }
 
  private:
   bool is_short() const;
 
-  const lm::Budget& budget_;
+  const lm::BudgetLimits limits_;
+  const detail::Journal& journal_;
   std::int64_t reserved_;
+  std::function<RunStatus()> status_;
   std::function<void()> stop_;
   bool has_ended_run_ = false;
 };

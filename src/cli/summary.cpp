@@ -114,18 +114,18 @@ void print_values(Terminal& terminal, const RunReport& report, const RunFolder& 
 
 }  // namespace
 
-std::string calls_text(const Models& models, const lm::CostReport& costs) {
+std::string calls_text(const CallCounts& counts, const lm::CostReport& costs) {
   std::vector<std::string> purposes;
   std::int64_t total = 0;
-  for (const auto& [purpose, count] : models.counts->by_purpose()) {
+  for (const auto& [purpose, count] : counts.by_purpose) {
     purposes.push_back(fmt::format("{} {}", count, purpose.empty() ? "other" : purpose));
     total += count;
   }
   const lm::Usage usage = costs.total().usage;
   std::string text = fmt::format("Calls: {} ({})", total, tgd::detail::join(purposes, ", "));
-  if (models.counts->cached() > 0) text += fmt::format(", {} from the cache", models.counts->cached());
+  if (counts.cached > 0) text += fmt::format(", {} from the cache", counts.cached);
   text += fmt::format("; tokens: {} in, {} out{}", usage.prompt_tokens, usage.completion_tokens,
-                      usage.reported < usage.calls - models.counts->cached() ? " as far as the endpoint said" : "");
+                      usage.reported < usage.calls - counts.cached ? " as far as the endpoint said" : "");
   const auto cost = costs.cost();
   if (!cost || cost->pico_usd() > 0) text += "; cost: " + (cost ? cost->text() : "unknown");
   return text;
@@ -171,8 +171,14 @@ OrderedJson result_json(const RunReport& report, const Models& models, const Run
   json["simulated"] = models.is_simulated();
   json["models"] = models_json(models);
   json["cost"] = OrderedJson(report.usage.to_json().value());
-  json["calls"] = models.counts->by_purpose();
-  json["cached_calls"] = models.counts->cached();
+  json["calls"] = report.calls.by_purpose;
+  json["cached_calls"] = report.calls.cached;
+  // Not what an undisturbed run comes to, and so apart from what it cost.
+  if (report.abandoned.usage.calls > 0)
+    json["abandoned"] = {{"calls", report.abandoned.usage.calls},
+                         {"prompt_tokens", report.abandoned.usage.prompt_tokens},
+                         {"completion_tokens", report.abandoned.usage.completion_tokens},
+                         {"cost_usd", report.abandoned.unknown_calls == 0 ? OrderedJson(report.abandoned.cost.usd()) : OrderedJson()}};
   json["seconds"] = report.seconds;
   json["run_folder"] = folder.path().string();
   json["version"] = version();
@@ -183,7 +189,10 @@ void print_summary(Terminal& terminal, const RunReport& report, const Models& mo
   terminal.line("");
   print_scores(terminal, report);
   print_values(terminal, report, folder);
-  terminal.line(fmt::format("\n{}; time: {:.1f} s", calls_text(models, report.usage), report.seconds));
+  terminal.line(fmt::format("\n{}; time: {:.1f} s", calls_text(report.calls, report.usage), report.seconds));
+  if (const lm::ModelCost& lost = report.abandoned; lost.usage.calls > 0)
+    terminal.line(fmt::format("Besides these, {} calls were on their way when a process of this run ended; they count as spent{}.",
+                              lost.usage.calls, lost.cost == lm::Cost() ? "" : " (" + lost.cost.text() + ")"));
   if (models.is_simulated())
     terminal.line("The LM was simulated: these figures show that the loop works, not how well a language model does.");
   terminal.line(fmt::format(

@@ -27,7 +27,7 @@ std::string chance_text(double chance);
 double two_sided_chance(const std::vector<double>& before, const std::vector<double>& after);
 
 /// "Calls: 961 (23 backward, …); tokens: … in, … out; cost: …".
-std::string calls_text(const Models& models, const lm::CostReport& costs);
+std::string calls_text(const CallCounts& counts, const lm::CostReport& costs);
 
 /// One part of the data, measured sample by sample with the first and with the best parameters. Empty: not measured.
 struct PartScores {
@@ -49,6 +49,8 @@ struct RunReport {
   std::string ending = {};    ///< why the training ended
   std::string error = {};
   lm::CostReport usage = {};
+  CallCounts calls = {};
+  lm::ModelCost abandoned = {};
   double seconds = 0;
 };
 

@@ -74,6 +74,16 @@ Call Call::with_stop(std::stop_token stop) const {
   return call;
 }
 
+Call Call::with_witness(std::function<void()> witness) const {
+  Call call = *this;
+  call.witness_ = std::move(witness);
+  return call;
+}
+
+void Call::leave() const {
+  if (witness_) witness_();
+}
+
 Request Call::to_request() const {
   Request request = state_->request;
   request.stop = stop_;

@@ -1,7 +1,6 @@
 #include "lm/cassette.hpp"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <optional>
 #include <tuple>
@@ -15,6 +14,7 @@
 #include "core/rethrow.hpp"
 #include "lm/reply_json.hpp"
 #include "lm/request_key.hpp"
+#include "lm/secrets.hpp"
 
 namespace tgd::lm::detail {
 
@@ -51,84 +51,23 @@ void join_lines(Ordered& text) {
   text = std::move(joined);
 }
 
-// ---- Errors ----------------------------------------------------------------------------------------------------------
-
-struct KindName {
-  LMError::Kind kind;
-  const char* name;
-};
-
-constexpr std::array kinds = {KindName{LMError::Kind::transport, "transport"}, KindName{LMError::Kind::status, "status"},
-                              KindName{LMError::Kind::malformed, "malformed"}, KindName{LMError::Kind::empty, "empty"},
-                              KindName{LMError::Kind::truncated, "truncated"}, KindName{LMError::Kind::filtered, "filtered"},
-                              KindName{LMError::Kind::too_long, "too_long"}};
-
-const KindName* find_kind(LMError::Kind kind) {
-  const auto at = std::find_if(kinds.begin(), kinds.end(), [&](const KindName& known) { return known.kind == kind; });
-  return at == kinds.end() ? nullptr : &*at;
-}
-
-std::optional<LMError> recorded_error(const Outcome& outcome) {
-  try {
-    std::rethrow_exception(outcome.error());
-  } catch (const LMError& error) {
-    if (find_kind(error.kind()) != nullptr) return error;
-  } catch (...) {
-  }
-  return std::nullopt;
-}
-
-Ordered error_to_json(const LMError& error) {
-  Ordered json;
-  json["kind"] = find_kind(error.kind())->name;
-  json["message"] = error.what();
-  if (error.status() != 0) json["status"] = error.status();
-  if (error.retryable()) json["retryable"] = true;
-  return json;
-}
-
-LMError error_from_json(const Ordered& json) {
-  if (!json.is_object()) throw ParseError("\"error\" must be an object");
-  const std::string name = text_member(json, "kind");
-  const auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const KindName& known) { return known.name == name; });
-  if (kind == kinds.end()) throw ParseError("\"" + name + "\" is no kind of error");
-  const Ordered status = json.value("status", Ordered(0));
-  const Ordered retryable = json.value("retryable", Ordered(false));
-  const bool is_status = status.is_number_integer() && status >= 0 && status < 1000;
-  if (!is_status || !retryable.is_boolean()) throw ParseError("an error's \"status\" or \"retryable\" is of another type");
-  return {kind->kind, text_member(json, "message"), status.get<int>(), retryable.get<bool>()};
-}
-
 // ---- Replies ---------------------------------------------------------------------------------------------------------
 
-Ordered outcome_to_json(const Outcome& outcome) {
-  if (outcome.ok()) {
-    Ordered json = answer_to_json(outcome);
-    json["content"] = as_lines(outcome.value().content);
-    if (json.contains("alternatives")) {
-      for (Ordered& text : json["alternatives"]) text = as_lines(text.get<std::string>());
-    }
-    return json;
+/// Texts of several lines as lists of lines.
+Ordered with_lines(Ordered json) {
+  if (json.contains("content")) json["content"] = as_lines(json["content"].get<std::string>());
+  if (json.contains("alternatives")) {
+    for (Ordered& text : json["alternatives"]) text = as_lines(text.get<std::string>());
   }
-  Ordered json;
-  if (const std::optional<LMError> error = recorded_error(outcome)) json["error"] = error_to_json(*error);
-  if (outcome.usage() != Usage{}) json["usage"] = usage_to_json(outcome.usage());
   return json;
 }
 
-Outcome outcome_from_json(Ordered json) {
-  if (!json.is_object()) throw ParseError("a reply must be an object");
-  if (const auto error = json.find("error"); error != json.end()) {
-    const auto usage = json.find("usage");
-    Outcome outcome(error_from_json(*error), usage == json.end() ? Usage{} : usage_from_json(*usage));
-    outcome.set_receipt({.usage = outcome.usage(), .source = ReplySource::cassette});
-    return outcome;
-  }
-  if (json.contains("content")) join_lines(json["content"]);
-  if (json.contains("alternatives") && json["alternatives"].is_array()) {
+Outcome outcome_of(Ordered json) {
+  if (json.is_object() && json.contains("content")) join_lines(json["content"]);
+  if (json.is_object() && json.contains("alternatives") && json["alternatives"].is_array()) {
     for (Ordered& text : json["alternatives"]) join_lines(text);
   }
-  return answer_from_json(json, ReplySource::cassette);
+  return outcome_from_json(json, ReplySource::cassette);
 }
 
 // ---- Exchanges -------------------------------------------------------------------------------------------------------
@@ -153,10 +92,9 @@ Message message_from_json(Ordered& json) {
   return {text_member(json, "role"), text_member(json, "content")};
 }
 
-Exchange exchange_from_json(Ordered json) {
+Question question_in(Ordered& json) {
   if (!json.is_object()) throw ParseError("an exchange must be an object");
-  Exchange exchange;
-  Question& question = exchange.question;
+  Question question;
   question.model = text_member(json, "model");
   question.sample = number_member(json, "sample");
   if (const auto args = json.find("args"); args != json.end()) {
@@ -164,9 +102,14 @@ Exchange exchange_from_json(Ordered json) {
     question.args = canonical_args(Json(nlohmann::json(*args)));
   }
   for (Ordered& message : list_member(json, "messages")) question.messages.push_back(message_from_json(message));
+  return question;
+}
+
+Exchange exchange_from_json(Ordered json) {
+  Exchange exchange{.question = question_in(json)};
   std::uint64_t number = number_member(json, "first");
   if (number > 1'000'000'000) throw ParseError("\"first\" is too large");
-  for (Ordered& reply : list_member(json, "replies")) exchange.replies.emplace(number++, outcome_from_json(std::move(reply)));
+  for (Ordered& reply : list_member(json, "replies")) exchange.replies.emplace(number++, outcome_of(std::move(reply)));
   return exchange;
 }
 
@@ -264,8 +207,6 @@ std::size_t Question::Hash::operator()(const Question& question) const noexcept 
   return hash;
 }
 
-bool is_recordable(const Outcome& outcome) { return outcome.ok() || recorded_error(outcome).has_value(); }
-
 std::vector<Exchange> parse_cassette(std::string_view text) {
   Blocks blocks(text);
   std::vector<Exchange> exchanges;
@@ -282,8 +223,20 @@ std::vector<Exchange> parse_cassette(std::string_view text) {
   return exchanges;
 }
 
-std::string print_exchange(const Exchange& exchange) {
-  const Question& question = exchange.question;
+Question question_of(const Call& call, const Secrets& secrets) {
+  const Request& request = call.request();
+  Question question{.model = call.model(), .sample = request.sample, .args = {}, .messages = request.messages};
+  nlohmann::json args = canonical_args(request.args).value();
+  args.erase("model");
+  secrets.blank_texts(args);
+  question.args = std::move(args);
+  for (Message& message : question.messages) message.content = secrets.blank(message.content);
+  return question;
+}
+
+Question question_from_json(Ordered json) { return question_in(json); }
+
+Ordered question_to_json(const Question& question) {
   Ordered json;
   json["model"] = question.model;
   if (question.sample != 0) json["sample"] = question.sample;
@@ -292,9 +245,14 @@ std::string print_exchange(const Exchange& exchange) {
   for (const Message& message : question.messages) {
     json["messages"].push_back({{"role", message.role}, {"content", as_lines(message.content)}});
   }
+  return json;
+}
+
+std::string print_exchange(const Exchange& exchange) {
+  Ordered json = question_to_json(exchange.question);
   if (!exchange.replies.empty() && exchange.replies.begin()->first != 0) json["first"] = exchange.replies.begin()->first;
   json["replies"] = Ordered::array();
-  for (const auto& [number, outcome] : exchange.replies) json["replies"].push_back(outcome_to_json(outcome));
+  for (const auto& [number, outcome] : exchange.replies) json["replies"].push_back(with_lines(outcome_to_json(outcome)));
   return tgd::detail::json_text(json, 2) + "\n";
 }
 

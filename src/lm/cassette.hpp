@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+#include <tgd/lm/call.hpp>
 #include <tgd/lm/chat_model.hpp>
 
 namespace tgd::lm::detail {
@@ -38,6 +40,14 @@ struct Question {
   };
 };
 
+class Secrets;
+
+/// What a call asks, without the secrets.
+Question question_of(const Call& call, const Secrets& secrets);
+/// As an exchange begins.
+nlohmann::ordered_json question_to_json(const Question& question);
+Question question_from_json(nlohmann::ordered_json json);
+
 struct Exchange {
   Question question = {};
   std::map<std::size_t, Outcome> replies = {};  ///< by their number
@@ -57,8 +67,5 @@ std::string print_exchange(const Exchange& exchange);
 /// A whole cassette: one exchange for each question, ordered by model and messages, so that it does not depend on the order in
 /// which replies came. Of two replies with one number the later one counts; numbers are made contiguous.
 std::string print_cassette(const std::vector<Exchange>& exchanges);
-
-/// Whether an outcome belongs on a cassette: replies, and what an endpoint failed with.
-bool is_recordable(const Outcome& outcome);
 
 }  // namespace tgd::lm::detail

@@ -116,6 +116,7 @@ void ChatModel::start_stream(Request request, OnText on_text, Done done) {
 }
 
 void ChatModel::start_call(Call call, OnText on_text, Done done) {
+  call.leave();
   on_text ? start_stream(call.to_request(), std::move(on_text), std::move(done)) : start(call.to_request(), std::move(done));
 }
 

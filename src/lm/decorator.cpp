@@ -15,10 +15,12 @@ CallDecorator::CallDecorator(ChatModelPtr inner) : Decorator(std::move(inner)), 
 
 CallDecorator::~CallDecorator() = default;
 
+Call CallDecorator::described(Request request) const { return {std::move(request), edge_->source(*this)}; }
+
 void CallDecorator::begin(Request request, OnText on_text, Done done) {
   std::optional<Call> call;
   try {
-    call.emplace(std::move(request), edge_->source(*this));
+    call.emplace(described(std::move(request)));
   } catch (...) {
     return done(std::current_exception());
   }

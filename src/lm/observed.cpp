@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "lm/call_note.hpp"
 #include "lm/secrets.hpp"
 
 namespace tgd::lm {
@@ -75,35 +76,38 @@ void blank(const detail::Secrets& secrets, CallRecord& record) {
   record.args = std::move(args);
 }
 
-void note(Ledger& ledger, CallRecord& record, const detail::Secrets& secrets, Clock::time_point began, Outcome& outcome) {
-  ledger.count(record.model, outcome);
+}  // namespace
+
+namespace detail {
+
+CallNote::CallNote(const Call& call, std::string provider, bool is_streamed, bool with_text)
+    : secrets_(call.secrets()), with_text_(with_text) {
+  const Request& request = call.request();
+  record_.time = std::chrono::system_clock::now();
+  record_.info = request.info;
+  record_.provider = std::move(provider);
+  record_.model = call.model();
+  record_.args = request.args;
+  record_.sample = request.sample;
+  record_.request_hash = call.digest();
+  record_.streamed = is_streamed;
+  if (with_text) record_.messages = request.messages;
+}
+
+CallRecord CallNote::end(const Outcome& outcome) const {
+  CallRecord record = record_;
   const Ended end = ended(outcome);
   record.ending = end.ending;
   record.error_type = end.type;
   record.error_message = outcome.error_message();
   record.receipt = outcome.receipt();
-  record.receipt.seconds = Clock::now() - began;
-  if (outcome.ok()) add_reply(record, outcome.value(), ledger.includes_text());
-  blank(secrets, record);
-  ledger.add(record);
-}
-
-CallRecord beginning_of(const Call& call, std::string provider, bool is_streamed, bool with_text) {
-  const Request& request = call.request();
-  CallRecord record;
-  record.time = std::chrono::system_clock::now();
-  record.info = request.info;
-  record.provider = std::move(provider);
-  record.model = call.model();
-  record.args = request.args;
-  record.sample = request.sample;
-  record.request_hash = call.digest();
-  record.streamed = is_streamed;
-  if (with_text) record.messages = request.messages;
+  record.receipt.seconds = Clock::now() - began_;
+  if (outcome.ok()) add_reply(record, outcome.value(), with_text_);
+  blank(*secrets_, record);
   return record;
 }
 
-}  // namespace
+}  // namespace detail
 
 Observed::Observed(ChatModelPtr model, std::shared_ptr<Ledger> ledger)
     : CallDecorator(std::move(model)), ledger_(std::move(ledger)) {
@@ -116,11 +120,11 @@ void Observed::start_call(Call call, OnText on_text, Done done) {
     return done(Outcome::refused(std::make_exception_ptr(StateError("the call was not sent, because " + fault + advice))));
   }
   const bool is_streamed = static_cast<bool>(on_text);
-  auto record = std::make_shared<CallRecord>(beginning_of(call, provider(), is_streamed, ledger_->includes_text()));
-  auto noted = [ledger = ledger_, record = std::move(record), secrets = call.secrets(), began = Clock::now(),
-                done = std::move(done)](Outcome outcome) {
+  const auto note = std::make_shared<const detail::CallNote>(call, provider(), is_streamed, ledger_->includes_text());
+  auto noted = [ledger = ledger_, note, model = call.model(), done = std::move(done)](Outcome outcome) {
     try {
-      note(*ledger, *record, *secrets, began, outcome);
+      ledger->count(model, outcome);
+      ledger->add(note->end(outcome));
     } catch (...) {
       // on_call broke its promise not to throw; whoever waits for the call hears of it.
       outcome = outcome.failed(std::current_exception());

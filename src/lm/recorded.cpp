@@ -22,6 +22,7 @@
 #include "lm/line_diff.hpp"
 #include "lm/one_piece.hpp"
 #include "lm/request_key.hpp"
+#include "lm/reply_json.hpp"
 #include "lm/secrets.hpp"
 
 namespace tgd::lm {
@@ -44,17 +45,6 @@ Secrets all_secrets(const CassetteOptions& options) {
 }
 
 // ---- Questions -------------------------------------------------------------------------------------------------------
-
-Question question_of(const Call& call, const Secrets& secrets) {
-  const Request& request = call.request();
-  Question question{.model = call.model(), .sample = request.sample, .args = {}, .messages = request.messages};
-  nlohmann::json args = detail::canonical_args(request.args).value();
-  args.erase("model");
-  secrets.blank_texts(args);
-  question.args = std::move(args);
-  for (Message& message : question.messages) message.content = secrets.blank(message.content);
-  return question;
-}
 
 std::unordered_set<std::string_view> lines_of(std::string_view text) {
   std::unordered_set<std::string_view> lines;
@@ -384,7 +374,7 @@ void Recorded::start_call(Call call, OnText on_text, Done done) {
   if (!cassette_->core_->origin.is_here()) return done(Outcome(tgd::detail::Origin::error("the cassette"), nothing));
   if (call.stop().stop_requested()) return done(Outcome(LMError(LMError::Kind::cancelled, "the call was cancelled"), nothing));
   const auto secrets = secrets_->with(cassette_->core_->secrets, call.secrets());
-  Question question = question_of(call, *secrets);
+  Question question = detail::question_of(call, *secrets);
   Cassette::Core::Take take = cassette_->core_->take(question);
   if (take.outcome) {
     replayed_->add(take.outcome->usage());

@@ -1,5 +1,9 @@
 #include "lm/reply_json.hpp"
 
+#include <algorithm>
+#include <array>
+#include <optional>
+
 #include <tgd/error.hpp>
 
 namespace tgd::lm::detail {
@@ -11,6 +15,52 @@ namespace {
 [[noreturn]] void refuse(const char* name, const char* expected, const Ordered& found) {
   throw ParseError(std::string("\"") + name + "\" must be " + expected + ", but is " +
                    found.dump(-1, ' ', false, Ordered::error_handler_t::replace).substr(0, 100));
+}
+
+struct KindName {
+  LMError::Kind kind;
+  const char* name;
+};
+
+constexpr std::array kinds = {KindName{LMError::Kind::transport, "transport"}, KindName{LMError::Kind::status, "status"},
+                              KindName{LMError::Kind::malformed, "malformed"}, KindName{LMError::Kind::empty, "empty"},
+                              KindName{LMError::Kind::truncated, "truncated"}, KindName{LMError::Kind::filtered, "filtered"},
+                              KindName{LMError::Kind::too_long, "too_long"}};
+
+const KindName* find_kind(LMError::Kind kind) {
+  const auto at = std::find_if(kinds.begin(), kinds.end(), [&](const KindName& known) { return known.kind == kind; });
+  return at == kinds.end() ? nullptr : &*at;
+}
+
+std::optional<LMError> recorded_error(const Outcome& outcome) {
+  try {
+    std::rethrow_exception(outcome.error());
+  } catch (const LMError& error) {
+    if (find_kind(error.kind()) != nullptr) return error;
+  } catch (...) {
+  }
+  return std::nullopt;
+}
+
+Ordered error_to_json(const LMError& error) {
+  Ordered json;
+  json["kind"] = find_kind(error.kind())->name;
+  json["message"] = error.what();
+  if (error.status() != 0) json["status"] = error.status();
+  if (error.retryable()) json["retryable"] = true;
+  return json;
+}
+
+LMError error_from_json(const Ordered& json) {
+  if (!json.is_object()) throw ParseError("\"error\" must be an object");
+  const std::string name = text_member(json, "kind");
+  const auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const KindName& known) { return known.name == name; });
+  if (kind == kinds.end()) throw ParseError("\"" + name + "\" is no kind of error");
+  const Ordered status = json.value("status", Ordered(0));
+  const Ordered retryable = json.value("retryable", Ordered(false));
+  const bool is_status = status.is_number_integer() && status >= 0 && status < 1000;
+  if (!is_status || !retryable.is_boolean()) throw ParseError("an error's \"status\" or \"retryable\" is of another type");
+  return {kind->kind, text_member(json, "message"), status.get<int>(), retryable.get<bool>()};
 }
 
 }  // namespace
@@ -81,6 +131,26 @@ Outcome answer_from_json(const Ordered& json, ReplySource source) {
   receipt.source = source;
   if (const auto original = json.find("cached_usage"); original != json.end()) receipt.original_usage = usage_from_json(*original);
   outcome.set_receipt(receipt);
+  return outcome;
+}
+
+bool is_recordable(const Outcome& outcome) { return outcome.ok() || recorded_error(outcome).has_value(); }
+
+Ordered outcome_to_json(const Outcome& outcome) {
+  if (outcome.ok()) return answer_to_json(outcome);
+  Ordered json;
+  if (const std::optional<LMError> error = recorded_error(outcome)) json["error"] = error_to_json(*error);
+  if (outcome.usage() != Usage{}) json["usage"] = usage_to_json(outcome.usage());
+  return json;
+}
+
+Outcome outcome_from_json(const Ordered& json, ReplySource source) {
+  if (!json.is_object()) throw ParseError("a reply must be an object");
+  const auto error = json.find("error");
+  if (error == json.end()) return answer_from_json(json, source);
+  const auto usage = json.find("usage");
+  Outcome outcome(error_from_json(*error), usage == json.end() ? Usage{} : usage_from_json(*usage));
+  outcome.set_receipt({.usage = outcome.usage(), .source = source});
   return outcome;
 }
 

@@ -20,6 +20,12 @@ Reply reply_from_json(const nlohmann::ordered_json& json);
 Outcome answer_from_json(const nlohmann::ordered_json& json, ReplySource source);
 Usage usage_from_json(const nlohmann::ordered_json& json);
 
+/// Whether an outcome can be written down: replies, and what an endpoint failed with.
+bool is_recordable(const Outcome& outcome);
+/// A reply, or {"error": {"kind", "message", "status", "retryable"}, "usage"}. Has to be recordable.
+nlohmann::ordered_json outcome_to_json(const Outcome& outcome);
+Outcome outcome_from_json(const nlohmann::ordered_json& json, ReplySource source);
+
 /// A member that has to be a text; `otherwise` where it is absent.
 std::string text_member(const nlohmann::ordered_json& object, const char* name, const std::string& otherwise = {});
 

@@ -21,7 +21,7 @@ using Value = nlohmann::json;
 using Reader = JsonReader<Value>;
 using Line = nlohmann::ordered_json;
 
-constexpr int format_version = 1;
+constexpr int format_version = 2;
 constexpr double most_seconds = 1e9;
 
 template <class Object = Value>
@@ -68,6 +68,12 @@ std::int64_t whole(const Reader& from) {
 lm::ModelCost cost_of(const Reader& from) {
   return {usage_of(from.at("usage")), whole(from.at("failed")), lm::Cost::from_pico_usd(whole(from.at("cost_pico_usd"))),
           whole(from.at("unknown_calls")), from.at("has_price").flag()};
+}
+
+CallCounts counts_of(const Reader& from) {
+  CallCounts counts{.cached = whole(from.at("cached"))};
+  for (const auto& [purpose, count] : from.at("by_purpose").members()) counts.by_purpose[purpose] = whole(count);
+  return counts;
 }
 
 Data data_of(const Reader& from) {
@@ -162,8 +168,8 @@ void write_text(const Checkpoint& checkpoint, std::span<const std::shared_ptr<op
   add("run", to_value(checkpoint.run));
   add("usage", usage);
   add("cost", cost);
-  add("interval", checkpoint.interval);
-  add("metrics_bytes", checkpoint.metrics_bytes);
+  add("calls", {{"by_purpose", checkpoint.calls.by_purpose}, {"cached", checkpoint.calls.cached}});
+  add("journal", {{"bytes", checkpoint.journal.bytes}, {"interval", checkpoint.journal.interval}});
   add("state", checkpoint.agent_state.value());
   text += ",\n\"optimizers\": [";
   for (std::size_t i = 0; i < optimizers.size(); ++i) {
@@ -184,8 +190,10 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
     checkpoint.path = path;
     checkpoint.agent = root.at("agent").text();
     checkpoint.run = run_of(root.at("run"));
-    checkpoint.interval = root.at("interval").count();
-    checkpoint.metrics_bytes = root.at("metrics_bytes").count();
+    // Those of the first format belong to a journal that is read no longer.
+    if (const auto journal = root.find("journal"))
+      checkpoint.journal = {journal->at("bytes").count(), journal->at("interval").count()};
+    if (const auto calls = root.find("calls")) checkpoint.calls = counts_of(*calls);
     checkpoint.agent_state = root.at("state").object();
     for (const Reader& optimizer : root.at("optimizers").items()) checkpoint.optimizers.emplace_back(optimizer.json());
     checkpoint.loader = root.at("loader").json();

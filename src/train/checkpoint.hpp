@@ -16,6 +16,7 @@
 #include <tgd/lm/cost_meter.hpp>
 #include <tgd/trainer.hpp>
 
+#include "train/journal.hpp"
 #include "train/tally.hpp"
 
 namespace tgd::detail {
@@ -37,15 +38,18 @@ struct RunState {
 struct Checkpoint {
   std::filesystem::path path = {};  // where it was read
   RunState run = {};
-  std::uint64_t interval = 0;       // of the journal that goes on from here
-  std::uint64_t metrics_bytes = 0;  // of metrics.jsonl
+  JournalPosition journal = {};     // which goes on from here
   std::string agent = {};
   Json agent_state = {};
   std::vector<Json> optimizers = {};  // their states, where it was read
   Json loader = {};                   // at the beginning of the epoch
   std::map<std::string, lm::Usage> usage = {};
   lm::CostReport cost = {};
+  CallCounts calls = {};
 };
+
+/// Of the last one, in a run folder.
+inline constexpr const char* checkpoint_name = "checkpoint.json";
 
 /// Replaces `text`, whose memory may serve for one checkpoint after the other. The optimizers write their own state, of which
 /// no tree is made.

@@ -1,64 +1,279 @@
 #include "train/journal.hpp"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
+
+#include <tgd/lm/budgeted.hpp>
+#include <tgd/lm/tokens.hpp>
 
 #include "core/digest.hpp"
 #include "core/file.hpp"
-#include "core/json_reader.hpp"
 #include "core/json_text.hpp"
 #include "core/rethrow.hpp"
 #include "core/saturating.hpp"
+#include "lm/callbacks.hpp"
+#include "lm/cassette.hpp"
+#include "lm/exactly_once.hpp"
 #include "lm/one_piece.hpp"
 #include "lm/reply_json.hpp"
+#include "lm/secrets.hpp"
 
 namespace tgd::detail {
 
 namespace {
 
-lm::Usage minus(lm::Usage a, const lm::Usage& b) { return a -= b; }
+namespace fs = std::filesystem;
+using Reader = JsonReader<JournalRecord>;
+
+constexpr const char* journal_name = "journal.jsonl";
+constexpr const char* calls_name = "calls.jsonl";
+
+const RecordFormat journal_format{.begin = "{\"kind\":\"session\"", .end = "\n"};
+
+JournalRecord cost_json(const std::optional<lm::Cost>& cost) {
+  return cost ? JournalRecord(cost->pico_usd()) : JournalRecord(nullptr);
+}
+
+std::optional<lm::Cost> cost_of(const Reader& record) {
+  const Reader cost = record.at("cost_pico_usd");
+  return cost.is_null() ? std::nullopt : std::optional(lm::Cost::from_pico_usd(cost.integer()));
+}
+
+lm::Usage usage_of(const Reader& record) {
+  const Reader usage = record.at("usage");
+  return usage.in_place([&] { return lm::detail::usage_from_json(usage.json()); });
+}
+
+/// Whether a run can go on with this outcome as if it had just come.
+bool is_of_use(const lm::Outcome& outcome) { return outcome.ok() && outcome.value().end() == lm::ReplyEnd::whole; }
+
+bool own_fault(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const LMError& of_call) {
+    const auto kind = of_call.kind();
+    return kind == LMError::Kind::malformed || kind == LMError::Kind::empty || kind == LMError::Kind::truncated ||
+           kind == LMError::Kind::filtered || kind == LMError::Kind::too_long;
+  } catch (...) {
+    return false;
+  }
+}
+
+lm::ModelCost one_call(const lm::Usage& usage, const std::optional<lm::Cost>& cost, bool failed) {
+  lm::ModelCost call{.usage = usage, .failed = failed ? 1 : 0, .cost = cost.value_or(lm::Cost()), .unknown_calls = cost ? 0 : 1};
+  call.usage.calls = std::max<std::int64_t>(1, call.usage.calls);
+  return call;
+}
 
 lm::ModelCost minus(const lm::ModelCost& a, const lm::ModelCost& b) {
-  return {minus(a.usage, b.usage), saturated_difference(a.failed, b.failed), a.cost - b.cost,
-          saturated_difference(a.unknown_calls, b.unknown_calls), a.has_price};
+  lm::Usage usage = a.usage;
+  usage -= b.usage;
+  return {usage, saturated_difference(a.failed, b.failed), a.cost - b.cost, saturated_difference(a.unknown_calls, b.unknown_calls),
+          a.has_price};
 }
 
 }  // namespace
 
-void Journal::open(const std::filesystem::path& path, std::uint64_t interval) {
-  const std::lock_guard lock(mutex_);
-  fault_.clear();
-  numbers_.clear();
-  replies_.clear();
-  interval_ = interval;
-  file_.emplace(path, RecordFormat{.begin = "{", .end = "\n"}, Access::owner);  // which takes away what a crash cut off
-  try {
-    load(path);
-  } catch (...) {
-    rethrow_with_prefix(
-        "the replies of this run cannot be used again (what stands on a line that is taken away is asked anew): ");
+/// What the records of a journal come to.
+struct Journal::History {
+  struct Line {
+    std::uint64_t end;
+    std::string text;
+    bool is_void_behind_border = true;  // a call that has left stays
+  };
+  std::uint64_t bytes = 0;
+  std::uint64_t next_id = 0;
+  bool is_recording = false;
+  std::map<std::string, std::vector<Line>> lines;      // by view
+  std::map<std::string, std::vector<JournalRecord>> files;  // the versions of views that are written whole
+  std::map<Key, Ended> replies;
+  std::map<std::uint64_t, Key> keys;  // of the replies, by the ids of their calls
+  std::set<Key> rejected;
+  std::map<std::uint64_t, lm::ModelCost> on_their_way;
+  lm::ModelCost paid;
+
+  void take(const Reader& record, std::uint64_t end);
+  void take_call(const Reader& record, std::uint64_t end);
+  void take_sent(const Reader& record);
+  /// What is behind a checkpoint counts no longer, except for calls that were made.
+  void cut(std::uint64_t from) {
+    for (auto& [view, all] : lines) {
+      std::erase_if(all, [from](const Line& line) { return line.is_void_behind_border && line.end > from; });
+    }
+  }
+  void forget_useless() {
+    std::erase_if(replies, [this](const auto& entry) {
+      return !is_of_use(entry.second.outcome) || rejected.contains(entry.first);
+    });
+  }
+  std::map<std::string, std::string> texts() const {
+    std::map<std::string, std::string> all;
+    for (const auto& [view, of_view] : lines) {
+      std::string& text = all[view];
+      for (const Line& line : of_view) text.append(line.text).append("\n");
+    }
+    return all;
+  }
+};
+
+void Journal::History::take(const Reader& record, std::uint64_t end) {
+  const std::string kind = record.at("kind").text();
+  if (kind == "session") {
+    cut(record.at("from").count());
+    is_recording = record.at("recording").flag();
+  } else if (kind == "sent") {
+    take_sent(record);
+  } else if (kind == "call") {
+    take_call(record, end);
+  } else if (kind == "rejected") {
+    const auto call = keys.find(record.at("id").count());
+    if (call != keys.end()) rejected.insert(call->second);
+  } else if (kind == "note") {
+    lines[record.at("view").text()].push_back({end, json_text(record.at("line").json())});
+  } else if (kind == "file") {
+    record.at("content_sum").count();
+    files[record.at("name").text()].push_back(record.json());
+  } else if (kind == "failed") {
+    forget_useless();
   }
 }
 
-// Lines of an interval that a checkpoint holds are passed over, and so is one that a crash cut off.
-void Journal::load(const std::filesystem::path& path) {
-  using Reader = JsonReader<nlohmann::ordered_json>;
-  read_json_lines<nlohmann::ordered_json>(path, [this](const Reader& line) {
-    if (line.at("interval").count() != interval_) return;
-    const Reader reply = line.at("reply");
-    replies_.insert_or_assign({line.at("call").text(), line.at("number").count()},
-                              reply.in_place([&] { return lm::detail::answer_from_json(reply.json(), lm::ReplySource::journal); }));
-  });
+void Journal::History::take_sent(const Reader& record) {
+  const std::uint64_t id = record.at("id").count();
+  on_their_way[id] = one_call(usage_of(record), cost_of(record), false);
+  next_id = std::max(next_id, id + 1);
 }
 
-void Journal::begin_interval(std::uint64_t interval) {
+void Journal::History::take_call(const Reader& record, std::uint64_t end) {
+  const std::uint64_t id = record.at("id").count();
+  next_id = std::max(next_id, id + 1);
+  on_their_way.erase(id);
+  lm::Receipt receipt{.usage = usage_of(record), .cost = cost_of(record), .source = lm::ReplySource::journal};
+  const bool is_sent = record.at("sent").flag();
+  if (is_sent) paid += one_call(receipt.usage, receipt.cost, record.at("failed").flag());
+  lines[calls_name].push_back({end, json_text(record.at("line").json()), !is_sent});
+
+  // What is nobody's fault but the endpoint's may come to a better end.
+  const auto came = record.find("outcome");
+  if (!came) return;
+  lm::Outcome outcome = came->in_place([&] { return lm::detail::outcome_from_json(came->json(), lm::ReplySource::journal); });
+  if (!outcome.ok() && !own_fault(outcome.error())) return;
+  receipt.original_usage = outcome.receipt().original_usage;
+  outcome.set_receipt(receipt);
+  const Key key{record.at("interval").count(), record.at("call").text(), record.at("number").count()};
+  keys.insert_or_assign(id, key);
+  rejected.erase(key);
+  replies.insert_or_assign(key, Ended{id, std::move(outcome), record.at("model").text(), record.at("purpose").text()});
+}
+
+// ---- The file --------------------------------------------------------------------------------------------------------
+
+Journal::Journal(lm::PriceTable prices) : prices_(std::move(prices)) {}
+
+Journal::~Journal() {
+  if (worker_) worker_->close();
+}
+
+Journal::History Journal::read(const fs::path& folder) {
+  History history;
+  try {
+    history.bytes = read_journal(folder / journal_name,
+                                 [&history](const Reader& record, std::uint64_t end) { history.take(record, end); });
+  } catch (...) {
+    rethrow_with_prefix("the run cannot be gone on with: ");
+  }
+  return history;
+}
+
+std::unique_ptr<Views> Journal::restored_views(const fs::path& folder, History& history,
+                                               const std::map<std::string, std::string>& former, Views::Say say) {
+  auto views = std::make_unique<Views>(folder, std::move(say));
+  for (const auto& [name, versions] : history.files) {
+    for (const JournalRecord& version : versions) views->know(name, version.at("content_sum").get<std::uint32_t>());
+  }
+  std::map<std::string, std::string> texts = history.texts();
+  for (const auto& [name, text] : former) views->restore(name, texts[name], text);
+  return views;
+}
+
+void Journal::open(const fs::path& folder, bool goes_on, const JournalPosition& from) {
+  if (worker_) worker_->close();
+  worker_.reset();
+  file_.reset();
+  if (!goes_on) {
+    std::error_code ignored;  // of what is not there
+    for (const char* name : {journal_name, calls_name, "metrics.jsonl"}) fs::remove(folder / name, ignored);
+  }
+  History history = read(folder);
+  if (history.bytes < from.bytes)
+    throw ValueError(fmt::format("the run cannot be gone on with: its checkpoint is at byte {} of {}, which has only {} that are "
+                                 "sound; go on from an earlier checkpoint, or put the file back as it was",
+                                 from.bytes, (folder / journal_name).string(), history.bytes));
+  const std::map<std::string, std::string> former = history.texts();
+  history.cut(from.bytes);
+  std::erase_if(history.replies, [&](const auto& entry) { return entry.first.interval < from.interval; });
+
+  auto file = std::make_unique<AppendFile>(folder / journal_name, journal_format, Access::owner);
+  file->cut(history.bytes);
+  if (history.bytes > 0) is_recording_ = history.is_recording;
+  file->append(sealed(
+      {{"kind", "session"}, {"from", from.bytes}, {"interval", from.interval}, {"recording", is_recording_}}));
+  views_ = restored_views(folder, history, former, say_);
+  worker_ = std::make_unique<lm::detail::BatchWorker<Job>>([this](std::vector<Job> batch) { write_calls(std::move(batch)); });
+
   const std::lock_guard lock(mutex_);
-  interval_ = interval;
+  fault_.clear();
   numbers_.clear();
-  replies_.clear();
-  if (file_) file_->cut(0);
+  last_ids_.clear();
+  notes_.clear();
+  for (const auto& [view, lines] : history.lines) {
+    if (view == calls_name) continue;
+    for (const History::Line& line : lines) notes_[view].push_back(line.text);
+  }
+  from_ = from;
+  interval_ = from.interval;
+  next_id_ = history.next_id;
+  replies_ = std::move(history.replies);
+  lost_ = {};
+  for (const auto& [id, call] : history.on_their_way) lost_ += call;
+  paid_ = history.paid;
+  paid_ += lost_;
+  file_ = std::move(file);
+  is_fresh_ = true;
+}
+
+void Journal::begin_fit(const fs::path& folder, bool goes_on, const JournalPosition& from) {
+  if (!is_fresh_ || from != from_) open(folder, goes_on, from);
+  is_fresh_ = false;
+}
+
+void Journal::make_views(const fs::path& folder, Views::Say say) {
+  History history = read(folder);
+  const auto views = restored_views(folder, history, history.texts(), std::move(say));
+  for (const auto& [name, versions] : history.files) {
+    const JournalRecord& last = versions.back();
+    const auto content = last.find("content");
+    if (content != last.end()) views->write(name, content->get<std::string>(), [](std::uint32_t) {});
+  }
+}
+
+JournalPosition Journal::mark() {
+  std::uint64_t interval = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    interval = ++interval_;
+    numbers_.clear();
+    last_ids_.clear();
+    std::erase_if(replies_, [interval](const auto& entry) { return entry.first.interval < interval; });
+  }
+  write(sealed({{"kind", "checkpoint"}, {"interval", interval}}));
+  check();
+  const std::lock_guard lock(file_mutex_);
+  file_->sync();
+  return {fs::file_size(file_->path()), interval};
 }
 
 void Journal::check() const {
@@ -66,79 +281,281 @@ void Journal::check() const {
   if (!fault_.empty()) throw ValueError(fault_);
 }
 
-Journal::Ticket Journal::enter(std::string call) {
+// What cannot be written must not keep a caller from its reply; the run ends at its next border instead.
+void Journal::write(const std::string& records) {
+  std::string fault;
+  {
+    const std::lock_guard lock(file_mutex_);
+    try {
+      file_->append(records);
+    } catch (const std::exception& error) {
+      fault = error.what();
+    }
+  }
   const std::lock_guard lock(mutex_);
-  const std::uint64_t number = numbers_[call]++;
-  return {std::move(call), interval_, number};
+  if (!fault.empty() && fault_.empty()) fault_ = fault;
 }
 
-std::optional<lm::Outcome> Journal::recall(const Ticket& ticket) {
+void Journal::note(const std::string& view, const std::string& line) {
+  write(sealed({{"kind", "note"}, {"view", view}, {"line", JournalRecord::parse(line)}}));
+  check();
+  {
+    const std::lock_guard lock(file_mutex_);
+    views_->append(view, line + "\n");
+  }
   const std::lock_guard lock(mutex_);
-  if (ticket.interval != interval_) return std::nullopt;
-  const auto found = replies_.find({ticket.call, ticket.number});
-  return found != replies_.end() ? std::optional(found->second) : std::nullopt;
+  notes_[view].push_back(line);
 }
 
-// What cannot be written must not keep the caller from its reply; the run ends at its next border instead.
-void Journal::keep(const Ticket& ticket, const lm::Outcome& outcome) {
-  const nlohmann::ordered_json line{{"interval", ticket.interval},
-                                    {"call", ticket.call},
-                                    {"number", ticket.number},
-                                    {"reply", lm::detail::answer_to_json(outcome)}};
-  const std::string text = json_text(line);
+std::vector<std::string> Journal::notes(const std::string& view) const {
   const std::lock_guard lock(mutex_);
-  if (!file_ || !fault_.empty() || ticket.interval != interval_) return;
+  const auto lines = notes_.find(view);
+  return lines == notes_.end() ? std::vector<std::string>() : lines->second;
+}
+
+void Journal::write_view(const std::string& name, std::string_view content, bool kept) {
+  const std::lock_guard lock(file_mutex_);
+  views_->write(name, content, [&](std::uint32_t sum) {
+    JournalRecord record{{"kind", "file"}, {"name", name}, {"content_sum", sum}};
+    if (kept) record["content"] = content;
+    file_->append(sealed(record));
+  });
+}
+
+// Calls were asked in the order of their ids; where one was asked again by a later process, that is its place.
+void Journal::write_cassette(const std::string& name) {
+  std::map<Key, std::pair<std::uint64_t, lm::detail::Exchange>> used;
+  std::map<std::uint64_t, Key> keys;
+  read_journal(file_->path(), [&](const Reader& record, std::uint64_t) {
+    const std::string kind = record.at("kind").text();
+    if (kind == "again") {
+      const auto call = keys.find(record.at("id").count());
+      if (call != keys.end()) used.at(call->second).first = record.at("as").count();
+      return;
+    }
+    const auto question = record.find("question");
+    const auto came = record.find("outcome");
+    if (kind != "call" || !question || !came) return;
+    const std::uint64_t id = record.at("id").count();
+    const Key key{record.at("interval").count(), record.at("call").text(), record.at("number").count()};
+    record.in_place([&] {
+      lm::detail::Exchange exchange{lm::detail::question_from_json(question->json()), {}};
+      exchange.replies.emplace(0, lm::detail::outcome_from_json(came->json(), lm::ReplySource::cassette));
+      used.insert_or_assign(key, std::pair(id, std::move(exchange)));
+    });
+    keys.insert_or_assign(id, key);
+  });
+  std::map<std::uint64_t, lm::detail::Exchange> in_order;
+  for (auto& [key, place] : used) in_order.emplace(place.first, std::move(place.second));
+  std::map<lm::detail::Question, std::size_t> numbers;
+  std::vector<lm::detail::Exchange> exchanges;
+  for (auto& [id, exchange] : in_order) {
+    const std::size_t number = numbers[exchange.question]++;
+    lm::Outcome outcome = std::move(exchange.replies.begin()->second);
+    exchange.replies.clear();
+    exchange.replies.emplace(number, std::move(outcome));
+    exchanges.push_back(std::move(exchange));
+  }
+  write_view(name, lm::detail::print_cassette(exchanges), false);
+}
+
+void Journal::fail(const std::exception_ptr& error) {
+  if (!is_open()) return;
   try {
-    file_->append(text + "\n");
-  } catch (const std::exception& error) {
-    fault_ = error.what();
+    std::rethrow_exception(error);
+  } catch (const BudgetError&) {
+  } catch (const std::exception& cause) {
+    const auto* of_call = dynamic_cast<const LMError*>(&cause);
+    if (of_call != nullptr && of_call->kind() == LMError::Kind::cancelled) return;
+    write(sealed({{"kind", "failed"}, {"error", cause.what()}}));
   }
 }
 
-lm::CostReport Journal::usage() const {
-  lm::CostReport report = meter_.report();
+// ---- Calls -----------------------------------------------------------------------------------------------------------
+
+Journal::Ticket Journal::enter(std::string call) {
+  ++in_flight_;
   const std::lock_guard lock(mutex_);
-  for (const auto& [model, cost] : earlier_.models) report.models[model] += cost;
-  return report;
+  const std::uint64_t number = numbers_[call]++;
+  last_ids_[call] = next_id_;
+  return {next_id_++, interval_, std::move(call), number};
 }
 
-void Journal::set_usage(const lm::CostReport& usage) {
-  lm::CostReport earlier = usage;
-  for (const auto& [model, cost] : meter_.report().models) earlier.models[model] = minus(earlier.models[model], cost);
-  const std::lock_guard lock(mutex_);
-  earlier_ = std::move(earlier);
+std::optional<lm::Outcome> Journal::recall(const Ticket& ticket) {
+  std::optional<Ended> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = replies_.find({ticket.interval, ticket.call, ticket.number});
+    if (found == replies_.end()) return std::nullopt;
+    ended = std::move(found->second);
+    replies_.erase(found);
+    count(*ended);
+  }
+  --in_flight_;
+  if (is_recording_) write(sealed({{"kind", "again"}, {"id", ended->id}, {"as", ticket.id}}));
+  return std::move(ended->outcome);
 }
+
+void Journal::send(const Ticket& ticket, const lm::Call& call) {
+  if (!is_open()) return;
+  const lm::Usage estimate{
+      .prompt_tokens = lm::estimate_prompt_tokens(call.request()),
+      .completion_tokens = lm::expected_completion_tokens(call.request(), lm::BudgetOptions().expected_completion_tokens)};
+  write(sealed({{"kind", "sent"},
+                {"id", ticket.id},
+                {"model", call.model()},
+                {"usage", lm::detail::usage_to_json(estimate)},
+                {"cost_pico_usd", cost_json(prices_.cost(call.model(), estimate))}}));
+}
+
+void Journal::end(const Ticket& ticket, const lm::Call& call, const lm::detail::CallNote& note, lm::Outcome outcome,
+                  lm::ChatModel::Done done) {
+  lm::settle_cost(outcome, prices_, call.model());
+  const std::string& purpose = call.request().info.purpose;
+  const lm::Receipt& receipt = outcome.receipt();
+  {
+    const std::lock_guard lock(mutex_);
+    count({ticket.id, outcome, call.model(), purpose});
+    if (receipt.sent()) paid_ += one_call(receipt.usage, receipt.cost, !outcome.ok());
+  }
+  --in_flight_;
+  if (!is_open()) return done(std::move(outcome));
+  const std::string line = lm::to_json_line(note.end(outcome));
+  JournalRecord json{{"kind", "call"},
+                     {"id", ticket.id},
+                     {"interval", ticket.interval},
+                     {"call", ticket.call},
+                     {"number", ticket.number},
+                     {"model", call.model()},
+                     {"purpose", purpose},
+                     {"sent", receipt.sent()},
+                     {"failed", !outcome.ok()}};
+  if (lm::detail::is_recordable(outcome)) json["outcome"] = lm::detail::outcome_to_json(lm::detail::blanked(*call.secrets(), outcome));
+  json["usage"] = lm::detail::usage_to_json(receipt.usage);
+  json["cost_pico_usd"] = cost_json(receipt.cost);
+  if (is_recording_) json["question"] = lm::detail::question_to_json(lm::detail::question_of(call, *call.secrets()));
+  json["line"] = JournalRecord::parse(line);
+  worker_->post({sealed(json), line, std::move(outcome), std::move(done)});
+}
+
+void Journal::write_calls(std::vector<Job> batch) {
+  std::string records;
+  std::string lines;
+  for (const Job& job : batch) {
+    records += job.record;
+    lines += job.line + "\n";
+  }
+  write(records);
+  try {
+    const std::lock_guard lock(file_mutex_);
+    views_->append(calls_name, lines);
+  } catch (const std::exception& error) {
+    const std::lock_guard lock(mutex_);
+    if (fault_.empty()) fault_ = error.what();
+  }
+  for (Job& job : batch) lm::detail::call_back(job.done, std::move(job.outcome));
+}
+
+void Journal::reject(const std::string& call) {
+  std::optional<std::uint64_t> id;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto last = last_ids_.find(call); last != last_ids_.end()) id = last->second;
+  }
+  if (id && is_open()) write(sealed({{"kind", "rejected"}, {"id", *id}}));
+}
+
+// ---- Sums ------------------------------------------------------------------------------------------------------------
+
+void Journal::count(const Ended& ended) {
+  const lm::Receipt& receipt = ended.outcome.receipt();
+  if (receipt.refused) return;
+  counts_.add(ended.purpose, receipt);
+  lm::ModelCost call = one_call(receipt.usage, receipt.cost, !ended.outcome.ok());
+  call.has_price = prices_.find(ended.model).has_value();
+  used_.models[ended.model] += call;
+}
+
+lm::CostReport Journal::usage() const {
+  const std::lock_guard lock(mutex_);
+  return used_;
+}
+
+CallCounts Journal::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+void Journal::set_usage(const lm::CostReport& usage, CallCounts counts) {
+  const std::lock_guard lock(mutex_);
+  used_ = usage;
+  counts_ = std::move(counts);
+}
+
+lm::ModelCost Journal::paid() const {
+  const std::lock_guard lock(mutex_);
+  return paid_;
+}
+
+lm::ModelCost Journal::lost() const {
+  const std::lock_guard lock(mutex_);
+  return lost_;
+}
+
+lm::ModelCost Journal::used() const {
+  const std::lock_guard lock(mutex_);
+  return used_locked();
+}
+
+lm::ModelCost Journal::used_locked() const {
+  lm::ModelCost used = used_.total();
+  used.usage.calls = 0;  // less what a cache answered
+  for (const auto& [purpose, count] : counts_.by_purpose) used.usage.calls = saturated_sum(used.usage.calls, count);
+  return used;
+}
+
+lm::ModelCost Journal::abandoned() const {
+  const std::lock_guard lock(mutex_);
+  return minus(paid_, used_locked());
+}
+
+// ---- Tracked ---------------------------------------------------------------------------------------------------------
 
 Tracked::Tracked(lm::ChatModelPtr model, std::string name, std::shared_ptr<Journal> journal)
     : CallDecorator(std::move(model)), name_(std::move(name)), journal_(std::move(journal)) {}
 
 // Who asks is part of the call: equal requests for two items get their own replies whatever arrives first.
-Journal::Ticket Tracked::ticket(const lm::Call& call) const {
+std::string Tracked::name_of(const lm::Call& call) const {
   const lm::CallInfo& info = call.request().info;
   Digest who;
   who.add(name_).add(info.purpose).add(info.node).add(info.parameter);
   if (info.item) who.add(*info.item);
-  return journal_->enter(call.digest() + " " + who.pieces());
-}
-
-lm::ChatModel::Done Tracked::noting(std::optional<Journal::Ticket> ticket, const std::string& model, Done done) const {
-  journal_->begin_call();
-  return [journal = journal_, meter = meter_, ticket = std::move(ticket), model, done = std::move(done)](lm::Outcome outcome) {
-    if (ticket && outcome.ok()) journal->keep(*ticket, outcome);
-    journal->end_call(model, outcome);
-    meter->add(outcome.usage());
-    done(std::move(outcome));
-  };
+  return call.digest() + " " + who.pieces();
 }
 
 void Tracked::start_call(lm::Call call, OnText on_text, Done done) {
-  const Journal::Ticket ticket = this->ticket(call);
-  std::optional<lm::Outcome> reply = journal_->recall(ticket);
-  if (reply) return lm::detail::give(on_text, noting(std::nullopt, call.model(), std::move(done)), *std::move(reply));
-  Done note = noting(ticket, call.model(), std::move(done));
-  inner().start_call(std::move(call), std::move(on_text), std::move(note));
+  Journal::Ticket ticket = journal_->enter(name_of(call));
+  if (std::optional<lm::Outcome> known = journal_->recall(ticket)) {
+    meter_->add(known->receipt().usage);
+    return lm::detail::give(on_text, std::move(done), *std::move(known));
+  }
+  const auto note = std::make_shared<const lm::detail::CallNote>(call, provider(), static_cast<bool>(on_text), false);
+  lm::Call sent = call.with_witness([journal = journal_, ticket, call] { journal->send(ticket, call); });
+  auto ended = [journal = journal_, meter = meter_, ticket = std::move(ticket), call, note, done = std::move(done)](lm::Outcome outcome) {
+    meter->add(outcome.usage());
+    journal->end(ticket, call, *note, std::move(outcome), done);
+  };
+  inner().start_call(std::move(sent), std::move(on_text), lm::detail::exactly_once(std::move(ended)));
 }
 
-void Tracked::set_usage(const lm::Usage& usage) { meter_->add(minus(usage, meter_->total())); }
+void Tracked::reject(const lm::Request& request) {
+  journal_->reject(name_of(described(request)));
+  inner().reject(request);
+}
+
+void Tracked::set_usage(const lm::Usage& usage) {
+  lm::Usage more = usage;
+  meter_->add(more -= meter_->total());
+}
 
 }  // namespace tgd::detail

@@ -1,73 +1,205 @@
-// Journal: counts what the tracked models of a run use, and keeps their replies since the last checkpoint, so that a run which
-// was killed gets them again instead of paying for them twice.
+// Journal: all that happens in a run, in one file that only grows, `journal.jsonl`: what it measured and changed, each call before it
+// is sent and when it has ended. Everything else in a run folder is a view of it; a checkpoint is a position in it. So a run that was
+// killed goes on without paying for a reply that had come, and knows what it has spent.
 //
-// One line a reply: {"interval": 12, "call": "<Call::digest(), the model's name in the run and who asks>", "number": 0,
-// "reply": {...}}. An interval lies between two checkpoints; lines of another one are stale. `number` tells equal calls of one interval apart, in the order of their start.
-// Thread-safety: every member may be called from any thread.
+// One record a line, sealed (journal_file.hpp). "kind" says what it is:
+//   session     {"from", "interval", "recording"}   a process goes on from the checkpoint that ends at byte "from": what was noted behind it is
+//                                      void, and replies to calls behind it are given again
+//   sent        {"id", "model", "usage", "cost_pico_usd"}   about to leave, with what it is estimated to use; without an end this
+//                                      counts as spent
+//   call        {"id", "interval", "call", "number", "usage", "cost_pico_usd", "outcome", "line", "question"}   has ended. "call" is the
+//                                      digest of model, request and who asks, "number" tells equal calls of one interval apart, in
+//                                      the order of their start; "line" is that of calls.jsonl; "question" is there where a run is recorded
+//   again       {"id", "as"}           its reply was given again to the call of that number, which is not sent; where a run is recorded
+//   rejected    {"id"}                 its reply was of no use
+//   note        {"view", "line"}       a line of a view
+//   file        {"name", "content_sum", "content"}   a version of a view that is written whole
+//   failed      {"error"}              an error has ended the session: what it may have come of is asked anew
+//   checkpoint  {"interval"}           a border: a new interval begins behind it
+//
+// Without a folder nothing is written, and calls are only counted.
+// Thread-safety: every member may be called from any thread, except where it says otherwise.
 #pragma once
 
 #include <atomic>
+#include <compare>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <tgd/lm/cost_meter.hpp>
 #include <tgd/lm/decorator.hpp>
+#include <tgd/lm/observed.hpp>
+#include <tgd/trainer.hpp>
 
 #include "core/append_file.hpp"
+#include "lm/batch_worker.hpp"
+#include "lm/call_note.hpp"
+#include "train/journal_file.hpp"
+#include "train/views.hpp"
 
 namespace tgd::detail {
 
+/// How many calls were made for what, and how many a cache answered.
+struct CallCounts {
+  std::map<std::string, std::int64_t> by_purpose = {};
+  std::int64_t cached = 0;
+
+  void add(const std::string& purpose, const lm::Receipt& receipt) {
+    if (receipt.original_usage) {
+      ++cached;
+    } else if (receipt.sent()) {
+      ++by_purpose[purpose];
+    }
+  }
+
+  friend bool operator==(const CallCounts&, const CallCounts&) = default;
+};
+
+struct JournalPosition {
+  std::uint64_t bytes = 0;
+  std::uint64_t interval = 0;
+
+  friend bool operator==(const JournalPosition&, const JournalPosition&) = default;
+};
+
 class Journal {
  public:
-  explicit Journal(lm::PriceTable prices) : meter_(std::move(prices)) {}
+  explicit Journal(lm::PriceTable prices);
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+  ~Journal();
 
-  /// Replies of `interval` in the file are given again; new ones are added to it.
-  void open(const std::filesystem::path& path, std::uint64_t interval);
-  /// A checkpoint holds everything up to now.
-  void begin_interval(std::uint64_t interval);
-  /// Throws the error of a reply that could not be written.
+  // ---- The file. One thread at a time, while no call is in flight. ----
+
+  /// Goes on with the journal in `folder`, which is locked, from a position of it, and makes the views again; or begins one, in the
+  /// place of that of a run that got to no checkpoint. Throws ValueError or ParseError for a journal that cannot be gone on with.
+  void open(const std::filesystem::path& folder, bool goes_on, const JournalPosition& from);
+  /// The same, unless that has been done and a fit() has not begun since.
+  void begin_fit(const std::filesystem::path& folder, bool goes_on, const JournalPosition& from);
+  /// Whether replies are kept together with what was asked, for write_cassette(). To be said before open() of a new journal; it
+  /// holds for the whole run.
+  void set_recording(bool recording) { is_recording_ = recording; }
+  bool is_recording() const noexcept { return is_recording_; }
+  /// Writes a cassette (tgd/lm/recorded.hpp) of the calls whose replies were used.
+  void write_cassette(const std::string& name);
+  /// Who hears what is to be said of views that somebody has changed.
+  void set_say(Views::Say say) { say_ = std::move(say); }
+  bool is_open() const noexcept { return file_ != nullptr; }
+  /// Makes the views in a folder again, which is locked, and leaves the journal as it is.
+  static void make_views(const std::filesystem::path& folder, Views::Say say = {});
+  /// A border: everything up to here is on the disk. What follows belongs to a new interval.
+  JournalPosition mark();
+  /// Throws the error of a record that could not be written.
   void check() const;
 
+  /// Adds a line, which is JSON, to a view such as "metrics.jsonl".
+  void note(const std::string& view, const std::string& line);
+  /// The lines of a view that count. Of calls: none, they are in the file only.
+  std::vector<std::string> notes(const std::string& view) const;
+  /// Replaces a view that is written whole, unless somebody has changed it. `kept`: whether it is to be made again of the journal.
+  void write_view(const std::string& name, std::string_view content, bool kept = true);
+  /// An error has ended the session. One that says that the run was interrupted, or its budget used up, came of no reply.
+  void fail(const std::exception_ptr& error);
+
+  // ---- Calls ----
+
   struct Ticket {
-    std::string call;
+    std::uint64_t id = 0;
     std::uint64_t interval = 0;
+    std::string call = {};
     std::uint64_t number = 0;
   };
   /// The next of equal calls.
   Ticket enter(std::string call);
-  /// The reply that the journal holds, if any.
+  /// What the journal gives again, if anything; it counts as used from now on.
   std::optional<lm::Outcome> recall(const Ticket& ticket);
-  /// `outcome`: a reply.
-  void keep(const Ticket& ticket, const lm::Outcome& outcome);
+  /// To be called before a call leaves.
+  void send(const Ticket& ticket, const lm::Call& call);
+  /// Counts and keeps a call that has ended, then hands its outcome over, on a thread of its own where there is a file.
+  void end(const Ticket& ticket, const lm::Call& call, const lm::detail::CallNote& note, lm::Outcome outcome,
+           lm::ChatModel::Done done);
+  /// The reply to the last of such calls was of no use.
+  void reject(const std::string& call);
 
-  void begin_call() noexcept { ++in_flight_; }
-  void end_call(const std::string& model, lm::Outcome& outcome) {
-    lm::settle_cost(outcome, meter_.prices(), model);
-    meter_.add(model, outcome);
-    --in_flight_;
-  }
   std::int64_t calls_in_flight() const noexcept { return in_flight_; }
-  /// Since the beginning of the run, earlier sessions included.
+
+  // ---- Sums ----
+
+  /// Of the calls whose replies were used, earlier sessions included.
   lm::CostReport usage() const;
-  void set_usage(const lm::CostReport& usage);
+  CallCounts counts() const;
+  /// At the checkpoint that is gone on from.
+  void set_usage(const lm::CostReport& usage, CallCounts counts);
+  /// The part of that which was sent, for all models.
+  lm::ModelCost used() const;
+  /// Of all calls that have left, used or not, estimated where there was no end.
+  lm::ModelCost paid() const;
+  /// Of those whose replies were not used, since a process died: paid() less used().
+  lm::ModelCost abandoned() const;
+  /// The part of that which came to no end, and so can never be used.
+  lm::ModelCost lost() const;
 
  private:
-  void load(const std::filesystem::path& path);
+  struct Key {
+    std::uint64_t interval;
+    std::string call;
+    std::uint64_t number;
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Ended {
+    std::uint64_t id = 0;
+    lm::Outcome outcome;
+    std::string model;
+    std::string purpose;
+  };
+  struct History;
+  struct Job {
+    std::string record;
+    std::string line;
+    lm::Outcome outcome;
+    lm::ChatModel::Done done;
+  };
 
-  lm::CostMeter meter_;
+  static History read(const std::filesystem::path& folder);
+  static std::unique_ptr<Views> restored_views(const std::filesystem::path& folder, History& history,
+                                               const std::map<std::string, std::string>& former, Views::Say say);
+  void write(const std::string& records);
+  void write_calls(std::vector<Job> batch);
+  // To be called with the lock.
+  void count(const Ended& ended);
+  lm::ModelCost used_locked() const;
+
+  const lm::PriceTable prices_;
   std::atomic<std::int64_t> in_flight_ = 0;
+
   mutable std::mutex mutex_;
-  lm::CostReport earlier_;  // less what the meter had counted by then
-  std::optional<AppendFile> file_;
-  std::uint64_t interval_ = 0;
+  lm::CostReport used_;
+  CallCounts counts_;
+  lm::ModelCost paid_;
+  lm::ModelCost lost_;
+  std::map<Key, Ended> replies_;  // that are given again
   std::map<std::string, std::uint64_t> numbers_;
-  std::map<std::pair<std::string, std::uint64_t>, lm::Outcome> replies_;
+  std::map<std::string, std::uint64_t> last_ids_;  // of calls of this interval, for reject()
+  JournalPosition from_;
+  std::uint64_t interval_ = 0;
+  std::uint64_t next_id_ = 0;
+  std::map<std::string, std::vector<std::string>> notes_;
   std::string fault_;
+  Views::Say say_;
+  bool is_fresh_ = false;  // since open()
+  bool is_recording_ = false;
+
+  std::mutex file_mutex_;  // never held together with mutex_
+  std::unique_ptr<AppendFile> file_;
+  std::unique_ptr<Views> views_;
+  std::unique_ptr<lm::detail::BatchWorker<Job>> worker_;
 };
 
 class Tracked final : public lm::CallDecorator {
@@ -75,6 +207,7 @@ class Tracked final : public lm::CallDecorator {
   Tracked(lm::ChatModelPtr model, std::string name, std::shared_ptr<Journal> journal);
 
   void start_call(lm::Call call, OnText on_text, Done done) override;
+  void reject(const lm::Request& request) override;
   lm::Usage usage() const override { return meter_->total(); }
   void add_usage(const lm::Usage& usage) override { meter_->add(usage); }
 
@@ -82,9 +215,7 @@ class Tracked final : public lm::CallDecorator {
   void set_usage(const lm::Usage& usage);
 
  private:
-  Journal::Ticket ticket(const lm::Call& call) const;
-  /// `ticket`: of a reply that is new to the journal.
-  Done noting(std::optional<Journal::Ticket> ticket, const std::string& model, Done done) const;
+  std::string name_of(const lm::Call& call) const;
 
   std::string name_;
   std::shared_ptr<Journal> journal_;

@@ -6,9 +6,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <tgd/lm/observed.hpp>
-
-#include "core/append_file.hpp"
 #include "core/file.hpp"
 #include "core/rethrow.hpp"
 #include "core/saturating.hpp"
@@ -75,7 +72,7 @@ class RunFiles {
     std::optional<Checkpoint> checkpoint;
     if (!options.checkpoint.empty()) checkpoint = detail::read_checkpoint(options.checkpoint);
     if (options.checkpoint.empty() && is_there) checkpoint = detail::read_checkpoint(checkpoint_path());
-    open(checkpoint, goes_on);
+    journal_.begin_fit(folder_, goes_on, checkpoint && goes_on ? checkpoint->journal : detail::JournalPosition());
     return checkpoint;
   }
 
@@ -83,31 +80,30 @@ class RunFiles {
 
   template <class Report>
   void add_metrics(const Report& report) {
-    if (is_used()) metrics_->append(detail::metrics_line(report) + "\n");
+    if (is_used()) journal_.note("metrics.jsonl", detail::metrics_line(report));
   }
 
-  // The journal is emptied last: what is in it when the process dies in between belongs to an interval that is over.
   CheckpointInfo save(Checkpoint checkpoint, std::span<const std::shared_ptr<optim::Optimizer>> optimizers) {
-    journal_.check();
-    checkpoint.interval = interval_ + 1;
-    checkpoint.metrics_bytes = std::filesystem::file_size(metrics_path());
+    checkpoint.journal = journal_.mark();
     const std::size_t step = checkpoint.run.step;
     detail::write_text(checkpoint, optimizers, text_);
     detail::write_file(checkpoint_path(), text_, detail::Access::owner);
     if (kept_ > 0) keep(step);
-    journal_.begin_interval(++interval_);
     return {step, checkpoint_path()};
   }
 
   void write_config(const std::string& text) const {
-    if (is_used()) detail::write_file(folder_ / "config.json", text, detail::Access::owner);
+    if (is_used()) journal_.write_view("config.json", text);
   }
 
   void write_parameters() {
     if (!is_used()) return;
-    for (const auto& [name, parameter] : module_->named_parameters()) {
-      detail::write_file(folder_ / (name + ".txt"), parameter.data().item_text() + "\n", detail::Access::owner);
-    }
+    for (const auto& [name, parameter] : module_->named_parameters())
+      journal_.write_view(name + ".txt", parameter.data().item_text() + "\n");
+  }
+
+  void fail(const std::exception_ptr& error) const {
+    if (is_used()) journal_.fail(error);
   }
 
  private:
@@ -116,18 +112,7 @@ class RunFiles {
     return std::filesystem::equivalent(std::filesystem::absolute(checkpoint).parent_path(), folder_, error);
   }
 
-  /// Takes away what the files have beyond the checkpoint; all of it, where they do not go on.
-  void open(const std::optional<Checkpoint>& checkpoint, bool goes_on) {
-    interval_ = checkpoint ? checkpoint->interval : 0;
-    metrics_.emplace(metrics_path(), detail::RecordFormat{.begin = "{", .end = "\n"}, detail::Access::owner);
-    metrics_->cut(checkpoint && goes_on ? checkpoint->metrics_bytes : 0);
-    std::error_code error;
-    if (!goes_on) std::filesystem::remove(folder_ / "journal.jsonl", error);  // of a run that got to no checkpoint
-    journal_.open(folder_ / "journal.jsonl", interval_);
-  }
-
-  std::filesystem::path metrics_path() const { return folder_ / "metrics.jsonl"; }
-  std::filesystem::path checkpoint_path() const { return folder_ / "checkpoint.json"; }
+  std::filesystem::path checkpoint_path() const { return folder_ / detail::checkpoint_name; }
   std::filesystem::path checkpoint_path(std::size_t step) const { return folder_ / fmt::format("checkpoint-{}.json", step); }
 
   void keep(std::size_t step) const {
@@ -140,8 +125,6 @@ class RunFiles {
   std::size_t kept_;
   Module* module_;
   detail::Journal& journal_;
-  std::optional<detail::AppendFile> metrics_;
-  std::uint64_t interval_ = 0;
   std::string text_;  // of the last checkpoint
 };
 
@@ -175,6 +158,7 @@ class Run {
       while (!run_epoch() && state_.epoch < options_.max_epochs) next_epoch();
     } catch (...) {
       restore_best();
+      files_.fail(std::current_exception());
       tell(&TrainerCallback::on_error, std::current_exception());
       tell(&TrainerCallback::on_end, nullptr);
       throw;
@@ -409,6 +393,7 @@ class Run {
     checkpoint.loader = loader_;
     for (const auto& model : models_) checkpoint.usage[model->name()] = model->usage();
     checkpoint.cost = journal_.usage();
+    checkpoint.calls = journal_.counts();
     return checkpoint;
   }
 
@@ -446,7 +431,7 @@ class Run {
       const auto used = checkpoint.usage.find(model->name());
       model->set_usage(used != checkpoint.usage.end() ? used->second : lm::Usage{});
     }
-    journal_.set_usage(checkpoint.cost);
+    journal_.set_usage(checkpoint.cost, checkpoint.calls);
     state_ = checkpoint.run;
   }
 
@@ -526,21 +511,9 @@ struct Trainer::Impl {
     return held;
   }
 
-  // One for all models of the run. Calls that are replayed are not made, and so are not in it.
-  std::shared_ptr<lm::Ledger> ledger() {
-    if (!ledger_) {
-      lm::LedgerOptions ledger{.prices = options.prices, .on_call = options.on_call};
-      if (!options.run_folder.empty()) {
-        detail::make_run_folder(options.run_folder);
-        ledger.path = options.run_folder / "calls.jsonl";
-      }
-      ledger_ = std::make_shared<lm::Ledger>(std::move(ledger));
-    }
-    return ledger_;
-  }
+  bool is_held() const { return !lock_.expired(); }
 
  private:
-  std::shared_ptr<lm::Ledger> ledger_;
   std::weak_ptr<detail::RunLock> lock_;
 };
 
@@ -557,8 +530,6 @@ lm::ChatModelPtr Trainer::track(lm::ChatModelPtr model, std::string name) {
     if (other->name() == name)
       throw ValueError(fmt::format("a model of the name \"{}\" is tracked already; give this one another name", name));
   }
-  if (!impl_->options.run_folder.empty() || impl_->options.on_call)
-    model = std::make_shared<lm::Observed>(std::move(model), impl_->ledger());
   impl_->models.push_back(std::make_shared<detail::Tracked>(std::move(model), std::move(name), impl_->journal));
   return impl_->models.back();
 }
@@ -570,7 +541,20 @@ std::shared_ptr<const void> Trainer::hold_run_folder() {
   return impl_->hold_folder();
 }
 
+void Trainer::open_journal(bool resume) {
+  const std::filesystem::path& folder = impl_->options.run_folder;
+  if (folder.empty()) throw ValueError("Trainer::open_journal: TrainerOptions::run_folder names no folder");
+  if (!impl_->is_held()) throw StateError("Trainer::open_journal: the run folder is not held; see hold_run_folder()");
+  const std::filesystem::path checkpoint = folder / detail::checkpoint_name;
+  const bool is_there = std::filesystem::exists(checkpoint);
+  if (is_there && !resume)
+    throw ValueError(fmt::format("the run folder {} holds a run already: go on with it, or name a new folder", folder.string()));
+  impl_->journal->open(folder, resume, is_there ? detail::read_checkpoint(checkpoint).journal : detail::JournalPosition());
+}
+
 lm::CostReport Trainer::usage() const { return impl_->journal->usage(); }
+lm::ModelCost Trainer::abandoned() const { return impl_->journal->abandoned(); }
+detail::Journal& detail::journal_of(Trainer& trainer) { return *trainer.impl_->journal; }
 
 FitResult Trainer::run(const Trainee& trainee, const Pass& train, const std::optional<Pass>& validation,
                        const FitOptions& options) {

@@ -9,7 +9,6 @@
 #include "cli/report/run_record.hpp"
 #include "cli/report_run.hpp"
 #include "cli/run_folder.hpp"
-#include "cli/spent.hpp"
 #include "cli/task_forms.hpp"
 #include "support/damage.hpp"
 #include "support/temporary_folder.hpp"
@@ -51,48 +50,6 @@ TEST_CASE("a report is made of any damaged run, and names file and line of what 
     CHECK(noted > 0);
     folder.write("run/" + name, content);
   }
-}
-
-TEST_CASE("what goes on from a run names the file and the line of what is damaged", "[cli][damage]") {
-  const test::TemporaryFolder folder;
-  Files good = test::hand_made_run();
-  const std::filesystem::path path = test::write_run(folder, good);
-  const RunFolder run = RunFolder::open(path);
-  const auto into = [&](const std::string& name) {
-    return [&folder, name](const std::string& text) { folder.write("run/" + name, text); };
-  };
-
-  test::check_damages(damages_of("metrics.jsonl", good["metrics.jsonl"]), "metrics.jsonl:", [&](const std::string& text) {
-    into("metrics.jsonl")(text);
-    validation_steps(run);
-  });
-  test::check_damages(damages_of("calls.jsonl", good["calls.jsonl"]), "calls.jsonl:", [&](const std::string& text) {
-    into("calls.jsonl")(text);
-    const Spent spent = spent_in(path / "calls.jsonl");
-    if (spent.calls < 0 || spent.prompt_tokens < 0 || spent.completion_tokens < 0) FAIL_CHECK("a sum has turned negative");
-    if (!(spent.usd >= 0 && spent.usd < 1e13)) FAIL_CHECK("costs add up to " << spent.usd);
-  });
-  test::check_damages(damages_of("samples.jsonl", good["samples.jsonl"]), "samples.jsonl:", [&](const std::string& text) {
-    into("samples.jsonl")(text);
-    run.scores("validation", 1);
-    run.forget_after(0);
-  });
-  folder.write("run/samples.jsonl", good["samples.jsonl"]);
-  test::check_damages(damages_of("versions.jsonl", good["versions.jsonl"]), "versions.jsonl:", [&](const std::string& text) {
-    into("versions.jsonl")(text);
-    run.forget_after(1);
-  });
-}
-
-TEST_CASE("a line at the end that a crash cut off is no damage", "[cli][damage]") {
-  const test::TemporaryFolder folder;
-  Files files = test::hand_made_run();
-  for (const char* name : {"metrics.jsonl", "versions.jsonl", "samples.jsonl", "calls.jsonl"}) files[name] += "{\"kind\": \"sc";
-  const RunFolder run = RunFolder::open(test::write_run(folder, files));
-  CHECK(validation_steps(run).last == 3);
-  CHECK(spent_in(run.path() / "calls.jsonl").calls == 4);
-  CHECK(run.scores("validation", 1) == std::vector<double>{1, 1, 0, 0});
-  CHECK(run.has_versions());
 }
 
 TEST_CASE("a damaged task file is refused by its name", "[cli][damage]") {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -88,38 +89,71 @@ TEST_CASE("a run does not go on from a damaged checkpoint, and says what is wron
   run.go_on();
 }
 
-TEST_CASE("a damaged journal is refused by file and line; what a crash cut off is passed over", "[train][damage]") {
-  const test::TemporaryFolder folder;
-  const fs::path path = folder.path() / "journal.jsonl";
-  const std::string good =
-      R"({"interval":2,"call":"ab","number":0,"reply":{"content":"yes","model":"m","usage":{"calls":1,"prompt_tokens":7}}})"
-      "\n"
-      R"({"interval":2,"call":"ab","number":1,"reply":{"content":"no","alternatives":["a","b"]}})"
-      "\n";
+TEST_CASE("a damaged journal is refused by file and line; what a crash left at its end is passed over", "[train][damage]") {
+  const FinishedRun run;
+  const std::string all = run.good("journal.jsonl");
+  std::string good;
+  for (std::size_t at = 0, line = 0; line < 12; ++line, at = good.size()) good = all.substr(0, all.find('\n', at) + 1);
   const auto read = [&](const std::string& content) {
-    std::ofstream(path) << content;
-    detail::Journal journal(lm::PriceTable::empty());
-    journal.open(path, 2);
+    std::size_t records = 0;
+    run.write("journal.jsonl", content);
+    detail::read_journal(run.path / "journal.jsonl", [&records](const auto&, std::uint64_t) { ++records; });
+    return records;
   };
-  test::check_damages(test::damaged_bytes(good), "journal.jsonl", read);
-  test::check_damages(test::damaged_lines(good), "journal.jsonl", read);
+  REQUIRE(read(good) == 12);
 
-  const auto replies = [&](const std::string& content) {
-    std::ofstream(path) << content;
-    detail::Journal journal(lm::PriceTable::empty());
-    journal.open(path, 2);
-    std::vector<std::string> found;
-    for (std::uint64_t number = 0; number < 3; ++number) {
-      if (const auto reply = journal.recall({"ab", 2, number})) found.push_back(reply->value().content);
+  SECTION("whatever byte is another one, its line is known by its sum") {
+    const std::size_t last = good.rfind('\n', good.size() - 2) + 1;
+    for (std::size_t at = 0; at < good.size(); at += 7) {
+      std::string damaged = good;
+      damaged[at] = damaged[at] == 'x' ? 'y' : 'x';
+      CAPTURE(at);
+      if (at >= last) {
+        CHECK(read(damaged) == 11);
+      } else {
+        CHECK_THROWS_WITH(read(damaged), ContainsSubstring("journal.jsonl:") && ContainsSubstring("this line is damaged"));
+      }
     }
-    return found;
-  };
-  CHECK(replies(good) == std::vector<std::string>{"yes", "no"});
-  CHECK(replies(good + good.substr(0, 40)) == std::vector<std::string>{"yes", "no"});
-  CHECK_THROWS_WITH(read(good.substr(0, 40) + "\n" + good), ContainsSubstring("journal.jsonl:1:"));
-  CHECK_THROWS_WITH(read(good + R"({"interval":"2"})"
-                                "\n"),
-                    ContainsSubstring("journal.jsonl:3: /interval: expected a whole number"));
+  }
+  SECTION("wherever a crash cut it off, the whole lines count") {
+    for (std::size_t size = 0; size < good.size(); size += 13) {
+      const auto lines = static_cast<std::size_t>(std::count(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size), '\n'));
+      CHECK(read(good.substr(0, size)) == lines);
+    }
+  }
+  SECTION("a record of another type than it should be is named, with its place") {
+    const auto sealed = [](const nlohmann::ordered_json& record) { return detail::sealed(record); };
+    run.write("journal.jsonl", all + sealed({{"kind", "call"}, {"id", "seven"}}));
+    CHECK_THROWS_WITH(run.go_on(), ContainsSubstring("journal.jsonl:") && ContainsSubstring("/id: expected a whole number"));
+    run.write("journal.jsonl", all + sealed({{"kind", "note"}, {"view", 1}, {"line", 2}}));
+    CHECK_THROWS_WITH(run.go_on(), ContainsSubstring("/view: expected a text"));
+    run.write("journal.jsonl", all + sealed({{"kind", "of a later version"}}));
+    run.go_on();
+  }
+  SECTION("one that lacks what its checkpoint is about is refused") {
+    run.write("journal.jsonl", good);
+    CHECK_THROWS_WITH(run.go_on(), ContainsSubstring("journal.jsonl, which has only"));
+  }
+}
+
+TEST_CASE("what somebody has changed in a run folder stays, and the run's own goes beside it", "[train][resume]") {
+  const FinishedRun run;
+  const auto now = [&](const std::string& name) { return detail::read_file(run.path / name); };
+  run.write("prompt.txt", "My own words.\n");
+  run.write("metrics.jsonl", "{\"mine\": true}\n");
+  run.go_on();
+  CHECK(now("prompt.txt") == "My own words.\n");
+  CHECK(now("metrics.jsonl") == "{\"mine\": true}\n");
+  CHECK(now("prompt.txt.new") == run.good("prompt.txt"));
+  CHECK(now("metrics.jsonl.new") == run.good("metrics.jsonl"));
+
+  SECTION("what is gone, or cut off, is made again") {
+    fs::remove(run.path / "metrics.jsonl");
+    run.write("calls.jsonl", run.good("calls.jsonl").substr(0, 300));
+    run.go_on();
+    CHECK(now("metrics.jsonl") == run.good("metrics.jsonl"));
+    CHECK(now("calls.jsonl") == run.good("calls.jsonl"));
+  }
 }
 
 TEST_CASE("a damaged ledger is refused by file and line; what a crash cut off is passed over", "[train][damage]") {

@@ -85,19 +85,20 @@ FitResult fit(TrainerOptions options, bool validates = false) {
 TEST_CASE("a request of a tracked model is digested once, for its ledger, its cache and the run's journal", "[train]") {
   const test::TemporaryFolder folder;
   const auto cache = std::make_shared<lm::Cache>(lm::CacheOptions{.path = folder.path() / "replies.db"});
-  std::vector<lm::CallRecord> calls;
-  Trainer trainer({.run_folder = folder.path() / "run",
-                   .on_call = [&](const lm::CallRecord& record) { calls.push_back(record); }});
+  Trainer trainer({.run_folder = folder.path() / "run"});
+  const auto held = trainer.hold_run_folder();
+  trainer.open_journal();
   const lm::ChatModelPtr model = trainer.track(std::make_shared<lm::Cached>(stub(), cache), "student");
   const lm::Request request{.messages = {{"user", "?"}}};
   const std::uint64_t before = detail::sha256_count();
   model->chat(request);
   model->chat(request);
   CHECK(detail::sha256_count() - before == 2);
+  const std::vector<Json> calls = lm::read_ledger(folder.path() / "run/calls.jsonl");
   REQUIRE(calls.size() == 2);
-  CHECK(calls[0].request_hash == calls[1].request_hash);
-  CHECK(calls[0].receipt.sent());
-  CHECK_FALSE(calls[1].receipt.sent());
+  CHECK(calls[0].get_text("tgd.request.hash") == calls[1].get_text("tgd.request.hash"));
+  CHECK(calls[0].value().at("tgd.cached") == false);
+  CHECK(calls[1].value().at("tgd.cached") == true);
   CHECK(trainer.usage().total().usage.attempts == 1);
 }
 

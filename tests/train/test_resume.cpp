@@ -18,6 +18,7 @@
 #include "catch.hpp"
 #include "core/file.hpp"
 #include "support/temporary_folder.hpp"
+#include "train/journal_file.hpp"
 #include "train/resumable_run.hpp"
 
 extern char** environ;
@@ -34,6 +35,7 @@ std::string content(const fs::path& path) { return detail::read_file(path); }
 std::string outcome_of(const fs::path& folder) {
   nlohmann::json checkpoint = nlohmann::json::parse(content(folder / "checkpoint.json"));
   checkpoint["run"].erase("seconds");
+  checkpoint.erase("journal");  // where the run stands in it: a resumed one has more to tell
   return checkpoint.dump(1) + content(folder / "metrics.jsonl") + content(folder / "prompt.txt");
 }
 
@@ -103,15 +105,10 @@ class Victim {
 
 /// The names of the replies that the journal gives again.
 std::set<std::string> journaled(const fs::path& folder) {
-  std::uint64_t interval = 0;
-  if (fs::exists(folder / "checkpoint.json"))
-    interval = nlohmann::json::parse(content(folder / "checkpoint.json")).at("interval");
   std::set<std::string> calls;
-  std::ifstream file(folder / "journal.jsonl");
-  for (std::string line; std::getline(file, line);) {
-    const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
-    if (json.is_object() && json.at("interval") == interval) calls.insert(json.at("reply").at("model").get<std::string>());
-  }
+  detail::read_journal(folder / "journal.jsonl", [&](const auto& record, std::uint64_t) {
+    if (const auto reply = record.find("outcome")) calls.insert(reply->at("model").text());
+  });
   calls.erase("backward");
   calls.erase("optimize");
   return calls;
@@ -343,7 +340,7 @@ TEST_CASE("half a checkpoint beside the whole one, and half a line in the journa
   const fs::path path = folder.path() / "run";
   CHECK_THROWS(test::run({.folder = path, .callbacks = {std::make_shared<FailAfter>(5)}}));
   std::ofstream(path / "checkpoint.json.tmp") << "{\"tgd_check";
-  std::ofstream(path / "journal.jsonl", std::ios::app) << "{\"interval\": 9, \"ca";
+  std::ofstream(path / "journal.jsonl", std::ios::app) << "{\"kind\":\"call\",\"i";
   std::ofstream(path / "metrics.jsonl", std::ios::app) << "{\"kind\": \"st";
   test::run({.folder = path, .resume = true});
   CHECK(outcome_of(path) == outcome_of(folder.path() / "whole"));

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -44,6 +45,12 @@ class TGD_API Call {
   /// The same call, to be ended by another token.
   Call with_stop(std::stop_token stop) const;
 
+  /// The same call; `witness` is called once, just before it leaves for the endpoint for the first time, and not where something
+  /// else answers it. It has to be quick.
+  Call with_witness(std::function<void()> witness) const;
+  /// For the model that sends it.
+  void leave() const;
+
   /// A copy of the request with the call's stop, for a model that takes requests.
   Request to_request() const;
 
@@ -52,6 +59,7 @@ class TGD_API Call {
 
   std::shared_ptr<State> state_;
   std::stop_token stop_;
+  std::function<void()> witness_ = {};
 };
 
 }  // namespace tgd::lm

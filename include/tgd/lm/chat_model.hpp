@@ -140,6 +140,9 @@ class TGD_API ChatModel {
   /// its request is started.
   virtual void start_call(Call call, OnText on_text, Done done);
 
+  /// The reply to this request was of no use: whoever keeps replies does not give it again. Others do nothing.
+  virtual void reject(const Request&) {}
+
   /// Waits for one reply. Throws LMError (or what the model failed with).
   Reply chat(Request request);
   Reply chat(std::vector<Message> messages, Json args = {});

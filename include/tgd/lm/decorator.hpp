@@ -44,6 +44,7 @@ class TGD_API Decorator : public ChatModel {
   /// Of the model below, whoever else uses it.
   Usage usage() const override { return inner_->usage(); }
   void add_usage(const Usage& usage) override { inner_->add_usage(usage); }
+  void reject(const Request& request) override { inner_->reject(request); }
 
  protected:
   /// Throws ValueError when there is no model.
@@ -69,6 +70,9 @@ class TGD_API CallDecorator : public Decorator {
  protected:
   /// Throws ValueError when there is no model.
   explicit CallDecorator(ChatModelPtr inner);
+
+  /// The request as a call, for what is not start_call().
+  Call described(Request request) const;
 
  private:
   void begin(Request request, OnText on_text, Done done);
