@@ -16,7 +16,9 @@ struct Notice {
     repeated_call,    ///< an unreadable reply was asked for again
     storage,          ///< a cache, cassette or ledger cannot be read or written, and the run goes on without it
     unknown_usage,    ///< an endpoint reported token figures that cannot be, and they count as unknown
-    repaired_text,    ///< a text was not valid UTF-8 and was made so in a request
+    unknown_end,      ///< an endpoint ends replies with a word that nobody knows
+    folded_system,    ///< a model takes no system messages, and their text goes into the first message of the user
+    repaired_text,    ///< a text was not valid UTF-8 and was made so, in a request or a reply
     // Seen under an AnomalyGuard:
     empty_feedback,
     echoed_feedback,

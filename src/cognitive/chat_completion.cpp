@@ -13,6 +13,8 @@
 #include "core/text.hpp"
 #include "core/utf8.hpp"
 #include "lm/exactly_once.hpp"
+#include "lm/protocol.hpp"
+#include "lm/thoughts.hpp"
 
 namespace tgd {
 
@@ -162,16 +164,20 @@ class Calls {
 
   void check_complete(const lm::Reply& completion) const {
     if (completion.end() != lm::ReplyEnd::cut) return;
-    if (options_.args.contains("max_tokens") || options_.args.contains("max_completion_tokens")) return;
-    if (completion.content.empty() && !completion.reasoning.empty()) {
-      throw LMError(LMError::Kind::truncated,
-                    fmt::format("the reply was cut off while the model was thinking (finish_reason \"{}\"): \"{}\"; allow longer "
-                                "replies with max_completion_tokens, or less thinking (reasoning_effort)",
-                                completion.finish_reason, detail::excerpt(completion.reasoning)));
-    }
+    if (const auto error = lm::detail::cut_while_thinking(completion)) throw *error;
+    if (has_limit_of_its_own()) return;
     throw LMError(LMError::Kind::truncated, fmt::format("the reply was cut off (finish_reason \"{}\"): \"{}\"; set "
                                                         "max_completion_tokens if that is wanted, or allow longer replies",
                                                         completion.finish_reason, detail::excerpt(completion.content)));
+  }
+
+  /// Whoever limits the length, in the call or in the model's own arguments, wants what fits in.
+  bool has_limit_of_its_own() const {
+    if (lm::detail::reply_limit(options_.args)) return true;
+    const lm::ChatModelPtr model = model_;
+    if (!model) return false;
+    const Json identity = model->identity();
+    return identity.contains("args") && lm::detail::reply_limit(identity.value()["args"]).has_value();
   }
 
   void fail(std::size_t item, const std::exception_ptr& error) {

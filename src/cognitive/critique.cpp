@@ -7,6 +7,7 @@
 #include "autograd/graph.hpp"
 #include "core/text.hpp"
 #include "core/variable_impl.hpp"
+#include "lm/thoughts.hpp"
 
 namespace tgd::detail {
 
@@ -21,7 +22,30 @@ constexpr std::string_view sample_separator = "\n\n";
 
 }  // namespace
 
+namespace {
+
+/// With fewer samples, and these shorter, in about so many bytes; nothing when hardly anything of them would be left.
+template <class MessagesOf>
+std::vector<lm::Message> shorter(const MessagesOf& messages, std::vector<std::string> texts, std::size_t bytes) {
+  const std::vector<lm::Message> empty = messages({});
+  const std::size_t fixed = empty[0].content.size() + empty[1].content.size();
+  constexpr std::size_t least = 300;
+  if (bytes < fixed + least) return {};
+  const std::size_t room = bytes - fixed;
+  const auto size = [&] {
+    std::size_t sum = 0;
+    for (const std::string& text : texts) sum += text.size() + sample_separator.size();
+    return sum;
+  };
+  while (texts.size() > 1 && size() > room) texts.resize((texts.size() + 1) / 2);
+  if (size() > room) texts[0] = cut_middle(texts[0], room - sample_separator.size());
+  return messages(texts);
+}
+
+}  // namespace
+
 std::string critique_text(const lm::Reply& reply) {
+  if (const auto error = lm::detail::cut_while_thinking(reply)) throw *error;
   if (reply.end() == lm::ReplyEnd::cut) {
     throw LMError(LMError::Kind::truncated, fmt::format("the critique was cut off (finish_reason \"{}\"): \"{}\"; allow longer "
                                                         "replies with max_completion_tokens",
@@ -150,11 +174,14 @@ CritiqueNode::Fitted CritiqueNode::sample_text(const Variable& feedback, std::si
 lm::Request CritiqueNode::request(std::size_t edge, const Group& group) const {
   const Use& used = use(edge);
   lm::Request request;
-  request.messages.push_back({"system", std::string(prompts().get(system_prompt()))});
-  request.messages.push_back(
-      {"user", prompts().render("backward_user", {{"role", used.role},
-                                                  {"value", used.data->item(group.samples[0]).item_text()},
-                                                  {"samples", join(group.texts, sample_separator)}})});
+  const auto messages = [system = std::string(prompts().get(system_prompt())), prompts = prompts(), role = used.role,
+                         value = used.data->item(group.samples[0]).item_text()](const std::vector<std::string>& texts) {
+    return std::vector<lm::Message>{
+        {"system", system},
+        {"user", prompts.render("backward_user", {{"role", role}, {"value", value}, {"samples", join(texts, sample_separator)}})}};
+  };
+  request.messages = messages(group.texts);
+  request.shortened = [messages, texts = group.texts](std::size_t bytes) { return shorter(messages, texts, bytes); };
   request.info.parameter = used.role;
   if (group.samples.size() == 1 && is_batch()) request.info.item = group.samples[0];
   return request;

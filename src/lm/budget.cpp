@@ -178,7 +178,7 @@ Budget::Amount Budget::used(const Receipt& receipt, const Amount& reserved) {
   const Usage& usage = receipt.usage;
   if (!receipt.sent()) return {};
   // A reply without figures has used something all the same.
-  if (receipt.end && usage.reported == 0) return reserved;
+  if (receipt.end && usage.reported == 0 && usage.priced == 0) return reserved;
   const auto figure = [](std::int64_t tokens) { return std::max<std::int64_t>(0, tokens); };
   return {1, figure(usage.prompt_tokens), figure(usage.completion_tokens), receipt.cost.value_or(Cost())};
 }
@@ -186,7 +186,7 @@ Budget::Amount Budget::used(const Receipt& receipt, const Amount& reserved) {
 void Budget::settle(const std::string& model, const Amount& reserved, Outcome& outcome) {
   settle_cost(outcome, options_.prices, model);
   const Amount amount = used(outcome.receipt(), reserved);
-  const bool unknown = amount.calls > 0 && !options_.prices.find(model);
+  const bool unknown = amount.calls > 0 && outcome.usage().priced == 0 && !options_.prices.find(model);
   const std::lock_guard lock(mutex_);
   reserved_ -= reserved;
   spent_ += amount;

@@ -77,6 +77,11 @@ void Outcome::set_receipt(const Receipt& receipt) {
   reply_.usage = receipt.usage;
 }
 
+Json logprob_args(std::size_t alternatives) {
+  Json args{{"logprobs", true}};
+  return alternatives == 0 ? args : args.with("top_logprobs", alternatives);
+}
+
 const Reply& Outcome::value() const& {
   if (error_) std::rethrow_exception(error_);
   return reply_;

@@ -51,18 +51,19 @@ void ChatStream::take_event(const SseEvent& event) {
   }
   std::optional<Value> chunk = tgd::detail::parse_or_discard<Value>(data);
   const bool hides_bytes = chunk->is_discarded();
-  if (hides_bytes) chunk = parse_json(hide_invalid_bytes(data));
+  if (hides_bytes) chunk = parse_json(hide_halves(hide_invalid_bytes(data)));
   if (!chunk) {
     error_ = LMError(Kind::malformed, "an event of the stream is not JSON: " + in_quotes(secrets_->blank_quoted(data)), 0, true);
   } else if (event.name == "error" || names_an_error(*chunk)) {
-    error_ = error_in_reply(*chunk, *secrets_);
+    trouble_ = endpoint_error_in(0, *chunk);
+    error_ = error_in_reply(*trouble_, *secrets_);
   } else {
     take_chunk(*chunk, hides_bytes);
   }
 }
 
 void ChatStream::take_chunk(const Value& chunk, bool hides_bytes) {
-  if (member(chunk, "usage").is_object()) usage_ = member(chunk, "usage");
+  if (const Value& usage = usage_in(chunk); usage.is_object()) usage_ = usage;
   if (model_.empty()) model_ = text(member(chunk, "model"));
   const Value& choices = member(chunk, "choices");
   if (!choices.is_array()) return;
@@ -79,14 +80,21 @@ std::string ChatStream::take_choice(Choice& choice, const Value& json, bool hide
   // Some servers end the stream with the whole message.
   const bool has_delta = member(json, "delta").is_object() || !choice.content.empty();
   const Value& delta = member(json, has_delta ? "delta" : "message");
+  const auto shown = [hides_bytes](const std::string& piece) { return hides_bytes ? show_invalid_bytes(piece) : piece; };
   std::string added;
   if (const std::optional<std::string> content = content_of(delta)) {
-    added = choice.joiner.take(hides_bytes ? show_invalid_bytes(*content) : *content);
+    added = choice.joiner.take(shown(*content));
     choice.has_content = true;
     choice.content += added;
   }
-  choice.reasoning += reasoning_of(delta);
-  choice.refusal += refusal_of(delta);
+  choice.reasoning += choice.reasoning_joiner.take(shown(reasoning_of(delta)));
+  choice.refusal += valid_utf8(shown(refusal_of(delta)));
+  if (const Value& tokens = member(member(json, "logprobs"), "content"); tokens.is_array()) {
+    for (Value token : tokens) {
+      if (hides_bytes && member(token, "token").is_string()) token["token"] = valid_utf8(shown(text(member(token, "token"))));
+      choice.logprobs.push_back(std::move(token));
+    }
+  }
   choice.calls_tools = choice.calls_tools || calls_tools(delta);
   if (const std::string reason = text(member(json, "finish_reason")); !reason.empty()) choice.finish_reason = reason;
   if (!member(json, "error").is_null()) choice.error = endpoint_error_in(0, json).message;
@@ -116,6 +124,7 @@ Value ChatStream::completion() const {
     if (choice.has_content) message["content"] = choice.content;
     if (choice.calls_tools) message["tool_calls"] = Value::array({true});
     Value ended = {{"message", std::move(message)}, {"finish_reason", choice.finish_reason}};
+    if (!choice.logprobs.empty()) ended["logprobs"] = {{"content", choice.logprobs}};
     if (choice.error) ended["error"] = *choice.error;
     choices.push_back(std::move(ended));
   }
@@ -130,13 +139,18 @@ ChatStream::Ending ChatStream::finish(bool delimited, const std::optional<LMErro
   }
   // The last event of a connection that was cut is only its beginning.
   if (!broken) parser_.finish([this](const SseEvent& event) { take_event(event); });
+  std::string mended;
   for (auto& [index, choice] : choices_) {
     const std::string half = choice.joiner.finish();
     choice.content += half;
+    choice.reasoning += choice.reasoning_joiner.finish();
+    if (const auto at = choice.joiner.mended_at(); at && mended.empty()) mended = "byte " + std::to_string(*at) + " of a reply's text";
     if (index == 0) fresh_ += visible(half) + filter_.finish();
   }
   Ending ending{.parsed = read_completion(completion(), body_, thoughts_, *secrets_)};
+  ending.parsed.mended = std::move(mended);
   if (const auto error = problem(broken)) ending.parsed.result = *error;
+  if (error_) ending.parsed.trouble = trouble_;
   const auto* reply = std::get_if<Reply>(&ending.parsed.result);
   // Without a choice of number 0 nothing was returned yet.
   if (reply != nullptr) ending.rest = choices_.contains(0) ? fresh_ : reply->content;

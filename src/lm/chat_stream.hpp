@@ -49,6 +49,8 @@ class ChatStream {
     std::string finish_reason = {};
     std::optional<std::string> error = {};  // the reason of the choice's own
     Utf8Joiner joiner = {};
+    Utf8Joiner reasoning_joiner = {};
+    nlohmann::json logprobs = nlohmann::json::array();  // of its tokens
   };
   enum class Form { unknown, json, events };
 
@@ -71,6 +73,7 @@ class ChatStream {
   std::size_t events_ = 0;
   bool done_ = false;
   std::optional<LMError> error_;
+  std::optional<EndpointError> trouble_;  // what it was made of
   std::map<std::int64_t, Choice> choices_;  // by "index"
   std::string model_;
   nlohmann::json usage_;

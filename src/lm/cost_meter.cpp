@@ -23,6 +23,8 @@ std::optional<Price> price_of(const PriceTable& prices, const std::string& model
 std::optional<Cost> cost_of(const std::optional<Price>& price, const Receipt& receipt) {
   if (receipt.cost) return receipt.cost;
   if (!receipt.sent()) return Cost();
+  // What the endpoint itself charged goes before any list.
+  if (receipt.usage.priced > 0) return Cost::from_pico_usd(receipt.usage.cost_pico_usd);
   if (!price) return std::nullopt;
   if (receipt.end && receipt.usage.reported == 0 && !price->is_free()) return std::nullopt;
   return cost(*price, receipt.usage);

@@ -94,7 +94,11 @@ Easy make_easy(const HttpOptions& options, const HeaderList& headers, const Auth
   return easy;
 }
 
-bool can_help_to_retry(CURLcode code) {
+namespace {
+
+bool holds(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+Prospect prospect_of(CURLcode code) {
   switch (code) {
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
@@ -103,10 +107,84 @@ bool can_help_to_retry(CURLcode code) {
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ENGINE_NOTFOUND:
-      return false;
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_LOGIN_DENIED:
+      return Prospect::none;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_PROXY:
+    case CURLE_WEIRD_SERVER_REPLY:
+      return Prospect::some;
     default:
-      return true;
+      return Prospect::good;
   }
+}
+
+bool is_about_certificates(CURLcode code) {
+  return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CERTPROBLEM ||
+         code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_INVALIDCERTSTATUS;
+}
+
+/// Where a failure may have to do with the proxy: it was not reached, or did not let the request through.
+bool is_about_proxy(CURLcode code, std::string_view error, std::string_view proxy, long connect_status) {
+  if (proxy.empty()) return false;
+  if (connect_status != 0 || code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_PROXY || holds(error, "proxy")) return true;
+  const std::size_t colon = proxy.rfind(':');
+  const std::string port = " port " + std::string(proxy.substr(colon + 1, proxy.find_first_of("/", colon + 1) - colon - 1)) + " ";
+  return code == CURLE_COULDNT_CONNECT && port.size() > 7 && holds(error, port);
+}
+
+/// Bytes of TLS where HTTP was expected, or the other way round.
+std::string advice_on_port(CURLcode code, std::string_view error, std::string_view url) {
+  const bool speaks_plain = code == CURLE_SSL_CONNECT_ERROR &&
+                            (holds(error, "wrong version number") || holds(error, "packet length too long") ||
+                             holds(error, "http request") || holds(error, "unknown protocol") || holds(error, "record layer failure"));
+  if (code == CURLE_OPERATION_TIMEDOUT && holds(error, "SSL connection timeout"))
+    return "this port may not speak TLS; a server that does not gets http:// in base_url";
+  if (speaks_plain) return "this port does not speak TLS; write http:// in base_url, or the port that speaks https";
+  const bool is_plain = url.starts_with("http://");
+  if (is_plain && (holds(error, "HTTP/0.9") || code == CURLE_WEIRD_SERVER_REPLY))
+    return "what came is no HTTP; for a port that speaks TLS write https:// in base_url, or name another port";
+  return {};
+}
+
+}  // namespace
+
+std::string proxy_for(std::string_view url) {
+  const bool is_secure = url.starts_with("https:");
+  for (const char* name : is_secure ? std::initializer_list<const char*>{"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}
+                                    : std::initializer_list<const char*>{"http_proxy", "all_proxy", "ALL_PROXY"}) {
+    std::string value = variable(name);
+    if (value.empty()) continue;
+    const std::size_t at = value.rfind('@');
+    const std::size_t slashes = value.find("://");
+    if (at != std::string::npos) value.erase(slashes < at ? slashes + 3 : 0, at + 1 - (slashes < at ? slashes + 3 : 0));
+    return std::string(name) + "=" + value;
+  }
+  return {};
+}
+
+Failure failure_of(CURL* handle, CURLcode code, std::string_view error, std::string_view url) {
+  Failure failure{.message = error.empty() ? std::string(curl_easy_strerror(code)) : std::string(error), .prospect = prospect_of(code)};
+  long connect_status = 0;
+  curl_easy_getinfo(handle, CURLINFO_HTTP_CONNECTCODE, &connect_status);
+  if (connect_status >= 200 && connect_status < 300) connect_status = 0;
+  const std::string proxy = proxy_for(url);
+  if (connect_status != 0) failure.prospect = connect_status >= 500 ? Prospect::some : Prospect::none;
+  if (is_about_proxy(code, failure.message, proxy, connect_status)) {
+    failure.message += "; the way led through the proxy of the environment (" + proxy + "); no_proxy names the hosts that are reached without it";
+  } else if (const std::string advice = advice_on_port(code, failure.message, url); !advice.empty()) {
+    failure.message += "; " + advice;
+    const bool may_pass = code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_OPERATION_TIMEDOUT;
+    failure.prospect = may_pass ? Prospect::some : Prospect::none;
+  } else if (is_about_certificates(code)) {
+    failure.message +=
+        "; the certificate is not trusted: name the file of its authority in CURL_CA_BUNDLE or SSL_CERT_FILE, or the host that "
+        "it was made for in base_url";
+  }
+  failure.was_not_taken = (code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM) && holds(failure.message, "REFUSED_STREAM");
+  return failure;
 }
 
 long curl_milliseconds(std::chrono::milliseconds duration) {

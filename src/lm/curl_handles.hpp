@@ -46,8 +46,17 @@ void allow_protocols(CURL* handle, const char* protocols);
 /// A handle with everything that is the same for all requests. `headers` has to live as long.
 Easy make_easy(const HttpOptions& options, const HeaderList& headers, const Authorities& authorities);
 
-/// Whether another attempt could end better than this.
-bool can_help_to_retry(CURLcode code);
+/// Why a transfer brought no answer.
+struct Failure {
+  std::string message = {};  ///< libcurl's words, and what to look at: the proxy, the certificate, the port
+  Prospect prospect = Prospect::none;
+  bool was_not_taken = false;  ///< the server says that it has not even looked at the request
+};
+/// `error`: what libcurl wrote into its buffer; may be empty.
+Failure failure_of(CURL* handle, CURLcode code, std::string_view error, std::string_view url);
+
+/// The proxy that the environment names for a URL, without user and password, behind the variable's name; empty where there is none.
+std::string proxy_for(std::string_view url);
 
 /// As libcurl wants it, at least 1 because 0 stands for "no limit".
 long curl_milliseconds(std::chrono::milliseconds duration);

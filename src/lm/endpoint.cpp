@@ -44,6 +44,16 @@ std::string shown_url(std::string_view url) {
   return question < url.size() ? shown + "?***" : shown;
 }
 
+/// "http://host:/v1": a variable in the place of the port was empty, and the scheme's own port is hardly meant.
+bool has_no_port(std::string_view url) {
+  const std::size_t begin = url.find("://");
+  if (begin == std::string_view::npos) return false;
+  const std::string_view behind = url.substr(begin + 3);
+  std::string_view authority = behind.substr(0, std::min(behind.find_first_of("/?#"), behind.size()));
+  authority.remove_prefix(authority.rfind('@') == std::string_view::npos ? 0 : authority.rfind('@') + 1);
+  return authority.ends_with(':') || authority.starts_with(':') || authority.empty();
+}
+
 Url parse(std::string_view base_url) {
   Url url = make_url();
   const std::string text(tgd::detail::trim(base_url));
@@ -51,9 +61,11 @@ Url parse(std::string_view base_url) {
   const bool complete = text.find("://") != std::string::npos && text.find(":///") == std::string::npos;
   const bool readable = complete && curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
   const std::string scheme = readable ? get(url, CURLUPART_SCHEME) : "";
-  if ((scheme != "http" && scheme != "https") || get(url, CURLUPART_HOST).empty()) {
+  if ((scheme != "http" && scheme != "https") || get(url, CURLUPART_HOST).empty() || has_no_port(text) ||
+      get(url, CURLUPART_PORT) == "0") {
     throw ValueError("base_url is " + in_quotes(shown_url(base_url)) +
-                     ", but must be an http or https URL such as https://api.openai.com/v1");
+                     ", but must be an http or https URL with a host, and a port where there is a colon behind it, such as "
+                     "https://api.openai.com/v1 or http://localhost:8000/v1");
   }
   return url;
 }
@@ -67,10 +79,13 @@ bool names_version(std::string_view path) {
   return false;
 }
 
-std::string completions_path(std::string path, std::string_view query) {
-  while (path.ends_with('/')) path.pop_back();
+bool needs_version(std::string_view path, std::string_view query) {
+  return !path.ends_with(completions) && !names_version(path) && query.find("api-version=") == std::string_view::npos;
+}
+
+std::string completions_path(std::string path, bool adds_version) {
   if (path.ends_with(completions)) return path;
-  if (!names_version(path) && query.find("api-version=") == std::string_view::npos) path += "/v1";
+  if (adds_version) path += "/v1";
   return path.append(completions);
 }
 
@@ -109,14 +124,22 @@ Endpoint chat_endpoint(std::string_view base_url, const Query& query) {
   const Url url = parse(base_url);
   const std::string own_query = get(url, CURLUPART_QUERY);
   const std::string whole_query = with_query(own_query.empty() ? "" : "?" + own_query, query);
-  const std::string path = completions_path(get(url, CURLUPART_PATH), whole_query);
+  std::string given = get(url, CURLUPART_PATH);
+  while (given.ends_with('/')) given.pop_back();
+  const bool adds_version = needs_version(given, whole_query);
+  const std::string path = completions_path(given, adds_version);
   curl_url_set(url.get(), CURLUPART_PATH, path.c_str(), 0);
   if (!whole_query.empty()) curl_url_set(url.get(), CURLUPART_QUERY, whole_query.c_str() + 1, 0);
   curl_url_set(url.get(), CURLUPART_FRAGMENT, nullptr, 0);
   Endpoint endpoint;
+  endpoint.added_version = adds_version;
   endpoint.url = get(url, CURLUPART_URL);
+  curl_url_set(url.get(), CURLUPART_PATH, (path.substr(0, path.size() - completions.size()) + "/models").c_str(), 0);
+  endpoint.models_url = get(url, CURLUPART_URL);
+  curl_url_set(url.get(), CURLUPART_PATH, path.c_str(), 0);
   const std::string user = get(url, CURLUPART_USER);
   const std::string password = get(url, CURLUPART_PASSWORD);
+  endpoint.has_credentials = !user.empty() || !password.empty();
   endpoint.query = parts_of(whole_query.substr(whole_query.empty() ? 0 : 1));
   endpoint.secrets.add_named(endpoint.query);
   for (const std::string& secret : {unescaped(user), unescaped(password)}) endpoint.secrets.add(secret);

@@ -18,6 +18,9 @@ struct Endpoint {
   std::string display;  ///< the same for messages: without user, password and query, which may hold secrets
   Query query = {};     ///< all of it, not escaped
   Secrets secrets = {};  ///< user, password, and what of the query goes by a secret's name
+  bool added_version = false;    ///< /v1 was put into the path
+  bool has_credentials = false;  ///< a user's name or password
+  std::string models_url = {};   ///< where the endpoint lists its models
 };
 
 /// "https://host", "https://host/v1" and "https://host/prefix/v1/" get /chat/completions (and /v1 where no part of the path

@@ -184,6 +184,8 @@ struct Signs {
   std::vector<std::string> names = {};  // codes and types of all levels, in lower case
   int status = 0;                       // the innermost that is one
   std::optional<milliseconds> wait = {};
+  std::int64_t window = 0;
+  std::int64_t asked = 0;
 };
 
 void note_name(const Value& value, Signs& signs) {
@@ -225,6 +227,8 @@ void note_signs(const Value& value, Signs& signs, int depth) {
     }
     if (value.contains("content_filter_result")) signs.names.emplace_back("content_filter");
     note_wait(value, signs);
+    signs.window = std::max(signs.window, count(member(value, "n_ctx")));
+    signs.asked = std::max(signs.asked, count(member(value, "n_prompt_tokens")));
   }
   if (value.is_structured()) {
     for (const Value& inner : value) note_signs(inner, signs, depth + 1);
@@ -291,6 +295,47 @@ double number_behind(std::string_view message, std::string_view word) {
   return number;
 }
 
+/// The first number behind one of the phrases.
+template <class Phrases>
+std::int64_t number_behind_any(std::string_view message, const Phrases& phrases) {
+  for (const std::string_view phrase : phrases) {
+    constexpr double most = 1e9;
+    if (const double number = number_behind(message, phrase); number >= 1) return std::llround(std::min(number, most));
+  }
+  return 0;
+}
+
+std::int64_t window_named_in(std::string_view message) {
+  constexpr std::array phrases = {"context length is", "context length of", "context length (", "context size (", "context size of",
+                                  "context size is", "n_ctx", "context window of", "context window is", "context window (",
+                                  "max_model_len", "context limit", "tokens allowed (", "input length", "input tokens exceeded: ",
+                                  "tokens > ", "must be <=", "limit of", "limit is", "maximum of", "maximum context length"};
+  return number_behind_any(message, phrases);
+}
+
+std::int64_t asked_named_in(std::string_view message) {
+  constexpr std::array phrases = {"requested", "resulted in", "too long: ", "token count (", "prompt length (", "prompt contains",
+                                  "messages have"};
+  return number_behind_any(message, phrases);
+}
+
+/// Words of templates and validators that take the user's and the assistant's turns only.
+bool refuses_roles(std::string_view message) {
+  const bool of_roles = holds(message, "role") && (holds(message, "alternat") || holds(message, "in turn"));
+  if (of_roles || holds(message, "'user' or 'assistant'") || holds(message, "user and assistant in turn")) return true;
+  const bool of_pairs = holds(message, "user") && holds(message, "assistant") && holds(message, "role");
+  if (of_pairs && (holds(message, "only") || holds(message, "must be one of") || holds(message, "not one of"))) return true;
+  if (holds(message, "first message") && holds(message, "user") && (holds(message, "must") || holds(message, "should"))) return true;
+  if (!holds(message, "system") && !holds(message, "developer")) return false;
+  constexpr std::array things = {"role", "system message", "system prompt", "system instruction", "developer message",
+                                 "developer instruction"};
+  constexpr std::array verdicts = {"not support", "n't support", "unsupported", "not enabled", "not allowed", "not permitted",
+                                   "not accept", "not valid",   "invalid",      "unexpected",  "unknown",     "unrecognized",
+                                   "not recognized", "not available", "no system", "not one of", "not implemented", "disallow",
+                                   "must be 'user'", "must be user"};
+  return holds_any(message, things) && holds_any(message, verdicts);
+}
+
 /// A limit of a minute that one request is over by itself.
 bool is_over_the_rate_alone(std::string_view message) {
   const double limit = number_behind(message, "limit ");
@@ -335,6 +380,8 @@ EndpointError judged(int status, std::string message, const Signs& signs) {
   const int inner = signs.status != 0 ? signs.status : error.status;
   if (is_over_the_rate_alone(lowered) && is_overload(error.status, signs, lowered)) {
     error.cause = Cause::quota;
+  } else if (inner != 429 && inner != 401 && inner != 403 && refuses_roles(lowered)) {
+    error.cause = Cause::roles;
   } else if (is_too_long(inner, signs, lowered)) {
     error.cause = Cause::too_long;
   } else if (is_filtered(signs, lowered)) {
@@ -343,6 +390,10 @@ EndpointError judged(int status, std::string message, const Signs& signs) {
     error.cause = Cause::quota;
   } else if (is_overload(error.status, signs, lowered)) {
     error.cause = Cause::overload;
+  }
+  if (error.cause == Cause::too_long) {
+    error.window = signs.window > 0 ? signs.window : window_named_in(lowered);
+    error.asked = signs.asked > 0 ? signs.asked : asked_named_in(lowered);
   }
   error.may_pass =
       error.cause == Cause::overload ||

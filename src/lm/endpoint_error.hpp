@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,7 +18,8 @@ struct EndpointError {
     overload,  ///< too much is asked of it just now
     quota,     ///< nothing is left, and waiting does not bring it back: money, a limit of use, a request over a minute's limit
     too_long,  ///< the request does not fit the model's window
-    filtered   ///< a filter took offence at the request or its answer
+    filtered,  ///< a filter took offence at the request or its answer
+    roles      ///< the model takes no system messages, or its roles have to alternate
   };
 
   std::string message = {};  ///< the inner reason, not a gateway's phrase around it; whole, and unquoted
@@ -25,6 +27,8 @@ struct EndpointError {
   Cause cause = Cause::other;
   bool may_pass = false;  ///< the same request could succeed later
   std::optional<std::chrono::milliseconds> wait = {};  ///< as the body names it
+  std::int64_t window = 0;  ///< tokens that the model takes, where it is told of a request that is too long; 0 where not
+  std::int64_t asked = 0;   ///< tokens that this request has, likewise
 };
 
 /// `status`: of HTTP; 0, or a 2xx, for an error inside an answer that was none by its status.

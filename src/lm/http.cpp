@@ -160,6 +160,8 @@ class HttpClient::Core {
   void post(JobPtr job);
   bool is_here() const noexcept { return origin_.is_here(); }
   RateLimit& rate() { return rate_; }
+  void note_answer();
+  void note_overload(const HttpResult& result);
   void close();
   std::thread thread;  // set before the first post(), ended by close()
 
@@ -176,8 +178,7 @@ class HttpClient::Core {
   void hasten(Job& job);
   void end_transfer(CURL* handle, CURLcode code);
   void read_framing(Job& job) const;
-  void read_ending(Job& job, CURLcode code) const;
-  void note_pace(const Job& job);
+  void read_ending(Job& job, CURLcode code);
   void note_limits(const Job& job);
   void wait();
   bool may_sleep();
@@ -214,6 +215,7 @@ class HttpClient::Core {
   std::multiset<Clock::time_point> deadlines_;  // of all jobs that have one
   ConcurrencyLimit limit_;
   RateLimit rate_;
+  bool takes_as_it_comes_ = false;  // bodies are not what their Content-Encoding says: none is asked for and none undone
 };
 
 HttpClient::Core::Core(HttpOptions options)
@@ -340,6 +342,9 @@ void HttpClient::Core::send(JobPtr job) {
   if (idle_.empty()) idle_.push_back(make_slot());
   job->slot = std::move(idle_.back());
   idle_.pop_back();
+  if (job->sending.revise) {
+    if (auto revised = job->sending.revise()) job->post = std::move(revised);
+  }
   prepare(*job);
   job->max_reply_bytes = options_.max_reply_bytes;
   job->completed = &completed_;
@@ -356,13 +361,18 @@ void HttpClient::Core::prepare(Job& job) {
   const HttpPost& post = *job.post;
   CURL* handle = job.slot->handle.get();
   job.slot->error[0] = '\0';
-  curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(post.body.size()));
-  curl_easy_setopt(handle, CURLOPT_POSTFIELDS, post.body.data());
+  if (post.only_asks) {
+    curl_easy_setopt(handle, CURLOPT_HTTPGET, 1L);
+  } else {
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(post.body.size()));
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, post.body.data());
+  }
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &job);
   curl_easy_setopt(handle, CURLOPT_HEADERDATA, &job);
   curl_easy_setopt(handle, CURLOPT_PREREQDATA, &job);
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, curl_milliseconds(job.sending.timeout.value_or(options_.timeout)));
-  if (!post.compressible) curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, nullptr);
+  if (!post.compressible || takes_as_it_comes_) curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, nullptr);
+  if (takes_as_it_comes_) curl_easy_setopt(handle, CURLOPT_HTTP_CONTENT_DECODING, 0L);
   if (!post.url.empty()) curl_easy_setopt(handle, CURLOPT_URL, post.url.c_str());
   if (post.headers.empty()) return;
   job.slot->headers = make_header_list(post.headers);
@@ -399,7 +409,7 @@ void HttpClient::Core::end_transfer(CURL* handle, CURLcode code) {
   JobPtr job = std::move(found->second);
   running_.erase(found);
   read_ending(*job, job->enough ? CURLE_OK : code);
-  note_pace(*job);
+  note_limits(*job);
   finish(std::move(job));
 }
 
@@ -414,10 +424,12 @@ void HttpClient::Core::read_framing(Job& job) const {
                      !result.header("transfer-encoding").empty();
 }
 
-void HttpClient::Core::read_ending(Job& job, CURLcode code) const {
+void HttpClient::Core::read_ending(Job& job, CURLcode code) {
   read_framing(job);
   HttpResult& result = job.result;
-  if (code == CURLE_OK) {
+  // A refusal that came before the connection was cut is one: whoever sends too much is not read to the end.
+  const bool is_refused = result.status >= 300 && !job.too_large;
+  if (code == CURLE_OK || is_refused) {
     result.ending = HttpResult::Ending::answered;
     return;
   }
@@ -428,20 +440,32 @@ void HttpClient::Core::read_ending(Job& job, CURLcode code) const {
   }
   if (job.was_lost) {
     result.error = "the connection, which had been used before, ended without an answer";
-    result.retryable = true;
+    result.prospect = Prospect::good;
     return;
   }
-  result.error = job.slot->error[0] != '\0' ? job.slot->error : curl_easy_strerror(code);
-  result.retryable = can_help_to_retry(code);
+  if (code == CURLE_BAD_CONTENT_ENCODING) {
+    result.error = "the reply is not in the encoding that its header names (Content-Encoding: " +
+                   result.header("content-encoding") + ")";
+    result.prospect = takes_as_it_comes_ ? Prospect::none : Prospect::some;
+    takes_as_it_comes_ = true;
+    return;
+  }
+  Failure failure = failure_of(job.slot->handle.get(), code, job.slot->error, options_.url);
+  result.error = std::move(failure.message);
+  result.prospect = failure.prospect;
+  // The server says that it has done nothing with it.
+  if (failure.was_not_taken) result.sent = false;
 }
 
-void HttpClient::Core::note_pace(const Job& job) {
-  if (job.result.status == 429) {
-    limit_.note_refusal(job.result.sent_at, Clock::now());
-  } else if (job.result.ending == HttpResult::Ending::answered) {
-    limit_.note_answer();
-  }
-  note_limits(job);
+void HttpClient::Core::note_answer() {
+  limit_.note_answer();
+  rate_.note_answer(Clock::now());
+}
+
+void HttpClient::Core::note_overload(const HttpResult& result) {
+  const Clock::time_point now = Clock::now();
+  limit_.note_refusal(result.sent_at, now);
+  rate_.note_refusal(result.sent_at, now);
 }
 
 void HttpClient::Core::note_limits(const Job& job) {
@@ -482,6 +506,7 @@ void HttpClient::Core::retire(Job& job) {
   if (!job.slot) return;
   CURL* handle = job.slot->handle.get();
   curl_multi_remove_handle(multi_.get(), handle);
+  if (job.post->only_asks) curl_easy_setopt(handle, CURLOPT_POST, 1L);
   if (!job.post->url.empty()) curl_easy_setopt(handle, CURLOPT_URL, options_.url.c_str());
   if (!job.post->headers.empty()) curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers_.get());
   if (!job.post->compressible) curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, compressions);
@@ -538,6 +563,10 @@ void HttpClient::post(std::shared_ptr<const HttpPost> post, Done done, Sending s
 }
 
 void HttpClient::pause(Clock::time_point until) { core_->rate().pause(until); }
+
+void HttpClient::note_answer() { core_->note_answer(); }
+
+void HttpClient::note_overload(const HttpResult& result) { core_->note_overload(result); }
 
 void HttpClient::correct_tokens(std::uint64_t number, std::int64_t tokens) { core_->rate().correct_tokens(number, tokens); }
 

@@ -35,11 +35,19 @@ struct HttpOptions {
 
 /// What is sent. Shared with the client, so that a retry need not copy it.
 struct HttpPost {
+  bool only_asks = false;  ///< a GET, without a body
   std::string body = {};
   std::string url = {};      ///< instead of the client's, when not empty
   HttpHeaders headers = {};  ///< instead of the client's, when not empty
   bool compressible = true;  ///< whether the answer may come compressed
   std::int64_t tokens = 0;   ///< what it is estimated to cost
+};
+
+/// What another attempt could bring.
+enum class Prospect {
+  none,  ///< the same again
+  some,  ///< hardly anything else: worth one more attempt
+  good
 };
 
 struct HttpResult {
@@ -59,7 +67,7 @@ struct HttpResult {
   std::string body = {};     ///< without what was given to a reader
   bool delimited = false;    ///< the framing told where the body ends
   std::string error = {};
-  bool retryable = false;  ///< of a failed attempt: whether another one could succeed
+  Prospect prospect = Prospect::none;  ///< of another attempt after a failed one
 
   /// The header's value, empty when there is none. `name` in lower case.
   std::string header(std::string_view name) const;
@@ -85,6 +93,8 @@ class HttpClient {
     Clock::time_point deadline = Clock::time_point::max();
     std::optional<std::chrono::milliseconds> timeout = {};  ///< instead of the client's
     Reader reader = {};
+    /// Asked just before it is sent: what to send instead; null for nothing else. On the I/O thread.
+    std::function<std::shared_ptr<const HttpPost>()> revise = {};
   };
 
   explicit HttpClient(HttpOptions options);
@@ -97,6 +107,11 @@ class HttpClient {
 
   /// Sends nothing before `until`. To be called from a callback.
   void pause(Clock::time_point until);
+
+  /// What the endpoint made of an attempt, as far as its pace is concerned: it was answered, or refused for overload. To be called from
+  /// a callback.
+  void note_answer();
+  void note_overload(const HttpResult& result);
 
   /// What an attempt really cost. To be called from a callback.
   void correct_tokens(std::uint64_t number, std::int64_t tokens);

@@ -9,6 +9,7 @@
 #include "core/json_parser.hpp"
 #include "core/saturating.hpp"
 #include "lm/excerpt.hpp"
+#include "lm/utf8.hpp"
 
 namespace tgd::lm::detail {
 
@@ -52,7 +53,8 @@ bool is_high_surrogate(int unit) { return unit >= 0xd800 && unit < 0xdc00; }
 bool is_low_surrogate(int unit) { return unit >= 0xdc00 && unit < 0xe000; }
 
 // A text that was cut between two halves of a character leaves half an escape, which is no JSON.
-std::string without_lone_surrogates(std::string_view json) {
+template <class StandIn>
+std::string with_stand_ins(std::string_view json, StandIn stand_in) {
   std::string result;
   result.reserve(json.size());
   for (std::size_t at = 0; at < json.size();) {
@@ -62,13 +64,17 @@ std::string without_lone_surrogates(std::string_view json) {
     const bool pair = is_high_surrogate(unit) && is_low_surrogate(code_unit(json, at + 6));
     if (pair) length = 12;
     if (!pair && (is_high_surrogate(unit) || is_low_surrogate(unit))) {
-      result += "\\ufffd";
+      result += stand_in(unit);
     } else {
       result += json.substr(at, length);
     }
     at += length;
   }
   return result;
+}
+
+std::string without_lone_surrogates(std::string_view json) {
+  return with_stand_ins(json, [](int) { return "\\ufffd"; });
 }
 
 constexpr std::string_view number_characters = "+-.0123456789eE";
@@ -112,10 +118,43 @@ std::string without_infinities(std::string_view json) {
 
 }  // namespace
 
-std::optional<Value> parse_json(std::string_view body) {
+namespace {
+
+/// Where the first byte stands that belongs to no character, or the first half of a character; the end where there is none.
+std::size_t first_broken(std::string_view body) {
+  for (std::size_t at = 0; at < body.size();) {
+    const int unit = code_unit(body, at);
+    const bool pair = is_high_surrogate(unit) && is_low_surrogate(code_unit(body, at + 6));
+    if (!pair && (is_high_surrogate(unit) || is_low_surrogate(unit))) return at;
+    const std::size_t length = tgd::detail::character_length(body.substr(at));
+    if (length == 0) return at;
+    at += pair ? 12 : unit < 0 && body[at] == '\\' ? 2 : length;
+  }
+  return body.size();
+}
+
+void say_where_broken(std::string_view body, std::string& mended) {
+  const std::size_t at = first_broken(body);
+  if (at >= body.size()) return;
+  constexpr std::size_t before = 20;
+  const std::size_t begin = at - std::min(at, before);
+  mended = "byte " + std::to_string(at) + " of a reply: " + in_quotes(body.substr(begin, 2 * before));
+}
+
+}  // namespace
+
+std::string hide_halves(std::string_view json) {
+  return with_stand_ins(json, [](int unit) {
+    const auto low_bits = [unit](int shift) { return static_cast<char>(0x80 | ((unit >> shift) & 0x3F)); };
+    return hide_invalid_bytes(std::string{static_cast<char>(0xE0 | (unit >> 12)), low_bits(6), low_bits(0)});
+  });
+}
+
+std::optional<Value> parse_json(std::string_view body, std::string* mended) {
   using tgd::detail::parse_or_discard;
   if (tgd::detail::too_deep_at(body, false)) return std::nullopt;
   Value json = parse_or_discard<Value>(body);
+  if (json.is_discarded() && mended != nullptr) say_where_broken(body, *mended);
   if (json.is_discarded()) json = parse_or_discard<Value>(without_lone_surrogates(valid_utf8(body)));
   if (json.is_discarded()) json = parse_or_discard<Value>(without_infinities(without_lone_surrogates(valid_utf8(body))));
   if (json.is_discarded()) return std::nullopt;

@@ -1,15 +1,18 @@
 #include <tgd/lm/openai.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <exception>
+#include <future>
 #include <optional>
 #include <random>
 #include <string_view>
 #include <variant>
 
 #include <nlohmann/json.hpp>
+#include <tgd/lm/tokens.hpp>
 #include <tgd/version.hpp>
 
 #include "core/origin.hpp"
@@ -19,6 +22,8 @@
 #include "lm/callbacks.hpp"
 #include "lm/chat_stream.hpp"
 #include "lm/endpoint.hpp"
+#include "lm/endpoint_error.hpp"
+#include "lm/excerpt.hpp"
 #include "lm/http.hpp"
 #include "lm/lenient_json.hpp"
 #include "lm/protocol.hpp"
@@ -40,6 +45,9 @@ using tgd::detail::expect_span;
 using tgd::detail::saturated_sum;
 using Clock = HttpClient::Clock;
 using Kind = LMError::Kind;
+
+// So long after its last answer an endpoint that refuses for overload is taken to be busy and not to be gone: limits are of a minute.
+constexpr std::chrono::seconds patience_with_overload{70};
 
 constexpr const char* default_base_url = "https://api.openai.com/v1";
 
@@ -74,12 +82,25 @@ void check(const OpenAIOptions& options) {
   require_positive("max_reply_bytes", options.max_reply_bytes);
 }
 
+bool names_key(const std::pair<std::string, std::string>& header) {
+  constexpr std::array names = {"authorization", "api-key", "x-api-key", "ocp-apim-subscription-key", "x-goog-api-key"};
+  const std::string name = tgd::detail::lower_case(header.first);
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// Whoever says in the URL or in a header who he is does not send the key of another service, which the environment may hold, besides.
+bool says_who_asks(const OpenAIOptions& options) {
+  return detail::chat_endpoint(options.base_url).has_credentials || !options.secret_headers.empty() ||
+         std::any_of(options.headers.begin(), options.headers.end(), names_key);
+}
+
 // What comes from the user and the environment, with defaults filled in.
 OpenAIOptions resolved(OpenAIOptions options) {
   check(options);
   options.base_url = first_of(options.base_url, "OPENAI_BASE_URL", default_base_url);
+  if (options.api_key.empty() && !says_who_asks(options)) options.api_key = first_of("", "OPENAI_API_KEY", "");
   // Keys that were read from files end with a newline.
-  options.api_key = tgd::detail::trim(first_of(options.api_key, "OPENAI_API_KEY", ""));
+  options.api_key = tgd::detail::trim(options.api_key);
   return options;
 }
 
@@ -94,6 +115,7 @@ Headers make_headers(const OpenAIOptions& options) {
   if (!options.organization.empty()) set_header(headers, "OpenAI-Organization", options.organization);
   if (!options.project.empty()) set_header(headers, "OpenAI-Project", options.project);
   for (const auto& [name, value] : options.headers) set_header(headers, name, value);
+  for (const auto& [name, value] : options.secret_headers) set_header(headers, name, value);
   return headers;
 }
 
@@ -102,6 +124,7 @@ std::shared_ptr<const Secrets> secrets_of(const OpenAIOptions& options, const de
   auto secrets = std::make_shared<Secrets>(endpoint.secrets);
   secrets->add(options.api_key);
   secrets->add_named(options.headers);
+  for (const auto& header : options.secret_headers) secrets->add(header.second);
   return secrets;
 }
 
@@ -129,6 +152,11 @@ struct CallState {
   HttpClient::Sending sending;  // its deadline is that of the whole call
   std::unique_ptr<Stream> stream;
   bool asks_for_usage = false;  // of a stream that tgd asked for figures
+  bool is_folded = false;       // its body has no system messages any more
+  bool was_revised = false;     // its body is another one than that which was refused
+  std::function<std::vector<Message>(std::size_t)> shortened;  // empty once it was tried, too
+  bool is_own = false;                                         // asked by tgd itself, which has settings for its length
+  std::int64_t estimated_prompt_tokens = 0;
   detail::RetryHistory history;
   std::optional<Clock::time_point> first_sent;
   std::optional<LMError> last_error;
@@ -159,7 +187,7 @@ std::optional<LMError> interruption(const CallState& call, const HttpResult& res
     case HttpResult::Ending::answered:
       return std::nullopt;
     case HttpResult::Ending::failed:
-      return LMError(Kind::transport, result.error, result.status, result.retryable);
+      return LMError(Kind::transport, result.error, result.status, result.prospect != detail::Prospect::none);
     case HttpResult::Ending::cancelled:
       return LMError(Kind::cancelled, "the call was cancelled");
     case HttpResult::Ending::expired:
@@ -169,6 +197,10 @@ std::optional<LMError> interruption(const CallState& call, const HttpResult& res
     return LMError(Kind::cancelled, "the call's deadline passed before it was answered");
   // Only further attempts end with the time for retries, so there is an error that came before.
   return LMError(call.last_error->kind(), call.last_error->what(), call.last_error->status(), call.last_error->retryable());
+}
+
+bool is_overload(const detail::ParsedReply& parsed) {
+  return parsed.trouble && parsed.trouble->cause == detail::EndpointError::Cause::overload;
 }
 
 LMError with_remark(const LMError& error, const std::string& remark) {
@@ -191,7 +223,9 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
               .longest_wait = options.max_retry_after,
               .max_in_flight = options.max_in_flight,
               .max_reply_bytes = options.max_reply_bytes,
-              .per_minute = {options.requests_per_minute, options.tokens_per_minute}}) {}
+              .per_minute = {options.requests_per_minute, options.tokens_per_minute}}) {
+    takes_system = options.system_role;
+  }
 
   void start(Request request, std::unique_ptr<Stream> stream, Done done);
   CallPtr make_call(Request& request, std::unique_ptr<Stream> stream) const;
@@ -202,12 +236,19 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
   Clock::time_point deadline_of(const CallState& call) const;
   void take(const CallPtr& call, const HttpResult& result);
   std::optional<Outcome> judge(const CallPtr& call, const HttpResult& result);
-  std::optional<Outcome> try_again(const CallPtr& call, const HttpResult& result, const LMError& error);
+  std::optional<Outcome> try_again(const CallPtr& call, const HttpResult& result, const detail::ParsedReply& parsed);
   bool try_without_stream_options(const CallPtr& call, const HttpResult& result);
   void count_attempt(CallState& call, const HttpResult& result);
-  void say_absurd(const std::string& figure);
+  void say_once(std::atomic<bool>& said, Notice::Kind kind, const std::string& text) const;
+  void say_what_is_odd(const CallState& call, const detail::ParsedReply& parsed);
+  void note_pace(const detail::ParsedReply& parsed, const HttpResult& result);
+  bool try_folded(const CallPtr& call, const detail::ParsedReply& parsed);
+  bool try_shorter(const CallPtr& call, const detail::ParsedReply& parsed);
+  bool send_shorter(const CallPtr& call, std::int64_t asked);
+  void find_window(std::function<void()> then);
+  void fold(CallState& call) const;
   void count_tokens(CallState& call, const HttpResult& result, Usage usage);
-  std::variant<Reply, LMError> read(CallState& call, const HttpResult& result);
+  detail::ParsedReply read(CallState& call, const HttpResult& result);
   Outcome failure(const CallState& call, const LMError& error) const;
 
   const OpenAIOptions options;
@@ -217,6 +258,13 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
   const detail::RetryPolicy retry;
   UsageMeter meter;
   std::atomic<bool> said_absurd = false;
+  std::atomic<bool> said_end = false;
+  std::atomic<bool> said_mended = false;
+  std::atomic<bool> said_folded = false;
+  std::atomic<bool> takes_system = true;     // until the endpoint says otherwise, or the options
+  std::atomic<bool> asked_for_window = false;
+  std::atomic<std::int64_t> window = 0;      // tokens that the model takes, as far as the endpoint has told; 0: not known
+  std::optional<Clock::time_point> answered; // when it last answered anybody; touched by the I/O thread only
   std::atomic<bool> takes_stream_options = true;   // until the endpoint says otherwise
   std::mt19937_64 random{std::random_device{}()};  // touched by the I/O thread only
   HttpClient http;
@@ -253,6 +301,9 @@ CallPtr OpenAI::Impl::make_call(Request& request, std::unique_ptr<Stream> stream
                    .deadline = request.options.deadline.value_or(Clock::time_point::max()),
                    .timeout = request.options.timeout.value_or(options.timeout)};
   call->stream = std::move(stream);
+  call->shortened = std::move(request.shortened);
+  call->is_own = call->shortened != nullptr;
+  call->estimated_prompt_tokens = estimate_prompt_tokens(request);
   return call;
 }
 
@@ -288,6 +339,12 @@ void OpenAI::Impl::send(const CallPtr& call, Clock::time_point not_before) {
     call->stream->reading = detail::ChatStream(options.reasoning, call->secrets);
     sending.reader = [call](std::string_view bytes) { return read_piece(*call->stream, bytes); };
   }
+  // What was learned while it waited counts as well.
+  sending.revise = [this, call]() -> std::shared_ptr<const HttpPost> {
+    if (takes_system || call->is_folded) return nullptr;
+    fold(*call);
+    return call->post;
+  };
   // The call holds this object: it may outlive the OpenAI that a callback destroys.
   auto on_result = [self = shared_from_this(), call](const HttpResult& result) { self->take(call, result); };
   http.post(call->post, std::move(on_result), std::move(sending));
@@ -321,25 +378,38 @@ void OpenAI::Impl::count_attempt(CallState& call, const HttpResult& result) {
 
 // How the call ends; nothing when it was sent again.
 std::optional<Outcome> OpenAI::Impl::judge(const CallPtr& call, const HttpResult& result) {
-  std::variant<Reply, LMError> answer = read(*call, result);
+  detail::ParsedReply parsed = read(*call, result);
   if (call->stream && call->stream->thrown) return Outcome(call->stream->thrown, call->usage);
-  if (auto* reply = std::get_if<Reply>(&answer)) {
+  note_pace(parsed, result);
+  say_what_is_odd(*call, parsed);
+  if (auto* reply = std::get_if<Reply>(&parsed.result)) {
     reply->usage = call->usage;
     return std::move(*reply);
   }
-  const auto& error = std::get<LMError>(answer);
+  const auto& error = std::get<LMError>(parsed.result);
   if (error.kind() == Kind::cancelled) return failure(*call, error);
   call->last_error = error;
-  if (try_without_stream_options(call, result)) return std::nullopt;
-  return try_again(call, result, error);
+  const bool gave_text = call->stream && call->stream->gave_text;
+  if (!gave_text && (try_without_stream_options(call, result) || try_folded(call, parsed) || try_shorter(call, parsed))) {
+    return std::nullopt;
+  }
+  if (error.kind() == Kind::too_long && call->is_own) {
+    return failure(*call, with_remark(error, "the settings \"context_budget\" (characters of such a request), \"samples_per_request\" and "
+                                             "\"show_context\": false make it shorter"));
+  }
+  return try_again(call, result, parsed);
 }
 
-std::variant<Reply, LMError> OpenAI::Impl::read(CallState& call, const HttpResult& result) {
+detail::ParsedReply OpenAI::Impl::read(CallState& call, const HttpResult& result) {
   const std::optional<LMError> interrupted = interruption(call, result);
   if (!interrupted && (result.status < 200 || result.status >= 300)) {
-    return detail::status_error(result.status, result.body, call.model, result.header("location"), *call.secrets);
+    const std::string location = result.header("location");
+    return detail::read_refusal(
+        result.status, result.body,
+        {.model = call.model, .location = location, .added_version = endpoint.added_version && call.post->url.empty()}, *call.secrets);
   }
-  if (interrupted && !call.stream) return *interrupted;
+  if (result.ending == HttpResult::Ending::failed && result.prospect == detail::Prospect::some) ++call.history.unusable;
+  if (interrupted && !call.stream) return {.result = *interrupted, .usage = {}};
   detail::ParsedReply parsed;
   if (call.stream) {
     detail::ChatStream::Ending ending = call.stream->reading.finish(result.delimited, interrupted);
@@ -348,27 +418,135 @@ std::variant<Reply, LMError> OpenAI::Impl::read(CallState& call, const HttpResul
   } else {
     parsed = detail::parse_reply(result.body, result.delimited, options.reasoning, *call.secrets);
   }
-  if (!parsed.absurd_usage.empty()) say_absurd(parsed.absurd_usage);
+  // A gateway's own figure, beside the body.
+  if (parsed.usage.priced == 0) {
+    if (const auto usd = detail::number_in(result.header("x-litellm-response-cost"))) detail::note_cost(parsed.usage, *usd);
+  }
   count_tokens(call, result, parsed.usage);
   const auto* error = std::get_if<LMError>(&parsed.result);
-  if (error != nullptr && error->kind() != Kind::transport) ++call.history.unusable;
-  return std::move(parsed.result);
+  if (error == nullptr) return parsed;
+  if (error->kind() != Kind::transport && !is_overload(parsed)) ++call.history.unusable;
+  const std::string encoding = result.header("content-encoding");
+  if (error->kind() == Kind::malformed && !encoding.empty() && encoding != "identity")
+    parsed.result = with_remark(*error, "it came with \"Content-Encoding: " + encoding + "\"");
+  return parsed;
 }
 
-void OpenAI::Impl::say_absurd(const std::string& figure) {
-  if (said_absurd.exchange(true)) return;
-  detail::call_back(options.on_notice,
-                    Notice{.kind = Notice::Kind::unknown_usage,
-                           .operation = "OpenAI",
-                           .role = {},
-                           .item = {},
-                           .text = endpoint.display + " reports figures that cannot be (" + figure +
-                                   "); what such calls used counts as unknown"});
+// ---- What is learned of the endpoint -----------------------------------------------------------------------------------
+
+void OpenAI::Impl::note_pace(const detail::ParsedReply& parsed, const HttpResult& result) {
+  if (is_overload(parsed)) return http.note_overload(result);
+  if (result.ending != HttpResult::Ending::answered) return;
+  http.note_answer();
+  if (std::holds_alternative<Reply>(parsed.result)) answered = Clock::now();
+}
+
+void OpenAI::Impl::say_once(std::atomic<bool>& said, Notice::Kind kind, const std::string& text) const {
+  if (said.exchange(true)) return;
+  detail::call_back(options.on_notice, Notice{.kind = kind, .operation = "OpenAI", .role = {}, .item = {}, .text = text});
+}
+
+void OpenAI::Impl::say_what_is_odd(const CallState& call, const detail::ParsedReply& parsed) {
+  if (!parsed.absurd_usage.empty()) {
+    say_once(said_absurd, Notice::Kind::unknown_usage,
+             endpoint.display + " reports figures that cannot be (" + parsed.absurd_usage +
+                 "); what such calls used counts as unknown");
+  }
+  if (!parsed.unknown_end.empty()) {
+    say_once(said_end, Notice::Kind::unknown_end,
+             endpoint.display + " ends a reply with the finish_reason \"" + call.secrets->blank_quoted(parsed.unknown_end) +
+                 "\", which is not known; such a reply counts as whole where it has text");
+  }
+  if (!parsed.mended.empty()) {
+    say_once(said_mended, Notice::Kind::repaired_text,
+             endpoint.display + " sent bytes that are no UTF-8, the first at " + call.secrets->blank_quoted(parsed.mended) +
+                 "; U+FFFD stands in their place");
+  }
+}
+
+void OpenAI::Impl::fold(CallState& call) const {
+  call.is_folded = true;
+  std::optional<std::string> body = detail::folded_body(call.post->body);
+  if (!body) return;
+  auto post = std::make_shared<HttpPost>(*call.post);
+  post->body = *std::move(body);
+  call.post = std::move(post);
+  call.was_revised = true;
+}
+
+// Learned once for the model; what was refused before that is sent again at once, because the endpoint is well.
+bool OpenAI::Impl::try_folded(const CallPtr& call, const detail::ParsedReply& parsed) {
+  if (!parsed.trouble || parsed.trouble->cause != detail::EndpointError::Cause::roles) return false;
+  if (call->is_folded) {
+    // It meant something else.
+    if (options.system_role) takes_system = true;
+    return false;
+  }
+  fold(*call);
+  if (!call->was_revised) return false;
+  takes_system = false;
+  say_once(said_folded, Notice::Kind::folded_system,
+           call->model + " at " + endpoint.display + " takes no system messages (" +
+               call->secrets->blank_quoted(detail::excerpt(parsed.trouble->message)) +
+               "); their text goes into the message of the user behind them (\"system_role\": false says so from the beginning)");
+  send(call, {});
+  return true;
+}
+
+bool OpenAI::Impl::try_shorter(const CallPtr& call, const detail::ParsedReply& parsed) {
+  if (!parsed.trouble || parsed.trouble->cause != detail::EndpointError::Cause::too_long) return false;
+  const detail::EndpointError& trouble = *parsed.trouble;
+  if (trouble.window > 0) window = trouble.window;
+  if (!call->shortened) return false;
+  if (window > 0 || asked_for_window) return send_shorter(call, trouble.asked);
+  // Asked for here and not before: most runs never need it.
+  find_window([self = shared_from_this(), call, asked = trouble.asked, error = std::get<LMError>(parsed.result)] {
+    if (!self->send_shorter(call, asked)) call->done(self->failure(*call, error));
+  });
+  return true;
+}
+
+void OpenAI::Impl::find_window(std::function<void()> then) {
+  asked_for_window = true;
+  auto post = std::make_shared<HttpPost>();
+  post->only_asks = true;
+  post->url = endpoint.models_url;
+  auto on_result = [self = shared_from_this(), then = std::move(then)](const HttpResult& result) {
+    if (result.ending == HttpResult::Ending::answered && result.status == 200) {
+      const std::string model = self->options.args.get_text("model", self->options.model);
+      if (const std::int64_t found = detail::window_in_list(result.body, model); found > 0) self->window = found;
+    }
+    then();
+  };
+  constexpr std::chrono::seconds patience{20};
+  http.post(post, std::move(on_result), {.deadline = Clock::now() + patience, .timeout = patience});
+}
+
+bool OpenAI::Impl::send_shorter(const CallPtr& call, std::int64_t asked_tokens) {
+  const auto shortened = std::exchange(call->shortened, {});
+  const auto bytes = static_cast<double>(call->post->body.size());
+  // As many as fit by the endpoint's own count, with room for the reply; half of it where nothing is known.
+  double wanted = bytes / 2;
+  if (window > 0) {
+    const auto asked = static_cast<double>(asked_tokens > window ? asked_tokens : std::max<std::int64_t>(1, call->estimated_prompt_tokens));
+    wanted = std::min(bytes * 0.8, bytes / asked * static_cast<double>(window) * 0.7);
+  }
+  const std::vector<Message> messages = shortened(static_cast<std::size_t>(wanted));
+  if (messages.empty()) return false;
+  auto post = std::make_shared<HttpPost>(*call->post);
+  post->body = detail::with_messages(post->body, messages);
+  if (post->body.size() >= call->post->body.size()) return false;
+  call->post = std::move(post);
+  if (std::exchange(call->is_folded, false)) fold(*call);
+  send(call, {});
+  return true;
 }
 
 void OpenAI::Impl::count_tokens(CallState& call, const HttpResult& result, Usage usage) {
   if (usage.reported > 0) http.correct_tokens(result.number, saturated_sum(usage.prompt_tokens, usage.completion_tokens));
+  if (usage.estimated_completion_tokens > 0) usage.estimated_prompt_tokens = call.estimated_prompt_tokens;
   // A call counts once, even when two of its answers carried figures.
+  usage.priced = std::min(usage.priced, 1 - call.usage.priced);
   usage.reported = std::min(usage.reported, 1 - call.usage.reported);
   call.usage += usage;
   meter.add(usage);
@@ -386,16 +564,19 @@ bool OpenAI::Impl::try_without_stream_options(const CallPtr& call, const HttpRes
   return true;
 }
 
-std::optional<Outcome> OpenAI::Impl::try_again(const CallPtr& call, const HttpResult& result, const LMError& plain) {
+std::optional<Outcome> OpenAI::Impl::try_again(const CallPtr& call, const HttpResult& result, const detail::ParsedReply& parsed) {
+  const auto& plain = std::get<LMError>(parsed.result);
   // What headers ask for goes before what a message says in words.
   auto wait =
       detail::requested_wait(result.header("retry-after"), result.header("retry-after-ms"), std::chrono::system_clock::now());
   if (!wait) wait = plain.retry_after();
   const LMError error(plain.kind(), plain.what(), plain.status(), plain.retryable(), wait);
   const double chance = std::uniform_real_distribution<double>(0, 1)(random);
-  const auto delay = detail::next_delay(retry, error, call->history, chance);
   const auto now = Clock::now();
-  if (error.status() == 429 && wait && *wait <= retry.longest_wait) http.pause(now + *wait);
+  // Who is turned away while others are served only waits for its turn.
+  const bool is_queued = is_overload(parsed) && answered && now - *answered < patience_with_overload;
+  const auto delay = detail::next_delay(retry, error, call->history, chance, is_queued);
+  if (is_overload(parsed) && wait && *wait <= retry.longest_wait) http.pause(now + *wait);
   if (!delay && wait && *wait > retry.longest_wait && error.retryable()) {
     return failure(*call, with_remark(error, "the endpoint asks to wait for " + detail::in_seconds(*wait) +
                                                  ", which is longer than is allowed (max_retry_after, " +
@@ -408,7 +589,7 @@ std::optional<Outcome> OpenAI::Impl::try_again(const CallPtr& call, const HttpRe
   if (call->first_sent && now + *delay >= *call->first_sent + options.max_retry_time) {
     return failure(*call, with_remark(error, "no time is left for another attempt (max_retry_time)"));
   }
-  ++call->history.retries;
+  ++(is_queued ? call->history.queued : call->history.retries);
   send(call, now + *delay);
   return std::nullopt;
 }
@@ -439,11 +620,23 @@ Json OpenAI::identity() const {
                 {"args", impl_->options.args},
                 {"headers", shown(impl_->options.headers)}};
   if (!impl_->endpoint.query.empty()) identity = identity.with("query", shown(impl_->endpoint.query));
+  if (!impl_->options.system_role) identity = identity.with("system_role", false);
   if (impl_->options.reasoning == Thoughts::keep) identity = identity.with("reasoning", "keep");
   return identity;
 }
 
 std::vector<std::string> OpenAI::secrets() const { return impl_->secrets->values(); }
+
+std::optional<std::int64_t> OpenAI::context_window() {
+  if (impl_->window == 0 && !impl_->asked_for_window && impl_->http.is_here()) {
+    auto found = std::make_shared<std::promise<void>>();
+    std::future<void> waiting = found->get_future();
+    impl_->find_window([found] { found->set_value(); });
+    waiting.wait();
+  }
+  const std::int64_t window = impl_->window;
+  return window > 0 ? std::optional(window) : std::nullopt;
+}
 
 Usage OpenAI::usage() const { return impl_->meter.total(); }
 

@@ -1,13 +1,18 @@
 #include "lm/protocol.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <initializer_list>
+#include <limits>
 #include <iterator>
 #include <optional>
 #include <utility>
 
-#include "lm/endpoint_error.hpp"
+#include <tgd/lm/tokens.hpp>
+
 #include "core/saturating.hpp"
+#include "lm/endpoint_error.hpp"
 #include "lm/excerpt.hpp"
 #include "lm/lenient_json.hpp"
 #include "lm/reply_end.hpp"
@@ -18,6 +23,7 @@ namespace tgd::lm::detail {
 namespace {
 
 using Value = nlohmann::json;
+using Ordered = nlohmann::ordered_json;
 using Kind = LMError::Kind;
 
 /// What came, as an error may quote it.
@@ -53,22 +59,97 @@ class Figures {
   std::string absurd_;
 };
 
+/// The first of several places that holds a number; null where none does.
+const Value& number_among(std::initializer_list<const Value*> places) {
+  static const Value none;
+  const auto found = std::find_if(places.begin(), places.end(), [](const Value* place) { return place->is_number(); });
+  return found == places.end() ? none : **found;
+}
+
+/// What is paid for as output. Thoughts that an endpoint leaves out of completion_tokens are paid all the same.
+std::int64_t billed_output(const Usage& usage, std::int64_t total) {
+  using tgd::detail::saturated_difference;
+  std::int64_t output = usage.completion_tokens;
+  if (usage.reasoning_tokens > output) output = tgd::detail::saturated_sum(output, usage.reasoning_tokens);
+  return std::max(output, saturated_difference(total, usage.prompt_tokens));
+}
+
+/// In USD, as routers and gateways say it; nothing where they do not.
+std::optional<double> cost_in(const Value& usage) {
+  const Value& cost = member(usage, "cost");
+  const Value& amount =
+      number_among({&cost, &member(cost, "total_cost"), &member(usage, "total_cost"), &member(usage, "estimated_cost"), &member(usage, "cost_usd")});
+  if (!amount.is_number()) {
+    const Value& ticks = member(usage, "cost_in_usd_ticks");
+    return ticks.is_number() ? std::optional(ticks.get<double>() / 1e10) : std::nullopt;
+  }
+  double sum = amount.get<double>();
+  // With a key of the user's own the router names its fee, and what its upstream charges beside it.
+  const Value& upstream = member(member(usage, "cost_details"), "upstream_inference_cost");
+  if (member(usage, "is_byok") == Value(true) && upstream.is_number()) sum += upstream.get<double>();
+  return sum;
+}
+
+}  // namespace
+
+bool note_cost(Usage& usage, double usd) {
+  constexpr double most = 1e6;
+  if (!(usd >= 0) || usd > most) return false;
+  usage.priced = 1;
+  usage.cost_pico_usd = std::llround(usd * 1e12);
+  return true;
+}
+
+const Value& usage_in(const Value& json) {
+  const Value& choices = member(json, "choices");
+  const Value& first = choices.is_array() && !choices.empty() ? choices.front() : choices;
+  for (const Value* place : {&member(json, "usage"), &member(member(json, "x_groq"), "usage"), &member(first, "usage")}) {
+    if (place->is_object() && !place->empty()) return *place;
+  }
+  return member(json, "timings");  // llama.cpp's
+}
+
+namespace {
+
 void read_usage(const Value& json, ParsedReply& parsed) {
-  const Value& usage = member(json, "usage");
+  const Value& usage = usage_in(json);
   Figures figures(usage);
+  const auto read = [&](const char* name, std::initializer_list<const char*> others) {
+    for (const char* other : others) {
+      if (!member(usage, name).is_number() && member(usage, other).is_number()) return figures.read(other);
+    }
+    return figures.read(name);
+  };
   Usage result;
-  result.prompt_tokens = figures.read("prompt_tokens");
-  result.completion_tokens = figures.read("completion_tokens");
-  const Value& cached = member(member(usage, "prompt_tokens_details"), "cached_tokens");
-  // Some servers name it at the top level.
-  result.cached_prompt_tokens = figures.read("cached_tokens", cached.is_number() ? cached : member(usage, "prompt_cache_hit_tokens"));
-  result.reasoning_tokens =
-      figures.read("reasoning_tokens", member(member(usage, "completion_tokens_details"), "reasoning_tokens"));
+  result.prompt_tokens = read("prompt_tokens", {"input_tokens", "prompt_n"});
+  result.completion_tokens = read("completion_tokens", {"output_tokens", "predicted_n"});
+  result.cached_prompt_tokens = figures.read(
+      "cached_tokens", number_among({&member(member(usage, "prompt_tokens_details"), "cached_tokens"),
+                                     &member(member(usage, "input_tokens_details"), "cached_tokens"), &member(usage, "prompt_cache_hit_tokens"),
+                                     &member(usage, "cache_read_input_tokens"), &member(usage, "cached_tokens")}));
+  result.reasoning_tokens = figures.read(
+      "reasoning_tokens", number_among({&member(member(usage, "completion_tokens_details"), "reasoning_tokens"),
+                                        &member(member(usage, "output_tokens_details"), "reasoning_tokens"),
+                                        &member(usage, "reasoning_tokens"), &member(usage, "num_reasoning_tokens")}));
+  const std::int64_t total = figures.read("total_tokens");
   figures.expect_known("prompt_tokens", "completion_tokens");
-  parsed.absurd_usage = figures.absurd();
-  if (!parsed.absurd_usage.empty()) return;
-  const bool reported = member(usage, "prompt_tokens").is_number() || member(usage, "completion_tokens").is_number();
-  result.reported = reported ? 1 : 0;
+  const auto cost = cost_in(usage);
+  if (figures.absurd().empty()) {
+    const auto has = [&](const char* name) { return member(usage, name).is_number(); };
+    const bool reported = has("prompt_tokens") || has("completion_tokens") || has("input_tokens") || has("output_tokens") || has("predicted_n");
+    result.reported = reported ? 1 : 0;
+    if (reported) result.completion_tokens = billed_output(result, total);
+  } else {
+    result = {};
+    parsed.absurd_usage = figures.absurd();
+  }
+  if (cost && !note_cost(result, *cost)) parsed.absurd_usage = "\"cost\": " + std::to_string(*cost);
+  const auto* reply = std::get_if<Reply>(&parsed.result);
+  if (reply != nullptr && !reply->reasoning.empty()) result.thoughtful = 1;
+  if (reply != nullptr && result.reported == 0) {
+    result.estimated_completion_tokens = estimate_tokens(reply->content) + estimate_tokens(reply->reasoning);
+    for (const std::string& text : reply->alternatives) result.estimated_completion_tokens += estimate_tokens(text);
+  }
   parsed.usage = result;
 }
 
@@ -145,6 +226,42 @@ LMError no_content(const Value& message, const std::string& finish_reason, const
   return {Kind::empty, "the reply has no content (finish_reason " + quoted(secrets, finish_reason) + ")", 0, true};
 }
 
+/// Endpoints have no number for what the model could not say, and JSON has none for minus infinity.
+double logprob_of(const Value& value) {
+  return value.is_number() ? value.get<double>() : -std::numeric_limits<double>::infinity();
+}
+
+std::vector<TokenChance> chances_of(const Value& list) {
+  std::vector<TokenChance> chances;
+  if (list.is_array()) {
+    for (const Value& each : list) chances.push_back({text(member(each, "token")), logprob_of(member(each, "logprob"))});
+  } else if (list.is_object()) {
+    for (const auto& each : list.items()) chances.push_back({each.key(), logprob_of(each.value())});
+  }
+  return chances;
+}
+
+/// A list of tokens, or, as older servers have it, a list for each thing to know about them.
+std::vector<TokenLogprob> logprobs_of(const Value& choice) {
+  const Value& given = member(choice, "logprobs");
+  std::vector<TokenLogprob> logprobs;
+  if (const Value& content = member(given, "content"); content.is_array()) {
+    for (const Value& each : content) {
+      logprobs.push_back({text(member(each, "token")), logprob_of(member(each, "logprob")), chances_of(member(each, "top_logprobs"))});
+    }
+    return logprobs;
+  }
+  const Value& tokens = member(given, "tokens");
+  const Value& values = member(given, "token_logprobs");
+  const Value& others = member(given, "top_logprobs");
+  if (!tokens.is_array() || !values.is_array()) return logprobs;
+  for (std::size_t i = 0; i < std::min(tokens.size(), values.size()); ++i) {
+    logprobs.push_back({text(tokens[i]), logprob_of(values[i]), {}});
+    if (others.is_array() && i < others.size()) logprobs.back().alternatives = chances_of(others[i]);
+  }
+  return logprobs;
+}
+
 // The choices in the order of their "index" where all have one.
 std::vector<const Value*> ordered(const Value& choices) {
   std::vector<const Value*> result;
@@ -157,7 +274,8 @@ std::vector<const Value*> ordered(const Value& choices) {
   return result;
 }
 
-std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, Thoughts thoughts, const Secrets& secrets) {
+std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, Thoughts thoughts, const Secrets& secrets,
+                                      std::string& unknown_end) {
   const std::vector<const Value*> choices = ordered(member(json, "choices"));
   if (choices.empty()) return LMError(Kind::empty, "the reply has no choices", 0, true);
 
@@ -173,6 +291,7 @@ std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, 
   std::optional<std::string> content = content_of(message);
   const bool has_text = !content.value_or("").empty();
   const EndOfReply ending = end_of_reply(first, has_text);
+  if (!ending.is_known) unknown_end = reply.finish_reason;
   if (auto error = bad_end(ending.end, reply.finish_reason, ending.reason, secrets)) return *std::move(error);
   const bool withheld = !has_text && (!refusal_of(message).empty() || calls_tools(message));
   // Cut without any text: the limit was used up by hidden reasoning. That is for the caller to judge.
@@ -180,6 +299,7 @@ std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, 
   reply.reasoning = reasoning_of(message);
   reply.content = answer_of(std::move(content).value_or(""), thoughts, &reply.reasoning);
   if (reply.content.empty() && has_text && ending.end == ReplyEnd::whole) return only_thoughts(reply.reasoning, secrets);
+  reply.logprobs = logprobs_of(first);
 
   for (std::size_t i = 1; i < choices.size(); ++i) {
     reply.alternatives.push_back(answer_of(content_of(member(*choices[i], "message")).value_or(""), thoughts));
@@ -199,8 +319,7 @@ LMError error_of(const EndpointError& trouble, Kind otherwise, const std::string
 }  // namespace
 
 // Some gateways answer 200 and put the error into the body.
-LMError error_in_reply(const Value& json, const Secrets& secrets) {
-  const EndpointError trouble = endpoint_error_in(0, json);
+LMError error_in_reply(const EndpointError& trouble, const Secrets& secrets) {
   return error_of(trouble, Kind::malformed, "the reply holds an error: " + quoted(secrets, trouble.message));
 }
 
@@ -224,21 +343,34 @@ std::optional<LMError> bad_end(ReplyEnd end, std::string_view word, std::string_
 
 namespace {
 
-std::string hint(int status, std::string_view model, std::string_view location, const Secrets& secrets) {
+bool speaks_of_tls(std::string_view message) {
+  return message.find("plain HTTP request was sent to HTTPS port") != std::string_view::npos ||
+         message.find("HTTP request to an HTTPS server") != std::string_view::npos;
+}
+
+/// In words that a task file and the library's options have in common.
+std::string hint(int status, const EndpointError& trouble, const Asked& asked, const Secrets& secrets) {
+  if (speaks_of_tls(trouble.message)) return "write https:// in base_url";
   switch (status) {
     case 401:
-      return "check the API key (OpenAIOptions::api_key or the environment variable OPENAI_API_KEY)";
+      return "check the API key (\"api_key\", else OPENAI_API_KEY); a gateway that wants it in another header gets it with \"headers\": "
+             "{\"api-key\": \"${OPENAI_API_KEY}\"}, one that wants a user and a password with http://user:password@host in base_url";
     case 403:
       return "check what the API key is allowed to use";
     case 404:
-      return "check the model name (" + in_quotes(model) + ") and base_url";
+      return "check the model name (" + in_quotes(asked.model) + ") and base_url" +
+             (asked.added_version ? "; /v1 was added to its path: an endpoint without it gets a base_url that ends with /chat/completions, "
+                                    "which is taken as it is"
+                                  : "");
+    case 407:
+      return "that is the proxy of the environment (http_proxy, https_proxy, all_proxy): it wants a user and a password";
     case 413:
       return "the request is too large for this endpoint";
     default:
       break;
   }
   if (status < 300 || status >= 400) return {};
-  return "it redirects to " + quoted(secrets, location) +
+  return "it redirects to " + quoted(secrets, asked.location) +
          ", which is not followed because the API key would go along; set base_url to the new place";
 }
 
@@ -264,16 +396,42 @@ std::string request_body(const std::vector<Message>& messages, const Json& args,
 }
 
 std::string without_stream_options(std::string_view body) {
-  Value json = Value::parse(body);
+  Ordered json = Ordered::parse(body);
   json.erase("stream_options");
   return json.dump();
 }
 
+std::string with_messages(std::string_view body, const std::vector<Message>& messages) {
+  Ordered json = Ordered::parse(body);
+  Ordered& list = json["messages"] = Ordered::array();
+  for (const Message& message : messages) list.push_back({{"role", message.role}, {"content", message.content}});
+  return json.dump(-1, ' ', false, Ordered::error_handler_t::replace);
+}
+
+std::optional<std::string> folded_body(std::string_view body) {
+  Ordered json = Ordered::parse(body);
+  Ordered& messages = json["messages"];
+  Ordered folded = Ordered::array();
+  for (Ordered& message : messages) {
+    if (message["role"] == "system" || message["role"] == "developer") message["role"] = "user";
+    if (!folded.empty() && folded.back()["role"] == message["role"]) {
+      const std::string joined = folded.back()["content"].get<std::string>() + "\n\n" + message["content"].get<std::string>();
+      folded.back()["content"] = joined;
+    } else {
+      folded.push_back(message);
+    }
+  }
+  messages = std::move(folded);
+  std::string result = json.dump();
+  if (result == body) return std::nullopt;
+  return result;
+}
+
 std::optional<std::int64_t> reply_limit(const Json& args) {
   const Value& named = args.value();
-  for (const char* name : {"max_completion_tokens", "max_tokens"}) {
-    const Value& limit = member(named, name);
-    if (!limit.is_number()) continue;
+  for (const char* name : {"max_completion_tokens", "max_tokens", "max_new_tokens", "max_output_tokens", "n_predict", "num_predict"}) {
+    const Value& limit = member(named, name).is_number() ? member(named, name) : member(member(named, "options"), name);
+    if (!limit.is_number() || !(limit.get<double>() > 0)) continue;
     return tgd::detail::saturated_product(count(limit), std::max<std::int64_t>(1, count(member(named, "n"))));
   }
   return std::nullopt;
@@ -283,14 +441,47 @@ bool refuses_stream_options(int status, std::string_view body) {
   return (status == 400 || status == 422) && body.find("stream_options") != std::string_view::npos;
 }
 
+namespace {
+
+// What is loaded goes before what could be.
+std::int64_t window_of(const Value& entry) {
+  const Value& meta = member(entry, "meta");
+  for (const Value* place : {&member(entry, "loaded_context_length"), &member(meta, "n_ctx"), &member(entry, "n_ctx"),
+                             &member(entry, "max_model_len"), &member(entry, "context_length"), &member(entry, "context_window"),
+                             &member(entry, "max_context_length"), &member(entry, "max_input_tokens"),
+                             &member(entry, "inputTokenLimit"), &member(meta, "n_ctx_train")}) {
+    if (const std::int64_t window = count(*place); window > 0) return window;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::int64_t window_in_list(std::string_view body, std::string_view model) {
+  const std::optional<Value> json = parse_json(body);
+  if (!json) return 0;
+  const Value& data = json->is_array() ? *json : member(*json, "data");
+  const Value& list = data.is_array() ? data : member(*json, "models");
+  if (!list.is_array()) return 0;
+  for (const Value& entry : list) {
+    if (text(member(entry, "id")) == model || text(member(entry, "name")) == model || text(member(entry, "model")) == model)
+      return window_of(entry);
+  }
+  // A server of one model answers to every name.
+  return list.size() == 1 ? window_of(list.front()) : 0;
+}
+
 ParsedReply read_completion(const Value& completion, std::string_view body, Thoughts thoughts, const Secrets& secrets) {
-  ParsedReply parsed{.result = reply_of(completion, body, thoughts, secrets), .usage = {}};
+  std::string unknown_end;
+  ParsedReply parsed{.result = reply_of(completion, body, thoughts, secrets, unknown_end), .usage = {}};
+  parsed.unknown_end = std::move(unknown_end);
   read_usage(completion, parsed);
   return parsed;
 }
 
 ParsedReply parse_reply(std::string_view body, bool delimited, Thoughts thoughts, const Secrets& secrets) {
-  const std::optional<Value> json = parse_json(body);
+  std::string mended;
+  const std::optional<Value> json = parse_json(body, &mended);
   if (!json) {
     const auto start = body.find_first_not_of(" \t\r\n");
     const bool cut = !delimited && (start == std::string_view::npos || body[start] == '{');
@@ -299,22 +490,34 @@ ParsedReply parse_reply(std::string_view body, bool delimited, Thoughts thoughts
     if (start == std::string_view::npos) return {LMError(Kind::malformed, "the reply is empty", 0, true), {}};
     return {LMError(Kind::malformed, "the reply is not JSON: " + quoted(secrets, body), 0, true), {}};
   }
-  if (member(*json, "choices").is_array()) return read_completion(*json, body, thoughts, secrets);
+  if (member(*json, "choices").is_array()) {
+    ParsedReply parsed = read_completion(*json, body, thoughts, secrets);
+    parsed.mended = std::move(mended);
+    return parsed;
+  }
   ParsedReply parsed{.result = LMError(Kind::malformed,
                                        "the reply is not a chat completion, it has no choices: " + quoted(secrets, body), 0, true),
                      .usage = {}};
-  if (names_an_error(*json)) parsed.result = error_in_reply(*json, secrets);
+  if (names_an_error(*json)) {
+    parsed.trouble = endpoint_error_in(0, *json);
+    parsed.result = error_in_reply(*parsed.trouble, secrets);
+  }
   read_usage(*json, parsed);
   return parsed;
 }
 
-LMError status_error(int status, std::string_view body, std::string_view model, std::string_view location,
-                     const Secrets& secrets) {
-  const EndpointError trouble = read_endpoint_error(status, body);
+ParsedReply read_refusal(int status, std::string_view body, const Asked& asked, const Secrets& secrets) {
+  EndpointError trouble = read_endpoint_error(status, body);
   std::string message = "HTTP status " + std::to_string(status);
   if (const std::string shown = excerpt(secrets.blank_quoted(trouble.message)); !shown.empty()) message += ": \"" + shown + '"';
-  if (const std::string advice = hint(status, model, location, secrets); !advice.empty()) message += "; " + advice;
-  return error_of(trouble, Kind::status, message);
+  if (const std::string advice = hint(status, trouble, asked, secrets); !advice.empty()) message += "; " + advice;
+  LMError error = error_of(trouble, Kind::status, message);
+  return {.result = std::move(error), .usage = {}, .trouble = std::move(trouble)};
+}
+
+LMError status_error(int status, std::string_view body, std::string_view model, std::string_view location,
+                     const Secrets& secrets) {
+  return std::get<LMError>(read_refusal(status, body, {.model = model, .location = location}, secrets).result);
 }
 
 }  // namespace tgd::lm::detail

@@ -3,6 +3,7 @@
 // The clock is the caller's. Not thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -55,6 +56,30 @@ class Allowance {
   TimePoint until_ = TimePoint::min();
 };
 
+/// How many requests a second an endpoint bears, learned from what it refuses for overload: no limit until then; afterwards what it took
+/// of the requests of a second, widened by answers, slowly at first.
+class LearnedRate {
+ public:
+  TimePoint earliest(TimePoint now) const { return is_limited() ? std::max(now, next_) : now; }
+  void note_sent(TimePoint now);
+  void note_answer(TimePoint now);
+  /// `sent`: when the refused request was.
+  void note_refusal(TimePoint sent, TimePoint now);
+
+  bool is_limited() const { return rate_ < unlimited; }
+  double per_second() const { return rate_; }
+
+ private:
+  static constexpr double unlimited = 1e9;
+
+  double rate_ = unlimited;
+  TimePoint next_ = TimePoint::min();       // when the next one may be sent
+  TimePoint narrowed_ = TimePoint::min();   // the last time
+  TimePoint widened_ = TimePoint::min();
+  std::deque<TimePoint> sent_;     // of the last seconds
+  std::deque<TimePoint> refused_;  // when those were sent that were refused since
+};
+
 class RateLimit {
  public:
   using TimePoint = detail::TimePoint;
@@ -77,11 +102,16 @@ class RateLimit {
   /// Nothing is sent before `until`.
   void pause(TimePoint until);
 
+  void note_answer(TimePoint now) { learned_.note_answer(now); }
+  /// For overload, of a request that was sent at `sent`.
+  void note_refusal(TimePoint sent, TimePoint now) { learned_.note_refusal(sent, now); }
+
  private:
   MinuteWindow requests_;
   MinuteWindow tokens_;
   Allowance requests_left_;
   Allowance tokens_left_;
+  LearnedRate learned_;
   TimePoint paused_until_ = TimePoint::min();
 };
 

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 #include <optional>
+#include <vector>
 
 #include <tgd/error.hpp>
 
@@ -90,11 +93,49 @@ Usage usage_from_json(const Ordered& json) {
   }
 }
 
+namespace {
+
+// JSON has no number for minus infinity.
+Ordered chance_to_json(const std::string& token, double logprob) {
+  return Ordered::array({token, std::isfinite(logprob) ? Ordered(logprob) : Ordered()});
+}
+
+Ordered logprobs_to_json(const std::vector<TokenLogprob>& logprobs) {
+  Ordered list = Ordered::array();
+  for (const TokenLogprob& each : logprobs) {
+    Ordered entry = chance_to_json(each.token, each.logprob);
+    for (const TokenChance& other : each.alternatives) entry.push_back(chance_to_json(other.token, other.logprob));
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+TokenChance chance_from_json(const Ordered& json) {
+  constexpr const char* expected = "a list of tokens, each with its logarithm and its alternatives";
+  if (!json.is_array() || json.size() < 2 || !json[0].is_string() || !(json[1].is_number() || json[1].is_null()))
+    refuse("logprobs", expected, json);
+  return {json[0].get<std::string>(), json[1].is_null() ? -std::numeric_limits<double>::infinity() : json[1].get<double>()};
+}
+
+std::vector<TokenLogprob> logprobs_from_json(const Ordered& json) {
+  if (!json.is_array()) refuse("logprobs", "a list", json);
+  std::vector<TokenLogprob> logprobs;
+  for (const Ordered& each : json) {
+    const TokenChance token = chance_from_json(each);
+    logprobs.push_back({token.token, token.logprob, {}});
+    for (std::size_t i = 2; i < each.size(); ++i) logprobs.back().alternatives.push_back(chance_from_json(each[i]));
+  }
+  return logprobs;
+}
+
+}  // namespace
+
 Ordered reply_to_json(const Reply& reply) {
   Ordered json;
   json["content"] = reply.content;
   if (!reply.alternatives.empty()) json["alternatives"] = reply.alternatives;
   if (!reply.reasoning.empty()) json["reasoning"] = reply.reasoning;
+  if (!reply.logprobs.empty()) json["logprobs"] = logprobs_to_json(reply.logprobs);
   if (!reply.finish_reason.empty()) json["finish_reason"] = reply.finish_reason;
   if (!reply.model.empty()) json["model"] = reply.model;
   if (reply.usage != Usage{}) json["usage"] = usage_to_json(reply.usage);
@@ -115,6 +156,7 @@ Reply reply_from_json(const Ordered& json) {
               .model = text_member(json, "model"),
               .reasoning = text_member(json, "reasoning")};
   if (const auto usage = json.find("usage"); usage != json.end()) reply.usage = usage_from_json(*usage);
+  if (const auto logprobs = json.find("logprobs"); logprobs != json.end()) reply.logprobs = logprobs_from_json(*logprobs);
   if (const auto alternatives = json.find("alternatives"); alternatives != json.end()) {
     if (!alternatives->is_array()) refuse("alternatives", "a list of texts", *alternatives);
     for (const Ordered& text : *alternatives) {

@@ -167,12 +167,22 @@ std::optional<std::int64_t> remaining_count(std::string_view text) {
   return static_cast<std::int64_t>(*value);
 }
 
+std::optional<double> number_in(std::string_view text) {
+  text = tgd::detail::trim(text);
+  const std::optional<double> value = take_number(text);
+  return text.empty() ? value : std::nullopt;
+}
+
 std::optional<milliseconds> next_delay(const RetryPolicy& policy, const LMError& error, const RetryHistory& history,
-                                       double random) {
-  if (!error.retryable() || history.retries >= policy.max_retries) return std::nullopt;
+                                       double random, bool is_queued) {
+  constexpr int turns_for_a_retry = 16;
+  if (!error.retryable()) return std::nullopt;
+  if (is_queued ? history.queued >= turns_for_a_retry * policy.max_retries : history.retries >= policy.max_retries) return std::nullopt;
   // An answer that arrived whole and is still unusable hardly changes: once more is enough.
-  if (is_unusable(error) && history.unusable > 1) return std::nullopt;
-  const milliseconds backoff = scaled(backoff_limit(policy, history.retries), random);
+  if ((is_unusable(error) || error.kind() == LMError::Kind::transport) && history.unusable > 1) return std::nullopt;
+  constexpr int longest_queue = 4;  // the rate is narrowed as well: nobody waits for minutes between two turns
+  const milliseconds backoff =
+      scaled(backoff_limit(policy, is_queued ? std::min(history.queued, longest_queue) : history.retries), random);
   if (!error.retry_after()) return backoff;
   if (*error.retry_after() > policy.longest_wait) return std::nullopt;
   return std::max(backoff, *error.retry_after() + scaled(policy.base, random));

@@ -23,6 +23,7 @@ struct RetryPolicy {
 /// How a call went until now.
 struct RetryHistory {
   int retries = 0;
+  int queued = 0;    ///< refusals for overload while the endpoint answered others
   int unusable = 0;  ///< answers that arrived whole but were no completion
 };
 
@@ -52,7 +53,11 @@ std::optional<std::int64_t> remaining_count(std::string_view text);
 /// Backoff is exponential with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/);
 /// a wait that the endpoint asked for is never undercut, and spread by up to `base` so that not all come back at once; one that is
 /// shorter than backoff itself ("Retry-After: 0") does not shorten it.
+/// `is_queued`: refused for overload while the endpoint answers others, which counts apart and much longer.
 std::optional<milliseconds> next_delay(const RetryPolicy& policy, const LMError& error, const RetryHistory& history,
-                                       double random);
+                                       double random, bool is_queued = false);
+
+/// A number that is all of a text.
+std::optional<double> number_in(std::string_view text);
 
 }  // namespace tgd::lm::detail

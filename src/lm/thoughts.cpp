@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/text.hpp"
+#include "lm/excerpt.hpp"
 
 namespace tgd::lm::detail {
 
@@ -77,6 +78,15 @@ SplitReply split_thoughts(std::string_view text) {
     at = std::min(end + marks->end.size(), text.size());
   }
   return {std::move(reasoning), std::string(text.substr(skip_blanks(text, at)))};
+}
+
+std::optional<LMError> cut_while_thinking(const Reply& reply) {
+  const bool has_thought = !reply.reasoning.empty() || reply.usage.reasoning_tokens > 0;
+  if (reply.end() != ReplyEnd::cut || !reply.content.empty() || !has_thought) return std::nullopt;
+  return LMError(LMError::Kind::truncated,
+                 "the reply was cut off while the model was thinking (finish_reason " + in_quotes(reply.finish_reason) + "): " +
+                     in_quotes(reply.reasoning) +
+                     "; allow longer replies (max_completion_tokens or max_tokens in \"args\"), or less thinking (reasoning_effort)");
 }
 
 std::string ThoughtFilter::take(std::string_view piece) {

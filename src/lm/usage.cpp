@@ -19,6 +19,7 @@ namespace {
 struct Field {
   std::string_view name;
   std::int64_t Usage::*member;
+  bool is_rare = false;  // left out of JSON where it is 0
 };
 
 // The one list of all figures: sums, to_json and from_json follow it.
@@ -30,6 +31,11 @@ constexpr std::array fields = {
     Field{"cached_prompt_tokens", &Usage::cached_prompt_tokens},
     Field{"completion_tokens", &Usage::completion_tokens},
     Field{"reasoning_tokens", &Usage::reasoning_tokens},
+    Field{"thoughtful", &Usage::thoughtful, true},
+    Field{"estimated_prompt_tokens", &Usage::estimated_prompt_tokens, true},
+    Field{"estimated_completion_tokens", &Usage::estimated_completion_tokens, true},
+    Field{"priced", &Usage::priced, true},
+    Field{"cost_pico_usd", &Usage::cost_pico_usd, true},
 };
 
 }  // namespace
@@ -48,7 +54,9 @@ Usage& Usage::operator-=(const Usage& other) {
 
 Json Usage::to_json() const {
   nlohmann::json json = nlohmann::json::object();
-  for (const Field& field : fields) json[std::string(field.name)] = this->*field.member;
+  for (const Field& field : fields) {
+    if (!field.is_rare || this->*field.member != 0) json[std::string(field.name)] = this->*field.member;
+  }
   return json;
 }
 

@@ -58,6 +58,29 @@ SentPrompt prompt_for(const std::vector<Rewrite::Slot>& slots, const Rewrite::Si
   return meta_prompt({subjects, siblings.nearest, *slots.front().item->options, parts, siblings.more});
 }
 
+/// The same request within a half and a quarter of its size, as far as anything may be left out; for a model whose window is smaller than
+/// the budget says. Made beforehand: whoever asks for it may do so when the step is over.
+Rewrite::Shorter shorter_prompts(const std::vector<Rewrite::Slot>& slots, const Rewrite::Siblings& siblings, PromptParts& parts,
+                                 const SentPrompt& sent) {
+  std::size_t size = 0;
+  for (const lm::Message& message : sent.messages) size += message.content.size();
+  auto shorter = std::make_shared<std::vector<std::vector<lm::Message>>>();
+  constexpr std::size_t least = 2000;
+  for (std::size_t part = 2; part <= 4 && size / part > least; part *= 2) {
+    std::vector<Subject> subjects;
+    for (const Rewrite::Slot& slot : slots) subjects.push_back({slot.item->state, slot.update.gradients, slot.checks.texts()});
+    TGDOptions options = *slots.front().item->options;
+    options.context_budget = size / part;
+    options.on_notice = {};
+    try {
+      shorter->push_back(meta_prompt({subjects, siblings.nearest, options, parts, siblings.more}).messages);
+    } catch (const ValueError&) {
+      break;  // nothing more can be left out
+    }
+  }
+  return shorter;
+}
+
 }  // namespace
 
 Rewrite::Rewrite(const std::vector<const StepItem*>& items, Siblings siblings, PromptParts& parts, std::uint64_t sample)
@@ -65,7 +88,9 @@ Rewrite::Rewrite(const std::vector<const StepItem*>& items, Siblings siblings, P
       siblings_(std::move(siblings)),
       sample_(sample),
       slots_(slots_of(items)),
-      sent_(prompt_for(slots_, siblings_, parts)) {}
+      sent_(prompt_for(slots_, siblings_, parts)),
+      first_size_(sent_.messages.size()),
+      shorter_(shorter_prompts(slots_, siblings_, parts, sent_)) {}
 
 std::string Rewrite::roles() const {
   std::vector<std::string> roles;
@@ -78,6 +103,18 @@ lm::Request Rewrite::next_request() {
   lm::Request request{sent_.messages, options_.completion_args};
   request.info = {"optimize", "TGD", slots_.size() == 1 ? slots_.front().item->state->parameter.role() : roles(), std::nullopt};
   request.sample = sample_;
+  const std::vector<lm::Message> dialogue(sent_.messages.begin() + static_cast<std::ptrdiff_t>(first_size_), sent_.messages.end());
+  request.shortened = [shorter = shorter_, dialogue](std::size_t bytes) {
+    std::vector<lm::Message> messages;
+    for (const auto& each : *shorter) {
+      std::size_t size = 0;
+      for (const lm::Message& message : each) size += message.content.size();
+      messages = each;
+      if (size <= bytes) break;
+    }
+    if (!messages.empty()) messages.insert(messages.end(), dialogue.begin(), dialogue.end());
+    return messages;
+  };
   return request;
 }
 

@@ -42,6 +42,9 @@ class Rewrite {
     std::size_t more = 0;           // beside those
   };
 
+  /// What the first request can be made shorter to, the longest first.
+  using Shorter = std::shared_ptr<const std::vector<std::vector<lm::Message>>>;
+
   /// One item, or those of a joint request; each has feedback, and outlives the object. Throws as meta_prompt and Checks do.
   Rewrite(const std::vector<const StepItem*>& items, Siblings siblings, PromptParts& parts, std::uint64_t sample);
 
@@ -70,6 +73,8 @@ class Rewrite {
   std::uint64_t sample_;
   std::vector<Slot> slots_;
   SentPrompt sent_;
+  std::size_t first_size_;  // messages of the first request
+  Shorter shorter_;
   std::size_t requests_ = 0;
   bool asking_ = true;
   bool has_asked_for_change_ = false;

@@ -74,6 +74,7 @@ std::string body_of(const json& row) {
 void check(const json& row, const Read& result) {
   for (const std::string& piece : result.pieces) REQUIRE(is_valid(piece));
   if (row.contains("usage")) REQUIRE(result.parsed.usage == Usage::from_json(row["usage"]));
+  if (row.contains("mended")) REQUIRE(result.parsed.mended == row["mended"].get<std::string>());
   if (row.contains("content")) {
     REQUIRE(std::holds_alternative<Reply>(result.parsed.result));
     const Reply& reply = std::get<Reply>(result.parsed.result);

@@ -29,7 +29,18 @@ TEST_CASE("What is no http URL is refused, and the error says what is expected",
     CHECK_THROWS_AS(chat_endpoint(base_url), tgd::ValueError);
   }
   CHECK_THROWS_WITH(chat_endpoint("localhost:8080"),
-                    "base_url is \"localhost:8080\", but must be an http or https URL such as https://api.openai.com/v1");
+                    "base_url is \"localhost:8080\", but must be an http or https URL with a host, and a port where there is a colon "
+                    "behind it, such as https://api.openai.com/v1 or http://localhost:8000/v1");
+}
+
+TEST_CASE("An endpoint knows what was put into its path, who asks, and where its models are listed", "[lm][endpoint]") {
+  CHECK(chat_endpoint("https://host/inference").added_version);
+  CHECK_FALSE(chat_endpoint("https://host/v1").added_version);
+  CHECK_FALSE(chat_endpoint("https://host/inference/chat/completions").added_version);
+  CHECK(chat_endpoint("https://user:pw@host/v1").has_credentials);
+  CHECK_FALSE(chat_endpoint("https://host/v1").has_credentials);
+  CHECK(chat_endpoint("https://host/v1").models_url == "https://host/v1/models");
+  CHECK(chat_endpoint("https://host/x/chat/completions?a=b").models_url == "https://host/x/models?a=b");
 }
 
 TEST_CASE("An endpoint is displayed without what may be secret", "[lm][endpoint]") {

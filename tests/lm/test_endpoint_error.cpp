@@ -23,7 +23,8 @@ TEST_CASE("What an endpoint says went wrong is read as endpoint_errors.json says
                                                {"overload", Cause::overload},
                                                {"quota", Cause::quota},
                                                {"too_long", Cause::too_long},
-                                               {"filtered", Cause::filtered}};
+                                               {"filtered", Cause::filtered},
+                                               {"roles", Cause::roles}};
   for (const json& row : tgd::test::table("lm/endpoint_errors.json")) {
     DYNAMIC_SECTION(row.at("name").get<std::string>()) {
       const json& body = row.at("body");
@@ -33,6 +34,8 @@ TEST_CASE("What an endpoint says went wrong is read as endpoint_errors.json says
       CHECK(error.cause == causes.at(row.at("cause")));
       CHECK(error.may_pass == row.at("may_pass").get<bool>());
       CHECK(error.status == row.value("names_status", status));
+      if (row.contains("window")) CHECK(error.window == row["window"].get<std::int64_t>());
+      if (row.contains("asked")) CHECK(error.asked == row["asked"].get<std::int64_t>());
       CHECK(error.wait.has_value() == row.contains("wait_ms"));
       if (error.wait && row.contains("wait_ms")) CHECK(*error.wait == milliseconds(row["wait_ms"].get<std::int64_t>()));
     }

@@ -1,6 +1,7 @@
 // Limits per minute and what endpoints say of theirs, without a clock.
 #include "lm/rate_limit.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -9,6 +10,7 @@
 #include "catch.hpp"
 
 using namespace std::chrono_literals;
+using tgd::lm::detail::LearnedRate;
 using tgd::lm::detail::MinuteWindow;
 using tgd::lm::detail::RateLimit;
 using tgd::lm::detail::TimePoint;
@@ -122,4 +124,85 @@ TEST_CASE("Tokens beyond all bounds do not turn a limit around", "[lm][rate]") {
   CHECK(send_times(rate, 3, std::numeric_limits<std::int64_t>::max()) == std::vector<double>{0, 60, 120});
   rate.correct_tokens(0, std::numeric_limits<std::int64_t>::min());
   CHECK(rate.earliest(epoch + 121s, 50) > epoch + 121s);
+}
+
+// ---- The rate that an endpoint bears -----------------------------------------------------------------------------------
+
+namespace {
+
+/// A server that takes so many requests a second, one after the other, and a client that always sends as soon as it may. Each answer
+/// and each refusal is there at once.
+struct Asked {
+  int answered = 0;
+  int refused = 0;
+  double seconds = 0;
+};
+
+Asked ask_busy_server(double per_second, int wanted, int burst) {
+  LearnedRate rate;
+  Asked asked;
+  TimePoint now = epoch;
+  double tokens = per_second;
+  TimePoint filled = now;
+  int in_burst = burst;
+  while (asked.answered < wanted) {
+    now = std::max(now, rate.earliest(now));
+    if (in_burst > 0) --in_burst;
+    if (in_burst == 0 && !rate.is_limited()) now += 1ms;
+    tokens = std::min(per_second, tokens + per_second * std::chrono::duration<double>(now - filled).count());
+    filled = now;
+    rate.note_sent(now);
+    if (tokens >= 1) {
+      tokens -= 1;
+      ++asked.answered;
+      rate.note_answer(now);
+    } else {
+      ++asked.refused;
+      rate.note_refusal(now, now);
+    }
+  }
+  asked.seconds = std::chrono::duration<double>(now - epoch).count();
+  return asked;
+}
+
+}  // namespace
+
+TEST_CASE("A rate is learned from refusals: hardly any are sent in vain, and little time is lost", "[lm][rate]") {
+  const double per_second = GENERATE(5.0, 30.0, 200.0);
+  const int wanted = static_cast<int>(per_second) * 20;
+  const Asked asked = ask_busy_server(per_second, wanted, 64);
+  CAPTURE(per_second, asked.answered, asked.refused, asked.seconds);
+  CHECK(asked.refused < wanted / 4 + 64);
+  CHECK(asked.seconds < 30);  // of the 19 that it takes at best
+}
+
+TEST_CASE("One refusal of few requests narrows no rate, and a calm endpoint gets back its own", "[lm][rate]") {
+  LearnedRate rate;
+  rate.note_sent(epoch);
+  rate.note_refusal(epoch, epoch + 5ms);
+  CHECK_FALSE(rate.is_limited());
+  CHECK(rate.earliest(epoch + 6ms) == epoch + 6ms);
+  for (int i = 0; i < 20; ++i) rate.note_sent(epoch + 1s);
+  for (int i = 0; i < 15; ++i) rate.note_refusal(epoch + 1s, epoch + 1100ms);
+  REQUIRE(rate.is_limited());
+  CHECK(rate.per_second() == Approx(0.9 * 5));
+  CHECK(rate.earliest(epoch + 1100ms) > epoch + 1100ms);
+  TimePoint now = epoch + 1100ms;
+  for (int i = 0; i < 60; ++i) rate.note_answer(now += 1s);
+  CHECK_FALSE(rate.is_limited());
+}
+
+TEST_CASE("An endpoint that takes nothing is asked ever more rarely, but asked", "[lm][rate]") {
+  LearnedRate rate;
+  TimePoint now = epoch;
+  for (int i = 0; i < 10; ++i) rate.note_sent(now);
+  for (int i = 0; i < 10; ++i) rate.note_refusal(now, now);
+  for (int i = 0; i < 100; ++i) {
+    now = rate.earliest(now);
+    rate.note_sent(now);
+    rate.note_refusal(now, now + 1ms);
+    now += 1ms;
+  }
+  CHECK(rate.per_second() == Approx(0.1));
+  CHECK(rate.earliest(now) <= now + 10s);
 }

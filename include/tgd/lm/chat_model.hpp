@@ -63,7 +63,30 @@ struct Request {
   /// Which of several answers to one and the same request is wanted. Never sent: a cache and a cassette keep one answer for
   /// each number, so that a new number asks the endpoint again.
   std::uint64_t sample = 0;
+  /// The messages again in about so many bytes at most, where who asks knows what can be left out. A model that says that the
+  /// request is too long for it is asked so once more. Called from any thread; never sent or written.
+  std::function<std::vector<Message>(std::size_t bytes)> shortened = {};
 };
+
+/// A token that the model weighed, and how likely it took it to be.
+struct TokenChance {
+  std::string token = {};
+  double logprob = 0;  ///< natural logarithm; minus infinity where the endpoint had no number for it
+
+  friend bool operator==(const TokenChance&, const TokenChance&) = default;
+};
+
+/// One token of a reply.
+struct TokenLogprob {
+  std::string token = {};
+  double logprob = 0;
+  std::vector<TokenChance> alternatives = {};  ///< the likeliest at its place, mostly itself among them
+
+  friend bool operator==(const TokenLogprob&, const TokenLogprob&) = default;
+};
+
+/// Completion arguments that ask for them, with so many alternatives for each token (endpoints allow up to 20, or fewer).
+TGD_API Json logprob_args(std::size_t alternatives = 0);
 
 struct TGD_API Reply {
   std::string content = {};
@@ -74,6 +97,8 @@ struct TGD_API Reply {
 
   /// What the model thought before it answered, as far as the endpoint tells it; no part of `content`.
   std::string reasoning = {};
+  /// Of the tokens of the first choice, as far as they were asked for and the endpoint gives them.
+  std::vector<TokenLogprob> logprobs = {};
 
   /// What `finish_reason` means, in all vendors' words. A word that nobody knows ends a reply well only where there is text.
   ReplyEnd end() const;
@@ -166,6 +191,10 @@ class TGD_API ChatModel {
   /// Keys and passwords that the model sends. Whoever writes down requests, replies or errors blanks them first; they are never
   /// shown.
   virtual std::vector<std::string> secrets() const { return {}; }
+
+  /// How many tokens a request and its reply may have together, as far as the endpoint says so; nothing where it does not. May ask the
+  /// endpoint, once, and wait for that.
+  virtual std::optional<std::int64_t> context_window() { return std::nullopt; }
 
   /// Everything used through this object so far, failed attempts included.
   virtual Usage usage() const { return meter_.total(); }

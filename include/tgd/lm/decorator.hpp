@@ -41,6 +41,7 @@ class TGD_API Decorator : public ChatModel {
   std::string model_name() const override { return inner_->model_name(); }
   Json identity() const override { return inner_->identity(); }
   std::vector<std::string> secrets() const override { return inner_->secrets(); }
+  std::optional<std::int64_t> context_window() override { return inner_->context_window(); }
   /// Of the model below, whoever else uses it.
   Usage usage() const override { return inner_->usage(); }
   void add_usage(const Usage& usage) override { inner_->add_usage(usage); }

@@ -3,9 +3,11 @@
 //
 // One I/O thread drives one curl_multi with keep-alive connections. Requests beyond `max_in_flight` queue in order of arrival.
 // What can help is retried (connect failures, timeouts, cut connections, 408, 409, 429, 5xx; once an answer that cannot be
-// used) with jittered exponential backoff. Retry-After and retry-after-ms are obeyed; a 429 that carries one holds back all
-// requests of this object, and each 429 halves the number in flight until answers come in again. So do x-ratelimit-remaining-*
-// headers that say that nothing is left, until the time that x-ratelimit-reset-* names.
+// used) with jittered exponential backoff. A wait that the endpoint names, in a header or in its message, is kept; one for
+// overload holds back all requests of this object. Overload, whatever its status, halves the number in flight and narrows the
+// requests a second to what the endpoint bore, until answers widen both again; while it answers others, being turned away for
+// it does not count against max_retries. So do x-ratelimit-remaining-* headers that say that nothing is left, until the time that
+// x-ratelimit-reset-* names.
 // A reply that was cut off by a token limit is returned as it is, with finish_reason "length".
 // A stream gives out together what arrives together. It asks for usage at its end (stream_options), unless the endpoint has
 // refused that before. It is tried again only while no text was given out. One that ends without "[DONE]" and without a
@@ -42,7 +44,9 @@ struct TGD_API OpenAIOptions {
   /// Else OPENAI_BASE_URL, else https://api.openai.com/v1. With or without /v1 at the end (it is added where no part of the
   /// path names a version); a URL that ends with /chat/completions is taken as it is.
   std::string base_url = {};
-  std::string api_key = {};  ///< else OPENAI_API_KEY; local servers need none
+  /// Else OPENAI_API_KEY, unless base_url holds a user's name and password or `headers` hold a key of their own; local servers
+  /// need none.
+  std::string api_key = {};
   std::string organization = {};
   std::string project = {};
   std::chrono::milliseconds connect_timeout{10'000};
@@ -61,11 +65,17 @@ struct TGD_API OpenAIOptions {
   /// replies so far), corrected by what the reply reports. 0: no limit.
   std::int64_t tokens_per_minute = 0;
   Thoughts reasoning = Thoughts::strip;
+  /// Whether the model takes messages of the role "system" (or "developer"). Where it does not, their text goes into the message of the
+  /// user behind them; found out by itself where the endpoint refuses them.
+  bool system_role = true;
   std::size_t max_reply_bytes = std::size_t{64} << 20;
   Json args = {};                                                 ///< default completion arguments
   std::vector<std::pair<std::string, std::string>> headers = {};  ///< sent with every request; override tgd's own
+  /// Headers whose values are secret whatever they are called. Others are when their names say so ("api-key", "authorization").
+  std::vector<std::pair<std::string, std::string>> secret_headers = {};
   std::vector<std::pair<std::string, std::string>> query = {};    ///< added to the URL, unescaped
-  /// Told once when the endpoint reports figures that cannot be. From any thread; must not block.
+  /// Told once each: figures that cannot be, ends that nobody knows, bytes that had to be mended, system messages that are refused.
+  /// From any thread; must not block.
   OnNotice on_notice = {};
 };
 
@@ -82,6 +92,8 @@ class TGD_API OpenAI : public ChatModel {
   std::string model_name() const override;
   Json identity() const override;
   std::vector<std::string> secrets() const override;
+  /// From the endpoint's list of models (/models), or from what it has said of a request that was too long.
+  std::optional<std::int64_t> context_window() override;
   Usage usage() const override;
   void add_usage(const Usage& usage) override;
 

@@ -18,6 +18,12 @@ struct TGD_API Usage {
   std::int64_t cached_prompt_tokens = 0;  ///< part of prompt_tokens
   std::int64_t completion_tokens = 0;
   std::int64_t reasoning_tokens = 0;  ///< part of completion_tokens
+  std::int64_t thoughtful = 0;        ///< calls whose reply came with thoughts
+  /// Of replies without figures, by the length of their texts; in none of the figures above.
+  std::int64_t estimated_prompt_tokens = 0;
+  std::int64_t estimated_completion_tokens = 0;
+  std::int64_t priced = 0;         ///< calls whose cost the endpoint itself said
+  std::int64_t cost_pico_usd = 0;  ///< of these (1e-12 USD)
 
   /// Sums and differences stay at the ends of the range; they never overflow.
   Usage& operator+=(const Usage& other);
