@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 #include <tgd/autograd.hpp>
 #include <tgd/lm/decorator.hpp>
+#include <tgd/optim.hpp>
 #include <tgd/lm/tokens.hpp>
 #include <tgd/version.hpp>
 
@@ -72,6 +73,10 @@ class Watched final : public lm::CallDecorator {
       trial.seconds = std::chrono::duration<double>(Clock::now() - call.began()).count();
       trial.usage = outcome.usage();
       outcome.ok() ? trial.reply = outcome.value().content : trial.error = outcome.error_message();
+      if (outcome.ok()) {
+        trial.thoughts = detail::count_characters(outcome.value().reasoning);
+        trial.is_cut = outcome.value().end() == lm::ReplyEnd::cut;
+      }
       {
         const std::lock_guard lock(log->mutex);
         log->calls.push_back(std::move(trial));
@@ -183,7 +188,28 @@ class Check {
       if (!was_asked(role)) (void)model->try_chat_all({request});
     }
     for (const TrialCall& call : log_->calls) terminal_.line("  " + call_text(call));
+    print_windows();
     if (answer_ && !answer_->problem.empty()) terminal_.line("  warning: " + answer_->problem + "; it is scored as it came");
+  }
+
+  /// Of the endpoints that say how much their models take.
+  void print_windows() {
+    for (const auto& [role, model] : models_.distinct()) {
+      const bool answers = std::any_of(log_->calls.begin(), log_->calls.end(),
+                                       [&wanted = role](const TrialCall& call) { return call.role == wanted && call.error.empty(); });
+      const auto window = answers ? model->context_window() : std::nullopt;
+      if (!window) continue;
+      windows_[role] = *window;
+      terminal_.line(fmt::format("  {}: takes {} tokens, the request and its reply together", role, *window));
+      const auto budget = static_cast<std::int64_t>(task_.optimizer.context_budget.value_or(optim::TGDOptions{}.context_budget));
+      constexpr std::int64_t characters_per_token = 4;
+      constexpr std::int64_t share_of_replies = 4;
+      const std::int64_t fitting = (*window - *window / share_of_replies) * characters_per_token;
+      if (model != models_.at("teacher") || budget <= fitting) continue;
+      terminal_.line(fmt::format("  warning: requests for feedback and for new values may have {} characters, about {} tokens, which is more "
+                                 "than the {} takes; write \"optimizer\": {{\"context_budget\": {}}}",
+                                 budget, budget / characters_per_token, role, fitting / 1000 * 1000));
+    }
   }
 
   bool was_asked(const std::string& role) const {
@@ -198,8 +224,16 @@ class Check {
     std::replace(reply.begin(), reply.end(), '\n', ' ');
     const std::string tokens = call.usage.reported > 0
                                    ? fmt::format("{} tokens in, {} out", call.usage.prompt_tokens, call.usage.completion_tokens)
-                                   : std::string("no token figures");
-    return fmt::format("{}: \"{}\" after {:.2f} s; {}", who, reply, call.seconds, tokens);
+                                   : fmt::format("no token figures (about {} in, {} out)", call.usage.estimated_prompt_tokens,
+                                                 call.usage.estimated_completion_tokens);
+    std::string text = fmt::format("{}: \"{}\" after {:.2f} s; {}", who, reply, call.seconds, tokens);
+    if (call.thoughts > 0) {
+      text += fmt::format("; it thinks first: {} characters of thoughts are no part of the answer (\"reasoning\": \"keep\" leaves those "
+                          "that stand in the text)",
+                          call.thoughts);
+    }
+    if (call.is_cut) text += "; cut off by the limit of tokens in \"args\" (max_tokens, max_completion_tokens)";
+    return text;
   }
 
   Schedule schedule() const { return schedule_of(task_.training, data_.train.size()); }
@@ -279,6 +313,8 @@ class Check {
     json["reply"] = call.reply;
     json["prompt_tokens"] = call.usage.prompt_tokens;
     json["completion_tokens"] = call.usage.completion_tokens;
+    if (call.thoughts > 0) json["thoughts"] = call.thoughts;
+    if (const auto window = windows_.find(call.role); window != windows_.end()) json["context_window"] = window->second;
     return json;
   }
 
@@ -303,6 +339,7 @@ class Check {
   Models models_;
   std::shared_ptr<TrialLog> log_ = std::make_shared<TrialLog>();
   std::optional<Answer> answer_;
+  std::map<std::string, std::int64_t> windows_;  // by role, where known
 };
 
 }  // namespace

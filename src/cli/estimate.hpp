@@ -27,6 +27,8 @@ struct TrialCall {
   double seconds = 0;
   std::int64_t estimated_prompt_tokens = 0;
   lm::Usage usage = {};
+  std::size_t thoughts = 0;  ///< characters that came with the reply and are no part of it
+  bool is_cut = false;       ///< a limit of tokens ended it
 };
 
 struct Amount {

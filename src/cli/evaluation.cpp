@@ -176,7 +176,7 @@ Evaluation judged(const EvaluatorSpec& spec, const lm::ChatModelPtr& judge, cons
   std::optional<Input> target;
   if (has_placeholder(all, "target")) target = targets_of(batch);
   return lm_judge_evaluator(judge, messages, prediction, target, inputs,
-                            {.evaluator = options_of(spec, prompts), .best_score = spec.best_score});
+                            {.evaluator = options_of(spec, prompts), .best_score = spec.best_score, .args = spec.args});
 }
 
 }  // namespace

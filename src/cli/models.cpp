@@ -21,10 +21,16 @@ constexpr std::size_t simulated_in_flight = 256;
 
 void expect_key(const ModelSpec& spec, const lm::OpenAI& model) {
   const char* key = std::getenv("OPENAI_API_KEY");
-  if (spec.api_key.empty() && model.url().starts_with("https://api.openai.com/") && (key == nullptr || *key == '\0')) {
+  if (spec.api_key.empty() && spec.headers.empty() && spec.secret_headers.empty() && model.url().starts_with("https://api.openai.com/") && (key == nullptr || *key == '\0')) {
     throw TaskError("OPENAI_API_KEY is not set, and " + model.url() +
                     " needs a key; set it in the environment, or name another endpoint with --base-url");
   }
+}
+
+std::vector<std::pair<std::string, std::string>> pairs_of(const std::vector<NamedSetting>& settings) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const NamedSetting& setting : settings) pairs.emplace_back(setting.name, setting.value);
+  return pairs;
 }
 
 lm::OpenAIOptions openai_options(const ModelSpec& spec, const ModelFlags& flags) {
@@ -33,7 +39,15 @@ lm::OpenAIOptions openai_options(const ModelSpec& spec, const ModelFlags& flags)
   if (const auto timeout = flags.timeout_seconds ? flags.timeout_seconds : spec.timeout_seconds)
     options.timeout = detail::span_of_seconds(*timeout, flags.timeout_seconds ? "--timeout" : "\"timeout_seconds\"");
   options.reasoning = spec.reasoning.value_or(options.reasoning);
-  if (flags.max_retries) options.max_retries = *flags.max_retries;
+  options.system_role = spec.system_role.value_or(options.system_role);
+  if (const auto retries = flags.max_retries ? flags.max_retries : spec.max_retries) options.max_retries = *retries;
+  if (spec.max_retry_after_seconds)
+    options.max_retry_after = detail::span_of_seconds(*spec.max_retry_after_seconds, "\"max_retry_after_seconds\"");
+  if (spec.max_retry_time_seconds)
+    options.max_retry_time = detail::span_of_seconds(*spec.max_retry_time_seconds, "\"max_retry_time_seconds\"");
+  options.headers = pairs_of(spec.headers);
+  options.secret_headers = pairs_of(spec.secret_headers);
+  options.query = pairs_of(spec.query);
   options.requests_per_minute = spec.requests_per_minute.value_or(0);
   options.tokens_per_minute = spec.tokens_per_minute.value_or(0);
   return options;
@@ -160,6 +174,23 @@ bool Models::is_simulated() const {
   return std::any_of(by_name.begin(), by_name.end(), [](const auto& entry) { return entry.second->provider() == "simulated"; });
 }
 
+namespace {
+
+/// Said before anything is sent, not call by call.
+void expect_prices(const Task& task, const lm::PriceTable& prices) {
+  if (!task.budget.usd) return;
+  for (const auto& [name, spec] : task.models) {
+    if (prices.find(name_of(spec))) continue;
+    throw TaskError(fmt::format(
+        "{}: the budget is limited in USD, and the price of \"{}\" is not known; give the model a \"price\": {{\"input\": …, "
+        "\"output\": …}}, in USD for a million tokens (0 for what costs nothing), or limit \"calls\" or tokens instead of \"usd\" "
+        "(--max-cost)",
+        spec.place, name_of(spec)));
+  }
+}
+
+}  // namespace
+
 Models make_models(const Task& task, const ModelOptions& options) {
   Models models{.by_name = {},
                 .prices = prices_of(task),
@@ -173,6 +204,7 @@ Models make_models(const Task& task, const ModelOptions& options) {
       throw TaskError(error.what());  // of a flag: those of the task were looked at
     }
   }
+  expect_prices(task, models.prices);
   const Stack stack(options, models);
   for (const auto& [name, spec] : task.models) models.by_name[name] = stack.make(spec);
   models.by_name.try_emplace("teacher", models.by_name.at("student"));

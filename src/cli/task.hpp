@@ -118,10 +118,18 @@ struct EvaluatorSpec {
   double tolerance = 0;                  ///< of the number, absolute
   std::vector<std::string> fields = {};  ///< JSON pointers; empty: all members of the target
   std::string model = "judge";
+  Json args = {};                          ///< of the judge's requests
   std::vector<MessageSpec> messages = {};  ///< of the judge; {prediction}, {target} and the inputs stand there
   double best_score = 1;                   ///< what needs no feedback
   bool higher_is_better = true;
   bool critique_by_lm = false;  ///< the teacher words the feedback instead of the evaluator
+};
+
+/// A header, or a part of a query.
+struct NamedSetting {
+  std::string name;
+  std::string value = {};   ///< may hold variables of the environment; then never written anywhere
+  std::string source = {};  ///< as the file has it
 };
 
 struct ModelSpec {
@@ -137,7 +145,14 @@ struct ModelSpec {
   std::optional<std::int64_t> requests_per_minute = {};
   std::optional<std::int64_t> tokens_per_minute = {};
   std::optional<double> timeout_seconds = {};
+  std::optional<int> max_retries = {};
+  std::optional<double> max_retry_after_seconds = {};
+  std::optional<double> max_retry_time_seconds = {};
+  std::vector<NamedSetting> headers = {};
+  std::vector<NamedSetting> secret_headers = {};
+  std::vector<NamedSetting> query = {};
   std::optional<lm::Thoughts> reasoning = {};
+  std::optional<bool> system_role = {};
   std::optional<lm::Price> price = {};
   lm::SimulatedOptions simulated = {};
 };
@@ -146,6 +161,8 @@ struct OptimizerSpec {
   std::size_t momentum = 0;
   std::size_t max_reasks = 2;
   bool show_context = true;
+  std::optional<std::size_t> context_budget = {};
+  std::optional<std::size_t> samples_per_request = {};
   bool joint = false;
   std::optional<optim::Boldness> boldness = {};
   std::optional<double> max_length_ratio = {};

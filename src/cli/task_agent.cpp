@@ -25,6 +25,7 @@ std::vector<optim::ParameterRules> rules_of(const Task& task, const std::vector<
 std::shared_ptr<optim::TGD> make_optimizer(const Task& task, const std::vector<Variable>& parameters, lm::ChatModelPtr teacher,
                                            const Prompts& prompts) {
   const OptimizerSpec& spec = task.optimizer;
+  const optim::TGDOptions defaults;
   return std::make_shared<optim::TGD>(
       parameters,
       optim::TGDOptions{.model = std::move(teacher),
@@ -33,6 +34,7 @@ std::shared_ptr<optim::TGD> make_optimizer(const Task& task, const std::vector<V
                         .completion_args = spec.args,
                         .max_reasks = spec.max_reasks,
                         .show_context = spec.show_context,
+                        .context_budget = spec.context_budget.value_or(defaults.context_budget),
                         .prompts = prompts,
                         .joint = spec.joint,
                         .direction = task.evaluator.higher_is_better ? std::nullopt : std::optional(optim::Direction::minimize),
@@ -108,7 +110,8 @@ Answer answer_of(const std::vector<StageResult>& stages, std::size_t sample) {
 }
 
 TaskAgent::TaskAgent(const Task& task, NamedModels models, Prompts prompts)
-    : models_(std::move(models)), prompts_(std::move(prompts)), evaluator_(task.evaluator) {
+    : models_(std::move(models)), prompts_(std::move(prompts)), evaluator_(task.evaluator),
+      context_budget_(task.optimizer.context_budget), samples_per_request_(task.optimizer.samples_per_request) {
   for (const ParameterSpec& spec : task.parameters) register_parameter(spec.name, {spec.value, spec.role});
   for (std::size_t i = 0; i < task.stages.size(); ++i) stages_.push_back(make_stage(task, i));
   optimizer_ = make_optimizer(task, parameters(), models_.at("teacher"), prompts_);
@@ -151,8 +154,10 @@ std::vector<StageResult> TaskAgent::run(const Batch& batch) const {
   for (const Stage& stage : stages_) {
     Inputs inputs = stage.filled_in;
     for (const std::string& name : stage.placeholders) inputs.emplace_back(name, known.at(name));
-    const Variable reply =
-        chat_completion(stage.model, stage.messages, inputs, {.args = stage.args, .role = stage.name, .prompts = prompts_});
+    ChatOptions options{.args = stage.args, .role = stage.name, .prompts = prompts_};
+    options.context_budget = context_budget_.value_or(options.context_budget);
+    options.samples_per_request = samples_per_request_.value_or(options.samples_per_request);
+    const Variable reply = chat_completion(stage.model, stage.messages, inputs, std::move(options));
     const Variable output =
         map(reply, [parser = stage.parser](const Data& item) -> Data { return parser->parse(item.text()).text; });
     known.insert_or_assign(stage.name, output);

@@ -103,6 +103,8 @@ class TaskAgent final : public Module {
   NamedModels models_;
   Prompts prompts_;
   EvaluatorSpec evaluator_;
+  std::optional<std::size_t> context_budget_;  // of requests for feedback
+  std::optional<std::size_t> samples_per_request_;
   std::vector<Stage> stages_;
   std::vector<Kept> kept_;
   std::shared_ptr<optim::TGD> optimizer_;

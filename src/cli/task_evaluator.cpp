@@ -77,6 +77,7 @@ void describe_evaluator(Members& in, EvaluatorSpec& evaluator) {
       in.member(
           "messages", [&](const TaskValue& at) { evaluator.messages = read_messages(at); },
           [&] { return written_messages(evaluator.messages); }, judge_example);
+      in.args("args", evaluator.args);
       in.real("best_score", evaluator.best_score, {.least = -std::numeric_limits<double>::max()});
       in.flag("higher_is_better", evaluator.higher_is_better);
       break;

@@ -1,5 +1,6 @@
 // "models" of a task.
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <set>
@@ -8,6 +9,8 @@
 
 #include "cli/models.hpp"
 #include "cli/task_parts.hpp"
+#include "core/text.hpp"
+#include "lm/secrets.hpp"
 
 namespace tgd::cli {
 
@@ -46,6 +49,58 @@ void read_key(const TaskValue& value, ModelSpec& spec) {
         "keys do not belong into task files; write \"${OPENAI_API_KEY}\", the variable of the environment that holds the key");
   spec.api_key_source = value.text();
   spec.api_key = with_variables(value, spec.api_key_source);
+}
+
+/// What is left of a text without its variables, and without the word before a key in a header.
+std::string literal_part(const std::string& text) {
+  std::string rest;
+  std::size_t at = 0;
+  for (std::size_t open = text.find("${"); open != text.npos; open = text.find("${", at)) {
+    rest += text.substr(at, open - at);
+    at = std::min(text.find('}', open), text.size() - 1) + 1;
+  }
+  rest = detail::lower_case(detail::trim(rest + text.substr(at)));
+  for (const char* scheme : {"bearer", "basic", "token", "apikey", "api-key", "key"}) {
+    if (rest == scheme) return {};
+  }
+  return rest;
+}
+
+/// Keys have beginnings of their own, wherever they stand.
+bool looks_like_key(const std::string& text) {
+  constexpr std::array beginnings = {"sk-", "bearer ", "basic ", "gsk_", "hf_", "xai-", "nvapi-", "ghp_", "github_pat_", "aiza"};
+  const std::string rest = literal_part(text);
+  constexpr std::size_t least = 12;
+  return rest.size() >= least &&
+         std::any_of(beginnings.begin(), beginnings.end(), [&](const char* beginning) { return rest.starts_with(beginning); });
+}
+
+/// {"name": "text with ${VARIABLES}"}. A literal that may be a secret is refused, and never shown.
+void read_settings(const TaskValue& value, std::vector<NamedSetting>& settings, bool are_secret) {
+  settings.clear();
+  for (const auto& [name, member] : value.members()) {
+    const std::string source = member.nonempty_text();
+    const bool is_secret = are_secret || lm::detail::may_hold_secret(name);
+    if ((is_secret && !literal_part(source).empty()) || looks_like_key(source)) {
+      member.fail(
+          "secrets do not belong into task files; write \"${NAME}\", the variable of the environment that holds it (\"Bearer "
+          "${NAME}\" where a word goes before it)");
+    }
+    settings.push_back({name, with_variables(member, source), source});
+  }
+}
+
+OrderedJson written_settings(const std::vector<NamedSetting>& settings) {
+  if (settings.empty()) return {};
+  OrderedJson json = OrderedJson::object();
+  for (const NamedSetting& setting : settings) json[setting.name] = setting.source;
+  return json;
+}
+
+void describe_settings(Members& in, const std::string& key, std::vector<NamedSetting>& settings, bool are_secret) {
+  in.member(
+      key, [&settings, are_secret](const TaskValue& at) { read_settings(at, settings, are_secret); },
+      [&settings] { return written_settings(settings); });
 }
 
 void read_url(const TaskValue& value, ModelSpec& spec) {
@@ -95,6 +150,15 @@ void describe_endpoint(Members& in, ModelSpec& spec) {
   in.count("requests_per_minute", spec.requests_per_minute, {.least = 1});
   in.count("tokens_per_minute", spec.tokens_per_minute, {.least = 1});
   in.seconds("timeout_seconds", spec.timeout_seconds);
+  in.count("max_retries", spec.max_retries, {.least = 0, .most = 1000});
+  in.seconds("max_retry_after_seconds", spec.max_retry_after_seconds);
+  in.seconds("max_retry_time_seconds", spec.max_retry_time_seconds);
+  describe_settings(in, "headers", spec.headers, false);
+  describe_settings(in, "secret_headers", spec.secret_headers, true);
+  describe_settings(in, "query", spec.query, false);
+  in.member(
+      "system_role", [&](const TaskValue& at) { spec.system_role = at.flag(); },
+      [&] { return spec.system_role ? OrderedJson(*spec.system_role) : OrderedJson(); });
   in.word("reasoning", spec.reasoning, {{"strip", lm::Thoughts::strip}, {"keep", lm::Thoughts::keep}});
 }
 
@@ -134,7 +198,8 @@ ModelSpec read_model(const TaskValue& value) {
   }
   if (spec.model.find("${") != spec.model.npos)
     value.fail(
-        "${NAME} stands for a variable of the environment in \"base_url\" and \"api_key\" only; write the model's name itself, "
+        "${NAME} stands for a variable of the environment in \"base_url\", \"api_key\", \"headers\", \"secret_headers\" and \"query\" "
+        "only; write the model's name itself, "
         "or give it with --model");
   return spec;
 }

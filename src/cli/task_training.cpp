@@ -80,6 +80,8 @@ void describe_optimizer(Members& in, OptimizerSpec& optimizer) {
   in.count("momentum", optimizer.momentum, {.least = 0, .most = 1000});
   in.count("max_reasks", optimizer.max_reasks, {.least = 0, .most = 100});
   in.flag("show_context", optimizer.show_context);
+  in.count("context_budget", optimizer.context_budget, {.least = 2000});
+  in.count("samples_per_request", optimizer.samples_per_request, {.least = 1, .most = 1000});
   in.flag("joint", optimizer.joint);
   in.word("boldness", optimizer.boldness,
           {{"conservative", Boldness::conservative}, {"moderate", Boldness::moderate}, {"bold", Boldness::bold}});

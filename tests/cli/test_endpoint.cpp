@@ -243,3 +243,100 @@ TEST_CASE("a timeout that is no number of seconds is refused before anything is 
   CHECK(requests == 0);
   CHECK_FALSE(fs::exists(folder.path() / "run"));
 }
+
+namespace {
+
+/// The small task with one model at this URL, and whatever else the model is given.
+fs::path task_at(const test::TemporaryFolder& folder, const std::string& url, nlohmann::json more, nlohmann::json changes = {}) {
+  const fs::path task = test::write_small_task(folder);
+  nlohmann::json json = nlohmann::json::parse(test::read_text(task), nullptr, true, true);
+  more.update({{"provider", "openai"}, {"model", "m"}, {"base_url", url}});
+  json["models"] = {{"student", std::move(more)}};
+  if (changes.is_object()) json.update(changes);
+  folder.write("task.json", json.dump(2));
+  return task;
+}
+
+std::string last_of(const nlohmann::json& body, const std::string& role) {
+  std::string content;
+  for (const auto& message : body.at("messages")) {
+    if (message.at("role") == role) content = message.at("content");
+  }
+  return content;
+}
+
+}  // namespace
+
+TEST_CASE("headers, query and arguments of a task reach the endpoint, and their secrets nothing else", "[cli]") {
+  const test::TemporaryFolder folder;
+  const test::HttpServer server([](const test::HttpRequest& request) {
+    const bool may = request.headers.contains("api-key") && request.headers.at("api-key") == "sk-secret-of-the-test" &&
+                     request.headers.contains("x-tenant") && request.target.find("api-version=2024-06-01") != std::string::npos &&
+                     !request.headers.contains("authorization");
+    return may ? test::HttpResponse{.body = test::completion_body("billing")}
+               : test::HttpResponse{.status = 401, .body = test::error_body("no subscription key sk-secret-of-the-test")};
+  });
+  const fs::path task = task_at(folder, server.url() + "/openai/deployments/d",
+                                {{"headers", {{"api-key", "${OPENAI_API_KEY}"}}},
+                                 {"secret_headers", {{"X-Tenant", "${TGD_TEST_TENANT}"}}},
+                                 {"query", {{"api-version", "2024-06-01"}}}});
+  const test::ProcessResult result =
+      test::run_tgd({"check", task.string()},
+                    {.environment = {{"OPENAI_API_KEY", "sk-secret-of-the-test"}, {"TGD_TEST_TENANT", "tenant-of-the-test"}}});
+  INFO(result.out << result.err);
+  CHECK(result.status == 0);
+  CHECK_THAT(result.out + result.err, !ContainsSubstring("of-the-test"));
+}
+
+TEST_CASE("a run in USD whose price is not known is refused before anything is sent, in words of the task file", "[cli]") {
+  const test::TemporaryFolder folder;
+  const test::HttpServer server([](const test::HttpRequest&) { return test::HttpResponse{.body = test::completion_body("billing")}; });
+  const fs::path task = task_at(folder, server.url(), nlohmann::json::object(), {{"budget", {{"usd", 1}}}});
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"check", task.string()}, {"evaluate", task.string()}, {"optimize", task.string()}}) {
+    const test::ProcessResult result = test::run_tgd(command);
+    CHECK(result.status == 2);
+    CHECK_THAT(result.err, ContainsSubstring("\"price\"") && ContainsSubstring("/models/student") && !ContainsSubstring("PriceTable"));
+  }
+  CHECK(server.request_count() == 0);
+}
+
+TEST_CASE("a budget in USD counts thoughts that an endpoint leaves out of its completion, and what it says a call cost", "[cli]") {
+  const test::TemporaryFolder folder;
+  const std::string figures = GENERATE(R"({"prompt_tokens":20,"completion_tokens":10,"total_tokens":4030})",
+                                       R"({"prompt_tokens":20,"completion_tokens":10,"total_tokens":30,"cost":0.0401})");
+  const test::HttpServer server([&](const test::HttpRequest&) {
+    return test::HttpResponse{.body = R"({"choices":[{"message":{"content":"billing"},"finish_reason":"stop"}],"usage":)" + figures + "}"};
+  });
+  const fs::path task = task_at(folder, server.url(), {{"price", {{"input", 0}, {"output", 10}}}}, {{"budget", {{"usd", 0.2}}}});
+  test::run_tgd({"evaluate", task.string(), "--max-in-flight", "1"});
+  CHECK(server.request_count() <= 6);
+}
+
+TEST_CASE("a run on a model without a system role, with a small window and with thoughts comes to its end and says so", "[cli]") {
+  const test::TemporaryFolder folder;
+  const test::HttpServer server([](const test::HttpRequest& request) -> test::HttpResponse {
+    if (request.method == "GET") return {.body = R"({"data":[{"id":"m","max_model_len":1500}]})"};
+    const nlohmann::json body = nlohmann::json::parse(request.body);
+    for (const auto& message : body.at("messages")) {
+      if (message.at("role") == "system") return {.status = 400, .body = test::error_body("System role not supported")};
+    }
+    if (request.body.size() > 6000)
+      return {.status = 400, .body = test::error_body("This model's maximum context length is 1500 tokens. However, you requested 2500 tokens.")};
+    const std::string asked = last_of(body, "user");
+    std::string text = "<think>It may be billing.</think>\n\nbilling";
+    if (asked.find("IMPROVED_VALUE") != std::string::npos) text = "<IMPROVED_VALUE>Say one word.</IMPROVED_VALUE>";
+    else if (asked.find("critic") != std::string::npos) text = "Say one word.";
+    return {.body = test::completion_body(text)};
+  });
+  const fs::path task = task_at(folder, server.url(), nlohmann::json::object());
+  const test::ProcessResult checked = test::run_tgd({"check", task.string()});
+  INFO(checked.out << checked.err);
+  CHECK(checked.status == 0);
+  CHECK_THAT(checked.out, ContainsSubstring("takes 1500 tokens") && ContainsSubstring("context_budget") &&
+                              ContainsSubstring("it thinks first") && ContainsSubstring("\"reasoning\""));
+  const test::ProcessResult result = test::optimize(task, folder.path() / "run");
+  INFO(result.out << result.err);
+  CHECK(result.status == 0);
+  CHECK_THAT(result.out + result.err, ContainsSubstring("system_role") && ContainsSubstring("replies came with thoughts"));
+}

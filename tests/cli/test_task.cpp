@@ -79,6 +79,7 @@ TEST_CASE("a task says everything about its data, parameters and calls", "[cli]"
     CHECK(task.evaluator.type == cli::EvaluatorSpec::Type::judge);
     CHECK(task.evaluator.model == "jury");
     CHECK(task.evaluator.best_score == 5);
+    CHECK(task.evaluator.args == Json{{"temperature", 0}});
     CHECK(task.models.size() == 3);
   }
 }
@@ -93,10 +94,21 @@ TEST_CASE("a task says everything about its models, optimizer and limits", "[cli
   CHECK(student.tokens_per_minute == 100000);
   CHECK(student.timeout_seconds == 30.5);
   CHECK(student.reasoning == lm::Thoughts::keep);
+  CHECK(student.system_role == false);
+  CHECK(student.max_retries == 7);
+  CHECK(student.max_retry_after_seconds == 60.5);
+  CHECK(student.max_retry_time_seconds == 600.5);
+  REQUIRE(student.headers.size() == 2);
+  CHECK(student.headers[1].value == "Bearer a very secret word");
+  CHECK(student.headers[1].source == "Bearer ${TGD_TEST_SECRET}");
+  CHECK(student.secret_headers.at(0).value == "a very secret word");
+  CHECK(student.query.at(0).name == "api-version");
   CHECK(student.price == lm::Price{.input = 0.15, .cached_input = 0.075, .output = 0.6});
   CHECK(task.models.at("teacher").simulated.latency == std::chrono::microseconds(1500));
 
   CHECK(task.optimizer.joint);
+  CHECK(task.optimizer.context_budget == 9000U);
+  CHECK(task.optimizer.samples_per_request == 3U);
   CHECK(task.optimizer.boldness == optim::Boldness::moderate);
   CHECK(task.optimizer.max_length_ratio == 2.5);
   CHECK(task.optimizer.rejected == 4);
