@@ -14,8 +14,8 @@
 #include <CLI/CLI.hpp>
 #include <tgd/autograd.hpp>
 #include <tgd/lm/decorator.hpp>
-#include <tgd/optim.hpp>
 #include <tgd/lm/tokens.hpp>
+#include <tgd/optim.hpp>
 #include <tgd/version.hpp>
 
 #include "cli/command.hpp"
@@ -195,20 +195,23 @@ class Check {
   /// Of the endpoints that say how much their models take.
   void print_windows() {
     for (const auto& [role, model] : models_.distinct()) {
-      const bool answers = std::any_of(log_->calls.begin(), log_->calls.end(),
-                                       [&wanted = role](const TrialCall& call) { return call.role == wanted && call.error.empty(); });
+      const bool answers = std::any_of(log_->calls.begin(), log_->calls.end(), [&wanted = role](const TrialCall& call) {
+        return call.role == wanted && call.error.empty();
+      });
       const auto window = answers ? model->context_window() : std::nullopt;
       if (!window) continue;
       windows_[role] = *window;
       terminal_.line(fmt::format("  {}: takes {} tokens, the request and its reply together", role, *window));
-      const auto budget = static_cast<std::int64_t>(task_.optimizer.context_budget.value_or(optim::TGDOptions{}.context_budget));
+      const auto budget =
+          static_cast<std::int64_t>(task_.optimizer.context_budget.value_or(optim::TGDOptions{}.context_budget));
       constexpr std::int64_t characters_per_token = 4;
       constexpr std::int64_t share_of_replies = 4;
       const std::int64_t fitting = (*window - *window / share_of_replies) * characters_per_token;
       if (model != models_.at("teacher") || budget <= fitting) continue;
-      terminal_.line(fmt::format("  warning: requests for feedback and for new values may have {} characters, about {} tokens, which is more "
-                                 "than the {} takes; write \"optimizer\": {{\"context_budget\": {}}}",
-                                 budget, budget / characters_per_token, role, fitting / 1000 * 1000));
+      terminal_.line(fmt::format(
+          "  warning: requests for feedback and for new values may have {} characters, about {} tokens, which is more "
+          "than the {} takes; write \"optimizer\": {{\"context_budget\": {}}}",
+          budget, budget / characters_per_token, role, fitting / 1000 * 1000));
     }
   }
 
@@ -228,9 +231,10 @@ class Check {
                                                  call.usage.estimated_completion_tokens);
     std::string text = fmt::format("{}: \"{}\" after {:.2f} s; {}", who, reply, call.seconds, tokens);
     if (call.thoughts > 0) {
-      text += fmt::format("; it thinks first: {} characters of thoughts are no part of the answer (\"reasoning\": \"keep\" leaves those "
-                          "that stand in the text)",
-                          call.thoughts);
+      text += fmt::format(
+          "; it thinks first: {} characters of thoughts are no part of the answer (\"reasoning\": \"keep\" leaves those "
+          "that stand in the text)",
+          call.thoughts);
     }
     if (call.is_cut) text += "; cut off by the limit of tokens in \"args\" (max_tokens, max_completion_tokens)";
     return text;

@@ -21,7 +21,8 @@ constexpr std::size_t simulated_in_flight = 256;
 
 void expect_key(const ModelSpec& spec, const lm::OpenAI& model) {
   const char* key = std::getenv("OPENAI_API_KEY");
-  if (spec.api_key.empty() && spec.headers.empty() && spec.secret_headers.empty() && model.url().starts_with("https://api.openai.com/") && (key == nullptr || *key == '\0')) {
+  if (spec.api_key.empty() && spec.headers.empty() && spec.secret_headers.empty() &&
+      model.url().starts_with("https://api.openai.com/") && (key == nullptr || *key == '\0')) {
     throw TaskError("OPENAI_API_KEY is not set, and " + model.url() +
                     " needs a key; set it in the environment, or name another endpoint with --base-url");
   }
@@ -183,7 +184,8 @@ void expect_prices(const Task& task, const lm::PriceTable& prices) {
     if (prices.find(name_of(spec))) continue;
     throw TaskError(fmt::format(
         "{}: the budget is limited in USD, and the price of \"{}\" is not known; give the model a \"price\": {{\"input\": …, "
-        "\"output\": …}}, in USD for a million tokens (0 for what costs nothing), or limit \"calls\" or tokens instead of \"usd\" "
+        "\"output\": …}}, in USD for a million tokens (0 for what costs nothing), or limit \"calls\" or tokens instead of "
+        "\"usd\" "
         "(--max-cost)",
         spec.place, name_of(spec)));
   }

@@ -124,16 +124,18 @@ std::string calls_text(const CallCounts& counts, const lm::CostReport& costs) {
   const lm::Usage usage = costs.total().usage;
   std::string text = fmt::format("Calls: {} ({})", total, tgd::detail::join(purposes, ", "));
   if (counts.cached > 0) text += fmt::format(", {} from the cache", counts.cached);
-  text += fmt::format("; tokens: {} in{}, {} out{}{}", usage.prompt_tokens,
-                      usage.cached_prompt_tokens > 0 ? fmt::format(" ({} from the endpoint's cache)", usage.cached_prompt_tokens) : "",
-                      usage.completion_tokens,
-                      usage.reasoning_tokens > 0 ? fmt::format(" ({} of thoughts)", usage.reasoning_tokens) : "",
-                      usage.reported < usage.calls - counts.cached ? " as far as the endpoint said" : "");
+  text += fmt::format(
+      "; tokens: {} in{}, {} out{}{}", usage.prompt_tokens,
+      usage.cached_prompt_tokens > 0 ? fmt::format(" ({} from the endpoint's cache)", usage.cached_prompt_tokens) : "",
+      usage.completion_tokens, usage.reasoning_tokens > 0 ? fmt::format(" ({} of thoughts)", usage.reasoning_tokens) : "",
+      usage.reported < usage.calls - counts.cached ? " as far as the endpoint said" : "");
   if (usage.estimated_prompt_tokens > 0 || usage.estimated_completion_tokens > 0)
-    text += fmt::format(", and about {} in, {} out by estimate", usage.estimated_prompt_tokens, usage.estimated_completion_tokens);
+    text +=
+        fmt::format(", and about {} in, {} out by estimate", usage.estimated_prompt_tokens, usage.estimated_completion_tokens);
   const auto cost = costs.cost();
   if (!cost || cost->pico_usd() > 0) text += "; cost: " + (cost ? cost->text() : "unknown");
-  if (usage.thoughtful > 0) text += fmt::format("; {} replies came with thoughts, which are no part of the answers", usage.thoughtful);
+  if (usage.thoughtful > 0)
+    text += fmt::format("; {} replies came with thoughts, which are no part of the answers", usage.thoughtful);
   return text;
 }
 

@@ -110,8 +110,11 @@ Answer answer_of(const std::vector<StageResult>& stages, std::size_t sample) {
 }
 
 TaskAgent::TaskAgent(const Task& task, NamedModels models, Prompts prompts)
-    : models_(std::move(models)), prompts_(std::move(prompts)), evaluator_(task.evaluator),
-      context_budget_(task.optimizer.context_budget), samples_per_request_(task.optimizer.samples_per_request) {
+    : models_(std::move(models)),
+      prompts_(std::move(prompts)),
+      evaluator_(task.evaluator),
+      context_budget_(task.optimizer.context_budget),
+      samples_per_request_(task.optimizer.samples_per_request) {
   for (const ParameterSpec& spec : task.parameters) register_parameter(spec.name, {spec.value, spec.role});
   for (std::size_t i = 0; i < task.stages.size(); ++i) stages_.push_back(make_stage(task, i));
   optimizer_ = make_optimizer(task, parameters(), models_.at("teacher"), prompts_);

@@ -316,7 +316,8 @@ std::filesystem::path TaskValue::path() const {
   const std::string name = nonempty_text();
   if (name.find("${") != name.npos) {
     fail(
-        "${NAME} stands for a variable of the environment in \"base_url\", \"api_key\", \"headers\", \"secret_headers\" and \"query\" only; write the path itself, "
+        "${NAME} stands for a variable of the environment in \"base_url\", \"api_key\", \"headers\", \"secret_headers\" and "
+        "\"query\" only; write the path itself, "
         "relative to the task file's folder");
   }
   return content_->file.parent_path() / name;

@@ -68,7 +68,8 @@ std::string literal_part(const std::string& text) {
 
 /// Keys have beginnings of their own, wherever they stand.
 bool looks_like_key(const std::string& text) {
-  constexpr std::array beginnings = {"sk-", "bearer ", "basic ", "gsk_", "hf_", "xai-", "nvapi-", "ghp_", "github_pat_", "aiza"};
+  constexpr std::array beginnings = {"sk-",  "bearer ", "basic ", "gsk_",        "hf_",
+                                     "xai-", "nvapi-",  "ghp_",   "github_pat_", "aiza"};
   const std::string rest = literal_part(text);
   constexpr std::size_t least = 12;
   return rest.size() >= least &&
@@ -198,7 +199,8 @@ ModelSpec read_model(const TaskValue& value) {
   }
   if (spec.model.find("${") != spec.model.npos)
     value.fail(
-        "${NAME} stands for a variable of the environment in \"base_url\", \"api_key\", \"headers\", \"secret_headers\" and \"query\" "
+        "${NAME} stands for a variable of the environment in \"base_url\", \"api_key\", \"headers\", \"secret_headers\" and "
+        "\"query\" "
         "only; write the model's name itself, "
         "or give it with --model");
   return spec;

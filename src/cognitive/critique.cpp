@@ -178,7 +178,8 @@ lm::Request CritiqueNode::request(std::size_t edge, const Group& group) const {
                          value = used.data->item(group.samples[0]).item_text()](const std::vector<std::string>& texts) {
     return std::vector<lm::Message>{
         {"system", system},
-        {"user", prompts.render("backward_user", {{"role", role}, {"value", value}, {"samples", join(texts, sample_separator)}})}};
+        {"user",
+         prompts.render("backward_user", {{"role", role}, {"value", value}, {"samples", join(texts, sample_separator)}})}};
   };
   request.messages = messages(group.texts);
   request.shortened = [messages, texts = group.texts](std::size_t bytes) { return shorter(messages, texts, bytes); };

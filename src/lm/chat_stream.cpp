@@ -144,7 +144,8 @@ ChatStream::Ending ChatStream::finish(bool delimited, const std::optional<LMErro
     const std::string half = choice.joiner.finish();
     choice.content += half;
     choice.reasoning += choice.reasoning_joiner.finish();
-    if (const auto at = choice.joiner.mended_at(); at && mended.empty()) mended = "byte " + std::to_string(*at) + " of a reply's text";
+    if (const auto at = choice.joiner.mended_at(); at && mended.empty())
+      mended = "byte " + std::to_string(*at) + " of a reply's text";
     if (index == 0) fresh_ += visible(half) + filter_.finish();
   }
   Ending ending{.parsed = read_completion(completion(), body_, thoughts_, *secrets_)};

@@ -73,7 +73,7 @@ class ChatStream {
   std::size_t events_ = 0;
   bool done_ = false;
   std::optional<LMError> error_;
-  std::optional<EndpointError> trouble_;  // what it was made of
+  std::optional<EndpointError> trouble_;    // what it was made of
   std::map<std::int64_t, Choice> choices_;  // by "index"
   std::string model_;
   nlohmann::json usage_;

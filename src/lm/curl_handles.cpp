@@ -96,7 +96,7 @@ Easy make_easy(const HttpOptions& options, const HeaderList& headers, const Auth
 
 namespace {
 
-bool holds(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool has_words(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 Prospect prospect_of(CURLcode code) {
   switch (code) {
@@ -129,22 +129,25 @@ bool is_about_certificates(CURLcode code) {
 /// Where a failure may have to do with the proxy: it was not reached, or did not let the request through.
 bool is_about_proxy(CURLcode code, std::string_view error, std::string_view proxy, long connect_status) {
   if (proxy.empty()) return false;
-  if (connect_status != 0 || code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_PROXY || holds(error, "proxy")) return true;
+  if (connect_status != 0 || code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_PROXY || has_words(error, "proxy"))
+    return true;
   const std::size_t colon = proxy.rfind(':');
-  const std::string port = " port " + std::string(proxy.substr(colon + 1, proxy.find_first_of("/", colon + 1) - colon - 1)) + " ";
-  return code == CURLE_COULDNT_CONNECT && port.size() > 7 && holds(error, port);
+  const std::string port =
+      " port " + std::string(proxy.substr(colon + 1, proxy.find_first_of("/", colon + 1) - colon - 1)) + " ";
+  return code == CURLE_COULDNT_CONNECT && port.size() > 7 && has_words(error, port);
 }
 
 /// Bytes of TLS where HTTP was expected, or the other way round.
 std::string advice_on_port(CURLcode code, std::string_view error, std::string_view url) {
-  const bool speaks_plain = code == CURLE_SSL_CONNECT_ERROR &&
-                            (holds(error, "wrong version number") || holds(error, "packet length too long") ||
-                             holds(error, "http request") || holds(error, "unknown protocol") || holds(error, "record layer failure"));
-  if (code == CURLE_OPERATION_TIMEDOUT && holds(error, "SSL connection timeout"))
+  const bool speaks_plain =
+      code == CURLE_SSL_CONNECT_ERROR &&
+      (has_words(error, "wrong version number") || has_words(error, "packet length too long") ||
+       has_words(error, "http request") || has_words(error, "unknown protocol") || has_words(error, "record layer failure"));
+  if (code == CURLE_OPERATION_TIMEDOUT && has_words(error, "SSL connection timeout"))
     return "this port may not speak TLS; a server that does not gets http:// in base_url";
   if (speaks_plain) return "this port does not speak TLS; write http:// in base_url, or the port that speaks https";
   const bool is_plain = url.starts_with("http://");
-  if (is_plain && (holds(error, "HTTP/0.9") || code == CURLE_WEIRD_SERVER_REPLY))
+  if (is_plain && (has_words(error, "HTTP/0.9") || code == CURLE_WEIRD_SERVER_REPLY))
     return "what came is no HTTP; for a port that speaks TLS write https:// in base_url, or name another port";
   return {};
 }
@@ -166,14 +169,16 @@ std::string proxy_for(std::string_view url) {
 }
 
 Failure failure_of(CURL* handle, CURLcode code, std::string_view error, std::string_view url) {
-  Failure failure{.message = error.empty() ? std::string(curl_easy_strerror(code)) : std::string(error), .prospect = prospect_of(code)};
+  Failure failure{.message = error.empty() ? std::string(curl_easy_strerror(code)) : std::string(error),
+                  .prospect = prospect_of(code)};
   long connect_status = 0;
   curl_easy_getinfo(handle, CURLINFO_HTTP_CONNECTCODE, &connect_status);
   if (connect_status >= 200 && connect_status < 300) connect_status = 0;
   const std::string proxy = proxy_for(url);
   if (connect_status != 0) failure.prospect = connect_status >= 500 ? Prospect::some : Prospect::none;
   if (is_about_proxy(code, failure.message, proxy, connect_status)) {
-    failure.message += "; the way led through the proxy of the environment (" + proxy + "); no_proxy names the hosts that are reached without it";
+    failure.message += "; the way led through the proxy of the environment (" + proxy +
+                       "); no_proxy names the hosts that are reached without it";
   } else if (const std::string advice = advice_on_port(code, failure.message, url); !advice.empty()) {
     failure.message += "; " + advice;
     const bool may_pass = code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_OPERATION_TIMEDOUT;
@@ -183,7 +188,7 @@ Failure failure_of(CURL* handle, CURLcode code, std::string_view error, std::str
         "; the certificate is not trusted: name the file of its authority in CURL_CA_BUNDLE or SSL_CERT_FILE, or the host that "
         "it was made for in base_url";
   }
-  failure.was_not_taken = (code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM) && holds(failure.message, "REFUSED_STREAM");
+  failure.was_not_taken = (code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM) && has_words(failure.message, "REFUSED_STREAM");
   return failure;
 }
 

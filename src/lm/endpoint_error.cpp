@@ -306,33 +306,52 @@ std::int64_t number_behind_any(std::string_view message, const Phrases& phrases)
 }
 
 std::int64_t window_named_in(std::string_view message) {
-  constexpr std::array phrases = {"context length is", "context length of", "context length (", "context size (", "context size of",
-                                  "context size is", "n_ctx", "context window of", "context window is", "context window (",
-                                  "max_model_len", "context limit", "tokens allowed (", "input length", "input tokens exceeded: ",
-                                  "tokens > ", "must be <=", "limit of", "limit is", "maximum of", "maximum context length"};
+  constexpr std::array phrases = {"context length is",
+                                  "context length of",
+                                  "context length (",
+                                  "context size (",
+                                  "context size of",
+                                  "context size is",
+                                  "n_ctx",
+                                  "context window of",
+                                  "context window is",
+                                  "context window (",
+                                  "max_model_len",
+                                  "context limit",
+                                  "tokens allowed (",
+                                  "input length",
+                                  "input tokens exceeded: ",
+                                  "tokens > ",
+                                  "must be <=",
+                                  "limit of",
+                                  "limit is",
+                                  "maximum of",
+                                  "maximum context length"};
   return number_behind_any(message, phrases);
 }
 
 std::int64_t asked_named_in(std::string_view message) {
-  constexpr std::array phrases = {"requested", "resulted in", "too long: ", "token count (", "prompt length (", "prompt contains",
-                                  "messages have"};
+  constexpr std::array phrases = {"requested",       "resulted in",     "too long: ",   "token count (",
+                                  "prompt length (", "prompt contains", "messages have"};
   return number_behind_any(message, phrases);
 }
 
 /// Words of templates and validators that take the user's and the assistant's turns only.
 bool refuses_roles(std::string_view message) {
-  const bool of_roles = holds(message, "role") && (holds(message, "alternat") || holds(message, "in turn"));
+  const bool of_roles =
+      holds(message, "role") && (holds(message, "alternate") || holds(message, "alternating") || holds(message, "in turn"));
   if (of_roles || holds(message, "'user' or 'assistant'") || holds(message, "user and assistant in turn")) return true;
   const bool of_pairs = holds(message, "user") && holds(message, "assistant") && holds(message, "role");
   if (of_pairs && (holds(message, "only") || holds(message, "must be one of") || holds(message, "not one of"))) return true;
-  if (holds(message, "first message") && holds(message, "user") && (holds(message, "must") || holds(message, "should"))) return true;
+  if (holds(message, "first message") && holds(message, "user") && (holds(message, "must") || holds(message, "should")))
+    return true;
   if (!holds(message, "system") && !holds(message, "developer")) return false;
-  constexpr std::array things = {"role", "system message", "system prompt", "system instruction", "developer message",
-                                 "developer instruction"};
-  constexpr std::array verdicts = {"not support", "n't support", "unsupported", "not enabled", "not allowed", "not permitted",
-                                   "not accept", "not valid",   "invalid",      "unexpected",  "unknown",     "unrecognized",
-                                   "not recognized", "not available", "no system", "not one of", "not implemented", "disallow",
-                                   "must be 'user'", "must be user"};
+  constexpr std::array things = {
+      "role", "system message", "system prompt", "system instruction", "developer message", "developer instruction"};
+  constexpr std::array verdicts = {"not support",   "n't support",     "unsupported",    "not enabled",    "not allowed",
+                                   "not permitted", "not accept",      "not valid",      "invalid",        "unexpected",
+                                   "unknown",       "unrecognized",    "not recognized", "not available",  "no system",
+                                   "not one of",    "not implemented", "disallow",       "must be 'user'", "must be user"};
   return holds_any(message, things) && holds_any(message, verdicts);
 }
 

@@ -64,6 +64,7 @@ struct Job {
   bool too_large = false;
   bool enough = false;
   bool has_left = false;  // the request, at least in part
+  bool was_refused = false;  // its HTTP/2 stream: the server has not looked at it, so that it has not left
   bool was_lost = false;  // it had left when its connection, used before, broke without an answer
   std::vector<Job*>* completed = nullptr;  // where to say that it is enough
   HttpResult result;
@@ -118,13 +119,23 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* job_p
 }
 
 // When a connection that was used before breaks without a byte of an answer, libcurl would send the request once more by itself.
-// Whether it is sent again is for the caller to decide, who counts it; what has not left yet may go by another connection.
+// Whether it is sent again is for the caller to decide, who counts it; what has not left yet may go by another connection, and so may
+// what the server says it has not taken (REFUSED_STREAM, or a stream behind the last one of a GOAWAY).
 int on_request(void* job_pointer, char*, char*, int, int) noexcept {
   auto& job = *static_cast<Job*>(job_pointer);
   long sent = 0;
   curl_easy_getinfo(job.slot->handle.get(), CURLINFO_REQUEST_SIZE, &sent);
+  if (std::exchange(job.was_refused, false)) return CURL_PREREQFUNC_OK;
   job.was_lost = std::exchange(job.has_left, true) && sent > 0;
   return job.was_lost ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+// libcurl tells it in its log only.
+int on_log(CURL*, curl_infotype type, char* data, std::size_t size, void* job_pointer) noexcept {
+  constexpr std::string_view refused = "REFUSED_STREAM";
+  if (type == CURLINFO_TEXT && std::string_view(data, size).starts_with(refused))
+    static_cast<Job*>(job_pointer)->was_refused = true;
+  return 0;
 }
 
 std::size_t on_header(char* data, std::size_t size, std::size_t count, void* job_pointer) noexcept {
@@ -370,6 +381,7 @@ void HttpClient::Core::prepare(Job& job) {
   curl_easy_setopt(handle, CURLOPT_WRITEDATA, &job);
   curl_easy_setopt(handle, CURLOPT_HEADERDATA, &job);
   curl_easy_setopt(handle, CURLOPT_PREREQDATA, &job);
+  curl_easy_setopt(handle, CURLOPT_DEBUGDATA, &job);
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, curl_milliseconds(job.sending.timeout.value_or(options_.timeout)));
   if (!post.compressible || takes_as_it_comes_) curl_easy_setopt(handle, CURLOPT_ACCEPT_ENCODING, nullptr);
   if (takes_as_it_comes_) curl_easy_setopt(handle, CURLOPT_HTTP_CONTENT_DECODING, 0L);
@@ -386,6 +398,10 @@ SlotPtr HttpClient::Core::make_slot() const {
   curl_easy_setopt(slot->handle.get(), CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(slot->handle.get(), CURLOPT_HEADERFUNCTION, on_header);
   curl_easy_setopt(slot->handle.get(), CURLOPT_PREREQFUNCTION, on_request);
+  if (options_.url.starts_with("https:")) {  // HTTP/2 is over TLS only
+    curl_easy_setopt(slot->handle.get(), CURLOPT_DEBUGFUNCTION, on_log);
+    curl_easy_setopt(slot->handle.get(), CURLOPT_VERBOSE, 1L);
+  }
   return slot;
 }
 
@@ -444,8 +460,8 @@ void HttpClient::Core::read_ending(Job& job, CURLcode code) {
     return;
   }
   if (code == CURLE_BAD_CONTENT_ENCODING) {
-    result.error = "the reply is not in the encoding that its header names (Content-Encoding: " +
-                   result.header("content-encoding") + ")";
+    result.error =
+        "the reply is not in the encoding that its header names (Content-Encoding: " + result.header("content-encoding") + ")";
     result.prospect = takes_as_it_comes_ ? Prospect::none : Prospect::some;
     takes_as_it_comes_ = true;
     return;

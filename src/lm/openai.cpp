@@ -261,10 +261,10 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
   std::atomic<bool> said_end = false;
   std::atomic<bool> said_mended = false;
   std::atomic<bool> said_folded = false;
-  std::atomic<bool> takes_system = true;     // until the endpoint says otherwise, or the options
+  std::atomic<bool> takes_system = true;  // until the endpoint says otherwise, or the options
   std::atomic<bool> asked_for_window = false;
-  std::atomic<std::int64_t> window = 0;      // tokens that the model takes, as far as the endpoint has told; 0: not known
-  std::optional<Clock::time_point> answered; // when it last answered anybody; touched by the I/O thread only
+  std::atomic<std::int64_t> window = 0;            // tokens that the model takes, as far as the endpoint has told; 0: not known
+  std::optional<Clock::time_point> answered;       // when it last answered anybody; touched by the I/O thread only
   std::atomic<bool> takes_stream_options = true;   // until the endpoint says otherwise
   std::mt19937_64 random{std::random_device{}()};  // touched by the I/O thread only
   HttpClient http;
@@ -394,8 +394,10 @@ std::optional<Outcome> OpenAI::Impl::judge(const CallPtr& call, const HttpResult
     return std::nullopt;
   }
   if (error.kind() == Kind::too_long && call->is_own) {
-    return failure(*call, with_remark(error, "the settings \"context_budget\" (characters of such a request), \"samples_per_request\" and "
-                                             "\"show_context\": false make it shorter"));
+    return failure(*call,
+                   with_remark(error,
+                               "the settings \"context_budget\" (characters of such a request), \"samples_per_request\" and "
+                               "\"show_context\": false make it shorter"));
   }
   return try_again(call, result, parsed);
 }
@@ -406,7 +408,8 @@ detail::ParsedReply OpenAI::Impl::read(CallState& call, const HttpResult& result
     const std::string location = result.header("location");
     return detail::read_refusal(
         result.status, result.body,
-        {.model = call.model, .location = location, .added_version = endpoint.added_version && call.post->url.empty()}, *call.secrets);
+        {.model = call.model, .location = location, .added_version = endpoint.added_version && call.post->url.empty()},
+        *call.secrets);
   }
   if (result.ending == HttpResult::Ending::failed && result.prospect == detail::Prospect::some) ++call.history.unusable;
   if (interrupted && !call.stream) return {.result = *interrupted, .usage = {}};
@@ -485,10 +488,11 @@ bool OpenAI::Impl::try_folded(const CallPtr& call, const detail::ParsedReply& pa
   fold(*call);
   if (!call->was_revised) return false;
   takes_system = false;
-  say_once(said_folded, Notice::Kind::folded_system,
-           call->model + " at " + endpoint.display + " takes no system messages (" +
-               call->secrets->blank_quoted(detail::excerpt(parsed.trouble->message)) +
-               "); their text goes into the message of the user behind them (\"system_role\": false says so from the beginning)");
+  say_once(
+      said_folded, Notice::Kind::folded_system,
+      call->model + " at " + endpoint.display + " takes no system messages (" +
+          call->secrets->blank_quoted(detail::excerpt(parsed.trouble->message)) +
+          "); their text goes into the message of the user behind them (\"system_role\": false says so from the beginning)");
   send(call, {});
   return true;
 }
@@ -528,7 +532,8 @@ bool OpenAI::Impl::send_shorter(const CallPtr& call, std::int64_t asked_tokens) 
   // As many as fit by the endpoint's own count, with room for the reply; half of it where nothing is known.
   double wanted = bytes / 2;
   if (window > 0) {
-    const auto asked = static_cast<double>(asked_tokens > window ? asked_tokens : std::max<std::int64_t>(1, call->estimated_prompt_tokens));
+    const auto asked =
+        static_cast<double>(asked_tokens > window ? asked_tokens : std::max<std::int64_t>(1, call->estimated_prompt_tokens));
     wanted = std::min(bytes * 0.8, bytes / asked * static_cast<double>(window) * 0.7);
   }
   const std::vector<Message> messages = shortened(static_cast<std::size_t>(wanted));
@@ -564,7 +569,8 @@ bool OpenAI::Impl::try_without_stream_options(const CallPtr& call, const HttpRes
   return true;
 }
 
-std::optional<Outcome> OpenAI::Impl::try_again(const CallPtr& call, const HttpResult& result, const detail::ParsedReply& parsed) {
+std::optional<Outcome> OpenAI::Impl::try_again(const CallPtr& call, const HttpResult& result,
+                                               const detail::ParsedReply& parsed) {
   const auto& plain = std::get<LMError>(parsed.result);
   // What headers ask for goes before what a message says in words.
   auto wait =

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstdint>
 #include <initializer_list>
-#include <limits>
 #include <iterator>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -77,8 +77,8 @@ std::int64_t billed_output(const Usage& usage, std::int64_t total) {
 /// In USD, as routers and gateways say it; nothing where they do not.
 std::optional<double> cost_in(const Value& usage) {
   const Value& cost = member(usage, "cost");
-  const Value& amount =
-      number_among({&cost, &member(cost, "total_cost"), &member(usage, "total_cost"), &member(usage, "estimated_cost"), &member(usage, "cost_usd")});
+  const Value& amount = number_among({&cost, &member(cost, "total_cost"), &member(usage, "total_cost"),
+                                      &member(usage, "estimated_cost"), &member(usage, "cost_usd")});
   if (!amount.is_number()) {
     const Value& ticks = member(usage, "cost_in_usd_ticks");
     return ticks.is_number() ? std::optional(ticks.get<double>() / 1e10) : std::nullopt;
@@ -124,9 +124,10 @@ void read_usage(const Value& json, ParsedReply& parsed) {
   result.prompt_tokens = read("prompt_tokens", {"input_tokens", "prompt_n"});
   result.completion_tokens = read("completion_tokens", {"output_tokens", "predicted_n"});
   result.cached_prompt_tokens = figures.read(
-      "cached_tokens", number_among({&member(member(usage, "prompt_tokens_details"), "cached_tokens"),
-                                     &member(member(usage, "input_tokens_details"), "cached_tokens"), &member(usage, "prompt_cache_hit_tokens"),
-                                     &member(usage, "cache_read_input_tokens"), &member(usage, "cached_tokens")}));
+      "cached_tokens",
+      number_among({&member(member(usage, "prompt_tokens_details"), "cached_tokens"),
+                    &member(member(usage, "input_tokens_details"), "cached_tokens"), &member(usage, "prompt_cache_hit_tokens"),
+                    &member(usage, "cache_read_input_tokens"), &member(usage, "cached_tokens")}));
   result.reasoning_tokens = figures.read(
       "reasoning_tokens", number_among({&member(member(usage, "completion_tokens_details"), "reasoning_tokens"),
                                         &member(member(usage, "output_tokens_details"), "reasoning_tokens"),
@@ -136,7 +137,8 @@ void read_usage(const Value& json, ParsedReply& parsed) {
   const auto cost = cost_in(usage);
   if (figures.absurd().empty()) {
     const auto has = [&](const char* name) { return member(usage, name).is_number(); };
-    const bool reported = has("prompt_tokens") || has("completion_tokens") || has("input_tokens") || has("output_tokens") || has("predicted_n");
+    const bool reported =
+        has("prompt_tokens") || has("completion_tokens") || has("input_tokens") || has("output_tokens") || has("predicted_n");
     result.reported = reported ? 1 : 0;
     if (reported) result.completion_tokens = billed_output(result, total);
   } else {
@@ -247,7 +249,8 @@ std::vector<TokenLogprob> logprobs_of(const Value& choice) {
   std::vector<TokenLogprob> logprobs;
   if (const Value& content = member(given, "content"); content.is_array()) {
     for (const Value& each : content) {
-      logprobs.push_back({text(member(each, "token")), logprob_of(member(each, "logprob")), chances_of(member(each, "top_logprobs"))});
+      logprobs.push_back(
+          {text(member(each, "token")), logprob_of(member(each, "logprob")), chances_of(member(each, "top_logprobs"))});
     }
     return logprobs;
   }
@@ -353,15 +356,18 @@ std::string hint(int status, const EndpointError& trouble, const Asked& asked, c
   if (speaks_of_tls(trouble.message)) return "write https:// in base_url";
   switch (status) {
     case 401:
-      return "check the API key (\"api_key\", else OPENAI_API_KEY); a gateway that wants it in another header gets it with \"headers\": "
-             "{\"api-key\": \"${OPENAI_API_KEY}\"}, one that wants a user and a password with http://user:password@host in base_url";
+      return "check the API key (\"api_key\", else OPENAI_API_KEY); a gateway that wants it in another header gets it with "
+             "\"headers\": "
+             "{\"api-key\": \"${OPENAI_API_KEY}\"}, one that wants a user and a password with http://user:password@host in "
+             "base_url";
     case 403:
       return "check what the API key is allowed to use";
     case 404:
       return "check the model name (" + in_quotes(asked.model) + ") and base_url" +
-             (asked.added_version ? "; /v1 was added to its path: an endpoint without it gets a base_url that ends with /chat/completions, "
-                                    "which is taken as it is"
-                                  : "");
+             (asked.added_version
+                  ? "; /v1 was added to its path: an endpoint without it gets a base_url that ends with /chat/completions, "
+                    "which is taken as it is"
+                  : "");
     case 407:
       return "that is the proxy of the environment (http_proxy, https_proxy, all_proxy): it wants a user and a password";
     case 413:
@@ -429,7 +435,8 @@ std::optional<std::string> folded_body(std::string_view body) {
 
 std::optional<std::int64_t> reply_limit(const Json& args) {
   const Value& named = args.value();
-  for (const char* name : {"max_completion_tokens", "max_tokens", "max_new_tokens", "max_output_tokens", "n_predict", "num_predict"}) {
+  for (const char* name :
+       {"max_completion_tokens", "max_tokens", "max_new_tokens", "max_output_tokens", "n_predict", "num_predict"}) {
     const Value& limit = member(named, name).is_number() ? member(named, name) : member(member(named, "options"), name);
     if (!limit.is_number() || !(limit.get<double>() > 0)) continue;
     return tgd::detail::saturated_product(count(limit), std::max<std::int64_t>(1, count(member(named, "n"))));
@@ -446,10 +453,11 @@ namespace {
 // What is loaded goes before what could be.
 std::int64_t window_of(const Value& entry) {
   const Value& meta = member(entry, "meta");
-  for (const Value* place : {&member(entry, "loaded_context_length"), &member(meta, "n_ctx"), &member(entry, "n_ctx"),
-                             &member(entry, "max_model_len"), &member(entry, "context_length"), &member(entry, "context_window"),
-                             &member(entry, "max_context_length"), &member(entry, "max_input_tokens"),
-                             &member(entry, "inputTokenLimit"), &member(meta, "n_ctx_train")}) {
+  for (const Value* place :
+       {&member(entry, "loaded_context_length"), &member(meta, "n_ctx"), &member(entry, "n_ctx"),
+        &member(entry, "max_model_len"), &member(entry, "context_length"), &member(entry, "context_window"),
+        &member(entry, "max_context_length"), &member(entry, "max_input_tokens"), &member(entry, "inputTokenLimit"),
+        &member(meta, "n_ctx_train")}) {
     if (const std::int64_t window = count(*place); window > 0) return window;
   }
   return 0;

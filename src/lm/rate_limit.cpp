@@ -104,7 +104,7 @@ void LearnedRate::note_refusal(TimePoint sent, TimePoint now) {
     if (sent < narrowed_) return;
     bearable = std::min(rate_, 2.0) / 2;
   }
-  constexpr double slowest = 0.1;
+  constexpr double slowest = 0.5;  // waiting longer each time is for whoever is refused
   if (bearable >= rate_) return;
   rate_ = std::max(slowest, bearable);
   narrowed_ = now;

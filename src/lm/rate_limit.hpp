@@ -73,8 +73,8 @@ class LearnedRate {
   static constexpr double unlimited = 1e9;
 
   double rate_ = unlimited;
-  TimePoint next_ = TimePoint::min();       // when the next one may be sent
-  TimePoint narrowed_ = TimePoint::min();   // the last time
+  TimePoint next_ = TimePoint::min();      // when the next one may be sent
+  TimePoint narrowed_ = TimePoint::min();  // the last time
   TimePoint widened_ = TimePoint::min();
   std::deque<TimePoint> sent_;     // of the last seconds
   std::deque<TimePoint> refused_;  // when those were sent that were refused since

@@ -83,10 +83,11 @@ SplitReply split_thoughts(std::string_view text) {
 std::optional<LMError> cut_while_thinking(const Reply& reply) {
   const bool has_thought = !reply.reasoning.empty() || reply.usage.reasoning_tokens > 0;
   if (reply.end() != ReplyEnd::cut || !reply.content.empty() || !has_thought) return std::nullopt;
-  return LMError(LMError::Kind::truncated,
-                 "the reply was cut off while the model was thinking (finish_reason " + in_quotes(reply.finish_reason) + "): " +
-                     in_quotes(reply.reasoning) +
-                     "; allow longer replies (max_completion_tokens or max_tokens in \"args\"), or less thinking (reasoning_effort)");
+  return LMError(
+      LMError::Kind::truncated,
+      "the reply was cut off while the model was thinking (finish_reason " + in_quotes(reply.finish_reason) +
+          "): " + in_quotes(reply.reasoning) +
+          "; allow longer replies (max_completion_tokens or max_tokens in \"args\"), or less thinking (reasoning_effort)");
 }
 
 std::string ThoughtFilter::take(std::string_view piece) {

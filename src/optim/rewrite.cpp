@@ -103,7 +103,8 @@ lm::Request Rewrite::next_request() {
   lm::Request request{sent_.messages, options_.completion_args};
   request.info = {"optimize", "TGD", slots_.size() == 1 ? slots_.front().item->state->parameter.role() : roles(), std::nullopt};
   request.sample = sample_;
-  const std::vector<lm::Message> dialogue(sent_.messages.begin() + static_cast<std::ptrdiff_t>(first_size_), sent_.messages.end());
+  const std::vector<lm::Message> dialogue(sent_.messages.begin() + static_cast<std::ptrdiff_t>(first_size_),
+                                          sent_.messages.end());
   request.shortened = [shorter = shorter_, dialogue](std::size_t bytes) {
     std::vector<lm::Message> messages;
     for (const auto& each : *shorter) {

@@ -247,7 +247,8 @@ TEST_CASE("a timeout that is no number of seconds is refused before anything is 
 namespace {
 
 /// The small task with one model at this URL, and whatever else the model is given.
-fs::path task_at(const test::TemporaryFolder& folder, const std::string& url, nlohmann::json more, nlohmann::json changes = {}) {
+fs::path task_at(const test::TemporaryFolder& folder, const std::string& url, nlohmann::json more,
+                 nlohmann::json changes = {}) {
   const fs::path task = test::write_small_task(folder);
   nlohmann::json json = nlohmann::json::parse(test::read_text(task), nullptr, true, true);
   more.update({{"provider", "openai"}, {"model", "m"}, {"base_url", url}});
@@ -271,7 +272,8 @@ TEST_CASE("headers, query and arguments of a task reach the endpoint, and their 
   const test::TemporaryFolder folder;
   const test::HttpServer server([](const test::HttpRequest& request) {
     const bool may = request.headers.contains("api-key") && request.headers.at("api-key") == "sk-secret-of-the-test" &&
-                     request.headers.contains("x-tenant") && request.target.find("api-version=2024-06-01") != std::string::npos &&
+                     request.headers.contains("x-tenant") &&
+                     request.target.find("api-version=2024-06-01") != std::string::npos &&
                      !request.headers.contains("authorization");
     return may ? test::HttpResponse{.body = test::completion_body("billing")}
                : test::HttpResponse{.status = 401, .body = test::error_body("no subscription key sk-secret-of-the-test")};
@@ -290,30 +292,36 @@ TEST_CASE("headers, query and arguments of a task reach the endpoint, and their 
 
 TEST_CASE("a run in USD whose price is not known is refused before anything is sent, in words of the task file", "[cli]") {
   const test::TemporaryFolder folder;
-  const test::HttpServer server([](const test::HttpRequest&) { return test::HttpResponse{.body = test::completion_body("billing")}; });
+  const test::HttpServer server(
+      [](const test::HttpRequest&) { return test::HttpResponse{.body = test::completion_body("billing")}; });
   const fs::path task = task_at(folder, server.url(), nlohmann::json::object(), {{"budget", {{"usd", 1}}}});
   for (const std::vector<std::string>& command :
        {std::vector<std::string>{"check", task.string()}, {"evaluate", task.string()}, {"optimize", task.string()}}) {
     const test::ProcessResult result = test::run_tgd(command);
     CHECK(result.status == 2);
-    CHECK_THAT(result.err, ContainsSubstring("\"price\"") && ContainsSubstring("/models/student") && !ContainsSubstring("PriceTable"));
+    CHECK_THAT(result.err,
+               ContainsSubstring("\"price\"") && ContainsSubstring("/models/student") && !ContainsSubstring("PriceTable"));
   }
   CHECK(server.request_count() == 0);
 }
 
-TEST_CASE("a budget in USD counts thoughts that an endpoint leaves out of its completion, and what it says a call cost", "[cli]") {
+TEST_CASE("a budget in USD counts thoughts that an endpoint leaves out of its completion, and what it says a call cost",
+          "[cli]") {
   const test::TemporaryFolder folder;
   const std::string figures = GENERATE(R"({"prompt_tokens":20,"completion_tokens":10,"total_tokens":4030})",
                                        R"({"prompt_tokens":20,"completion_tokens":10,"total_tokens":30,"cost":0.0401})");
   const test::HttpServer server([&](const test::HttpRequest&) {
-    return test::HttpResponse{.body = R"({"choices":[{"message":{"content":"billing"},"finish_reason":"stop"}],"usage":)" + figures + "}"};
+    return test::HttpResponse{.body = R"({"choices":[{"message":{"content":"billing"},"finish_reason":"stop"}],"usage":)" +
+                                      figures + "}"};
   });
-  const fs::path task = task_at(folder, server.url(), {{"price", {{"input", 0}, {"output", 10}}}}, {{"budget", {{"usd", 0.2}}}});
+  const fs::path task =
+      task_at(folder, server.url(), {{"price", {{"input", 0}, {"output", 10}}}}, {{"budget", {{"usd", 0.2}}}});
   test::run_tgd({"evaluate", task.string(), "--max-in-flight", "1"});
   CHECK(server.request_count() <= 6);
 }
 
-TEST_CASE("a run on a model without a system role, with a small window and with thoughts comes to its end and says so", "[cli]") {
+TEST_CASE("a run on a model without a system role, with a small window and with thoughts comes to its end and says so",
+          "[cli]") {
   const test::TemporaryFolder folder;
   const test::HttpServer server([](const test::HttpRequest& request) -> test::HttpResponse {
     if (request.method == "GET") return {.body = R"({"data":[{"id":"m","max_model_len":1500}]})"};
@@ -322,11 +330,15 @@ TEST_CASE("a run on a model without a system role, with a small window and with 
       if (message.at("role") == "system") return {.status = 400, .body = test::error_body("System role not supported")};
     }
     if (request.body.size() > 6000)
-      return {.status = 400, .body = test::error_body("This model's maximum context length is 1500 tokens. However, you requested 2500 tokens.")};
+      return {
+          .status = 400,
+          .body = test::error_body("This model's maximum context length is 1500 tokens. However, you requested 2500 tokens.")};
     const std::string asked = last_of(body, "user");
     std::string text = "<think>It may be billing.</think>\n\nbilling";
-    if (asked.find("IMPROVED_VALUE") != std::string::npos) text = "<IMPROVED_VALUE>Say one word.</IMPROVED_VALUE>";
-    else if (asked.find("critic") != std::string::npos) text = "Say one word.";
+    if (asked.find("IMPROVED_VALUE") != std::string::npos)
+      text = "<IMPROVED_VALUE>Say one word.</IMPROVED_VALUE>";
+    else if (asked.find("critic") != std::string::npos)
+      text = "Say one word.";
     return {.body = test::completion_body(text)};
   });
   const fs::path task = task_at(folder, server.url(), nlohmann::json::object());

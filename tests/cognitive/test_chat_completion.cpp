@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <tgd/functions.hpp>
+#include <tgd/lm/decorator.hpp>
 #include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
@@ -276,6 +277,29 @@ TEST_CASE("A reply that was cut off is an error unless its length was limited", 
   }
   CHECK(call({{"max_tokens", 3}}) == Data("half a sen"));
   CHECK(call({{"max_completion_tokens", 3}}) == Data("half a sen"));
+  CHECK(call({{"options", {{"num_predict", 3}}}}) == Data("half a sen"));
+  CHECK_THROWS_AS(call({{"n_predict", -1}}), LMError);
+}
+
+TEST_CASE("A length that the model's own arguments limit is wanted, too", "[cognitive][chat]") {
+  class Limited final : public tgd::lm::Decorator {
+   public:
+    Limited()
+        : Decorator(Stub::answering_in_full([](const Request&) { return Reply{.content = "half a sen", .finish_reason = "length"}; })) {}
+    void start(Request request, Done done) override { inner().start(std::move(request), std::move(done)); }
+    tgd::Json identity() const override { return {{"model", "m"}, {"args", {{"max_tokens", 4}}}}; }
+  };
+  CHECK(chat_completion(std::make_shared<Limited>(), {{"user", {"x"}}}).data() == Data("half a sen"));
+}
+
+TEST_CASE("A reply that was cut off in its thoughts is none, whoever set the limit, and the setting is named", "[cognitive][chat]") {
+  Reply reply{.finish_reason = "length"};
+  SECTION("that came") { reply.reasoning = "Let me see"; }
+  SECTION("that were only counted") { reply.usage.reasoning_tokens = 24; }
+  const auto stub = Stub::answering_in_full([&](const Request&) { return reply; });
+  CHECK_THROWS_WITH(chat_completion(stub, {{"user", {"x"}}}, {}, {.args = {{"max_tokens", 24}}}).data(),
+                    ContainsSubstring("while the model was thinking") && ContainsSubstring("max_completion_tokens") &&
+                        ContainsSubstring("reasoning_effort"));
 }
 
 TEST_CASE("A critique that was cut off fails the pass", "[cognitive][chat]") {

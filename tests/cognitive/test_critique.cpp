@@ -106,3 +106,28 @@ TEST_CASE("Many critiques can be condensed by a tree of calls", "[concurrent]") 
   const std::size_t summaries = items == 1 ? 0 : items <= 8 ? 1 : items == 9 ? 2 : 9 + 2;
   CHECK(critic->calls() == items + summaries);
 }
+
+TEST_CASE("A critic's request can be made shorter: fewer samples, then shorter ones, the instructions whole") {
+  const auto student = lm::Stub::answering([](const lm::Request&) { return "reply"; });
+  const auto critic = lm::Stub::answering([](const lm::Request&) { return "critique"; });
+  const Variable prompt("Be brief.", "prompt", true);
+  std::vector<std::string> mails;
+  for (int i = 0; i < 8; ++i) mails.push_back("mail " + std::to_string(i) + std::string(1000, 'm'));
+  const Variable replies =
+      chat_completion(student, {{"system", {prompt}}, {"user", {"{mail}"}}}, {{"mail", Variable(Data(mails), "mail")}});
+  replies.backward("wrong", {.model = critic});
+  const lm::Request whole = critic->requests().at(0);
+  REQUIRE(whole.shortened);
+  const auto bytes_of = [](const std::vector<lm::Message>& messages) {
+    return messages.at(0).content.size() + messages.at(1).content.size();
+  };
+  const std::size_t size = bytes_of(whole.messages);
+  const std::vector<lm::Message> half = whole.shortened(size / 2);
+  CHECK(bytes_of(half) <= size / 2);
+  CHECK(half[0].content == whole.messages[0].content);
+  CHECK_THAT(half[1].content, ContainsSubstring("mail 0") && !ContainsSubstring("mail 7") && ContainsSubstring("Be brief."));
+  const std::vector<lm::Message> least = whole.shortened(size - 7 * 1000 - 600);
+  CHECK(bytes_of(least) <= size - 7 * 1000 - 600);
+  CHECK_THAT(least[1].content, ContainsSubstring("mail 0") && !ContainsSubstring("mail 1m"));
+  CHECK(whole.shortened(100).empty());
+}

@@ -48,7 +48,8 @@ HttpResponse refusal(std::size_t number) {
 
 }  // namespace
 
-TEST_CASE("200 requests at 64 in flight lose none against an endpoint that bears 30 a second, with default options", "[lm][openai][busy]") {
+TEST_CASE("200 requests at 64 in flight lose none against an endpoint that bears 30 a second, with default options",
+          "[lm][openai][busy]") {
   std::mutex mutex;
   double tokens = 30;
   auto filled = std::chrono::steady_clock::now();
@@ -85,7 +86,8 @@ TEST_CASE("80 requests lose none against an endpoint with a short queue", "[lm][
   CHECK(lost(client, 80) == 0);
 }
 
-TEST_CASE("An endpoint that turns everybody away is given up after max_retries, one that answers others is not", "[lm][openai][busy]") {
+TEST_CASE("An endpoint that turns everybody away is given up after max_retries, one that answers others is not",
+          "[lm][openai][busy]") {
   OpenAIOptions options;
   SECTION("nobody is answered") {
     HttpServer server(tgd::test::replies({{.status = 503, .body = error_body("overloaded")}}));
@@ -96,7 +98,7 @@ TEST_CASE("An endpoint that turns everybody away is given up after max_retries, 
   }
   SECTION("others are") {
     HttpServer server([](const HttpRequest& request) {
-      const bool is_patient = request.body.find("patient") != std::string::npos && request.number < 20;
+      const bool is_patient = request.body.find("patient") != std::string::npos && request.number < 7;
       return is_patient ? HttpResponse{.status = 503, .body = error_body("overloaded")} : says("x");
     });
     options = tgd::test::options_for(server.url());

@@ -101,7 +101,7 @@ TEST_CASE("Options of a call that cannot be sent end it through its callback", "
   const Outcome outcome = client.try_chat_all({request}).front();
   CHECK_THROWS_AS(Outcome(outcome).value(), tgd::ValueError);
   CHECK_THAT(outcome.error_message(), ContainsSubstring(reason) && !ContainsSubstring("test-secret"));
-  CHECK(outcome.usage() == Usage{.calls = 1});
+  CHECK(without_estimates(outcome.usage()) == Usage{.calls = 1});
   CHECK(server.request_count() == 0);
 }
 
@@ -145,7 +145,7 @@ TEST_CASE("A deadline ends a call wherever it is", "[lm][call_options]") {
     const LMError error = error_of(outcome);
     CHECK(error.kind() == Kind::cancelled);
     CHECK_THAT(error.what(), ContainsSubstring("deadline"));
-    CHECK(outcome.usage() == expected);
+    CHECK(without_estimates(outcome.usage()) == expected);
   };
   const auto nothing = [](OpenAI&, HttpServer&) { return 0; };
 
@@ -229,7 +229,7 @@ TEST_CASE("Retries end when their time is over, with the error that came last", 
     OpenAI client(options);
     const LMError error = error_of(client);
     CHECK(error.retryable());
-    CHECK(client.usage() == Usage{.calls = 1, .attempts = 2});
+    CHECK(without_estimates(client.usage()) == Usage{.calls = 1, .attempts = 2});
   }
   SECTION("the first one as well") {
     HttpServer server(replies({silence()}));

@@ -28,9 +28,10 @@ TEST_CASE("What is no http URL is refused, and the error says what is expected",
     CAPTURE(base_url);
     CHECK_THROWS_AS(chat_endpoint(base_url), tgd::ValueError);
   }
-  CHECK_THROWS_WITH(chat_endpoint("localhost:8080"),
-                    "base_url is \"localhost:8080\", but must be an http or https URL with a host, and a port where there is a colon "
-                    "behind it, such as https://api.openai.com/v1 or http://localhost:8000/v1");
+  CHECK_THROWS_WITH(
+      chat_endpoint("localhost:8080"),
+      "base_url is \"localhost:8080\", but must be an http or https URL with a host, and a port where there is a colon "
+      "behind it, such as https://api.openai.com/v1 or http://localhost:8000/v1");
 }
 
 TEST_CASE("An endpoint knows what was put into its path, who asks, and where its models are listed", "[lm][endpoint]") {

@@ -19,12 +19,9 @@ using tgd::lm::detail::read_endpoint_error;
 using Cause = EndpointError::Cause;
 
 TEST_CASE("What an endpoint says went wrong is read as endpoint_errors.json says", "[lm][endpoint_error]") {
-  const std::map<std::string, Cause> causes = {{"other", Cause::other},
-                                               {"overload", Cause::overload},
-                                               {"quota", Cause::quota},
-                                               {"too_long", Cause::too_long},
-                                               {"filtered", Cause::filtered},
-                                               {"roles", Cause::roles}};
+  const std::map<std::string, Cause> causes = {{"other", Cause::other},       {"overload", Cause::overload},
+                                               {"quota", Cause::quota},       {"too_long", Cause::too_long},
+                                               {"filtered", Cause::filtered}, {"roles", Cause::roles}};
   for (const json& row : tgd::test::table("lm/endpoint_errors.json")) {
     DYNAMIC_SECTION(row.at("name").get<std::string>()) {
       const json& body = row.at("body");

@@ -219,7 +219,7 @@ TEST_CASE("Whatever happens, each call ends once and the accounts agree", "[lm][
 
 TEST_CASE("A client ends at once with hundreds of calls running, queued and waiting, each ended exactly once", "[lm][faults]") {
   HttpServer server([](const HttpRequest& request) -> HttpResponse {
-    if (request.number % 3 == 0) return {.status = 503, .headers = {{"Retry-After", "100"}}};
+    if (request.number % 3 == 0) return {.status = 500, .headers = {{"Retry-After", "100"}}};
     if (request.number % 3 == 1) return silence();
     HttpResponse stalled = {.body = event(R"({"choices":[{"index":0,"delta":{"content":"x"}}]})") + "more"};
     stalled.stall_after = stalled.body.size() - 4;
@@ -299,7 +299,7 @@ TEST_CASE("Figures that cannot be count as unknown, and that is said once", "[lm
   {
     OpenAI client(options);
     for (int i = 0; i < 3; ++i) CHECK(client.chat(ask("x")).content == "hello");
-    CHECK(client.usage() == Usage{.calls = 3, .attempts = 3});
+    CHECK(without_estimates(client.usage()) == Usage{.calls = 3, .attempts = 3});
   }
   REQUIRE(notices.size() == 1);
   CHECK_THAT(notices[0], ContainsSubstring("prompt_tokens") && ContainsSubstring("unknown"));

@@ -44,6 +44,14 @@ http {
   limit_req_zone $binary_remote_addr zone=few:1m rate=100r/s;
   keepalive_requests 100000;
   server {
+    listen 127.0.0.1:@short_port@ ssl http2;
+    keepalive_requests 10;
+    ssl_certificate @folder@/certificate.pem;
+    ssl_certificate_key @folder@/key.pem;
+    default_type application/json;
+    location /direct/ { return 200 '@completion@'; }
+  }
+  server {
     listen 127.0.0.1:@port@;
     listen 127.0.0.1:@tls_port@ ssl http2;
     ssl_certificate @folder@/certificate.pem;
@@ -77,6 +85,7 @@ class Nginx {
     std::string text = with(configuration, "@folder@", folder_.path().string());
     text = with(text, "@port@", std::to_string(port_));
     text = with(text, "@tls_port@", std::to_string(tls_port_));
+    text = with(text, "@short_port@", std::to_string(short_port_));
     text = with(text, "@backend@", std::to_string(backend));
     text = with(text, "@completion@", completion_body("direct"));
     const std::string file = folder_.write("nginx.conf", text).string();
@@ -86,6 +95,8 @@ class Nginx {
 
   std::string url(const std::string& place) const { return "http://127.0.0.1:" + std::to_string(port_) + place; }
   std::string tls_url(const std::string& place) const { return "https://localhost:" + std::to_string(tls_port_) + place; }
+  /// Where each connection ends, with a GOAWAY, after ten requests.
+  std::string short_url(const std::string& place) const { return "https://localhost:" + std::to_string(short_port_) + place; }
   std::string certificate() const { return (folder_.path() / "certificate.pem").string(); }
 
   /// Lines of "protocol connection status encoding of the answer"; the server is told to end first.
@@ -116,6 +127,7 @@ class Nginx {
   TemporaryFolder folder_;
   int port_ = closed_port();
   int tls_port_ = closed_port();
+  int short_port_ = closed_port();
   std::unique_ptr<RunningProgram> server_;
 };
 
@@ -223,4 +235,21 @@ TEST_CASE("nginx: HTTP/2 over TLS carries many requests on few connections", "[l
   CHECK(seen.size() == 301);
   CHECK(distinct_connections(seen) <= 4);
   for (const std::string& line : seen) CHECK(line.starts_with("HTTP/2.0 "));
+}
+
+TEST_CASE("nginx: requests that HTTP/2 connections end before are no attempts, and none is lost", "[lm][nginx]") {
+  ChatServer backend(echo());
+  const auto nginx = start_nginx(backend.http().port());
+  if (!nginx) return;
+  setenv("CURL_CA_BUNDLE", nginx->certificate().c_str(), 1);
+  std::int64_t attempts = 0;
+  {
+    OpenAIOptions options = options_for(nginx->short_url("/direct/v1"));
+    options.max_retries = 100;
+    OpenAI client(options);
+    for (const tgd::lm::Reply& reply : client.chat_all(numbered(300))) CHECK(reply.content == "direct");
+    attempts = client.usage().attempts;
+  }
+  unsetenv("CURL_CA_BUNDLE");
+  CHECK(attempts == static_cast<std::int64_t>(nginx->seen().size()));
 }

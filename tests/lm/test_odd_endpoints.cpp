@@ -120,7 +120,8 @@ std::vector<std::string> roles_in(const std::string& body) {
 HttpResponse strict_about_roles(const HttpRequest& request) {
   const std::vector<std::string> roles = roles_in(request.body);
   for (std::size_t i = 0; i < roles.size(); ++i) {
-    if (roles[i] != (i % 2 == 0 ? "user" : "assistant")) return {.status = 400, .body = error_body("System role not supported")};
+    if (roles[i] != (i % 2 == 0 ? "user" : "assistant"))
+      return {.status = 400, .body = error_body("System role not supported")};
   }
   return says(json::parse(request.body)["messages"][0]["content"].get<std::string>());
 }
@@ -168,13 +169,15 @@ TEST_CASE("A model without a system role gets the text in the user's message, an
   }
   SECTION("and turns that do not alternate become ones that do") {
     OpenAI client(options);
-    const Request request{.messages = {{"developer", "a"}, {"user", "b"}, {"user", "c"}, {"assistant", "d"}, {"system", "e"}, {"user", "f"}}};
+    const Request request{
+        .messages = {{"developer", "a"}, {"user", "b"}, {"user", "c"}, {"assistant", "d"}, {"system", "e"}, {"user", "f"}}};
     CHECK(client.chat(request).content == "a\n\nb\n\nc");
     CHECK(roles_in(server.requests()[1].body) == std::vector<std::string>{"user", "assistant", "user"});
   }
 }
 
-TEST_CASE("A refusal of roles that no folding mends is given up after one more attempt, and nothing is learned", "[lm][openai][odd]") {
+TEST_CASE("A refusal of roles that no folding mends is given up after one more attempt, and nothing is learned",
+          "[lm][openai][odd]") {
   HttpServer server(replies({{.status = 400, .body = error_body("System role not supported")}}));
   OpenAI client(options_for(server.url()));
   CHECK_FALSE(error_of(client).retryable());
@@ -219,7 +222,8 @@ TEST_CASE("A request that is too long is made shorter once, by what the endpoint
     const LMError error = error_of(client.try_chat_all({request}).front());
     CHECK(error.kind() == Kind::too_long);
     CHECK(server.request_count() == 2);
-    for (const char* setting : {"context_budget", "samples_per_request", "show_context"}) CHECK_THAT(error.what(), ContainsSubstring(setting));
+    for (const char* setting : {"context_budget", "samples_per_request", "show_context"})
+      CHECK_THAT(error.what(), ContainsSubstring(setting));
   }
   SECTION("unless nothing can be left out") {
     refusal = R"({"error":{"message":"the maximum context length is 500 tokens","code":"context_length_exceeded"}})";
@@ -430,8 +434,8 @@ TEST_CASE("Log-probabilities are read in all forms, from streams as well, and ke
   }
   SECTION("piece by piece") {
     const auto chunk = [](const std::string& text) {
-      return tgd::test::event(R"({"choices":[{"index":0,"delta":{"content":")" + text + R"("},"logprobs":{"content":[{"token":")" + text +
-                              R"(","logprob":-1,"top_logprobs":[]}]}}]})");
+      return tgd::test::event(R"({"choices":[{"index":0,"delta":{"content":")" + text +
+                              R"("},"logprobs":{"content":[{"token":")" + text + R"(","logprob":-1,"top_logprobs":[]}]}}]})");
     };
     HttpServer server(replies({{.body = chunk("a") + chunk("b") + tgd::test::event("[DONE]")}}));
     OpenAI client(options_for(server.url()));

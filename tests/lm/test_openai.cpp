@@ -43,6 +43,7 @@ using tgd::test::options_for;
 using tgd::test::replies;
 using tgd::test::says;
 using tgd::test::start;
+using tgd::test::without_estimates;
 using Kind = LMError::Kind;
 
 // ---- What goes over the wire -----------------------------------------------------------------------------------------
@@ -166,7 +167,7 @@ TEST_CASE("A reply is read with model, finish reason, usage and alternatives", "
                        .completion_tokens = 5,
                        .reasoning_tokens = 2};
   CHECK(reply.usage == expected);
-  CHECK(client.usage() == expected);
+  CHECK(without_estimates(client.usage()) == expected);
 }
 
 TEST_CASE("A reply is read however it is framed", "[lm][openai]") {
@@ -306,7 +307,7 @@ TEST_CASE("A refused connection names the URL", "[lm][openai]") {
   CHECK(error.status() == 0);
   CHECK(error.retryable());
   CHECK_THAT(error.what(), ContainsSubstring(url) && ContainsSubstring("after 3 attempts"));
-  CHECK(client.usage() == Usage{.calls = 1, .attempts = 3});
+  CHECK(without_estimates(client.usage()) == Usage{.calls = 1, .attempts = 3});
 }
 
 TEST_CASE("The key never appears in an error, even when the endpoint quotes it", "[lm][openai]") {
@@ -380,7 +381,7 @@ TEST_CASE("What may go away by itself is tried again", "[lm][openai]") {
   const Reply reply = client.chat(ask("x"));
   CHECK(reply.content == "at last");
   CHECK(reply.usage.attempts == 3);
-  CHECK(client.usage() == Usage{.calls = 1, .attempts = 3});
+  CHECK(without_estimates(client.usage()) == Usage{.calls = 1, .attempts = 3});
   CHECK(server.requests()[0].body == server.requests()[2].body);
 }
 
@@ -513,7 +514,7 @@ TEST_CASE("A call can be cancelled", "[lm][openai]") {
     stop.request_stop();
     CHECK(error_of(outcome.get()).kind() == Kind::cancelled);
     CHECK(next.get().value().content == "next");
-    CHECK(client.usage() == Usage{.calls = 2, .attempts = 2});
+    CHECK(without_estimates(client.usage()) == Usage{.calls = 2, .attempts = 2});
   }
   SECTION("while it is in the queue") {
     auto blocking = start(client, ask("y"));

@@ -203,6 +203,6 @@ TEST_CASE("An endpoint that takes nothing is asked ever more rarely, but asked",
     rate.note_refusal(now, now + 1ms);
     now += 1ms;
   }
-  CHECK(rate.per_second() == Approx(0.1));
-  CHECK(rate.earliest(now) <= now + 10s);
+  CHECK(rate.per_second() == Approx(0.5));
+  CHECK(rate.earliest(now) <= now + 2s);
 }

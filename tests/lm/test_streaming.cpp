@@ -145,7 +145,7 @@ TEST_CASE("Text is given out while the stream goes on", "[lm][streaming]") {
   stop.request_stop();
   const Outcome outcome = ended.get_future().get();
   CHECK(error_of(outcome).kind() == Kind::cancelled);
-  CHECK(outcome.usage() == Usage{.calls = 1, .attempts = 1});
+  CHECK(without_estimates(outcome.usage()) == Usage{.calls = 1, .attempts = 1});
 }
 
 TEST_CASE("A stream that stays open after its end holds nobody up", "[lm][streaming]") {
@@ -155,7 +155,7 @@ TEST_CASE("A stream that stays open after its end holds nobody up", "[lm][stream
   OpenAI client(options_for(server.url()));
   const Streamed result = stream(client, ask("x"));
   CHECK(result.outcome.value().content == "x");
-  CHECK(client.usage() == Usage{.calls = 1, .attempts = 1});
+  CHECK(without_estimates(client.usage()) == Usage{.calls = 1, .attempts = 1});
 }
 
 TEST_CASE("Connections of streams are used again", "[lm][streaming]") {
@@ -208,8 +208,8 @@ TEST_CASE("An error in the middle of a stream ends the call and keeps its usage"
   CHECK_THAT(result.outcome.error_message(), ContainsSubstring("broken"));
   CHECK(result.text() == "half");
   const Usage expected{.calls = 1, .attempts = 1, .reported = 1, .prompt_tokens = 7, .completion_tokens = 2};
-  CHECK(result.outcome.usage() == expected);
-  CHECK(client.usage() == expected);
+  CHECK(without_estimates(result.outcome.usage()) == expected);
+  CHECK(without_estimates(client.usage()) == expected);
 }
 
 TEST_CASE("An endpoint that does not take stream_options is asked without", "[lm][streaming]") {

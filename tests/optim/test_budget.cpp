@@ -45,6 +45,20 @@ TEST_CASE("A request for a new value stays within its budget, and says what it l
     CHECK_THAT(last_request().messages[1].content, ContainsSubstring("mail 19"));
     CHECK(notices.empty());
   }
+  SECTION("a model that finds it too long gets it shorter, as far as something may be left out") {
+    optim::TGD optimizer({prompt}, options);
+    give_feedback(20);
+    optimizer.step();
+    const lm::Request whole = last_request();
+    REQUIRE(whole.shortened);
+    for (const std::size_t part : {2U, 4U}) {
+      const lm::Request shorter{.messages = whole.shortened(size_of(whole) / part)};
+      CHECK(size_of(shorter) <= size_of(whole) / part);
+      REQUIRE(shorter.messages.size() == whole.messages.size());
+      CHECK_THAT(shorter.messages[1].content, ContainsSubstring("the constraint, never cut"));
+    }
+    CHECK(notices.empty());
+  }
   SECTION("conversations go first, whole ones, the last before the others") {
     options.context_budget = 6000;
     optim::TGD optimizer({prompt}, options);

@@ -58,6 +58,12 @@ inline LMError error_of(const lm::Outcome& outcome) {
 
 inline LMError error_of(lm::ChatModel& client) { return error_of(client.try_chat_all(numbered(1)).front()); }
 
+// What was reported, without what is guessed where nothing was.
+inline lm::Usage without_estimates(lm::Usage usage) {
+  usage.estimated_prompt_tokens = usage.estimated_completion_tokens = 0;
+  return usage;
+}
+
 // The outcome of a call that was started, to be waited for.
 inline std::future<lm::Outcome> start(lm::ChatModel& client, lm::Request request) {
   auto promise = std::make_shared<std::promise<lm::Outcome>>();
