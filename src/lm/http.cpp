@@ -65,6 +65,8 @@ struct Job {
   bool enough = false;
   bool has_left = false;  // the request, at least in part
   bool was_refused = false;  // its HTTP/2 stream: the server has not looked at it, so that it has not left
+  int local_port = 0;        // of its connection
+  std::map<int, Clock::time_point>* ended_in_order = nullptr;  // connections by their ports, see Core
   bool was_lost = false;  // it had left when its connection, used before, broke without an answer
   std::vector<Job*>* completed = nullptr;  // where to say that it is enough
   HttpResult result;
@@ -118,23 +120,38 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* job_p
   }
 }
 
+/// Whether the connection from this port was ended by its server in order, not long ago.
+bool ended_in_order(const Job& job, int local_port) {
+  const auto found = job.ended_in_order->find(local_port);
+  constexpr std::chrono::seconds shortest_reuse{60};  // of a port by another connection
+  return found != job.ended_in_order->end() && Clock::now() - found->second < shortest_reuse;
+}
+
 // When a connection that was used before breaks without a byte of an answer, libcurl would send the request once more by itself.
 // Whether it is sent again is for the caller to decide, who counts it; what has not left yet may go by another connection, and so may
 // what the server says it has not taken (REFUSED_STREAM, or a stream behind the last one of a GOAWAY).
-int on_request(void* job_pointer, char*, char*, int, int) noexcept {
+int on_request(void* job_pointer, char*, char*, int, int local_port) noexcept {
   auto& job = *static_cast<Job*>(job_pointer);
   long sent = 0;
   curl_easy_getinfo(job.slot->handle.get(), CURLINFO_REQUEST_SIZE, &sent);
-  if (std::exchange(job.was_refused, false)) return CURL_PREREQFUNC_OK;
+  const int former_port = std::exchange(job.local_port, local_port);
+  if (std::exchange(job.was_refused, false) || ended_in_order(job, former_port)) return CURL_PREREQFUNC_OK;
   job.was_lost = std::exchange(job.has_left, true) && sent > 0;
   return job.was_lost ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
-// libcurl tells it in its log only.
+// libcurl tells in its log only that a server has refused a stream, or ends a connection in order: what it has not answered by then it
+// has not taken.
 int on_log(CURL*, curl_infotype type, char* data, std::size_t size, void* job_pointer) noexcept {
-  constexpr std::string_view refused = "REFUSED_STREAM";
-  if (type == CURLINFO_TEXT && std::string_view(data, size).starts_with(refused))
-    static_cast<Job*>(job_pointer)->was_refused = true;
+  if (type != CURLINFO_TEXT || job_pointer == nullptr) return 0;
+  auto& job = *static_cast<Job*>(job_pointer);
+  const std::string_view text(data, size);
+  try {
+    if (text.starts_with("REFUSED_STREAM")) job.was_refused = true;
+    if (text.find("GOAWAY, error=0") != std::string_view::npos) (*job.ended_in_order)[job.local_port] = Clock::now();
+  } catch (...) {
+    return 0;
+  }
   return 0;
 }
 
@@ -224,6 +241,7 @@ class HttpClient::Core {
   std::unordered_map<CURL*, JobPtr> running_;
   std::vector<Job*> completed_;                 // of the running ones, those that said so since the last end_transfers()
   std::multiset<Clock::time_point> deadlines_;  // of all jobs that have one
+  std::map<int, Clock::time_point> ended_in_order_;  // when servers said so of connections, by their local ports
   ConcurrencyLimit limit_;
   RateLimit rate_;
   bool takes_as_it_comes_ = false;  // bodies are not what their Content-Encoding says: none is asked for and none undone
@@ -359,6 +377,7 @@ void HttpClient::Core::send(JobPtr job) {
   prepare(*job);
   job->max_reply_bytes = options_.max_reply_bytes;
   job->completed = &completed_;
+  job->ended_in_order = &ended_in_order_;
   job->result.sent = true;
   job->result.sent_at = Clock::now();
   job->result.number = rate_.note_sent(job->result.sent_at, job->post->tokens);
@@ -470,7 +489,7 @@ void HttpClient::Core::read_ending(Job& job, CURLcode code) {
   result.error = std::move(failure.message);
   result.prospect = failure.prospect;
   // The server says that it has done nothing with it.
-  if (failure.was_not_taken) result.sent = false;
+  if (failure.was_not_taken || (result.status == 0 && ended_in_order(job, job.local_port))) result.sent = false;
 }
 
 void HttpClient::Core::note_answer() {
@@ -522,6 +541,7 @@ void HttpClient::Core::retire(Job& job) {
   if (!job.slot) return;
   CURL* handle = job.slot->handle.get();
   curl_multi_remove_handle(multi_.get(), handle);
+  curl_easy_setopt(handle, CURLOPT_DEBUGDATA, nullptr);
   if (job.post->only_asks) curl_easy_setopt(handle, CURLOPT_POST, 1L);
   if (!job.post->url.empty()) curl_easy_setopt(handle, CURLOPT_URL, options_.url.c_str());
   if (!job.post->headers.empty()) curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers_.get());

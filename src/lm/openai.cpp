@@ -411,7 +411,7 @@ detail::ParsedReply OpenAI::Impl::read(CallState& call, const HttpResult& result
         {.model = call.model, .location = location, .added_version = endpoint.added_version && call.post->url.empty()},
         *call.secrets);
   }
-  if (result.ending == HttpResult::Ending::failed && result.prospect == detail::Prospect::some) ++call.history.unusable;
+  if (result.ending == HttpResult::Ending::failed && result.prospect == detail::Prospect::some) ++call.history.doubtful;
   if (interrupted && !call.stream) return {.result = *interrupted, .usage = {}};
   detail::ParsedReply parsed;
   if (call.stream) {

@@ -23,6 +23,7 @@ struct RetryPolicy {
 /// How a call went until now.
 struct RetryHistory {
   int retries = 0;
+  int doubtful = 0;  ///< attempts that broke in a way that hardly changes
   int queued = 0;    ///< refusals for overload while the endpoint answered others
   int unusable = 0;  ///< answers that arrived whole but were no completion
 };

@@ -99,8 +99,8 @@ TEST_CASE("a task says everything about its models, optimizer and limits", "[cli
   CHECK(student.max_retry_after_seconds == 60.5);
   CHECK(student.max_retry_time_seconds == 600.5);
   REQUIRE(student.headers.size() == 2);
-  CHECK(student.headers[1].value == "Bearer a very secret word");
-  CHECK(student.headers[1].source == "Bearer ${TGD_TEST_SECRET}");
+  CHECK(student.headers[0].value == "Bearer a very secret word");
+  CHECK(student.headers[0].source == "Bearer ${TGD_TEST_SECRET}");
   CHECK(student.secret_headers.at(0).value == "a very secret word");
   CHECK(student.query.at(0).name == "api-version");
   CHECK(student.price == lm::Price{.input = 0.15, .cached_input = 0.075, .output = 0.6});
