@@ -180,7 +180,7 @@ std::optional<milliseconds> next_delay(const RetryPolicy& policy, const LMError&
   if (is_queued ? history.queued >= turns_for_a_retry * policy.max_retries : history.retries >= policy.max_retries)
     return std::nullopt;
   // An answer that arrived whole and is still unusable hardly changes: once more is enough.
-  if (is_unusable(error) && history.unusable > 1) return std::nullopt;
+  if (is_unusable(error) && history.unusable + history.doubtful > 1) return std::nullopt;
   if (error.kind() == LMError::Kind::transport && history.doubtful > 1) return std::nullopt;
   constexpr int longest_queue = 4;  // the rate is narrowed as well: nobody waits for minutes between two turns
   const milliseconds backoff =
