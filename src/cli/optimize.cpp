@@ -105,7 +105,7 @@ class Optimization {
     make_models(model_options(flags, replayed));  // what is wrong with them is said before a folder is made
     folder_ = std::make_unique<RunFolder>(is_resumed_ ? RunFolder::open(*flags.resume) : RunFolder(task_.name, flags.run_dir));
     hold_folder(flags);
-    folder_->write_task(resolved_json(task_));
+    folder_->write_task(resolved_json(task_, folder_->path()));
     prepare_models(flags, std::move(replayed));
     report_.task = &task_;
     report_.values = agent_->values();

@@ -16,6 +16,7 @@
 #include "cli/interrupt.hpp"
 #include "cli/optimize.hpp"
 #include "cli/run_folder.hpp"
+#include "cli/task.hpp"
 #include "core/file.hpp"
 #include "core/json_position.hpp"
 #include "core/text.hpp"
@@ -142,13 +143,13 @@ std::shared_ptr<lm::Cassette> open_cassette(const RunFolder& folder) {
 OrderedJson task_without_endpoints(const fs::path& file) {
   OrderedJson task = TaskDocument::read(file).root().json();
   const auto models = task.is_object() ? task.find("models") : task.end();
-  if (models == task.end()) return task;
+  if (models == task.end()) return resolved_json(read_task(file));
   for (auto& model : *models) {
     if (!model.is_object()) continue;
     model.erase("base_url");
     model.erase("api_key");
   }
-  return task;
+  return resolved_json(parse_task(TaskDocument(file, task.dump()), file));
 }
 
 /// What the run says of itself; a run that did not come to its end cannot be compared to its end.

@@ -10,6 +10,8 @@
 #include "cli/command.hpp"
 #include "cli/report/report_page.hpp"
 #include "core/file.hpp"
+#include "train/journal.hpp"
+#include "train/run_lock.hpp"
 
 namespace tgd::cli {
 
@@ -33,8 +35,23 @@ struct ReportFlags {
   OutputFlags output;
 };
 
+/// The files that the journal tells, as far as nobody is at work there or has changed them.
+void make_views(const std::filesystem::path& folder, Terminal& terminal) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder / "journal.jsonl", ignored)) return;
+  try {
+    const tgd::detail::RunLock lock(folder);
+    tgd::detail::Journal::make_views(folder, [&terminal](const std::string& text) { terminal.note(text); });
+  } catch (const StateError&) {
+    return;  // a run that goes on makes them itself
+  } catch (const std::exception& error) {
+    terminal.note(std::string("The files of the run are shown as they are: ") + error.what());
+  }
+}
+
 Status report(const ReportFlags& flags) {
   Terminal terminal(flags.output);
+  make_views(flags.run, terminal);
   if (!flags.file) {
     write_report(flags.run);
   } else {

@@ -117,4 +117,9 @@ Task read_task(const fs::path& file) { return parse_task(TaskDocument::read(file
 
 OrderedJson resolved_json(const Task& task) { return written_object(task, describe_task); }
 
+OrderedJson resolved_json(const Task& task, const fs::path& folder) {
+  const WrittenPaths paths(folder);
+  return resolved_json(task);
+}
+
 }  // namespace tgd::cli

@@ -205,5 +205,7 @@ Task parse_task(const TaskDocument& document, const std::filesystem::path& file)
 
 /// The task with files' contents and all settings in place, as JSON that could be given to the program again.
 OrderedJson resolved_json(const Task& task);
+/// The same for a file in this folder: its paths start there, so that both can be moved together.
+OrderedJson resolved_json(const Task& task, const std::filesystem::path& folder);
 
 }  // namespace tgd::cli

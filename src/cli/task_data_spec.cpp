@@ -95,6 +95,8 @@ void check_frozen(const TaskValue& value, const ParameterSpec& parameter) {
   }
 }
 
+thread_local fs::path start_of_paths;  // empty: none
+
 }  // namespace
 
 fs::path existing_file(const TaskValue& value) {
@@ -111,8 +113,16 @@ fs::path existing_file(const TaskValue& value) {
 }
 
 OrderedJson written_path(const fs::path& path) {
-  return path.empty() ? OrderedJson() : OrderedJson(fs::absolute(path).lexically_normal().string());
+  if (path.empty()) return {};
+  const fs::path absolute = fs::absolute(path).lexically_normal();
+  if (start_of_paths.empty()) return absolute.string();
+  std::error_code ignored;  // what cannot be said from there is said in full
+  const fs::path relative = fs::weakly_canonical(absolute, ignored).lexically_relative(start_of_paths);
+  return (relative.empty() ? absolute : relative).string();
 }
+
+WrittenPaths::WrittenPaths(const fs::path& folder) { start_of_paths = fs::weakly_canonical(fs::absolute(folder)); }
+WrittenPaths::~WrittenPaths() { start_of_paths.clear(); }
 
 void describe_data(Members& in, DataSpec& data) {
   describe_file(in, "file", data.file);

@@ -20,7 +20,17 @@ void expect_identifier(const TaskValue& place, const std::string& name);
 std::string as_identifier(const std::string& text, const std::string& fallback);
 /// A file that is there.
 std::filesystem::path existing_file(const TaskValue& value);
+/// Absolute, or as seen from the folder of a WrittenPaths.
 OrderedJson written_path(const std::filesystem::path& path);
+
+/// While it lives, the paths that this thread writes start at a folder.
+class WrittenPaths {
+ public:
+  explicit WrittenPaths(const std::filesystem::path& folder);
+  ~WrittenPaths();
+  WrittenPaths(const WrittenPaths&) = delete;
+  WrittenPaths& operator=(const WrittenPaths&) = delete;
+};
 
 // ---- Parts -----------------------------------------------------------------------------------------------------------------
 

@@ -77,12 +77,16 @@ lm::ModelCost minus(const lm::ModelCost& a, const lm::ModelCost& b) {
 
 }  // namespace
 
+Journal::Key Journal::key_of(const JsonReader<JournalRecord>& record) {
+  return {record.at("interval").count(), record.at("call").text(), record.at("number").count()};
+}
+
 /// What the records of a journal come to.
 struct Journal::History {
   struct Line {
     std::uint64_t end;
     std::string text;
-    bool is_void_behind_border = true;  // a call that has left stays
+    bool is_void_behind_border = true;  // calls that were made, or are given again, stay
   };
   std::uint64_t bytes = 0;
   std::uint64_t next_id = 0;
@@ -92,7 +96,7 @@ struct Journal::History {
   std::map<Key, Ended> replies;
   std::map<std::uint64_t, Key> keys;  // of the replies, by the ids of their calls
   std::set<Key> rejected;
-  std::map<std::uint64_t, lm::ModelCost> on_their_way;
+  std::map<std::uint64_t, std::pair<Key, lm::ModelCost>> on_their_way;
   lm::ModelCost paid;
 
   void take(const Reader& record, std::uint64_t end);
@@ -143,7 +147,7 @@ void Journal::History::take(const Reader& record, std::uint64_t end) {
 
 void Journal::History::take_sent(const Reader& record) {
   const std::uint64_t id = record.at("id").count();
-  on_their_way[id] = one_call(usage_of(record), cost_of(record), false);
+  on_their_way.insert_or_assign(id, std::pair(key_of(record), one_call(usage_of(record), cost_of(record), false)));
   next_id = std::max(next_id, id + 1);
 }
 
@@ -154,16 +158,17 @@ void Journal::History::take_call(const Reader& record, std::uint64_t end) {
   lm::Receipt receipt{.usage = usage_of(record), .cost = cost_of(record), .source = lm::ReplySource::journal};
   const bool is_sent = record.at("sent").flag();
   if (is_sent) paid += one_call(receipt.usage, receipt.cost, record.at("failed").flag());
-  lines[calls_name].push_back({end, json_text(record.at("line").json()), !is_sent});
+  History::Line& line = lines[calls_name].emplace_back(History::Line{end, json_text(record.at("line").json()), !is_sent});
 
   // What is nobody's fault but the endpoint's may come to a better end.
   const auto came = record.find("outcome");
   if (!came) return;
   lm::Outcome outcome = came->in_place([&] { return lm::detail::outcome_from_json(came->json(), lm::ReplySource::journal); });
   if (!outcome.ok() && !own_fault(outcome.error())) return;
+  line.is_void_behind_border = false;  // it is given again
   receipt.original_usage = outcome.receipt().original_usage;
   outcome.set_receipt(receipt);
-  const Key key{record.at("interval").count(), record.at("call").text(), record.at("number").count()};
+  const Key key = key_of(record);
   keys.insert_or_assign(id, key);
   rejected.erase(key);
   replies.insert_or_assign(key, Ended{id, std::move(outcome), record.at("model").text(), record.at("purpose").text()});
@@ -238,7 +243,11 @@ void Journal::open(const fs::path& folder, bool goes_on, const JournalPosition& 
   next_id_ = history.next_id;
   replies_ = std::move(history.replies);
   lost_ = {};
-  for (const auto& [id, call] : history.on_their_way) lost_ += call;
+  lost_calls_.clear();
+  for (const auto& [id, call] : history.on_their_way) {
+    lost_ += call.second;
+    lost_calls_.insert(call);
+  }
   paid_ = history.paid;
   paid_ += lost_;
   file_ = std::move(file);
@@ -337,7 +346,7 @@ void Journal::write_cassette(const std::string& name) {
     const auto came = record.find("outcome");
     if (kind != "call" || !question || !came) return;
     const std::uint64_t id = record.at("id").count();
-    const Key key{record.at("interval").count(), record.at("call").text(), record.at("number").count()};
+    const Key key = key_of(record);
     record.in_place([&] {
       lm::detail::Exchange exchange{lm::detail::question_from_json(question->json()), {}};
       exchange.replies.emplace(0, lm::detail::outcome_from_json(came->json(), lm::ReplySource::cassette));
@@ -403,9 +412,30 @@ void Journal::send(const Ticket& ticket, const lm::Call& call) {
       .completion_tokens = lm::expected_completion_tokens(call.request(), lm::BudgetOptions().expected_completion_tokens)};
   write(sealed({{"kind", "sent"},
                 {"id", ticket.id},
+                {"interval", ticket.interval},
+                {"call", ticket.call},
+                {"number", ticket.number},
                 {"model", call.model()},
                 {"usage", lm::detail::usage_to_json(estimate)},
                 {"cost_pico_usd", cost_json(prices_.cost(call.model(), estimate))}}));
+}
+
+// A reply that a cache kept and this journal had no time for: it was paid, and this call is the one that it was paid for.
+void Journal::find_again(const Ticket& ticket, lm::Outcome& outcome) {
+  lm::Receipt receipt = outcome.receipt();
+  if (receipt.source != lm::ReplySource::cache || !receipt.original_usage) return;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto lost = lost_calls_.find({ticket.interval, ticket.call, ticket.number});
+    if (lost == lost_calls_.end()) return;
+    lost_ = minus(lost_, lost->second);
+    paid_ = minus(paid_, lost->second);
+    lost_calls_.erase(lost);
+  }
+  receipt.usage = *std::exchange(receipt.original_usage, std::nullopt);
+  receipt.cost.reset();
+  receipt.source = lm::ReplySource::endpoint;
+  outcome.set_receipt(receipt);
 }
 
 void Journal::end(const Ticket& ticket, const lm::Call& call, const lm::detail::CallNote& note, lm::Outcome outcome,
@@ -542,6 +572,7 @@ void Tracked::start_call(lm::Call call, OnText on_text, Done done) {
   const auto note = std::make_shared<const lm::detail::CallNote>(call, provider(), static_cast<bool>(on_text), false);
   lm::Call sent = call.with_witness([journal = journal_, ticket, call] { journal->send(ticket, call); });
   auto ended = [journal = journal_, meter = meter_, ticket = std::move(ticket), call, note, done = std::move(done)](lm::Outcome outcome) {
+    journal->find_again(ticket, outcome);
     meter->add(outcome.usage());
     journal->end(ticket, call, *note, std::move(outcome), done);
   };

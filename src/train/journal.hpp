@@ -5,7 +5,7 @@
 // One record a line, sealed (journal_file.hpp). "kind" says what it is:
 //   session     {"from", "interval", "recording"}   a process goes on from the checkpoint that ends at byte "from": what was noted behind it is
 //                                      void, and replies to calls behind it are given again
-//   sent        {"id", "model", "usage", "cost_pico_usd"}   about to leave, with what it is estimated to use; without an end this
+//   sent        {"id", "interval", "call", "number", "model", "usage", "cost_pico_usd"}   about to leave, with what it is estimated to use; without an end this
 //                                      counts as spent
 //   call        {"id", "interval", "call", "number", "usage", "cost_pico_usd", "outcome", "line", "question"}   has ended. "call" is the
 //                                      digest of model, request and who asks, "number" tells equal calls of one interval apart, in
@@ -122,6 +122,8 @@ class Journal {
   std::optional<lm::Outcome> recall(const Ticket& ticket);
   /// To be called before a call leaves.
   void send(const Ticket& ticket, const lm::Call& call);
+  /// Makes the receipt say so when a cache gives what a process of the run had paid for and died.
+  void find_again(const Ticket& ticket, lm::Outcome& outcome);
   /// Counts and keeps a call that has ended, then hands its outcome over, on a thread of its own where there is a file.
   void end(const Ticket& ticket, const lm::Call& call, const lm::detail::CallNote& note, lm::Outcome outcome,
            lm::ChatModel::Done done);
@@ -160,6 +162,8 @@ class Journal {
     std::string purpose;
   };
   struct History;
+  static Key key_of(const JsonReader<JournalRecord>& record);
+
   struct Job {
     std::string record;
     std::string line;
@@ -184,6 +188,7 @@ class Journal {
   CallCounts counts_;
   lm::ModelCost paid_;
   lm::ModelCost lost_;
+  std::map<Key, lm::ModelCost> lost_calls_;  // what that is made of
   std::map<Key, Ended> replies_;  // that are given again
   std::map<std::string, std::uint64_t> numbers_;
   std::map<std::string, std::uint64_t> last_ids_;  // of calls of this interval, for reject()

@@ -2,12 +2,15 @@
 """Ends tgd at random moments, in all the ways in which a process ends, and looks at what is left.
 
   campaign.py build/fast/tgd                      a few of each, as the tests do
-  campaign.py build/fast/tgd --signals 200 --ends 500
+  campaign.py build/fast/tgd --signals 200 --ends 500 --kills 500
 
 signals: each command gets --signals signals (INT, TERM, HUP, PIPE) between its start and its end, and has to end by itself, with a
          status that `tgd --help` lists.
 ends:    --ends runs of `optimize` and `predict` are killed, interrupted or run with closed or full standard streams. None may leave
          anything but a folder that can be gone on with, to the same end as the run that nobody disturbed.
+kills:   --kills runs of `optimize` against a server that counts are killed up to 14 times each, with a gate, two stages, a cache, a
+         recording or a budget. Each has to come to the same files as the run that nobody disturbed, to be asked nothing twice but
+         what was on its way when it was killed, and to pass no budget; a recorded one has to replay.
 prune:   `cache prune` is killed; the cache has to be whole.
 
 Exit status: 0 all of it was so, 1 not. With --seed the moments are drawn again; the machine's own timing is not."""
@@ -15,16 +18,20 @@ Exit status: 0 all of it was so, 1 not. With --seed the moments are drawn again;
 import argparse
 import collections
 import concurrent.futures
+import hashlib
+import http.server
 import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 STATUSES = {0, 1, 2, 130}
@@ -109,6 +116,55 @@ def holds_signals(process):
         return False
     blocked = [line for line in text.splitlines() if line.startswith("SigBlk:")]
     return bool(blocked) and bool(int(blocked[0].split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+class Endpoint(http.server.BaseHTTPRequestHandler):
+    """Answers by what it is asked alone, and counts. The path in front of /v1 tells runs apart."""
+
+    protocol_version = "HTTP/1.1"
+    asked = collections.defaultdict(collections.Counter)
+    lock = threading.Lock()
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        request = json.loads(body)
+        key = hashlib.sha256(body).hexdigest()
+        with self.lock:
+            self.asked[self.path.split("/")[1]][key] += 1
+        time.sleep(int(key[:2], 16) / 256 * 0.02)
+        text = request["messages"][-1]["content"]
+        tags = re.search(r"between (<(\w+)>) and (</\2>)\.\s*$", text)
+        if tags:
+            content = f"{tags[1]}Answer billing or shipping. Version {key[:6]}.{tags[3]}"
+        elif text.startswith("Ticket"):
+            right = "billing" if int(text.split()[1].rstrip(":")) % 2 == 0 else "shipping"
+            content = right if int(key[2:4], 16) > 90 else "other"
+        else:
+            content = f"Name the words that decide. Note {key[:4]}."
+        reply = json.dumps({"id": "1", "object": "chat.completion", "model": "counting", "choices": [
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}],
+            "usage": {"prompt_tokens": len(body) // 4, "completion_tokens": 3, "total_tokens": len(body) // 4 + 3}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(reply)))
+        self.end_headers()
+        self.wfile.write(reply)
+
+    def log_message(self, *_):
+        pass
+
+    @classmethod
+    def total(cls, path):
+        with cls.lock:
+            return sum(cls.asked[path].values())
+
+
+class QuietServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *_):
+        pass  # a client that was killed
 
 
 class Campaign:
@@ -272,6 +328,105 @@ class Campaign:
             jobs.append(pool.submit(self.end_predict if i % 4 == 3 else self.end_optimize, draw))
         return jobs
 
+    # ---- Kills ----
+
+    KINDS = ("plain", "gate", "stages", "cache", "record", "budget")
+    BUDGET = 90
+
+    def write_counted(self, folder, kind, path):
+        write_task(folder, cache=kind == "cache")
+        task = json.loads((folder / "task.json").read_text())
+        task["models"] = {"student": {"provider": "openai", "model": "counting", "max_in_flight": 6,
+                                      "base_url": f"http://127.0.0.1:{self.port}/{path}/v1",
+                                      "price": {"input": 1, "output": 2}}}
+        if kind == "gate":
+            task["training"]["gate"] = {"confidence": 0.6, "proposals": 2}
+        if kind == "stages":
+            task["stages"] = [{"name": "draft", "messages": task.pop("messages")},
+                              {"name": "final", "messages": [{"role": "user", "content": "{ticket} Draft: {draft}"}]}]
+        if kind == "budget":
+            task["budget"] = {"calls": self.BUDGET}
+        (folder / "task.json").write_text(json.dumps(task))
+
+    @staticmethod
+    def files(run):
+        """All that a run leaves, without times, and without what was abandoned."""
+        result = json.loads((run / "result.json").read_text())
+        for name in ("seconds", "run_folder", "abandoned"):
+            result.pop(name, None)
+        all_files = {"result.json": result}
+        for name in ("metrics.jsonl", "versions.jsonl", "samples.jsonl", "calls.jsonl"):
+            lines = [json.loads(line) for line in (run / name).read_text().splitlines()]
+            for line in lines:
+                for name_of in ("seconds", "timestamp", "tgd.latency_s", "tgd.request.hash"):  # which holds the path
+                    line.pop(name_of, None)
+            if name == "calls.jsonl":  # which come in any order
+                lines = sorted(json.dumps(line, sort_keys=True) for line in lines)
+            all_files[name] = lines
+        return all_files
+
+    def undisturbed(self, kind):
+        folder = self.base / f"whole-{kind}"
+        folder.mkdir()
+        self.write_counted(folder, kind, folder.name)
+        began = time.monotonic()
+        self.program.run(["optimize", "task.json", "--run-dir", "run"] + ["--record"] * (kind == "record"), folder)
+        return self.files(folder / "run"), Endpoint.total(folder.name), time.monotonic() - began
+
+    def kill(self, kind, draw):
+        whole, asked, seconds = self.whole_runs[kind]
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=f"kill-{kind}-", dir=self.base))
+        run = folder / "run"
+        self.write_counted(folder, kind, folder.name)
+        for _ in range(draw.randint(1, 14)):
+            arguments = self.how_to_optimize(run)
+            if arguments[1] == "task.json" and run.exists():
+                shutil.rmtree(run)
+            process = self.program.start(arguments + ["--record"] * (kind == "record" and arguments[1] == "task.json"), folder)
+            time.sleep(draw.uniform(0, 1) ** 2 * seconds)
+            process.send_signal(draw.choice([signal.SIGKILL] * 3 + [signal.SIGTERM]))
+            self.program.end(process)
+            self.counts[f"kills of {kind}"] += 1
+        arguments = self.how_to_optimize(run)
+        if arguments[1] == "task.json" and run.exists():
+            shutil.rmtree(run)
+        self.program.run(arguments + ["--record"] * (kind == "record" and arguments[1] == "task.json"), folder)
+        sent = Endpoint.total(folder.name)
+        abandoned = json.loads((run / "result.json").read_text()).get("abandoned", {}).get("calls", 0)
+        if kind == "budget":
+            if sent > self.BUDGET:
+                raise Fault(f"{run}: {sent} calls were sent with a budget of {self.BUDGET}")
+        else:
+            files = self.files(run)
+            for name, content in whole.items():
+                if files[name] != content:
+                    raise Fault(f"{run / name} is another one: {self.difference(content, files[name])}")
+            # Of an endpoint that was killed off, a call may have left and not arrived.
+            if sent > asked + abandoned:
+                raise Fault(f"{run}: {sent} calls were sent, {asked} are needed, and {abandoned} were on their way at a kill")
+        if kind == "record":
+            replayed = subprocess.run([self.program.path, "replay", "run"], cwd=folder, capture_output=True, text=True)
+            if replayed.returncode != 0:
+                raise Fault(f"{run} cannot be replayed: {replayed.stdout}{replayed.stderr}")
+        shutil.rmtree(folder)
+
+    @staticmethod
+    def difference(wanted, found):
+        if isinstance(wanted, dict):
+            return {name: (wanted[name], found.get(name)) for name in wanted if wanted[name] != found.get(name)}
+        for number, (one, other) in enumerate(zip(wanted, found)):
+            if one != other:
+                return f"line {number + 1}: {one} is {other}"
+        return f"{len(wanted)} lines are {len(found)}"
+
+    def kills(self, count, pool):
+        server = QuietServer(("127.0.0.1", 0), Endpoint)
+        self.port = server.server_address[1]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        kinds = self.KINDS[:max(1, min(count, len(self.KINDS)))]
+        self.whole_runs = {kind: self.undisturbed(kind) for kind in kinds}
+        return [pool.submit(self.kill, kinds[i % len(kinds)], random.Random(f"{self.seed} kill {i}")) for i in range(count)]
+
     # ---- Prune ----
 
     def prune(self, draw):
@@ -313,6 +468,7 @@ def main():
     options.add_argument("program", type=os.path.abspath)
     options.add_argument("--signals", type=int, default=int(os.environ.get("TGD_FAULT_SIGNALS", 5)), help="for each command")
     options.add_argument("--ends", type=int, default=int(os.environ.get("TGD_FAULT_ENDS", 12)))
+    options.add_argument("--kills", type=int, default=int(os.environ.get("TGD_FAULT_KILLS", 6)))
     options.add_argument("--prunes", type=int, default=int(os.environ.get("TGD_FAULT_PRUNES", 5)))
     options.add_argument("--seed", default=str(time.time_ns()))
     options.add_argument("--jobs", type=int, default=os.cpu_count())
@@ -322,7 +478,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="tgd-faults-") as base:
         campaign = Campaign(given.program, pathlib.Path(base), given.seed)
         with concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
-            jobs = campaign.signals(given.signals, pool) + campaign.ends(given.ends, pool) + campaign.prunes(given.prunes, pool)
+            jobs = campaign.signals(given.signals, pool) + campaign.ends(given.ends, pool) + campaign.kills(given.kills, pool) + campaign.prunes(given.prunes, pool)
             for job in concurrent.futures.as_completed(jobs):
                 try:
                     job.result()
