@@ -26,7 +26,7 @@ namespace tgd::detail {
 namespace {
 
 namespace fs = std::filesystem;
-using Reader = JsonReader<JournalRecord>;
+using RecordReader = JsonReader<JournalRecord>;
 
 constexpr const char* journal_name = "journal.jsonl";
 constexpr const char* calls_name = "calls.jsonl";
@@ -37,13 +37,13 @@ JournalRecord cost_json(const std::optional<lm::Cost>& cost) {
   return cost ? JournalRecord(cost->pico_usd()) : JournalRecord(nullptr);
 }
 
-std::optional<lm::Cost> cost_of(const Reader& record) {
-  const Reader cost = record.at("cost_pico_usd");
+std::optional<lm::Cost> recorded_cost(const RecordReader& record) {
+  const RecordReader cost = record.at("cost_pico_usd");
   return cost.is_null() ? std::nullopt : std::optional(lm::Cost::from_pico_usd(cost.integer()));
 }
 
-lm::Usage usage_of(const Reader& record) {
-  const Reader usage = record.at("usage");
+lm::Usage recorded_usage(const RecordReader& record) {
+  const RecordReader usage = record.at("usage");
   return usage.in_place([&] { return lm::detail::usage_from_json(usage.json()); });
 }
 
@@ -99,9 +99,9 @@ struct Journal::History {
   std::map<std::uint64_t, std::pair<Key, lm::ModelCost>> on_their_way;
   lm::ModelCost paid;
 
-  void take(const Reader& record, std::uint64_t end);
-  void take_call(const Reader& record, std::uint64_t end);
-  void take_sent(const Reader& record);
+  void take(const RecordReader& record, std::uint64_t end);
+  void take_call(const RecordReader& record, std::uint64_t end);
+  void take_sent(const RecordReader& record);
   /// What is behind a checkpoint counts no longer, except for calls that were made.
   void cut(std::uint64_t from) {
     for (auto& [view, all] : lines) {
@@ -123,7 +123,7 @@ struct Journal::History {
   }
 };
 
-void Journal::History::take(const Reader& record, std::uint64_t end) {
+void Journal::History::take(const RecordReader& record, std::uint64_t end) {
   const std::string kind = record.at("kind").text();
   if (kind == "session") {
     cut(record.at("from").count());
@@ -145,17 +145,17 @@ void Journal::History::take(const Reader& record, std::uint64_t end) {
   }
 }
 
-void Journal::History::take_sent(const Reader& record) {
+void Journal::History::take_sent(const RecordReader& record) {
   const std::uint64_t id = record.at("id").count();
-  on_their_way.insert_or_assign(id, std::pair(key_of(record), one_call(usage_of(record), cost_of(record), false)));
+  on_their_way.insert_or_assign(id, std::pair(key_of(record), one_call(recorded_usage(record), recorded_cost(record), false)));
   next_id = std::max(next_id, id + 1);
 }
 
-void Journal::History::take_call(const Reader& record, std::uint64_t end) {
+void Journal::History::take_call(const RecordReader& record, std::uint64_t end) {
   const std::uint64_t id = record.at("id").count();
   next_id = std::max(next_id, id + 1);
   on_their_way.erase(id);
-  lm::Receipt receipt{.usage = usage_of(record), .cost = cost_of(record), .source = lm::ReplySource::journal};
+  lm::Receipt receipt{.usage = recorded_usage(record), .cost = recorded_cost(record), .source = lm::ReplySource::journal};
   const bool is_sent = record.at("sent").flag();
   if (is_sent) paid += one_call(receipt.usage, receipt.cost, record.at("failed").flag());
   History::Line& line = lines[calls_name].emplace_back(History::Line{end, json_text(record.at("line").json()), !is_sent});
@@ -186,7 +186,7 @@ Journal::History Journal::read(const fs::path& folder) {
   History history;
   try {
     history.bytes = read_journal(folder / journal_name,
-                                 [&history](const Reader& record, std::uint64_t end) { history.take(record, end); });
+                                 [&history](const RecordReader& record, std::uint64_t end) { history.take(record, end); });
   } catch (...) {
     rethrow_with_prefix("the run cannot be gone on with: ");
   }
@@ -335,7 +335,7 @@ void Journal::write_view(const std::string& name, std::string_view content, bool
 void Journal::write_cassette(const std::string& name) {
   std::map<Key, std::pair<std::uint64_t, lm::detail::Exchange>> used;
   std::map<std::uint64_t, Key> keys;
-  read_journal(file_->path(), [&](const Reader& record, std::uint64_t) {
+  read_journal(file_->path(), [&](const RecordReader& record, std::uint64_t) {
     const std::string kind = record.at("kind").text();
     if (kind == "again") {
       const auto call = keys.find(record.at("id").count());
