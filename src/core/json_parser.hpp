@@ -14,8 +14,8 @@ enum class JsonComments { refused, allowed };
 /// The value, which is discarded where the text is no JSON or nests too deeply.
 template <class Value>
 TGD_API Value parse_or_discard(std::string_view text, JsonComments comments = JsonComments::refused);
-extern template nlohmann::json parse_or_discard(std::string_view, JsonComments);
-extern template nlohmann::ordered_json parse_or_discard(std::string_view, JsonComments);
+extern template TGD_API nlohmann::json parse_or_discard(std::string_view, JsonComments);
+extern template TGD_API nlohmann::ordered_json parse_or_discard(std::string_view, JsonComments);
 
 /// Throws ParseError where the text nests too deeply, with line and column and, behind `file`, its name.
 TGD_API void expect_shallow(std::string_view text, JsonComments comments, std::string_view file = {});

@@ -15,8 +15,8 @@ namespace tgd::detail {
 /// Parses JSON text that begins on line `first_line` of `file`. Throws ParseError with file:line:column.
 template <class Value = nlohmann::json>
 TGD_API Value parse_json(std::string_view text, const std::string& file, std::size_t first_line);
-extern template nlohmann::json parse_json(std::string_view, const std::string&, std::size_t);
-extern template nlohmann::ordered_json parse_json(std::string_view, const std::string&, std::size_t);
+extern template TGD_API nlohmann::json parse_json(std::string_view, const std::string&, std::size_t);
+extern template TGD_API nlohmann::ordered_json parse_json(std::string_view, const std::string&, std::size_t);
 
 /// The line (from 1) on which the value at the end of `keys` begins, in valid JSON that has such a value.
 TGD_API std::size_t line_of(std::string_view text, std::span<const std::string> keys);

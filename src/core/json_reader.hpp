@@ -108,9 +108,14 @@ class TGD_API JsonDocument {
 template <class Value>
 TGD_API void read_json_lines(const std::filesystem::path& path, const std::function<void(const JsonReader<Value>&)>& take);
 
-extern template class JsonReader<nlohmann::json>;
-extern template class JsonReader<nlohmann::ordered_json>;
-extern template class JsonDocument<nlohmann::json>;
-extern template class JsonDocument<nlohmann::ordered_json>;
+// GCC hides an instantiation whose arguments are hidden, unless it says itself that it is not.
+extern template class TGD_API JsonReader<nlohmann::json>;
+extern template class TGD_API JsonReader<nlohmann::ordered_json>;
+extern template class TGD_API JsonDocument<nlohmann::json>;
+extern template class TGD_API JsonDocument<nlohmann::ordered_json>;
+extern template TGD_API void read_json_lines(const std::filesystem::path&,
+                                             const std::function<void(const JsonReader<nlohmann::json>&)>&);
+extern template TGD_API void read_json_lines(const std::filesystem::path&,
+                                             const std::function<void(const JsonReader<nlohmann::ordered_json>&)>&);
 
 }  // namespace tgd::detail
