@@ -46,18 +46,19 @@ using Clock = std::chrono::steady_clock;
 /// change.
 void expect_same_run(const OptimizeFlags& flags, const Task& task) {
   const ModelSpec& student = task.models.at("student");
-  const auto expect = [](const char* flag, const auto& given, const auto& own) {
-    if (given && *given != own)
+  const auto refuse_if = [](const char* flag, bool changes) {
+    if (changes)
       throw TaskError(fmt::format("{} cannot change what a run was begun with, which --resume goes on with: leave it out, or begin a "
                                   "new run",
                                   flag));
   };
+  const auto expect = [&](const char* flag, const auto& given, const auto& own) { refuse_if(flag, given && *given != own); };
   expect("--base-url", flags.model.base_url, student.base_url);
   expect("--model", flags.model.model, student.model);
   expect("--seed", flags.seed, task.training.seed);
   expect("--epochs", flags.epochs, task.training.epochs);
   expect("--prompts", flags.prompts, task.prompts.value_or(""));
-  expect("--no-cache", flags.model.no_cache ? std::optional(true) : std::nullopt, !task.cache.has_value());
+  refuse_if("--no-cache", flags.model.no_cache && task.cache.has_value());
   const auto expect_more = [](const char* flag, const auto& given, const auto& own) {
     if (given && (!own || *given < *own))
       throw TaskError(fmt::format("{} {} is less than what the run was begun with ({}): on --resume a budget can only grow", flag, *given,
