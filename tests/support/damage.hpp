@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,20 @@ inline void collect_places(const Tree& value, const Tree::json_pointer& at, std:
   } else if (value.is_array()) {
     for (std::size_t i = 0; i < std::min(most, value.size()); ++i) collect_places(value[i], at / i, most, places);
   }
+}
+
+/// The keys and types of a value, with what its "kind" says. Two that have one shape are read alike.
+inline std::string shape_of(const Tree& value) {
+  std::string shape = value.type_name();
+  if (value.is_object()) {
+    for (const auto& member : value.items()) {
+      shape += " " + Tree(member.key()).dump() + ":";
+      shape += member.key() == "kind" ? member.value().dump() : shape_of(member.value());
+    }
+  } else if (value.is_array()) {
+    for (const Tree& item : value) shape += " " + shape_of(item);
+  }
+  return "(" + shape + ")";
 }
 
 inline void remove_at(Tree& document, const Tree::json_pointer& place) {
@@ -105,11 +120,17 @@ inline std::vector<Damage> damaged_values(const std::string& json, std::size_t m
   return damages;
 }
 
-/// A file of JSON lines with one line damaged in turn.
+/// A file of JSON lines with one line damaged in turn. Of lines that hold the same keys and types under one "kind" the first only:
+/// damage to the others would be read by the same code.
 inline std::vector<Damage> damaged_lines(const std::string& content) {
   std::vector<Damage> damages;
+  std::set<std::string> seen;
   for (std::size_t begin = 0, number = 1; begin < content.size(); ++number) {
     const std::size_t end = content.find('\n', begin);
+    if (!seen.insert(damage_detail::shape_of(damage_detail::Tree::parse(content.substr(begin, end - begin)))).second) {
+      begin = end + 1;
+      continue;
+    }
     for (const Damage& line : damaged_values(content.substr(begin, end - begin))) {
       damages.push_back(
           {"line " + std::to_string(number) + ": " + line.what, content.substr(0, begin) + line.content + content.substr(end)});
