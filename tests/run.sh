@@ -2,7 +2,7 @@
 # Installs what is missing, builds tgd and runs its tests.
 #
 #   tests/run.sh         everything, in three parts. plain: GCC compiles each file by itself, warnings are errors, and runs what
-#                        no sanitizer has a say in (packages, examples, outcomes). asan: all other tests and a few seconds of
+#                        no sanitizer has a say in (packages, examples, outcomes). asan: all other tests and a second of
 #                        each fuzz target, under AddressSanitizer and UndefinedBehaviorSanitizer, with clang. tsan: the
 #                        concurrent ones under ThreadSanitizer
 #   tests/run.sh quick   all tests but the slow ones, without a sanitizer

@@ -21,8 +21,6 @@
 #include "train/journal_file.hpp"
 #include "train/resumable_run.hpp"
 
-extern char** environ;
-
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;
 namespace fs = std::filesystem;
