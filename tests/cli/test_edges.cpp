@@ -217,6 +217,7 @@ TEST_CASE("a run folder that is in use is refused with its holder, and can be re
   const test::TemporaryFolder folder;
   const fs::path run = folder.path() / "run";
   fs::copy(finished_run(), run);
+  fs::copy_file(finished_run().parent_path() / "tickets.jsonl", folder.path() / "tickets.jsonl");  // its paths start at the folder
   const std::string before = test::read_text(run / "calls.jsonl");
   Trainer trainer({.run_folder = run});
   auto held = trainer.hold_run_folder();
