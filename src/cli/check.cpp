@@ -1,20 +1,16 @@
 // `tgd check`: looks at everything that a run needs, before it is paid for.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
-#include <tgd/autograd.hpp>
-#include <tgd/lm/decorator.hpp>
-#include <tgd/lm/tokens.hpp>
 #include <tgd/optim.hpp>
 #include <tgd/version.hpp>
 
@@ -24,13 +20,13 @@
 #include "cli/task.hpp"
 #include "cli/task_agent.hpp"
 #include "cli/task_data.hpp"
+#include "cli/trial.hpp"
+#include "cli/unreachable.hpp"
 #include "core/text.hpp"
 
 namespace tgd::cli {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr const char* check_examples = R"(Examples:
   tgd check task.json
@@ -40,56 +36,22 @@ constexpr const char* check_examples = R"(Examples:
   tgd check task.json --model gpt-4o-mini
       as `tgd optimize` would run with these options
 
-Each model gets one call, with the first sample of the training part. The estimate is made by running the task's own stages and one
-step of training over the data with stand-ins for the models. low: no sample needs feedback; likely: half of them do; high: all of
-them do, and every new value is asked for as often as it may be. Prompts are taken to grow by 200 tokens (likely) and 800 (high).
-Replies that the task's cache holds cost nothing and are not taken off.)";
+What a run asks is asked once: the longest training sample goes through the stages and the judge; a batch with that answer goes to the
+critic, which sees it as wrong, and the feedback to the optimizer, as in a step. Two more calls at temperature 0 show whether replies
+repeat. What is wrong with a reply is told with what to set, and the exit status is 1 when a run would end with an error.
+
+Each target is put through the output steps and the evaluator: one that no reply can score best against is named with its row.
+
+The estimate is made by running the task's own stages and one step of training over the data with stand-ins for the models. low: no
+sample needs feedback; likely: half of them do; high: all of them do, and every new value is asked for as often as it may be. Prompts
+are taken to grow by 200 tokens (likely) and 800 (high). Replies that the task's cache holds cost nothing and are not taken off. The
+time is what the trial's calls took, with as many at once as are let out.)";
 
 struct CheckFlags {
   std::string task = {};
   bool no_calls = false;
   ModelFlags model = {};
   OutputFlags output = {};
-};
-
-/// What was asked while the trial ran.
-struct TrialLog {
-  std::mutex mutex;
-  std::vector<TrialCall> calls;
-  std::vector<lm::Request> requests;
-};
-
-/// Notes each call of one model.
-class Watched final : public lm::CallDecorator {
- public:
-  Watched(std::string role, lm::ChatModelPtr model, std::shared_ptr<TrialLog> log)
-      : CallDecorator(std::move(model)), role_(std::move(role)), log_(std::move(log)) {}
-
-  void start_call(lm::Call call, OnText on_text, Done done) override {
-    auto note = [log = log_, role = role_, call, done = std::move(done)](lm::Outcome outcome) {
-      TrialCall trial{.role = role,
-                      .purpose = call.request().info.purpose,
-                      .estimated_prompt_tokens = lm::estimate_prompt_tokens(call.request())};
-      trial.seconds = std::chrono::duration<double>(Clock::now() - call.began()).count();
-      trial.usage = outcome.usage();
-      outcome.ok() ? trial.reply = outcome.value().content : trial.error = outcome.error_message();
-      if (outcome.ok()) {
-        trial.thoughts = detail::count_characters(outcome.value().reasoning);
-        trial.is_cut = outcome.value().end() == lm::ReplyEnd::cut;
-      }
-      {
-        const std::lock_guard lock(log->mutex);
-        log->calls.push_back(std::move(trial));
-        log->requests.push_back(call.request());
-      }
-      done(std::move(outcome));
-    };
-    inner().start_call(std::move(call), std::move(on_text), std::move(note));
-  }
-
- private:
-  std::string role_;
-  std::shared_ptr<TrialLog> log_;
 };
 
 /// "1,234,567"
@@ -107,6 +69,14 @@ OrderedJson amount_json(const Amount& amount) {
           {"completion_tokens", std::llround(amount.completion_tokens)}};
 }
 
+/// "45 s", "12 min", "3.5 h".
+std::string time_text(const std::optional<double>& seconds) {
+  if (!seconds) return "unknown";
+  if (*seconds < 1) return "below 1 s";
+  if (*seconds < 120) return fmt::format("{:.0f} s", *seconds);
+  return *seconds < 7200 ? fmt::format("{:.0f} min", *seconds / 60) : fmt::format("{:.1f} h", *seconds / 3600);
+}
+
 std::map<std::string, double> calls_by_purpose(const Amounts& amounts) {
   std::map<std::string, double> calls;
   for (const auto& [key, amount] : amounts) calls[key.first] += amount.calls;
@@ -122,6 +92,7 @@ OrderedJson outlook_json(const Outlook& outlook, const std::string& budget) {
   for (const auto& [key, amount] : outlook.all) by_model[key.second].emplace(key, amount);
   for (const auto& [model, amounts] : by_model) json["by_model"][model] = amount_json(total(amounts));
   json["cost_usd"] = outlook.cost ? OrderedJson(outlook.cost->usd()) : OrderedJson(nullptr);
+  json["seconds"] = outlook.seconds ? OrderedJson(*outlook.seconds) : OrderedJson(nullptr);
   json["budget"] = budget.empty() ? OrderedJson(nullptr) : OrderedJson(budget);
   return json;
 }
@@ -139,88 +110,135 @@ class Check {
     model.no_cache = true;  // whether the models answer, not whether they once did
     models_ =
         make_models(task_, {.flags = model, .stop = interrupt_.token(), .cassette = {}, .on_notice = terminal_.on_notice()});
-    models_.wrap([this](const std::string& name, lm::ChatModelPtr inner) {
-      return std::make_shared<Watched>(name, std::move(inner), log_);
-    });
   }
 
   Status run() {
+    look_at_targets();
     print_head();
     if (!flags_.no_calls) try_models();
     if (interrupt_.requested()) return Status::interrupted;
-    const std::vector<Outlook> outlooks = estimate(task_, data_, models_, log_->calls);
+    const std::vector<Outlook> outlooks = estimate(task_, data_, models_, trial_.calls);
     terminal_.document(result(outlooks));
     print(outlooks);
     return end();
   }
 
  private:
+  /// A part's targets that no reply can score best against.
+  struct Unreachable {
+    std::string part;
+    std::filesystem::path file;
+    std::vector<UnreachableTarget> targets;
+  };
+
   static TaskData load(Task& task, const CheckFlags& flags) {
     apply(flags.model, task);
     return load_data(task.data);
   }
 
+  // ---- Targets ----
+
+  void look_at_targets() {
+    const DataSpec& spec = task_.data;
+    const bool is_split = !spec.file.empty();
+    for (const auto& [name, file] : {std::pair("train", spec.train_file), std::pair("validation", spec.validation_file),
+                                     std::pair("test", spec.test_file)}) {
+      auto targets = unreachable_targets(task_, data_.part(name));
+      if (!targets.empty()) unreachable_.push_back({name, is_split ? spec.file : file, std::move(targets)});
+    }
+  }
+
+  std::size_t unreachable_count() const {
+    std::size_t count = 0;
+    for (const Unreachable& part : unreachable_) count += part.targets.size();
+    return count;
+  }
+
+  bool none_is_reachable() const { return unreachable_count() == data_.size(); }
+
+  /// Each different one once, with its first row.
+  std::vector<std::string> target_lines() const {
+    constexpr std::size_t most_shown = 5;
+    std::vector<std::string> lines;
+    std::vector<std::string> seen;
+    for (const Unreachable& part : unreachable_) {
+      for (const UnreachableTarget& target : part.targets) {
+        if (std::find(seen.begin(), seen.end(), target.target) != seen.end()) continue;
+        if (seen.size() == most_shown) return lines;
+        seen.push_back(target.target);
+        lines.push_back(fmt::format("row {} of {} ({}), \"{}\": {}", target.row + 1, part.file.filename().string(), part.part,
+                                    detail::excerpt(target.target, 60), target.reason));
+      }
+    }
+    return lines;
+  }
+
   void print_head() {
-    terminal_.line(terminal_.bold(fmt::format("{}: the task is in order", task_.name)));
+    const std::string state =
+        unreachable_.empty() ? "the task is in order" : "the task can be read, but not all of it can be right";
+    terminal_.line(terminal_.bold(fmt::format("{}: {}", task_.name, state)));
     terminal_.line(fmt::format("  data   {} samples: {} train, {} validation, {} test", data_.size(), data_.train.size(),
                                data_.validation.size(), data_.test.size()));
     terminal_.line(fmt::format("  LM     {}", models_.text()));
+    if (unreachable_.empty()) return;
+    terminal_.line(terminal_.bad(
+        fmt::format("  warning: no reply can score best against {} of {} targets:", unreachable_count(), data_.size())));
+    for (const std::string& line : target_lines()) terminal_.line("    " + line);
   }
 
-  /// The stages and the evaluator on one sample; whom they do not ask is asked what they asked first.
+  // ---- Models ----
+
   void try_models() {
-    const NoGradGuard no_grad;
-    terminal_.progress("asking each model once");
-    const Batch sample = batch_of(data_.train, 1);
-    const TaskAgent agent(task_, models_.by_name, prompts_);
-    const std::vector<StageResult> stages = agent.run(sample);
-    const Variable score = agent.evaluate(sample, stages.back().output).score;
-    answer_ = answer_of(stages);
-    try {
-      score.wait();
-    } catch (const std::exception&) {
-      // The judge's call has its line among the others.
+    terminal_.progress("asking what a run asks");
+    trial_ = cli::try_models(task_, data_, models_, prompts_, [this] { return interrupt_.requested(); });
+    for (const TrialCall& call : trial_.calls) {
+      if (call.purpose != repeat_purpose) print(call);
     }
-    lm::Request request = log_->requests.at(0);
-    request.args = {};
-    request.info = {.purpose = "check"};
-    for (const auto& [role, model] : models_.distinct()) {
-      if (!was_asked(role)) (void)model->try_chat_all({request});
+    if (trial_.answer && !trial_.answer->problem.empty())
+      terminal_.line("  warning: " + trial_.answer->problem + "; it is scored as it came");
+    for (const TrialProblem& problem : trial_.problems) {
+      if (!problem.ends_run) terminal_.line("  warning: " + problem.text);
     }
-    for (const TrialCall& call : log_->calls) terminal_.line("  " + call_text(call));
-    print_windows();
-    if (answer_ && !answer_->problem.empty()) terminal_.line("  warning: " + answer_->problem + "; it is scored as it came");
+    for (const auto& [role, model] : models_.distinct()) print_speed(role);
+    for (const auto& [role, window] : trial_.windows) print_window(role, window);
   }
 
-  /// Of the endpoints that say how much their models take.
-  void print_windows() {
-    for (const auto& [role, model] : models_.distinct()) {
-      const bool answers = std::any_of(log_->calls.begin(), log_->calls.end(), [&wanted = role](const TrialCall& call) {
-        return call.role == wanted && call.error.empty();
-      });
-      const auto window = answers ? model->context_window() : std::nullopt;
-      if (!window) continue;
-      windows_[role] = *window;
-      terminal_.line(fmt::format("  {}: takes {} tokens, the request and its reply together", role, *window));
-      const auto budget =
-          static_cast<std::int64_t>(task_.optimizer.context_budget.value_or(optim::TGDOptions{}.context_budget));
-      constexpr std::int64_t characters_per_token = 4;
-      constexpr std::int64_t share_of_replies = 4;
-      const std::int64_t fitting = (*window - *window / share_of_replies) * characters_per_token;
-      if (model != models_.at("teacher") || budget <= fitting) continue;
-      terminal_.line(fmt::format(
-          "  warning: requests for feedback and for new values may have {} characters, about {} tokens, which is more "
-          "than the {} takes; write \"optimizer\": {{\"context_budget\": {}}}",
-          budget, budget / characters_per_token, role, fitting / 1000 * 1000));
-    }
+  void print(const TrialCall& call) {
+    terminal_.line("  " + call_text(call));
+    if (!call.warning.empty()) terminal_.line(terminal_.bad("    warning: " + call.warning));
+    if (!call.remark.empty()) terminal_.line("    note: " + call.remark);
   }
 
-  bool was_asked(const std::string& role) const {
-    return std::any_of(log_->calls.begin(), log_->calls.end(), [&](const TrialCall& call) { return call.role == role; });
+  void print_speed(const std::string& role) {
+    std::vector<std::string> parts;
+    if (const auto speed = trial_.tokens_per_second(role)) parts.push_back(fmt::format("{:.1f} tokens a second", *speed));
+    if (const auto found = trial_.repetitions.find(role); found != trial_.repetitions.end())
+      parts.push_back(repetition_text(found->second));
+    if (!parts.empty()) terminal_.line(fmt::format("  {}: {}", role, fmt::join(parts, "; ")));
+  }
+
+  void print_window(const std::string& role, std::int64_t window) {
+    terminal_.line(fmt::format("  {}: takes {} tokens, the request and its reply together", role, window));
+    const auto budget = static_cast<std::int64_t>(task_.optimizer.context_budget.value_or(optim::TGDOptions{}.context_budget));
+    constexpr std::int64_t characters_per_token = 4;
+    constexpr std::int64_t share_of_replies = 4;
+    const std::int64_t fitting = (window - window / share_of_replies) * characters_per_token;
+    if (models_.at(role) != models_.at("teacher") || budget <= fitting) return;
+    terminal_.line(
+        fmt::format("  warning: requests for feedback and for new values may have {} characters, about {} tokens, which is "
+                    "more than the {} takes; write \"optimizer\": {{\"context_budget\": {}}}",
+                    budget, budget / characters_per_token, role, fitting / 1000 * 1000));
+  }
+
+  static std::string repetition_text(const Repetition& repetition) {
+    if (!repetition.is_known) return "whether replies repeat at temperature 0 is not known: " + repetition.problem;
+    return repetition.is_equal ? "replies repeat at temperature 0"
+                               : "replies do not repeat, not even at temperature 0: scores of the same prompt will differ";
   }
 
   std::string call_text(const TrialCall& call) const {
     const std::string who = call.purpose == "check" ? call.role : fmt::format("{} ({})", call.role, call.purpose);
+    if (call.is_refused) return fmt::format("{}: not asked: {}", who, call.error);
     if (!call.error.empty()) return terminal_.bad(fmt::format("{}: failed after {:.2f} s: {}", who, call.seconds, call.error));
     constexpr std::size_t most_shown = 60;
     std::string reply = detail::excerpt(detail::trim(call.reply), most_shown);
@@ -229,15 +247,7 @@ class Check {
                                    ? fmt::format("{} tokens in, {} out", call.usage.prompt_tokens, call.usage.completion_tokens)
                                    : fmt::format("no token figures (about {} in, {} out)", call.usage.estimated_prompt_tokens,
                                                  call.usage.estimated_completion_tokens);
-    std::string text = fmt::format("{}: \"{}\" after {:.2f} s; {}", who, reply, call.seconds, tokens);
-    if (call.thoughts > 0) {
-      text += fmt::format(
-          "; it thinks first: {} characters of thoughts are no part of the answer (\"reasoning\": \"keep\" leaves those "
-          "that stand in the text)",
-          call.thoughts);
-    }
-    if (call.is_cut) text += "; cut off by the limit of tokens in \"args\" (max_tokens, max_completion_tokens)";
-    return text;
+    return fmt::format("{}: \"{}\" after {:.2f} s; {}", who, reply, call.seconds, tokens);
   }
 
   Schedule schedule() const { return schedule_of(task_.training, data_.train.size()); }
@@ -262,6 +272,7 @@ class Check {
     row("tokens in", [](const Outlook& outlook) { return grouped(total(outlook.all).prompt_tokens); });
     row("tokens out", [](const Outlook& outlook) { return grouped(total(outlook.all).completion_tokens); });
     row("cost", [](const Outlook& outlook) { return cost_text(outlook.cost); });
+    if (!flags_.no_calls) row("time", [](const Outlook& outlook) { return time_text(outlook.seconds); });
     print_notes(outlooks);
   }
 
@@ -295,13 +306,39 @@ class Check {
         {"steps", schedule().steps},
         {"validations", schedule().validations},
         {"calls", OrderedJson::array()}};
-    for (const TrialCall& call : log_->calls) json["calls"].push_back(call_json(call));
-    if (answer_ && !answer_->problem.empty()) json["warning"] = answer_->problem;
+    for (const TrialCall& call : trial_.calls) json["calls"].push_back(call_json(call));
+    if (trial_.answer && !trial_.answer->problem.empty()) json["warning"] = trial_.answer->problem;
+    json["problems"] = OrderedJson::array();
+    for (const TrialProblem& problem : trial_.problems)
+      json["problems"].push_back({{"ends_run", problem.ends_run}, {"text", problem.text}});
+    json["unreachable_targets"] = targets_json();
+    json["models"] = models_json();
     json["estimate"] = OrderedJson::object();
     for (const Outlook& outlook : outlooks)
       json["estimate"][outlook.scenario] = outlook_json(outlook, budget_text(task_.budget, outlook, schedule().steps));
     json["models_without_price"] = unpriced();
     json["version"] = version();
+    return json;
+  }
+
+  OrderedJson targets_json() const {
+    OrderedJson json = OrderedJson::array();
+    for (const Unreachable& part : unreachable_) {
+      for (const UnreachableTarget& target : part.targets)
+        json.push_back({{"part", part.part}, {"row", target.row}, {"target", target.target}, {"reason", target.reason}});
+    }
+    return json;
+  }
+
+  OrderedJson models_json() const {
+    OrderedJson json = OrderedJson::object();
+    for (const auto& [role, model] : models_.distinct()) {
+      const auto speed = trial_.tokens_per_second(role);
+      const auto repetition = trial_.repetitions.find(role);
+      const bool is_known = repetition != trial_.repetitions.end() && repetition->second.is_known;
+      json[role] = {{"tokens_per_second", speed ? OrderedJson(*speed) : OrderedJson(nullptr)},
+                    {"repeats_at_temperature_0", is_known ? OrderedJson(repetition->second.is_equal) : OrderedJson(nullptr)}};
+    }
     return json;
   }
 
@@ -315,22 +352,36 @@ class Check {
       return json;
     }
     json["reply"] = call.reply;
+    if (!call.warning.empty()) json["warning"] = call.warning;
+    if (!call.remark.empty()) json["note"] = call.remark;
     json["prompt_tokens"] = call.usage.prompt_tokens;
     json["completion_tokens"] = call.usage.completion_tokens;
     if (call.thoughts > 0) json["thoughts"] = call.thoughts;
-    if (const auto window = windows_.find(call.role); window != windows_.end()) json["context_window"] = window->second;
+    if (const auto window = trial_.windows.find(call.role); window != trial_.windows.end())
+      json["context_window"] = window->second;
     return json;
+  }
+
+  bool has_answered(const std::string& role) const {
+    return std::any_of(trial_.calls.begin(), trial_.calls.end(),
+                       [&](const TrialCall& call) { return call.role == role && call.error.empty(); });
   }
 
   Status end() const {
     if (interrupt_.requested()) return Status::interrupted;
-    for (const TrialCall& call : log_->calls) {
-      if (!call.error.empty())
-        throw Error(
-            fmt::format("the {} does not answer: {}\nCheck its endpoint and its key (--base-url, --model, OPENAI_API_KEY, or "
-                        "\"models\" in {})",
-                        call.role, call.error, task_.file.string()));
+    for (const TrialCall& call : trial_.calls) {
+      if (call.error.empty() || call.is_refused || has_answered(call.role)) continue;
+      throw Error(
+          fmt::format("the {} does not answer: {}\nCheck its endpoint and its key (--base-url, --model, OPENAI_API_KEY, or "
+                      "\"models\" in {})",
+                      call.role, call.error, task_.file.string()));
     }
+    for (const TrialProblem& problem : trial_.problems) {
+      if (problem.ends_run) throw Error("a run would end with an error. " + problem.text);
+    }
+    if (none_is_reachable())
+      throw Error(
+          fmt::format("no reply can score best against any target, so that nothing can be learnt; {}", target_lines().front()));
     return Status::ok;
   }
 
@@ -341,9 +392,8 @@ class Check {
   TaskData data_;
   Prompts prompts_;
   Models models_;
-  std::shared_ptr<TrialLog> log_ = std::make_shared<TrialLog>();
-  std::optional<Answer> answer_;
-  std::map<std::string, std::int64_t> windows_;  // by role, where known
+  std::vector<Unreachable> unreachable_;
+  TrialResult trial_;
 };
 
 }  // namespace

@@ -81,7 +81,34 @@ class Experience {
     return purpose == "judge" ? verdict_tokens : critique_tokens;
   }
 
+  /// Of one call: as such a call took, or else as long as the model writes at its speed; nothing where neither was seen.
+  std::optional<double> seconds(const std::string& name, const std::string& purpose, double tokens) const {
+    Seen same;
+    Seen all;
+    for (const TrialCall& call : trial_) {
+      if (call.role != roles_.at(name) || !call.error.empty()) continue;
+      all.add(call);
+      if (call.purpose == purpose) same.add(call);
+    }
+    if (same.calls > 0) return same.seconds / same.calls;
+    if (all.tokens > 0) return tokens * all.seconds / all.tokens;
+    if (all.calls > 0) return all.seconds / all.calls;
+    return std::nullopt;
+  }
+
  private:
+  struct Seen {
+    double calls = 0;
+    double seconds = 0;
+    double tokens = 0;
+
+    void add(const TrialCall& call) {
+      calls += 1;
+      seconds += call.seconds;
+      tokens += static_cast<double>(call.usage.completion_tokens);
+    }
+  };
+
   const std::vector<TrialCall>& trial_;
   std::map<std::string, std::string> roles_;  // name to the first name of the same model
   double answer_tokens_ = unknown_answer_tokens;
@@ -235,6 +262,25 @@ std::optional<lm::Cost> cost_of(const Amounts& amounts, const Models& models) {
   return sum;
 }
 
+/// Samples of a batch, critiques of a step and new values are asked for at once.
+std::optional<double> seconds_of(const Amounts& amounts, const Task& task, const Pieces& pieces, const Experience& experience,
+                                 const Models& models) {
+  double sum = 0;
+  for (const auto& [key, amount] : amounts) {
+    if (amount.calls <= 0) continue;
+    const auto& [purpose, name] = key;
+    const auto seconds = experience.seconds(name, purpose, amount.completion_tokens / amount.calls);
+    if (!seconds) return std::nullopt;
+    double at_once = static_cast<double>(task.training.batch_size);
+    for (const Amounts* piece : {&pieces.critique, &pieces.rewrite}) {
+      if (const auto found = piece->find(key); found != piece->end()) at_once = found->second.calls;
+    }
+    at_once = std::clamp(at_once, 1.0, static_cast<double>(models.in_flight.at(name)));
+    sum += *seconds * std::ceil(amount.calls / at_once);
+  }
+  return sum;
+}
+
 Outlook outlook(const Task& task, const TaskData& data, const Pieces& pieces, const Scenario& scenario) {
   const Schedule schedule = schedule_of(task.training, data.train.size());
   const double steps = scenario.failing > 0 ? static_cast<double>(schedule.steps) : 0;
@@ -309,6 +355,7 @@ std::vector<Outlook> estimate(const Task& task, const TaskData& data, const Mode
     Outlook result = outlook(task, data, pieces, scenario);
     result.cost = cost_of(result.all, models);
     result.measurements_cost = cost_of(result.measurements, models);
+    result.seconds = seconds_of(result.all, task, pieces, experience, models);
     outlooks.push_back(std::move(result));
   }
   return outlooks;

@@ -15,21 +15,9 @@
 #include "cli/models.hpp"
 #include "cli/task.hpp"
 #include "cli/task_data.hpp"
+#include "cli/trial.hpp"
 
 namespace tgd::cli {
-
-/// What one call has shown of a model.
-struct TrialCall {
-  std::string role;     ///< the first of the model's names
-  std::string purpose;  ///< "forward", "judge"
-  std::string reply = {};
-  std::string error = {};  ///< empty: it was answered
-  double seconds = 0;
-  std::int64_t estimated_prompt_tokens = 0;
-  lm::Usage usage = {};
-  std::size_t thoughts = 0;  ///< characters that came with the reply and are no part of it
-  bool is_cut = false;       ///< a limit of tokens ended it
-};
 
 struct Amount {
   double calls = 0;
@@ -66,6 +54,8 @@ struct Outlook {
   Amounts measurements;               ///< those of them before and after training
   std::optional<lm::Cost> cost = {};  ///< nothing: a model has no price
   std::optional<lm::Cost> measurements_cost = {};
+  /// How long it takes when as many calls as are in flight are answered as fast as one; nothing where no trial has shown it.
+  std::optional<double> seconds = {};
 };
 
 /// One for each scenario, in their order.

@@ -98,14 +98,14 @@ class Stack {
  public:
   Stack(const ModelOptions& options, Models& models) : options_(options), models_(models) {}
 
-  lm::ChatModelPtr make(const ModelSpec& spec) const {
+  lm::ChatModelPtr make(const std::string& name, const ModelSpec& spec) const {
     if (options_.cassette && options_.cassette->mode() == lm::CassetteMode::replay)
-      return finish(budgeted(std::make_shared<lm::Recorded>(options_.cassette, name_of(spec))), simulated_in_flight);
+      return finish(name, budgeted(std::make_shared<lm::Recorded>(options_.cassette, name_of(spec))), simulated_in_flight);
     auto [model, in_flight] = make_model(spec, options_.flags, options_.on_notice);
     model = budgeted(std::move(model));
     if (models_.cache) model = std::make_shared<lm::Cached>(model, models_.cache);
     if (options_.cassette) model = std::make_shared<lm::Recorded>(model, options_.cassette);
-    return finish(std::move(model), in_flight);
+    return finish(name, std::move(model), in_flight);
   }
 
  private:
@@ -113,7 +113,8 @@ class Stack {
     return models_.budget ? std::make_shared<lm::Budgeted>(std::move(model), models_.budget) : model;
   }
 
-  lm::ChatModelPtr finish(lm::ChatModelPtr model, std::size_t in_flight) const {
+  lm::ChatModelPtr finish(const std::string& name, lm::ChatModelPtr model, std::size_t in_flight) const {
+    models_.in_flight[name] = in_flight;
     return std::make_shared<Interruptible>(std::move(model), in_flight, options_.stop);
   }
 
@@ -208,9 +209,11 @@ Models make_models(const Task& task, const ModelOptions& options) {
   }
   expect_prices(task, models.prices);
   const Stack stack(options, models);
-  for (const auto& [name, spec] : task.models) models.by_name[name] = stack.make(spec);
-  models.by_name.try_emplace("teacher", models.by_name.at("student"));
-  models.by_name.try_emplace("judge", models.by_name.at("teacher"));
+  for (const auto& [name, spec] : task.models) models.by_name[name] = stack.make(name, spec);
+  for (const auto& [name, other] : {std::pair("teacher", "student"), std::pair("judge", "teacher")}) {
+    models.by_name.try_emplace(name, models.by_name.at(other));
+    models.in_flight.try_emplace(name, models.in_flight.at(other));
+  }
   return models;
 }
 

@@ -82,6 +82,7 @@ struct Models {
   std::shared_ptr<lm::Budget> budget;  ///< null: none
   std::shared_ptr<lm::Cache> cache;    ///< null: none
   std::shared_ptr<CallCounter> counter;
+  std::map<std::string, std::size_t> in_flight = {};  ///< by name: how many calls a model is given at the same time
 
   const lm::ChatModelPtr& at(const std::string& name) const { return by_name.at(name); }
   /// Each model once, under the first of its names: student, teacher, judge, then others.

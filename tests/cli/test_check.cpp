@@ -1,7 +1,10 @@
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 #include <tgd/lm/simulated.hpp>
@@ -11,6 +14,8 @@
 #include "cli/estimate.hpp"
 #include "cli/task_agent.hpp"
 #include "cli/tickets.hpp"
+#include "cli/unreachable.hpp"
+#include "core/pattern.hpp"
 #include "support/chat_server.hpp"
 
 using namespace tgd;
@@ -35,6 +40,44 @@ int calls_of(const Value& run) {
   return calls;
 }
 
+std::string text_of(const lm::Request& request) {
+  std::string text;
+  for (const lm::Message& message : request.messages) text += message.content + "\n";
+  return text;
+}
+
+std::string asker(const lm::Request& request) {
+  const std::string text = text_of(request);
+  if (text.find("<IMPROVED_VALUE>") != text.npos) return "optimizer";
+  if (text.find("You are a critic") != text.npos) return "critic";
+  return text.find("JUDGE") != text.npos ? "judge" : "student";
+}
+
+/// What a run can work with, and no right answer.
+lm::Reply sound_reply(const lm::Request& request) {
+  const std::string who = asker(request);
+  const std::string text = who == "optimizer" ? "<IMPROVED_VALUE>Name the queue of the ticket: one word.</IMPROVED_VALUE>"
+                           : who == "critic"  ? "Name the queues, and ask for one word."
+                           : who == "judge"   ? R"({"explanation": "It names no queue.", "score": 0})"
+                                              : "a ticket";
+  return {.content = text,
+          .finish_reason = "stop",
+          .usage = {.calls = 1, .attempts = 1, .reported = 1, .prompt_tokens = 100, .completion_tokens = 20}};
+}
+
+std::vector<std::string> purposes(const Value& report) {
+  std::vector<std::string> purposes;
+  for (const Value& call : report["calls"]) purposes.push_back(call["purpose"]);
+  return purposes;
+}
+
+/// The small task with a judge.
+std::string write_judged_task(const test::TemporaryFolder& folder) {
+  Value task = Value::parse(test::read_text(test::write_small_task(folder)));
+  task["evaluator"] = {{"type", "judge"}, {"messages", {{{"role", "user"}, {"content", "JUDGE {ticket}: {prediction}"}}}}};
+  return folder.write("judged.json", task.dump()).string();
+}
+
 }  // namespace
 
 TEST_CASE("what a run takes lies between the estimates of check", "[cli]") {
@@ -53,35 +96,54 @@ TEST_CASE("what a run takes lies between the estimates of check", "[cli]") {
   CHECK(report["steps"] == run["steps"]);
   CHECK(estimate["high"]["cost_usd"] == 0);
 
-  REQUIRE(report["calls"].size() == 1);
   CHECK(report["calls"][0]["model"] == "student");
   CHECK_FALSE(report["calls"][0]["reply"].get<std::string>().empty());
   const test::ProcessResult shown = test::run_tgd({"check", task.string()});
   CHECK_THAT(shown.out, ContainsSubstring("in order") && ContainsSubstring("likely") && ContainsSubstring("student (forward)"));
 }
 
-TEST_CASE("each model is asked once, and no more than that", "[cli]") {
+TEST_CASE("what a run asks is asked once, in its form and size", "[cli]") {
   const test::TemporaryFolder folder;
   const std::string task = test::write_small_task(folder).string();
-  std::atomic<int> asked = 0;
-  const test::ChatServer server(lm::Stub::answering([&](const lm::Request&) {
-    ++asked;
-    return "billing";
-  }));
+  const auto stub = lm::Stub::answering([](const lm::Request& request) { return sound_reply(request).content; });
+  const test::ChatServer server(stub);
   const auto at_server = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.end(), {"--base-url", server.url(), "--model", "gpt-4o-mini"});
     return arguments;
   };
   const Value report = checked(at_server({task}));
-  CHECK(asked == 1);
+  std::map<std::string, int> asked;
+  for (const lm::Request& request : stub->requests()) ++asked[asker(request)];
+  CHECK(asked ==
+        std::map<std::string, int>{{"student", 3}, {"critic", 1}, {"optimizer", 1}});  // two see whether replies repeat
+  CHECK(purposes(report) == std::vector<std::string>{"forward", "backward", "optimize", "repeat", "repeat"});
+  CHECK(report["problems"].empty());
+  CHECK(report["models"]["student"]["repeats_at_temperature_0"] == true);
+  CHECK(report["estimate"]["high"]["seconds"].get<double>() > 0);
+
+  // A batch is shown: eight samples to the critic, and what it says of each eight to the optimizer.
+  const cli::Task read = cli::read_task(task);
+  const cli::TaskData data = cli::load_data(read.data);
+  const auto shown = [&](const std::string& who) {
+    std::size_t tickets = 0;
+    for (const lm::Request& request : stub->requests()) {
+      if (asker(request) != who) continue;
+      for (std::size_t i = 0; i < data.train.size(); ++i)
+        tickets += text_of(request).find(data.train[i].at("ticket").item_text()) != std::string::npos ? 1 : 0;
+    }
+    return tickets;
+  };
+  CHECK(shown("critic") == 8);
+  CHECK(shown("optimizer") > 8);
   const Value& estimate = report["estimate"];
   CHECK(estimate["low"]["cost_usd"].get<double>() > 0);
   CHECK(estimate["low"]["cost_usd"].get<double>() < estimate["likely"]["cost_usd"].get<double>());
   CHECK(estimate["likely"]["cost_usd"].get<double>() < estimate["high"]["cost_usd"].get<double>());
   CHECK(report["models_without_price"].empty());
 
+  const std::size_t before = stub->calls();
   checked(at_server({task, "--no-calls"}));
-  CHECK(asked == 1);
+  CHECK(stub->calls() == before);
 }
 
 TEST_CASE("the cost of a model without a price is unknown, not nothing", "[cli]") {
@@ -111,6 +173,185 @@ TEST_CASE("a model that does not answer, and a task with a mistake, are told wit
   const test::ProcessResult refused = test::run_tgd({"check", mistaken});
   CHECK(refused.status == 2);
   CHECK_THAT(refused.err, ContainsSubstring("tickets.jsonl"));
+}
+
+TEST_CASE("replies that a run cannot use, or not well, are told by who gave them, with what to set", "[cli]") {
+  struct Case {
+    std::string who;
+    lm::Reply reply;
+    bool ends_run;
+    std::string says;
+  };
+  const auto reply = [](const std::string& text, const std::string& reason) {
+    return lm::Reply{.content = text,
+                     .finish_reason = reason,
+                     .usage = {.calls = 1, .attempts = 1, .reported = 1, .prompt_tokens = 9, .completion_tokens = 7}};
+  };
+  const auto row = GENERATE_COPY(values<Case>({
+      {"student", reply("", "stop"), false, "student \\(forward\\).*the reply is empty"},
+      {"student", reply("<think>It is about an invoice.</think>billing", "stop"), false, "it thinks first: 23 characters"},
+      {"critic", reply("Name the", "length"), true, "the critic's feedback.*cut off"},
+      {"critic", reply("Name the", "length"), true,
+       "teacher|student \\(backward\\).*cut off after 7 tokens.*max_completion_tokens"},
+      {"critic", reply("", "stop"), false, "\\(backward\\).*the reply is empty"},
+      {"critic", reply("", "content_filter"), true, "filter"},
+      {"optimizer", reply("<IMPROVED_VALUE>Name", "length"), false, "no usable new value for the parameter"},
+      {"optimizer", reply("I would name the queues.", "stop"), false, "no usable new value for the parameter"},
+      {"judge", reply("fine", "stop"), true, "the judge's verdict.*no usable reply"},
+      {"judge", reply("{\"reasoning\": \"fine\", \"score\": 1}", "stop"), true, "the judge's verdict.*explanation"},
+  }));
+  const test::TemporaryFolder folder;
+  const std::string task = row.who == "judge" ? write_judged_task(folder) : test::write_small_task(folder).string();
+  const test::ChatServer server(lm::Stub::answering_in_full(
+      [&](const lm::Request& request) { return asker(request) == row.who ? row.reply : sound_reply(request); }));
+  const test::ProcessResult result =
+      test::run_tgd({"check", task, "--base-url", server.url(), "--model", "m", "--max-retries", "0"});
+  INFO(row.who << ": " << row.reply.content << "\n" << result.out << result.err);
+  CHECK(result.status == (row.ends_run ? 1 : 0));
+  std::string all = result.out + result.err;
+  std::replace(all.begin(), all.end(), '\n', ' ');
+  CHECK(detail::Pattern(row.says).is_in(all));
+}
+
+TEST_CASE("a sound trial warns of nothing", "[cli]") {
+  const test::TemporaryFolder folder;
+  const std::string task = GENERATE(false, true) ? write_judged_task(folder) : test::write_small_task(folder).string();
+  const test::ChatServer server(lm::Stub::answering_in_full(sound_reply));
+  const test::ProcessResult result = test::run_tgd({"check", task, "--base-url", server.url(), "--model", "m"});
+  INFO(result.out << result.err);
+  CHECK(result.status == 0);
+  CHECK_THAT(result.out, !ContainsSubstring("warning") && ContainsSubstring("tokens a second") &&
+                             ContainsSubstring("replies repeat at temperature 0") && ContainsSubstring("time"));
+}
+
+TEST_CASE("a limit that the task sets itself is named when it cuts replies off", "[cli]") {
+  const test::TemporaryFolder folder;
+  Value json = Value::parse(test::read_text(test::write_small_task(folder)));
+  json["stages"] = {{{"name", "answer"}, {"messages", json["messages"]}, {"args", {{"max_tokens", 7}}}}};
+  for (const char* key : {"messages", "output"}) json.erase(key);
+  const std::string task = folder.write("limited.json", json.dump()).string();
+  const test::ChatServer server(lm::Stub::answering_in_full([&](const lm::Request& request) {
+    lm::Reply reply = sound_reply(request);
+    if (asker(request) == "student") reply.finish_reason = "length";
+    return reply;
+  }));
+  const test::ProcessResult result = test::run_tgd({"check", task, "--base-url", server.url(), "--model", "m"});
+  INFO(result.out << result.err);
+  CHECK_THAT(result.out, ContainsSubstring("raise \"max_tokens\" (7)"));
+}
+
+TEST_CASE("replies that differ at temperature 0 are told", "[cli]") {
+  const test::TemporaryFolder folder;
+  const std::string task = test::write_small_task(folder).string();
+  std::atomic<int> number = 0;
+  const test::ChatServer server(lm::Stub::answering_in_full([&](const lm::Request& request) {
+    lm::Reply reply = sound_reply(request);
+    if (asker(request) == "student") reply.content += std::to_string(++number);
+    return reply;
+  }));
+  const Value report = checked({task, "--base-url", server.url(), "--model", "m"});
+  CHECK(report["models"]["student"]["repeats_at_temperature_0"] == false);
+}
+
+TEST_CASE("a budget that the trial would use up is no fault of the task", "[cli]") {
+  const test::TemporaryFolder folder;
+  Value json = Value::parse(test::read_text(test::write_small_task(folder)));
+  json["budget"] = {{"calls", 2}};
+  const test::ChatServer server(lm::Stub::answering_in_full(sound_reply));
+  const test::ProcessResult result =
+      test::run_tgd({"check", folder.write("poor.json", json.dump()).string(), "--base-url", server.url(), "--model", "m"});
+  INFO(result.out << result.err);
+  CHECK(result.status == 0);
+  CHECK_THAT(result.out, ContainsSubstring("could not be tried") && ContainsSubstring("budget"));
+}
+
+TEST_CASE("targets that no reply can score best against are found with the reason", "[cli]") {
+  using Kind = cli::OutputStep::Kind;
+  using Type = cli::EvaluatorSpec::Type;
+  struct Case {
+    std::vector<cli::OutputStep> output;
+    cli::EvaluatorSpec evaluator;
+    std::string target;
+    std::string reason;  // empty: it can
+  };
+  const std::vector<cli::OutputStep> text{{Kind::text}};
+  const std::vector<cli::OutputStep> lower{{Kind::lower_case}};
+  const std::vector<cli::OutputStep> label{{Kind::json_pointer, "/a/label"}};
+  const std::vector<cli::OutputStep> lower_label{{Kind::json_pointer, "/label"}, {Kind::lower_case}};
+  const std::vector<cli::OutputStep> fenced{{Kind::fenced_json}};
+  const auto regex = [](const std::string& pattern) { return std::vector<cli::OutputStep>{{Kind::regex, pattern}}; };
+  const cli::EvaluatorSpec exact{.type = Type::exact_match};
+  const cli::EvaluatorSpec folded{.type = Type::exact_match, .ignore_case = true};
+  const cli::EvaluatorSpec number{.type = Type::number};
+  const cli::EvaluatorSpec fields{.type = Type::json_fields, .fields = {"/a"}};
+  const std::vector<Case> cases{
+      {text, exact, "Praise", ""},
+      {text, exact, " Praise\n", ""},
+      {lower, exact, "praise", ""},
+      {lower, exact, "Praise", "ignore_case"},
+      {lower, folded, "Praise", ""},
+      {label, exact, "Praise \"!\" ü", ""},
+      {lower_label, exact, "Praise", "ignore_case"},
+      {lower_label, folded, "Praise", ""},
+      {fenced, exact, "praise", ""},
+      {fenced, fields, R"({"a": 1})", ""},
+      {fenced, fields, R"({"b": 1})", "lacks a field"},
+      {text, fields, "a: 1", "not JSON"},
+      {text, number, "1200", ""},
+      {text, number, "12 %", "not a number"},
+      {label, number, "-3.5e2", ""},
+      {label, number, "3.5 kg", "not a number"},
+      {regex("(\\d+) points"), number, "12", ""},
+      {regex("label: (\\w+)"), exact, "praise", ""},
+      {regex("label: (\\w+)"), exact, "much praise", "regex"},
+      {regex("label: *(.*)"), exact, "much praise", ""},
+      {regex("(?i)label: *([a-z ]+)"), exact, "Much Praise", ""},
+      {regex("label:( \\w+)"), exact, "praise", ""},
+      {regex("[(](\\w+)[)]"), exact, "praise", ""},
+      {regex("(?:label|answer): (?P<label>a(?:b|c))"), exact, "ac", ""},
+      {regex("(?:label|answer): (?P<label>a(?:b|c))"), exact, "ad", "regex"},
+      {regex("praise|complaint"), exact, "praise", ""},
+      {regex("praise|complaint"), exact, "question", "regex"},
+      {{{Kind::lower_case}, {Kind::regex, "label: (\\w+)"}}, exact, "Praise", "regex"},
+      {{{Kind::regex, "label: (\\w+)"}, {Kind::lower_case}}, exact, "Praise", "ignore_case"},
+      {text, {.type = Type::contains}, "", ""},
+      {text, {.type = Type::f1}, "two words", ""},
+      {lower, {.type = Type::f1}, "Two words", "ignore_case"},
+      {lower, {.type = Type::judge}, "Praise", ""},
+  };
+  const test::TemporaryFolder folder;
+  const cli::Task read = cli::read_task(test::write_small_task(folder));
+  for (const Case& example : cases) {
+    INFO(example.target << " by " << (example.output.empty() ? "" : example.output.front().argument));
+    const auto file = folder.write("rows.jsonl", Value{{"text", "x"}, {"label", example.target}}.dump() + "\n");
+    cli::Task task = read;
+    task.data.target = "label";
+    task.stages = {{.name = "answer", .messages = {}, .output = example.output}};
+    task.evaluator = example.evaluator;
+    const cli::DataPart part(data::JsonLinesFile(file, {{cli::target_name, "label"}}), {0});
+    const auto found = cli::unreachable_targets(task, part);
+    CHECK(found.empty() == example.reason.empty());
+    for (const cli::UnreachableTarget& target : found) CHECK_THAT(target.reason, ContainsSubstring(example.reason));
+  }
+}
+
+TEST_CASE("check names the rows of targets that no reply can score best against", "[cli]") {
+  const test::TemporaryFolder folder;
+  Value json = Value::parse(test::read_text(test::write_small_task(folder)));
+  json["output"] = "lower_case";
+  json["evaluator"] = {{"type", "exact_match"}};
+  json["data"]["file"] = "labels.jsonl";
+  const bool are_all = GENERATE(false, true);
+  std::string rows;
+  for (int i = 0; i < 30; ++i)
+    rows +=
+        Value{{"text", "Ticket " + std::to_string(i)}, {"label", i % 3 == 1 || are_all ? "Billing" : "other"}}.dump() + "\n";
+  folder.write("labels.jsonl", rows);
+  const test::ProcessResult result = test::run_tgd({"check", folder.write("labels.json", json.dump()).string(), "--no-calls"});
+  INFO(result.out << result.err);
+  CHECK(result.status == (are_all ? 1 : 0));
+  CHECK_THAT(result.out, !ContainsSubstring("the task is in order") && ContainsSubstring("of 30 targets") &&
+                             ContainsSubstring("of labels.jsonl") && ContainsSubstring("\"Billing\""));
 }
 
 TEST_CASE("the estimate counts all stages, the judge, the gate and the epochs", "[cli]") {

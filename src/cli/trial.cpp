@@ -1,0 +1,448 @@
+#include "cli/trial.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <mutex>
+#include <utility>
+
+#include <fmt/format.h>
+#include <tgd/autograd.hpp>
+#include <tgd/data/data_loader.hpp>
+#include <tgd/lm/decorator.hpp>
+#include <tgd/lm/stub.hpp>
+#include <tgd/lm/tokens.hpp>
+
+#include "cli/evaluation.hpp"
+#include "core/text.hpp"
+
+namespace tgd::cli {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// ---- What a reply says about its model ---------------------------------------------------------------------------------------
+
+/// The limit of a reply's length as the task names it: `"max_tokens" (24)`; empty where it names none.
+std::string named_limit(const Json& args) {
+  for (const char* name : {"max_completion_tokens", "max_tokens"}) {
+    if (args.contains(name)) return fmt::format("\"{}\" ({})", name, args.value().at(name).dump());
+  }
+  return {};
+}
+
+std::string cut_text(const lm::Reply& reply, const Json& args) {
+  const std::string limit = named_limit(args);
+  std::string text =
+      fmt::format("the reply was cut off{}{}",
+                  reply.usage.reported > 0 ? fmt::format(" after {} tokens", reply.usage.completion_tokens) : "",
+                  reply.finish_reason.empty() ? "" : fmt::format(" (finish_reason \"{}\")", reply.finish_reason));
+  text += limit.empty() ? "; the endpoint's own limit or the model's window ended it: set \"max_completion_tokens\" in \"args\""
+                        : fmt::format("; raise {} in \"args\"", limit);
+  if (reply.reasoning.empty()) return text + ", or ask for shorter replies";
+  return text + fmt::format(", or make the model think less (\"reasoning_effort\"): {} characters of it are thoughts",
+                            detail::count_characters(reply.reasoning));
+}
+
+std::string warning_about(const lm::Reply& reply, const Json& args) {
+  switch (reply.end()) {
+    case lm::ReplyEnd::cut:
+      return cut_text(reply, args);
+    case lm::ReplyEnd::filtered:
+      return "a filter withheld the reply, or broke it off";
+    case lm::ReplyEnd::failed:
+      return "the endpoint gave up in the middle of the reply";
+    case lm::ReplyEnd::tool:
+      return "the model called a tool instead of answering; leave \"tools\" out of \"args\"";
+    case lm::ReplyEnd::whole:
+      break;
+  }
+  if (!detail::trim(reply.content).empty()) return {};
+  if (reply.reasoning.empty()) return "the reply is empty";
+  return "the reply is empty but for a thought; turn the model's thinking off, or \"reasoning\": \"keep\" in the model takes "
+         "thoughts for a part of the reply";
+}
+
+/// Names of one model differ by a version, a folder or a file's ending.
+bool is_other_model(std::string asked, std::string answered) {
+  asked = detail::lower_case(asked.substr(asked.find_last_of('/') + 1));
+  answered = detail::lower_case(answered);
+  return !asked.empty() && !answered.empty() && answered.find(asked) == answered.npos;
+}
+
+std::string remark_about(const lm::Reply& reply, const std::string& asked) {
+  std::string remark;
+  if (is_other_model(asked, reply.model))
+    remark = fmt::format("the endpoint was asked for {} and says that {} answered", asked, reply.model);
+  if (!reply.reasoning.empty())
+    remark += fmt::format(
+        "{}it thinks first: {} characters of thoughts are paid for and no part of the answer (\"reasoning\": \"keep\" leaves "
+        "those that stand in the text)",
+        remark.empty() ? "" : "; ", detail::count_characters(reply.reasoning));
+  return remark;
+}
+
+// ---- Models of a trial -------------------------------------------------------------------------------------------------------
+
+struct TrialLog {
+  std::mutex mutex;
+  std::vector<TrialCall> calls;
+  std::vector<lm::Request> requests;
+};
+
+/// Notes each call of one model.
+class Watched final : public lm::CallDecorator {
+ public:
+  Watched(std::string role, Json args, lm::ChatModelPtr model, std::shared_ptr<TrialLog> log)
+      : CallDecorator(std::move(model)), role_(std::move(role)), args_(std::move(args)), log_(std::move(log)) {}
+
+  void start_call(lm::Call call, OnText on_text, Done done) override {
+    auto note = [log = log_, role = role_, args = args_, asked = model_name(), call,
+                 done = std::move(done)](lm::Outcome outcome) {
+      TrialCall trial{.role = role,
+                      .purpose = call.request().info.purpose,
+                      .estimated_prompt_tokens = lm::estimate_prompt_tokens(call.request())};
+      trial.seconds = std::chrono::duration<double>(Clock::now() - call.began()).count();
+      trial.usage = outcome.usage();
+      trial.is_refused = outcome.receipt().refused;
+      if (outcome.ok()) {
+        lm::Reply reply = outcome.value();
+        reply.usage = outcome.usage();
+        trial.warning = warning_about(reply, args.merged(call.request().args));
+        trial.remark = remark_about(reply, asked);
+        trial.thoughts = detail::count_characters(reply.reasoning);
+        trial.reply = std::move(reply.content);
+      } else {
+        trial.error = outcome.error_message();
+      }
+      {
+        const std::lock_guard lock(log->mutex);
+        log->calls.push_back(std::move(trial));
+        log->requests.push_back(call.request());
+      }
+      done(std::move(outcome));
+    };
+    inner().start_call(std::move(call), std::move(on_text), std::move(note));
+  }
+
+ private:
+  std::string role_;
+  Json args_;  // of the model itself
+  std::shared_ptr<TrialLog> log_;
+};
+
+/// Passes on the first request of each purpose and parameter, and answers the others with its reply; an optimizer's all.
+class OnceEach final : public lm::Decorator {
+ public:
+  explicit OnceEach(lm::ChatModelPtr model) : Decorator(std::move(model)) {}
+
+  void start(lm::Request request, Done done) override {
+    if (request.info.purpose == "optimize") return inner().start(std::move(request), std::move(done));
+    const std::string key = request.info.purpose + "\n" + request.info.parameter;
+    std::unique_lock lock(state_->mutex);
+    Asked& asked = state_->asked[key];
+    if (asked.outcome) {
+      const lm::Outcome outcome = *asked.outcome;
+      lock.unlock();
+      return done(outcome);
+    }
+    asked.waiting.push_back(std::move(done));
+    if (asked.waiting.size() > 1) return;
+    lock.unlock();
+    inner().start(std::move(request), [state = state_, key](const lm::Outcome& outcome) { answer(*state, key, outcome); });
+  }
+
+ private:
+  struct Asked {
+    std::optional<lm::Outcome> outcome;
+    std::vector<Done> waiting;
+  };
+  struct State {
+    std::mutex mutex;
+    std::map<std::string, Asked> asked;
+  };
+
+  static void answer(State& state, const std::string& key, const lm::Outcome& outcome) {
+    std::vector<Done> waiting;
+    {
+      const std::lock_guard lock(state.mutex);
+      Asked& asked = state.asked.at(key);
+      asked.outcome = outcome;
+      waiting.swap(asked.waiting);
+    }
+    for (const Done& done : waiting) done(outcome);
+  }
+
+  std::shared_ptr<State> state_ = std::make_shared<State>();
+};
+
+// ---- The trial ---------------------------------------------------------------------------------------------------------------
+
+class Trial {
+ public:
+  Trial(const Task& task, const TaskData& data, Models models, const Prompts& prompts, const std::function<bool()>& is_stopped)
+      : task_(task), data_(data), models_(std::move(models)), prompts_(prompts), is_stopped_(is_stopped) {
+    models_.wrap([this](const std::string& role, lm::ChatModelPtr inner) {
+      const auto spec = task_.models.find(role);
+      return std::make_shared<Watched>(role, spec == task_.models.end() ? Json() : spec->second.args, std::move(inner), log_);
+    });
+  }
+
+  TrialResult run() {
+    answer_one();
+    if (!is_stopped_() && !has_failed(role_of("teacher"))) step();
+    if (!is_stopped_()) ask_the_others();
+    if (!is_stopped_()) repeat();
+    result_.calls = log_->calls;
+    look_at_windows();
+    return std::move(result_);
+  }
+
+ private:
+  const std::string& role_of(const std::string& name) const {
+    for (const auto& entry : models_.by_name) {
+      if (entry.first == name) return first_name(entry.second);
+    }
+    throw StateError("there is no model " + name);
+  }
+
+  const std::string& first_name(const lm::ChatModelPtr& model) const {
+    if (roles_.empty()) {
+      for (const auto& [role, distinct] : models_.distinct()) roles_[distinct] = role;
+    }
+    return roles_.at(model);
+  }
+
+  bool any_call(const std::function<bool(const TrialCall&)>& fits) const {
+    const std::lock_guard lock(log_->mutex);
+    return std::any_of(log_->calls.begin(), log_->calls.end(), fits);
+  }
+
+  bool has_failed(const std::string& role) const {
+    return any_call([&](const TrialCall& call) { return call.role == role && !call.error.empty(); });
+  }
+
+  /// What a run would end with. What the budget refuses ends a run in good order.
+  template <class Action>
+  void attempt(const std::string& what, const Action& action) {
+    try {
+      action();
+    } catch (const BudgetError& error) {
+      result_.problems.push_back({false, fmt::format("{} could not be tried: {}", what, error.what())});
+    } catch (const Error& error) {
+      result_.problems.push_back({true, fmt::format("{}: {}", what, error.what())});
+    }
+  }
+
+  /// The sample with the most text.
+  Batch longest() const {
+    std::size_t best = 0;
+    std::size_t most = 0;
+    for (std::size_t i = 0; i < data_.train.size(); ++i) {
+      std::size_t size = 0;
+      for (const auto& [name, value] : data_.train[i]) size += name == row_name ? 0 : value.item_text().size();
+      if (size > most) best = i;
+      most = std::max(most, size);
+    }
+    return data::collate(std::vector{data_.train[best]});
+  }
+
+  void answer_one() {
+    const NoGradGuard no_grad;
+    const Batch sample = longest();
+    const TaskAgent agent(task_, models_.by_name, prompts_);
+    const std::vector<StageResult> stages = agent.run(sample);
+    const Evaluation evaluation = agent.evaluate(sample, stages.back().output);
+    result_.answer = answer_of(stages);
+    for (const StageResult& stage : stages) {
+      replies_.emplace_back();
+      attempt(fmt::format("the reply of \"{}\"", stage.name), [&] { replies_.back() = stage.reply[0].data().item_text(); });
+      if (!replies_.back()) return;  // later ones wait for it
+    }
+    if (task_.evaluator.type != EvaluatorSpec::Type::judge) return;
+    attempt("the judge's verdict", [&] {
+      explanation_ = evaluation.explanation[0].data().item_text();
+      compare_with_best(evaluation.score[0].data().real());
+    });
+  }
+
+  /// What is beyond the best score counts as perfect, and never needs feedback.
+  void compare_with_best(double score) {
+    const EvaluatorSpec& evaluator = task_.evaluator;
+    const bool is_beyond = evaluator.higher_is_better ? score > evaluator.best_score : score < evaluator.best_score;
+    if (!is_beyond) return;
+    result_.problems.push_back(
+        {false,
+         fmt::format("the judge gave {}, which is beyond \"best_score\", {}, and counts as perfect; set \"best_score\" in the "
+                     "evaluator to the best that the judge's scale has",
+                     score, evaluator.best_score)});
+  }
+
+  // ---- A step ----
+
+  void step() {
+    TaskAgent agent = rehearsed_agent();
+    Batch batch = wrong_batch();
+    const auto result = agent.training_step(batch);
+    const auto teacher = std::make_shared<OnceEach>(models_.at("teacher"));
+    bool has_feedback = false;
+    attempt("the critic's feedback", [&] {
+      result->evaluation.explanation.backward({.model = teacher});
+      has_feedback = true;
+    });
+    if (!has_feedback || is_stopped_()) return;
+    const auto optimizer = std::dynamic_pointer_cast<optim::TGD>(agent.configure_optimizers());
+    attempt("the optimizer's new values", [&] { optimizer->step(); });
+    for (const optim::ParameterUpdate& update : optimizer->last_updates()) note(update);
+  }
+
+  void note(const optim::ParameterUpdate& update) {
+    if (update.outcome != optim::ParameterUpdate::Outcome::kept) return;
+    result_.problems.push_back({false, fmt::format("{} requests brought no usable new value for the parameter \"{}\": {}",
+                                                   update.requests, update.parameter.role(), update.reason)});
+  }
+
+  /// Stages and judge say again what they said; only critic and optimizer are asked.
+  TaskAgent rehearsed_agent() const {
+    Task task = task_;
+    NamedModels models = models_.by_name;
+    models["teacher"] = std::make_shared<OnceEach>(models_.at("teacher"));
+    for (std::size_t i = 0; i < task.stages.size(); ++i) {
+      task.stages[i].model = fmt::format("/stage {}", i);  // no name of a task
+      models[task.stages[i].model] = saying(rehearsed_reply(i));
+    }
+    models["judge"] = saying(verdict());
+    task.optimizer.max_reasks = std::min<std::size_t>(task.optimizer.max_reasks, 1);
+    return {task, models, prompts_};
+  }
+
+  static lm::ChatModelPtr saying(std::string text) {
+    return lm::Stub::answering([text = std::move(text)](const lm::Request&) { return text; });
+  }
+
+  std::string rehearsed_reply(std::size_t stage) const {
+    constexpr std::size_t unknown_length = 400;
+    const std::string reply = stage < replies_.size() ? replies_[stage].value_or("") : "";
+    const bool is_last = stage + 1 == task_.stages.size();
+    if (!reply.empty() && !(is_last && wrong_samples().empty())) return reply;
+    return std::string(reply.empty() ? unknown_length : reply.size(), 'x');
+  }
+
+  std::string verdict() const {
+    const double score = task_.evaluator.best_score + (task_.evaluator.higher_is_better ? -1 : 1);
+    const std::string& words = explanation_.empty() ? "It falls short." : explanation_;
+    return OrderedJson{{"score", score}, {"explanation", words}}.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  }
+
+  /// Training samples to which the reply that came is no right answer.
+  std::vector<std::size_t> wrong_samples() const {
+    std::vector<std::size_t> wrong;
+    const bool is_judged = task_.evaluator.type == EvaluatorSpec::Type::judge;
+    const bool is_answered = result_.answer && result_.answer->ok();
+    for (std::size_t i = 0; i < data_.train.size(); ++i) {
+      if (is_judged || !is_answered ||
+          score_of(task_.evaluator, result_.answer->prediction(), data_.train[i].at(target_name).item_text()) < 1)
+        wrong.push_back(i);
+    }
+    return wrong;
+  }
+
+  /// As many samples as a step has.
+  Batch wrong_batch() const {
+    std::vector<std::size_t> wrong = wrong_samples();
+    if (wrong.empty()) {
+      for (std::size_t i = 0; i < data_.train.size(); ++i) wrong.push_back(i);
+    }
+    const std::size_t count = std::min(task_.training.batch_size, data_.train.size());
+    std::vector<data::Record> samples;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t at = wrong.size() > count ? i * wrong.size() / count : i % wrong.size();
+      samples.push_back(data_.train[wrong[at]]);
+    }
+    return data::collate(samples);
+  }
+
+  // ---- What is left ----
+
+  /// Of the endpoints that say how much their models take.
+  void look_at_windows() {
+    for (const auto& [role, model] : models_.distinct()) {
+      if (!any_call([&wanted = role](const TrialCall& call) { return call.role == wanted && call.error.empty(); })) continue;
+      if (const auto window = model->context_window()) result_.windows[role] = *window;
+    }
+  }
+
+  /// Models that nothing above has asked get the first request.
+  void ask_the_others() {
+    if (log_->requests.empty()) return;
+    lm::Request request = log_->requests.front();
+    request.args = {};
+    request.info = {.purpose = "check"};
+    for (const auto& [role, model] : models_.distinct()) {
+      if (!any_call([&wanted = role](const TrialCall& call) { return call.role == wanted; }))
+        (void)model->try_chat_all({request});
+    }
+  }
+
+  void repeat() {
+    for (const auto& [role, model] : models_.distinct()) {
+      const auto request = measuring_request(role);
+      if (!request) continue;
+      const std::vector<lm::Outcome> outcomes = model->try_chat_all({*request, *request});
+      Repetition& repetition = result_.repetitions[role];
+      for (const lm::Outcome& outcome : outcomes) {
+        if (!outcome.ok() && repetition.problem.empty()) repetition.problem = outcome.error_message();
+      }
+      repetition.is_known = repetition.problem.empty();
+      repetition.is_equal = repetition.is_known && outcomes[0].value().content == outcomes[1].value().content;
+    }
+  }
+
+  /// The first one that a model answered to measure something, at temperature 0.
+  std::optional<lm::Request> measuring_request(const std::string& role) const {
+    const std::lock_guard lock(log_->mutex);
+    for (std::size_t i = 0; i < log_->calls.size(); ++i) {
+      const TrialCall& call = log_->calls[i];
+      if (call.role != role || !call.error.empty() || (call.purpose != "forward" && call.purpose != "judge")) continue;
+      lm::Request request = log_->requests[i];
+      request.args = request.args.with("temperature", 0);
+      request.info = {.purpose = repeat_purpose};
+      request.stop = {};
+      return request;
+    }
+    return std::nullopt;
+  }
+
+  const Task& task_;
+  const TaskData& data_;
+  Models models_;
+  const Prompts& prompts_;
+  const std::function<bool()>& is_stopped_;
+  std::shared_ptr<TrialLog> log_ = std::make_shared<TrialLog>();
+  mutable std::map<lm::ChatModelPtr, std::string> roles_;
+  std::vector<std::optional<std::string>> replies_;  // by stage
+  std::string explanation_;                          // of the judge
+  TrialResult result_;
+};
+
+}  // namespace
+
+std::optional<double> TrialResult::tokens_per_second(const std::string& role) const {
+  double tokens = 0;
+  double seconds = 0;
+  for (const TrialCall& call : calls) {
+    if (call.role != role || call.usage.reported == 0 || call.purpose == repeat_purpose) continue;
+    tokens += static_cast<double>(call.usage.completion_tokens);
+    seconds += call.seconds;
+  }
+  if (seconds <= 0 || tokens <= 0) return std::nullopt;
+  return tokens / seconds;
+}
+
+TrialResult try_models(const Task& task, const TaskData& data, Models models, const Prompts& prompts,
+                       const std::function<bool()>& is_stopped) {
+  return Trial(task, data, std::move(models), prompts, is_stopped).run();
+}
+
+}  // namespace tgd::cli
