@@ -4,6 +4,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -62,6 +63,8 @@ struct Cache::Core {
   Outcome read(const std::string& stored) const;
   /// Calls `then` with the outcome when it is in the file, without the secrets, or need not be.
   void store(std::string key, Outcome outcome, const detail::Secrets& secrets, std::function<void(Outcome)> then);
+  /// Does not give the reply any more, and takes it out of the file when there is time.
+  void reject(const std::string& key);
   /// Whether calls end because of the fault; it is reported otherwise.
   bool stops(const std::string& fault);
 
@@ -74,7 +77,7 @@ struct Cache::Core {
   struct Job {
     ReplyStore::Entry entry;
     Outcome outcome;
-    std::function<void(Outcome)> then;
+    std::function<void(Outcome)> then;  // empty: the key is to be taken out
   };
   void write(std::vector<Job> batch);
 
@@ -86,6 +89,7 @@ struct Cache::Core {
   Flights flights;
 
   std::mutex reading;
+  std::unordered_set<std::string> rejected;  // keys that are still in the file
   std::unique_ptr<ReplyStore> reader;  // null when the file cannot be used and the run goes on
 
   std::unique_ptr<ReplyStore> writer;                   // used by the worker only
@@ -117,7 +121,9 @@ bool Cache::Core::stops(const std::string& fault) {
 
 std::optional<Outcome> Cache::Core::answer(const std::string& key) {
   try {
-    const auto look_up = [&key](ReplyStore& store) { return store.find(key); };
+    const auto look_up = [this, &key](ReplyStore& store) {
+      return rejected.contains(key) ? std::nullopt : store.find(key);
+    };
     const auto stored = with_store<std::optional<std::string>>(std::nullopt, look_up);
     if (!stored) return std::nullopt;
     Outcome hit = read(*stored);
@@ -145,13 +151,34 @@ void Cache::Core::store(std::string key, Outcome outcome, const detail::Secrets&
   worker->post({{std::move(key), *std::move(text)}, std::move(outcome), std::move(then)});
 }
 
+void Cache::Core::reject(const std::string& key) {
+  if (!writes) return;
+  {
+    const std::lock_guard lock(reading);
+    rejected.insert(key);
+  }
+  worker->post({{key, {}}, Outcome(Reply{}), {}});
+}
+
 void Cache::Core::write(std::vector<Job> batch) {
-  std::vector<ReplyStore::Entry> entries;
-  entries.reserve(batch.size());
-  for (Job& job : batch) entries.push_back(std::move(job.entry));
   std::string fault;  // why the calls have to end with an error
   try {
-    writer->put(entries);
+    std::vector<ReplyStore::Entry> entries;
+    const auto put = [&] {
+      writer->put(entries);
+      entries.clear();
+    };
+    for (const Job& job : batch) {
+      if (job.then) {
+        entries.push_back(job.entry);
+        continue;
+      }
+      put();  // what came before it
+      writer->remove(job.entry.key);
+      const std::lock_guard lock(reading);
+      rejected.erase(job.entry.key);
+    }
+    put();
   } catch (const Error& error) {
     if (stops(error.what())) fault = error.what();
   }
@@ -214,6 +241,11 @@ bool Cached::answered(const std::string& key, const OnText& on_text, const Done&
   if (known->ok()) hits_->add({.calls = 1});
   detail::give(on_text, done, *std::move(known));
   return true;
+}
+
+void Cached::reject(const Request& request) {
+  if (cache_->core_->origin.is_here()) cache_->core_->reject(packed(described(request).digest()));
+  inner().reject(request);
 }
 
 void Cached::start_call(Call call, OnText on_text, Done done) {

@@ -190,6 +190,13 @@ void ReplyStore::put(std::span<const Entry> entries) {
   transaction.commit();
 }
 
+void ReplyStore::remove(std::string_view key) {
+  const Statement statement = prepare("DELETE FROM replies WHERE key = ?1");
+  Run run(*this, statement);
+  run.bind_blob(1, key);
+  run.step();
+}
+
 std::int64_t ReplyStore::size() { return number("SELECT count(*) FROM replies"); }
 
 std::int64_t ReplyStore::bytes() { return number("PRAGMA page_count") * number("PRAGMA page_size"); }

@@ -36,6 +36,7 @@ class ReplyStore {
   std::optional<std::string> find(std::string_view key);
   /// All or none. A key that is there keeps its reply.
   void put(std::span<const Entry> entries);
+  void remove(std::string_view key);
 
   std::int64_t size();
   /// Of the file, without what is still in its log.

@@ -116,7 +116,7 @@ lm::Request Rewrite::next_request() {
     if (!messages.empty()) messages.insert(messages.end(), dialogue.begin(), dialogue.end());
     return messages;
   };
-  return request;
+  return asked_ = request;
 }
 
 void Rewrite::prepare() {
@@ -130,6 +130,7 @@ void Rewrite::prepare() {
 void Rewrite::accept(const lm::Reply& reply) {
   prepare();
   std::vector<Complaint> complaints = complaints_about(reply);
+  if (!complaints.empty()) options_.model->reject(asked_);
   if (complaints.empty() && changes_nothing() && !has_asked_for_change_ && requests_ <= options_.max_reasks) {
     complaints = complaints_about_no_change();
   }

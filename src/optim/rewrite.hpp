@@ -75,6 +75,7 @@ class Rewrite {
   SentPrompt sent_;
   std::size_t first_size_;  // messages of the first request
   Shorter shorter_;
+  lm::Request asked_ = {};  // last
   std::size_t requests_ = 0;
   bool asking_ = true;
   bool has_asked_for_change_ = false;

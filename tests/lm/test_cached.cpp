@@ -107,6 +107,29 @@ TEST_CASE("Another sample number asks for another answer", "[lm][cached]") {
   CHECK(scene.endpoint->calls() == 2);
 }
 
+TEST_CASE("A reply that was of no use is not given again", "[lm][cached]") {
+  const tgd::test::TemporaryFolder folder;
+  const auto stub = paid_stub();
+  const Request request{.messages = {{"user", "hot"}}};
+  {
+    Cached cached(stub, std::make_shared<Cache>(CacheOptions{.path = folder.path() / "replies.db"}));
+    cached.chat(request);
+    cached.chat({.messages = {{"user", "cold"}}});
+    cached.reject(request);
+    CHECK(stub->requests().size() == 2);
+    cached.chat(request);  // at once, whatever the file holds by now
+    CHECK(stub->requests().size() == 3);
+    cached.chat(request);
+    CHECK(stub->requests().size() == 3);
+    cached.reject(request);
+  }
+  Cached later(stub, std::make_shared<Cache>(CacheOptions{.path = folder.path() / "replies.db"}));
+  later.chat({.messages = {{"user", "cold"}}});
+  CHECK(stub->requests().size() == 3);
+  later.chat(request);
+  CHECK(stub->requests().size() == 4);
+}
+
 TEST_CASE("Replies outlive the process's cache object", "[lm][cached]") {
   const tgd::test::TemporaryFolder folder;
   Cached(paid_stub(), cache_in(folder.path() / "replies.db")).chat(asking("blue"));

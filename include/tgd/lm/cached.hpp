@@ -80,6 +80,8 @@ class TGD_API Cached : public CallDecorator {
   Cached(ChatModelPtr model, std::shared_ptr<Cache> cache);
 
   void start_call(Call call, OnText on_text, Done done) override;
+  /// Takes the reply out of the cache, so that the next equal request asks the model.
+  void reject(const Request& request) override;
   /// Of the model below, and the calls that were hits.
   Usage usage() const override;
 
