@@ -53,7 +53,7 @@ class Sorter : public Module {
   // These two are for the Trainer. One call that fails is no reason to lose the others: its ticket counts as wrong.
   std::optional<StepResult> training_step(std::tuple<Variable, Variable>& batch) const {
     const auto& [tickets, desks] = batch;
-    return exact_match_evaluator((*this)(tickets, OnError::skip), desks, {.reduction = Reduction::none});
+    return exact_match_evaluator((*this)(tickets, OnError::keep), desks, {.reduction = Reduction::none});
   }
   std::shared_ptr<optim::Optimizer> configure_optimizers() const {
     return std::make_shared<optim::TGD>(

@@ -3,6 +3,7 @@
 // Shapes: inputs are scalars or batches of equal length; scalars are broadcast; any batch makes the result a batch.
 // Functions given by the user run on tgd's own threads, item by item, as soon as the items of the inputs are there, several
 // items at once: what they capture has to stay alive until the result has arrived, and has to be safe to use from any thread.
+// An item with a problem (tgd/problem.hpp) passes as it is, with its problem: no function is called for it.
 // Errors: those of the data (TypeError, ValueError) at the call where all data is there, else where the result is read; what a
 // user's function throws is always thrown where the result is read.
 // `place` is for AnomalyGuard; nobody has to give it.
@@ -41,13 +42,16 @@ TGD_API std::vector<Variable> split(const Variable& text, const std::optional<st
 
 /// `fn` applied to each item (or to the scalar): parse a reply, lower-case it. Feedback passes through as it is. The role stays
 /// unless one is given.
+/// An item that `fn` cannot read, which it says by a ParseError, fails the whole, or with OnError::keep goes on as it was, with
+/// its problem.
 TGD_API Variable map(const Variable& variable, std::function<Data(const Data&)> fn, std::string role = {},
-                     Place place = Place::here());
+                     OnError on_error = OnError::fail, Place place = Place::here());
 
 /// Elementwise cast to std::string, std::int64_t or double; feedback passes through.
 template <class T>
 Variable to(const Variable& variable, Place place = Place::here()) {
-  return map(variable, [](const Data& item) { return item.to<T>(); }, {}, place);
+  return map(
+      variable, [](const Data& item) { return item.to<T>(); }, {}, OnError::fail, place);
 }
 
 template <class T>

@@ -1,4 +1,4 @@
-// Notice: what an operation wants known that is no error: an item that was skipped, a text that was cut to fit.
+// Notice: what an operation wants known that is no error: an item that failed, a text that was cut to fit.
 // Thread-safety: a value type. Callbacks that take one may be called from any thread.
 #pragma once
 
@@ -11,7 +11,7 @@ namespace tgd {
 
 struct Notice {
   enum class Kind {
-    skipped_item,     ///< the call for an item failed and OnError::skip was asked for
+    failed_item,      ///< an item failed by its own fault and goes on as a problem, as OnError::keep asks for
     trimmed_context,  ///< a conversation did not fit a request and was cut
     repeated_call,    ///< an unreadable reply was asked for again
     storage,          ///< a cache, cassette or ledger cannot be read or written, and the run goes on without it

@@ -38,11 +38,10 @@
 // anew. Not restored is what the agent keeps outside of its parameters, buffers and optimizers.
 //
 // Errors: what a step, a backward pass or the optimizer throws, with the epoch and step in front; the parameters are then the
-// best ones so far. ValueError for a checkpoint of another agent, for a parameter whose name can be no file's, and when the run folder
-// cannot be written; StateError when another Trainer is at work in it, which it names; the last
-// checkpoint is whole in any case.
-// Thread-safety: one thread at a time for each object; callbacks run on the thread that calls.
-// Model: lightning.Trainer.
+// best ones so far. ValueError for a checkpoint of another agent, for a parameter whose name can be no file's, and when the run
+// folder cannot be written; StateError when another Trainer is at work in it, which it names; the last checkpoint is whole in
+// any case. Thread-safety: one thread at a time for each object; callbacks run on the thread that calls. Model:
+// lightning.Trainer.
 #pragma once
 
 #include <chrono>
@@ -77,22 +76,16 @@ namespace tgd {
 struct StepResult {
   StepResult(Evaluation result) : evaluation(std::move(result)) {}  // NOLINT(google-explicit-constructor)
 
-  /// The score is a list with one number per sample, or their sum.
+  /// The score is a list with one number per sample, or their sum. What its items have problems with counts as failed.
   Evaluation evaluation;
   std::map<std::string, double> metrics = {};  ///< further figures, each a mean over the batch
-  std::size_t failed = 0;                      ///< samples that got no answer
-  /// More of them, where that is known only when the replies are there. Called once the score is, as with
-  ///   auto failed = std::make_shared<std::atomic<std::size_t>>(0);
-  ///   chat_completion(…, {.on_error = OnError::skip, .on_notice = [failed](const Notice&) { ++*failed; }});
-  ///   result.count_failed = [failed] { return failed->load(); };
-  std::function<std::size_t()> count_failed = {};
 };
 
 /// Means over samples, whatever the batch sizes were.
 struct Metrics {
   double score = 0;
   std::size_t samples = 0;
-  std::size_t failed = 0;
+  std::size_t failed = 0;  ///< of them, by their own fault (Problem::is_failure); they score worst
   std::map<std::string, double> named = {};
 };
 
@@ -102,10 +95,11 @@ enum class GateRule {
   not_worse,  ///< only that it is not worse: stops what ruins a prompt, and lets small steps add up
 };
 
-/// Takes a step only if what the optimizer proposes does better (or, by the rule, no worse) on the batch that it was made from, and
-/// then, with validation data, on all of it, by a paired test over the samples. What is clearly worse is stopped early. A rejected
-/// proposal changes nothing but the optimizer's memory: the next request says what did not work. The evaluators have to give each
-/// sample its score (Reduction::none), the optimizers have to be TGD, and the validation loader has to keep its order.
+/// Takes a step only if what the optimizer proposes does better (or, by the rule, no worse) on the batch that it was made from,
+/// and then, with validation data, on all of it, by a paired test over the samples. What is clearly worse is stopped early. A
+/// rejected proposal changes nothing but the optimizer's memory: the next request says what did not work. The evaluators have
+/// to give each sample its score (Reduction::none), the optimizers have to be TGD, and the validation loader has to keep its
+/// order.
 struct Gate {
   double confidence = 0;      ///< between 0 and 1, such as 0.8; 0: no gate
   std::size_t proposals = 1;  ///< drawn for each step and tried at once; the best goes on
@@ -134,8 +128,8 @@ struct StepReport {
   std::size_t steps_in_epoch = 0;    ///< 0: unknown, as of a stream
   std::size_t samples_in_epoch = 0;  ///< seen so far by this session
   Metrics metrics = {};  ///< of the batch, with the parameters before the step; of no samples where the step skipped it
-  /// What became of each parameter, for optimizers that are TGD and step automatically. With the gate that of its best proposal,
-  /// `rejected` where the gate did not take it.
+  /// What became of each parameter, for optimizers that are TGD and step automatically. With the gate that of its best
+  /// proposal, `rejected` where the gate did not take it.
   std::vector<optim::ParameterUpdate> updates = {};
   std::optional<GateReport> gate = {};
 };
@@ -197,9 +191,9 @@ struct FitResult;
 ///     on_epoch_end                                                  also where a limit has cut the epoch short
 ///   on_end
 ///
-/// A batch that the step skips, and an agent that optimizes by hand, have neither backward nor optimizer borders; checkpoints need
-/// a run folder. With the gate all optimizers are announced, then stepped. What a callback throws ends the run; on_error and
-/// on_end are called all the same.
+/// A batch that the step skips, and an agent that optimizes by hand, have neither backward nor optimizer borders; checkpoints
+/// need a run folder. With the gate all optimizers are announced, then stepped. What a callback throws ends the run; on_error
+/// and on_end are called all the same.
 class TGD_API TrainerCallback {
  public:
   virtual ~TrainerCallback();
@@ -244,6 +238,10 @@ struct TrainerOptions {
   EarlyStopping early_stopping = {};
   Gate gate = {};
   std::stop_token stop = {};  ///< ends the run after the step under way, as a limit does
+  /// The share of the samples that may fail by their own fault (see tgd/problem.hpp; chat_completion with OnError::keep) before
+  /// the run ends with an error that names them. Each sample counts once. Nothing: all but all; a measurement in which every
+  /// call fails is an error in any case.
+  std::optional<double> max_failed_share = {};
 
   std::filesystem::path run_folder = {};  ///< empty: nothing is written
   /// Besides the last one, so many checkpoints of earlier steps are kept, as `checkpoint-<step>.json`.
@@ -254,7 +252,8 @@ struct TrainerOptions {
 struct FitOptions {
   /// Go on from the checkpoint in the run folder; where there is none yet, begin.
   bool resume = false;
-  /// Go on from this checkpoint instead: an earlier one of the run folder, whose later steps are given up, or that of another run.
+  /// Go on from this checkpoint instead: an earlier one of the run folder, whose later steps are given up, or that of another
+  /// run.
   std::filesystem::path checkpoint = {};
 };
 
@@ -407,8 +406,8 @@ class TGD_API Trainer {
   /// For what is known only after track(), such as backward.model. Not to be changed while fit() runs.
   TrainerOptions& options() noexcept;
   /// Makes the run folder where there is none, and keeps it for this Trainer until what is returned goes away; fit() does so by
-  /// itself. For programs that write files of their own there before fit(). Throws StateError, with who has it, when another Trainer,
-  /// of this process or another, is at work in it. Reading a run needs none of this.
+  /// itself. For programs that write files of their own there before fit(). Throws StateError, with who has it, when another
+  /// Trainer, of this process or another, is at work in it. Reading a run needs none of this.
   std::shared_ptr<const void> hold_run_folder();
   /// Opens the journal in the run folder, which has to be held, before fit(), so that what tracked models are asked from now on is in
   /// it as well. `resume`: whether the run that is there is gone on with. Throws ValueError when it cannot be.
@@ -470,7 +469,7 @@ class TGD_API Trainer {
 
   FitResult run(const detail::Trainee& trainee, const detail::Pass& train, const std::optional<detail::Pass>& validation,
                 const FitOptions& options);
-  static Metrics measure(const std::function<void(bool)>& set_mode, const detail::Pass& pass);
+  Metrics measure(const std::function<void(bool)>& set_mode, const detail::Pass& pass) const;
 
   std::unique_ptr<Impl> impl_;
 };

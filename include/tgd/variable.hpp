@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <iosfwd>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@
 #include <tgd/data.hpp>
 #include <tgd/error.hpp>
 #include <tgd/export.hpp>
+#include <tgd/problem.hpp>
 
 namespace tgd {
 
@@ -59,7 +61,14 @@ class TGD_API Variable {
   const std::vector<std::string>& texts() const& { return data().texts(); }
   std::vector<std::string> texts() && { return data().texts(); }
 
-  /// Replaces the data and keeps the history: a reply may be parsed in place before backward.
+  /// What is wrong with an item; nothing for a value. Waits for the item and throws its error.
+  std::optional<Problem> problem(std::size_t i = 0) const;
+  /// All of them, by item; those of an evaluator's score by the prediction's items, reduced or not. Waits.
+  std::map<std::size_t, Problem> problems() const;
+  /// Where the sample of an item was read, as far as it is known: it stays with what is made of the sample.
+  std::optional<SampleOrigin> origin(std::size_t i = 0) const;
+
+  /// Replaces the data, which has no problems then, and keeps the history: a reply may be parsed in place before backward.
   void set_data(Data data);
   std::string role() const;
   void set_role(std::string role);
@@ -107,8 +116,8 @@ class TGD_API Variable {
   /// Whether this is a list; known before the data is there. size() is 1 for a scalar.
   bool is_batch() const;
   std::size_t size() const;
-  /// Item i as a scalar, as an operation of the graph: its feedback goes to this item, and the others get none from it. It is there
-  /// as soon as the item is. Role: "item <i> of <role>". A scalar is its own item 0. Throws ValueError when out of range.
+  /// Item i as a scalar, as an operation of the graph: its feedback goes to this item, and the others get none from it. It is
+  /// there as soon as the item is. Role: "item <i> of <role>". A scalar is its own item 0. Throws ValueError when out of range.
   Variable operator[](std::size_t i) const;
 
   friend TGD_API bool is_same(const Variable& a, const Variable& b) noexcept;

@@ -32,7 +32,7 @@ class ItemFunctionNode final : public Node {
     for (std::size_t i = 0; i < output_->size(); ++i) {
       const std::string comment = tgd::detail::feedback_text(feedback.grad_outputs[0], i);
       if (comment.empty()) continue;
-      std::vector<std::string> item = item_feedback(i, comment);
+      std::vector<std::string> item = output_->problem(i) ? passed_feedback(i, comment) : item_feedback(i, comment);
       for (std::size_t input = 0; input < inputs_.size(); ++input) texts[input][i] = std::move(item[input]);
     }
     Answer answer;
@@ -61,6 +61,15 @@ class ItemFunctionNode final : public Node {
     return texts;
   }
 
+  /// The function was not called: what is said goes to the input that has the problem.
+  std::vector<std::string> passed_feedback(std::size_t i, const std::string& comment) const {
+    std::vector<std::string> texts(inputs_.size());
+    const auto cause =
+        std::find_if(inputs_.begin(), inputs_.end(), [i](const auto& input) { return input->problem(i) != nullptr; });
+    if (cause != inputs_.end()) texts[static_cast<std::size_t>(cause - inputs_.begin())] = comment;
+    return texts;
+  }
+
   Variable gradient(std::size_t input, std::vector<std::string> texts) const {
     if (inputs_[input]->is_batch()) return tgd::detail::make_gradient(std::move(texts));
     std::erase_if(texts, [](const std::string& text) { return text.empty(); });
@@ -81,9 +90,9 @@ Variable apply(const ItemFunction& function, const std::vector<Variable>& inputs
     throw ValueError(fmt::format("the function \"{}\" needs both a forward and a backward half", function.name));
   }
   if (inputs.empty()) throw ValueError(fmt::format("the function \"{}\" needs at least one input", function.name));
-  auto data = tgd::detail::compute_items_elsewhere(function.name, inputs, [forward = function.forward](std::size_t, std::span<const Data> items) {
-    return forward(items);
-  });
+  auto data = tgd::detail::compute_items_elsewhere(
+      function.name, inputs,
+      {[forward = function.forward](std::size_t, std::span<const Data> items) { return forward(items); }});
   Role role = function.role.empty() ? tgd::detail::joined_role(inputs) : Role(function.role);
   auto node = tgd::detail::records_history(inputs) ? std::make_shared<ItemFunctionNode>(inputs, function, role, data) : nullptr;
   return tgd::detail::make_result(std::move(data), std::move(role), std::move(node));

@@ -116,11 +116,13 @@ Data add_items(const Data& a, const Data& b) {
 std::shared_ptr<detail::Storage> add_data(std::span<const Variable> inputs) {
   const detail::Storage& a = *inputs[0].impl()->storage;
   const detail::Storage& b = *inputs[1].impl()->storage;
-  const bool quick = a.is_immediate() && b.is_immediate() && !a.is_batch() && !b.is_batch();
+  const auto is_plain = [](const detail::Storage& storage) {
+    return storage.is_immediate() && !storage.is_batch() && !storage.problem(0) && !storage.origins();
+  };
+  const bool quick = is_plain(a) && is_plain(b);
   if (quick) return std::make_shared<detail::Storage>(add_items(a.get(), b.get()));
-  return detail::compute_items("add", inputs, [](std::size_t, std::span<const Data> items) {
-    return add_items(items[0], items[1]);
-  });
+  return detail::compute_items("add", inputs,
+                               {[](std::size_t, std::span<const Data> items) { return add_items(items[0], items[1]); }});
 }
 
 Data sum_items(std::span<const Data> items) {
@@ -153,19 +155,18 @@ Variable& operator+=(Variable& a, const Variable& b) { return a = add(a, b, {});
 Variable sum(const std::vector<Variable>& inputs, Place place) {
   const detail::CalledFrom called(place);
   if (inputs.empty()) throw ValueError("sum needs at least one Variable; it was given none");
-  auto data = detail::compute_items("sum", inputs, [](std::size_t, std::span<const Data> items) { return sum_items(items); });
+  auto data = detail::compute_items("sum", inputs, {[](std::size_t, std::span<const Data> items) { return sum_items(items); }});
   Role role = detail::joined_role(inputs);
   auto node = detail::records_history(inputs) ? std::make_shared<SumBackward>(inputs, role) : nullptr;
   return detail::make_result(std::move(data), std::move(role), std::move(node));
 }
 
-Variable map(const Variable& variable, std::function<Data(const Data&)> fn, std::string role, Place place) {
+Variable map(const Variable& variable, std::function<Data(const Data&)> fn, std::string role, OnError on_error, Place place) {
   const detail::CalledFrom called(place);
   if (!fn) throw ValueError("map needs a function; it was given none");
   const std::array<Variable, 1> inputs{variable};
-  auto data = detail::compute_items_elsewhere("map", inputs, [fn = std::move(fn)](std::size_t, std::span<const Data> items) {
-    return fn(items[0]);
-  });
+  auto data = detail::compute_items_elsewhere(
+      "map", inputs, {[fn = std::move(fn)](std::size_t, std::span<const Data> items) { return fn(items[0]); }, on_error});
   Role result_role = role.empty() ? variable.impl()->role : Role(std::move(role));
   auto node = detail::records_history(inputs) ? std::make_shared<MapBackward>(inputs, result_role) : nullptr;
   return detail::make_result(std::move(data), std::move(result_role), std::move(node));

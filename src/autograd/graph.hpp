@@ -33,20 +33,35 @@ void when_items(const std::vector<std::shared_ptr<Storage>>& storages, std::size
 /// The same for all items of all storages.
 void when_complete(const std::vector<std::shared_ptr<Storage>>& storages, std::function<void()> task);
 
-/// Data computed item by item from the inputs' items. `compute` may throw: the item fails with that. Inputs that are all there
-/// are computed at once and errors are thrown here.
+/// How the items of a result are made.
+struct ItemComputation {
+  /// May throw: the item fails with that. Not called for an item of which an input has a problem: the problem passes on.
+  std::function<Data(std::size_t i, std::span<const Data> items)> compute;
+  OnError on_error = OnError::fail;  ///< of what `compute` throws; a problem stands with the first input's item
+  /// What stands beside a problem that passes on; by default the item that has it.
+  std::function<Data(std::size_t i, const Problem& problem)> instead = {};
+};
+
+/// Data computed item by item from the inputs' items. Inputs that are all there are computed at once and errors are thrown
+/// here.
 std::shared_ptr<Storage> compute_items(std::string_view operation, std::span<const Variable> inputs,
-                                       std::function<Data(std::size_t i, std::span<const Data> items)> compute);
+                                       ItemComputation computation);
 
 /// The same for a user's function: never on the calling thread, and errors appear in the result only.
 std::shared_ptr<Storage> compute_items_elsewhere(std::string_view operation, std::span<const Variable> inputs,
-                                                 std::function<Data(std::size_t i, std::span<const Data> items)> compute);
+                                                 ItemComputation computation);
+
+/// The samples that a result is of: those of the first input that knows them and has the result's shape.
+void inherit_origins(Storage& result, const std::vector<std::shared_ptr<Storage>>& inputs);
 
 /// The roles of the inputs joined by " and ".
 Role joined_role(std::span<const Variable> inputs);
 
 /// A scalar computed from all items of the inputs; otherwise like compute_items.
 std::shared_ptr<Storage> compute_whole(const std::vector<std::shared_ptr<Storage>>& inputs, std::function<Data()> compute);
+
+/// Item `from` of a storage, its problem or its error, as item `to` of another; when it has arrived.
+void pass_on(const std::shared_ptr<Storage>& source, std::size_t from, const std::shared_ptr<Storage>& target, std::size_t to);
 
 /// Item i of a batch as a scalar, there when it is, whatever becomes of the others.
 std::shared_ptr<Storage> item_of(const std::shared_ptr<Storage>& batch, std::size_t i);

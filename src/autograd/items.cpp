@@ -6,6 +6,7 @@
 
 #include "autograd/graph.hpp"
 #include "core/executor.hpp"
+#include "core/problem.hpp"
 #include "core/rethrow.hpp"
 
 namespace tgd::detail {
@@ -42,50 +43,80 @@ std::vector<Data> items_of(const std::vector<std::shared_ptr<Storage>>& storages
   return items;
 }
 
-using Compute = std::function<Data(std::size_t, std::span<const Data>)>;
+using Storages = std::vector<std::shared_ptr<Storage>>;
 
-std::shared_ptr<Storage> compute_now(const std::vector<std::shared_ptr<Storage>>& storages, std::optional<std::size_t> batch,
-                                     const Compute& compute) {
-  if (!batch) return std::make_shared<Storage>(compute(0, items_of(storages, 0)));
-  std::vector<Data> results;
-  results.reserve(*batch);
-  for (std::size_t i = 0; i < *batch; ++i) results.push_back(compute(i, items_of(storages, i)));
-  return std::make_shared<Storage>(Data::list(std::move(results)));
-}
-
-std::vector<std::shared_ptr<Storage>> storages_of(std::span<const Variable> inputs) {
-  std::vector<std::shared_ptr<Storage>> storages;
+Storages storages_of(std::span<const Variable> inputs) {
+  Storages storages;
   storages.reserve(inputs.size());
   for (const Variable& input : inputs) storages.push_back(input.impl()->storage);
   return storages;
 }
 
-void compute_item(const Compute& compute, const std::vector<std::shared_ptr<Storage>>& storages, Storage& result, std::size_t i,
-                  const std::string& operation) {
-  std::optional<Data> item;
+/// An error of an input comes before the problem of another one.
+Item compute_item(const ItemComputation& computation, const Storages& storages, std::size_t i) {
+  std::vector<Data> inputs = items_of(storages, i);
+  for (std::size_t input = 0; input < storages.size(); ++input) {
+    ProblemPtr problem = storages[input]->problem(i);
+    if (!problem) continue;
+    Data data = computation.instead ? computation.instead(i, *problem) : std::move(inputs[input]);
+    return {std::move(data), std::move(problem)};
+  }
+  std::optional<Problem> problem;
   try {
-    const std::vector<Data> inputs = items_of(storages, i);
+    return {computation.compute(i, inputs)};
+  } catch (const ParseError& error) {
+    if (computation.on_error == OnError::fail) throw;
+    problem = unreadable(error.what());
+  } catch (const LMError&) {
+    problem = computation.on_error == OnError::keep ? own_fault(std::current_exception()) : std::nullopt;
+    if (!problem) throw;
+  }
+  return {std::move(inputs.front()), std::make_shared<const Problem>(*std::move(problem))};
+}
+
+std::shared_ptr<Storage> compute_now(const Storages& storages, std::optional<std::size_t> batch,
+                                     const ItemComputation& computation) {
+  std::vector<Item> items;
+  Problems problems;
+  for (std::size_t i = 0; i < batch.value_or(1); ++i) {
+    items.push_back(compute_item(computation, storages, i));
+    if (items.back().problem) problems.emplace(i, items.back().problem);
+  }
+  auto result = batch ? std::make_shared<Storage>(whole_of(std::move(items)), std::move(problems))
+                      : std::make_shared<Storage>(std::move(items.front().data), std::move(problems));
+  inherit_origins(*result, storages);
+  return result;
+}
+
+void settle_item(const ItemComputation& computation, const Storages& storages, Storage& result, std::size_t i,
+                 const std::string& operation) {
+  std::optional<Item> item;
+  try {
+    for (const auto& storage : storages) storage->problem(i);  // throws an error of theirs, which needs no other place in front
     try {
-      item = compute(i, inputs);
-      if (item->is_batch()) throw TypeError(fmt::format("the function returned {}; it has to return a scalar", item->description()));
+      item = compute_item(computation, storages, i);
+      if (item->data.is_batch())
+        throw TypeError(fmt::format("the function returned {}; it has to return a scalar", item->data.description()));
     } catch (...) {
-      rethrow_with_prefix(result.is_batch() ? fmt::format("{}: item {} of {}: ", operation, i, result.size()) : operation + ": ");
+      const std::string name = result.item_name(i);
+      rethrow_with_prefix(name.empty() ? operation + ": " : fmt::format("{}: {}: ", operation, name));
     }
   } catch (...) {
     return result.fail_item(i, std::current_exception());
   }
-  result.set_item(i, std::move(*item));
+  result.set_item(i, std::move(item->data), std::move(item->problem));
 }
 
-std::shared_ptr<Storage> compute_later(std::string_view operation, std::span<const Variable> inputs, Compute compute,
-                                       bool elsewhere) {
+std::shared_ptr<Storage> compute_later(std::string_view operation, std::span<const Variable> inputs,
+                                       ItemComputation computation, bool elsewhere) {
   const std::optional<std::size_t> batch = batch_size(operation, inputs);
-  const auto storages = storages_of(inputs);
+  const Storages storages = storages_of(inputs);
   const auto result = batch ? Storage::pending_batch(*batch) : Storage::pending_scalar();
-  const auto shared = std::make_shared<const Compute>(std::move(compute));
+  inherit_origins(*result, storages);
+  const auto shared = std::make_shared<const ItemComputation>(std::move(computation));
   for (std::size_t i = 0; i < batch.value_or(1); ++i) {
     std::function<void()> task = [storages, result, shared, i, name = std::string(operation), owed = Storage::owed(result, i)] {
-      compute_item(*shared, storages, *result, i, name);
+      settle_item(*shared, storages, *result, i, name);
     };
     if (elsewhere) task = [task = std::move(task)]() mutable { Executor::shared().post(std::exchange(task, nullptr)); };
     when_items(storages, i, std::move(task));
@@ -124,14 +155,23 @@ void when_complete(const std::vector<std::shared_ptr<Storage>>& storages, std::f
   countdown->finish_setup();
 }
 
-std::shared_ptr<Storage> compute_items(std::string_view operation, std::span<const Variable> inputs, Compute compute) {
-  const auto storages = storages_of(inputs);
-  if (!all_immediate(storages)) return compute_later(operation, inputs, std::move(compute), false);
-  return compute_now(storages, batch_size(operation, inputs), compute);
+void inherit_origins(Storage& result, const Storages& inputs) {
+  for (const auto& input : inputs) {
+    if (!input->origins() || input->is_batch() != result.is_batch()) continue;
+    return result.set_origins(input->origins());
+  }
 }
 
-std::shared_ptr<Storage> compute_items_elsewhere(std::string_view operation, std::span<const Variable> inputs, Compute compute) {
-  return compute_later(operation, inputs, std::move(compute), true);
+std::shared_ptr<Storage> compute_items(std::string_view operation, std::span<const Variable> inputs,
+                                       ItemComputation computation) {
+  const auto storages = storages_of(inputs);
+  if (!all_immediate(storages)) return compute_later(operation, inputs, std::move(computation), false);
+  return compute_now(storages, batch_size(operation, inputs), computation);
+}
+
+std::shared_ptr<Storage> compute_items_elsewhere(std::string_view operation, std::span<const Variable> inputs,
+                                                 ItemComputation computation) {
+  return compute_later(operation, inputs, std::move(computation), true);
 }
 
 Role joined_role(std::span<const Variable> inputs) {
@@ -153,17 +193,29 @@ std::shared_ptr<Storage> compute_whole(const std::vector<std::shared_ptr<Storage
   return result;
 }
 
-std::shared_ptr<Storage> item_of(const std::shared_ptr<Storage>& batch, std::size_t i) {
-  if (batch->is_immediate()) return std::make_shared<Storage>(batch->item(i));
-  const auto result = Storage::pending_scalar();
-  when_items({batch}, i, [batch, result, i, owed = Storage::owed(result, 0)] {
+void pass_on(const std::shared_ptr<Storage>& source, std::size_t from, const std::shared_ptr<Storage>& target, std::size_t to) {
+  when_items({source}, from, [source, from, target, to, owed = Storage::owed(target, to)] {
     try {
-      result->set_item(0, batch->item(i));
+      target->set_item(to, source->item(from), source->problem(from));
     } catch (...) {
-      result->fail_item(0, std::current_exception());
+      target->fail_item(to, std::current_exception());
     }
   });
-  return result;
+}
+
+std::shared_ptr<Storage> item_of(const std::shared_ptr<Storage>& batch, std::size_t i) {
+  const SampleOrigin* origin = batch->origin(i);
+  const Origins origins = origin != nullptr ? std::make_shared<const std::vector<SampleOrigin>>(1, *origin) : nullptr;
+  if (batch->is_immediate()) {
+    const ProblemPtr problem = batch->problem(i);
+    auto item = std::make_shared<Storage>(batch->item(i), problem ? Problems{{0, problem}} : Problems{});
+    item->set_origins(origins);
+    return item;
+  }
+  auto item = Storage::pending_scalar();
+  item->set_origins(origins);
+  pass_on(batch, i, item, 0);
+  return item;
 }
 
 Variable make_gradient(Data data, bool forwarded) {

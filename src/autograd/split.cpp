@@ -105,8 +105,10 @@ std::vector<Variable> split(const Variable& text, const std::optional<std::strin
   const auto node = detail::records_history(inputs) ? std::make_shared<SplitBackward>(inputs, text.impl()->role, parts) : nullptr;
   std::vector<Variable> results;
   for (std::size_t part = 0; part < parts; ++part) {
-    results.push_back(detail::make_result(std::make_shared<detail::Storage>(column(rows, part, data.is_batch())),
-                                          detail::Role::prefixed(fmt::format("split part {} of ", part), text.impl()->role), node, part));
+    auto storage = std::make_shared<detail::Storage>(column(rows, part, data.is_batch()), text.impl()->storage->problems());
+    detail::inherit_origins(*storage, {text.impl()->storage});
+    results.push_back(detail::make_result(
+        std::move(storage), detail::Role::prefixed(fmt::format("split part {} of ", part), text.impl()->role), node, part));
   }
   return results;
 }

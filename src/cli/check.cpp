@@ -194,8 +194,8 @@ class Check {
     for (const TrialCall& call : trial_.calls) {
       if (call.purpose != repeat_purpose) print(call);
     }
-    if (trial_.answer && !trial_.answer->problem.empty())
-      terminal_.line("  warning: " + trial_.answer->problem + "; it is scored as it came");
+    if (trial_.answer && trial_.answer->problem)
+      terminal_.line(fmt::format("  warning: {}; a sample like this counts as wrong", trial_.answer->problem_text()));
     for (const TrialProblem& problem : trial_.problems) {
       if (!problem.ends_run) terminal_.line("  warning: " + problem.text);
     }
@@ -307,7 +307,7 @@ class Check {
         {"validations", schedule().validations},
         {"calls", OrderedJson::array()}};
     for (const TrialCall& call : trial_.calls) json["calls"].push_back(call_json(call));
-    if (trial_.answer && !trial_.answer->problem.empty()) json["warning"] = trial_.answer->problem;
+    if (trial_.answer && trial_.answer->problem) json["warning"] = trial_.answer->problem_text();
     json["problems"] = OrderedJson::array();
     for (const TrialProblem& problem : trial_.problems)
       json["problems"].push_back({{"ends_run", problem.ends_run}, {"text", problem.text}});

@@ -61,9 +61,10 @@ struct Measuring {
 struct SampleScore {
   std::string part;
   std::size_t row = 0;
+  std::string place = {};  ///< file, row and line
   std::optional<std::string> target = {};
   Answer answer = {};
-  std::optional<double> score = {};  ///< nothing: the sample failed
+  std::optional<double> score = {};  ///< nothing: a call failed, not by the sample's own fault
 };
 
 /// One prompt's samples, in the same order for all prompts.
@@ -94,6 +95,14 @@ std::vector<double> scores_of(const Measured& measured) {
   return scores;
 }
 
+ProblemCounts problems_of(const Measured& measured) {
+  ProblemCounts counts;
+  for (const SampleScore& sample : measured.samples) {
+    if (sample.answer.problem) counts.add(*sample.answer.problem);
+  }
+  return counts;
+}
+
 Comparison compare(const Measured& first, const Measured& other, bool higher_is_better) {
   Comparison result;
   for (std::size_t i = 0; i < first.samples.size(); ++i) {
@@ -111,12 +120,9 @@ Comparison compare(const Measured& first, const Measured& other, bool higher_is_
 OrderedJson sample_json(const std::string& prompt, const SampleScore& sample) {
   const Answer& answer = sample.answer;
   OrderedJson json{{"prompt", prompt}, {"part", sample.part}, {"row", sample.row}};
-  json["prediction"] = answer.ok() ? OrderedJson(answer.prediction()) : OrderedJson(nullptr);
   if (sample.target) json["target"] = *sample.target;
   json["score"] = sample.score ? OrderedJson(*sample.score) : OrderedJson(nullptr);
-  if (answer.outputs.size() > 1) json["outputs"] = as_object(answer.outputs);
-  if (!answer.problem.empty()) json["problem"] = answer.problem;
-  if (!answer.error.empty()) json["error"] = answer.error;
+  add_answer(json, answer);
   return json;
 }
 
@@ -198,9 +204,17 @@ class Evaluating {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       SampleScore sample{
           .part = measuring.part, .row = static_cast<std::size_t>(rows[i]), .answer = answer_of(measuring.stages, i)};
+      sample.place = place_of(measuring.batch, i);
       if (target != measuring.batch.end()) sample.target = target->second[i].data().item_text();
       try {
-        if (sample.answer.ok()) sample.score = measuring.score[i].data().real();
+        if (sample.answer.ok()) {
+          const Variable score = measuring.score[i];
+          sample.score = score.data().real();
+          if (auto problem = score.problem(); problem && !sample.answer.problem) {
+            sample.answer.problem = std::move(problem);
+            sample.answer.stage = "evaluator";
+          }
+        }
       } catch (const std::exception& error) {
         sample.answer.error = error.what();  // a judge's call
       }
@@ -233,7 +247,8 @@ class Evaluating {
                      {"values", as_object(prompts_[i].values)},
                      {"score", scores.empty() ? OrderedJson(nullptr) : OrderedJson(mean(scores))},
                      {"samples", scores.size()},
-                     {"failed", measured_[i].samples.size() - scores.size()}};
+                     {"failed", measured_[i].samples.size() - scores.size() + problems_of(measured_[i]).failed()},
+                     {"problems", problems_of(measured_[i]).json()}};
     if (i == 0) return json;
     const Comparison comparison = compare_with_first(i);
     if (comparison.first.empty()) return json;
@@ -254,10 +269,20 @@ class Evaluating {
     terminal_.line(fmt::format("\n{:<{}}{:>9}{:>9}{}", score_name(task_.evaluator), width + 2, "samples", "score",
                                measured_.size() > 1 ? "   fixed  broken  difference" : ""));
     for (std::size_t i = 0; i < measured_.size(); ++i) terminal_.line(row_text(i, width));
+    for (const Measured& measured : measured_) print_problems(measured);
     terminal_.line("\n" + calls_text(models_.counter->counts(), ledger_->totals()));
     if (models_.is_simulated())
       terminal_.line("The LM was simulated: these figures show that the loop works, not how well a language model does.");
     if (flags_.output_file) terminal_.line("Each sample's answer: " + flags_.output_file->string());
+  }
+
+  void print_problems(const Measured& measured) {
+    const ProblemCounts counts = problems_of(measured);
+    if (!counts.any()) return;
+    const auto first = std::find_if(measured.samples.begin(), measured.samples.end(),
+                                    [](const SampleScore& sample) { return sample.answer.problem.has_value(); });
+    terminal_.line(fmt::format("\n{}: {} and count as wrong; the first: {}, {}", measured.prompt, counts.text(), first->place,
+                               to_string(*first->answer.problem)));
   }
 
   std::string row_text(std::size_t i, std::size_t width) const {
@@ -279,7 +304,7 @@ class Evaluating {
     for (const Measured& measured : measured_) {
       for (const SampleScore& sample : measured.samples) {
         if (sample.score) continue;
-        if (failed++ == 0) first = fmt::format("row {} with {}: {}", sample.row, measured.prompt, sample.answer.error);
+        if (failed++ == 0) first = fmt::format("{} with {}: {}", sample.place, measured.prompt, sample.answer.error);
       }
     }
     if (failed == 0) return Status::ok;

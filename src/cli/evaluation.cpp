@@ -145,11 +145,13 @@ std::string purpose_of(const EvaluatorSpec& spec) {
   return "how good the answer is";
 }
 
-EvaluatorOptions options_of(const EvaluatorSpec& spec, const Prompts& prompts) {
+EvaluatorOptions options_of(const EvaluatorSpec& spec, const Prompts& prompts, OnError on_error) {
   return {.reduction = Reduction::none,
           .higher_is_better = spec.higher_is_better,
           .critique = spec.critique_by_lm ? Critique::lm : Critique::explanation,
-          .prompts = prompts};
+          .prompts = prompts,
+          .worst_score = spec.worst_score,
+          .on_error = on_error};
 }
 
 /// White space around an answer is no mistake.
@@ -160,7 +162,7 @@ std::vector<std::string> targets_of(const Batch& batch) {
 }
 
 Evaluation judged(const EvaluatorSpec& spec, const lm::ChatModelPtr& judge, const Variable& prediction, const Batch& batch,
-                  const Prompts& prompts) {
+                  const Prompts& prompts, OnError on_error) {
   Messages messages;
   std::string all;
   for (const MessageSpec& message : spec.messages) {
@@ -176,7 +178,7 @@ Evaluation judged(const EvaluatorSpec& spec, const lm::ChatModelPtr& judge, cons
   std::optional<Input> target;
   if (has_placeholder(all, "target")) target = targets_of(batch);
   return lm_judge_evaluator(judge, messages, prediction, target, inputs,
-                            {.evaluator = options_of(spec, prompts), .best_score = spec.best_score, .args = spec.args});
+                            {.evaluator = options_of(spec, prompts, on_error), .best_score = spec.best_score, .args = spec.args});
 }
 
 }  // namespace
@@ -200,14 +202,14 @@ double score_of(const EvaluatorSpec& spec, const std::string& prediction, const 
 }
 
 Evaluation evaluate_predictions(const EvaluatorSpec& spec, const lm::ChatModelPtr& judge, const Variable& prediction,
-                                const Batch& batch, const Prompts& prompts) {
-  if (spec.type == Type::judge) return judged(spec, judge, prediction, batch, prompts);
+                                const Batch& batch, const Prompts& prompts, OnError on_error) {
+  if (spec.type == Type::judge) return judged(spec, judge, prediction, batch, prompts, on_error);
   if (spec.type == Type::exact_match && !spec.ignore_case)
-    return exact_match_evaluator(prediction, targets_of(batch), options_of(spec, prompts));
+    return exact_match_evaluator(prediction, targets_of(batch), options_of(spec, prompts, on_error));
   const auto score = [spec](const Data& got, const Data& wanted) {
     return score_of(spec, got.item_text(), wanted.item_text());
   };
-  return deterministic_evaluator(prediction, targets_of(batch), score, purpose_of(spec), options_of(spec, prompts));
+  return deterministic_evaluator(prediction, targets_of(batch), score, purpose_of(spec), options_of(spec, prompts, on_error));
 }
 
 }  // namespace tgd::cli

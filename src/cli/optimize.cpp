@@ -181,6 +181,7 @@ class Optimization {
             .early_stopping = training.early_stopping,
             .gate = training.gate,
             .stop = interrupt_.token(),
+            .max_failed_share = training.max_failed_share,
             .run_folder = folder_->path(),
             .prices = models_.prices};
   }
@@ -223,7 +224,8 @@ class Optimization {
     const std::string what = fmt::format("measuring the {} part {} training", part, when);
     terminal_.progress(what);
     try {
-      Trainer().test(*agent_, Loader(samples, {.batch_size = samples.size()}));
+      Trainer({.max_failed_share = task_.training.max_failed_share})
+          .test(*agent_, Loader(samples, {.batch_size = samples.size()}));
       const SampleResults results = agent_->take_results();
       folder_->add_scores(part, step, samples, results);
       return *folder_->scores(part, step);
@@ -273,6 +275,7 @@ class Optimization {
     report_.abandoned = trainer_->abandoned();
     const ValidationSteps steps = folder_->validation_steps();
     report_.steps = steps.last;
+    report_.problems = folder_->problems();
     report_.best = steps.best;
     if (const auto first = folder_->scores("validation", 0)) report_.validation.before = *first;
     if (const auto after = folder_->scores("validation", folder_->validation_steps().best_step())) report_.validation.after = *after;

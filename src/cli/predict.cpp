@@ -50,8 +50,9 @@ constexpr const char* predict_examples = R"(Examples:
 A line of the input is a JSON object with the fields that the task's inputs name; a .csv file has them as columns. The target is
 not needed. A line of the output, in the order of the input:
   {"row": 0, "prediction": "billing"}
-with "outputs" where the task has several stages, "problem" where a reply could not be parsed (it is then taken as it came), and
-"error" where a call failed (the prediction is null then, and the exit status 1 in the end).
+with "outputs" where the task has several stages, "problem" where a sample was refused, filtered or too long or its reply was cut or
+cannot be read, and "error" where a call failed (the prediction is null then; a call that failed without being the sample's own fault
+makes the exit status 1 in the end).
 Ctrl-C once lets the calls in flight come to their end and keeps their lines; twice ends at once.)";
 
 /// Samples that are begun and not yet written. What is read ahead of the slowest reply, and all that is held in memory.
@@ -101,7 +102,7 @@ class Samples {
     Batch sample;
     for (std::size_t i = 0; i < values.size(); ++i) {
       const std::string& name = reader_->fields()[i].name;
-      sample.emplace(name, Variable(std::move(values[i]), name));
+      sample.emplace(name, data::detail::sample_variable(std::move(values[i]), name, reader_->origin()));
     }
     return sample;
   }
@@ -170,15 +171,12 @@ class Lines {
 
 std::string line_of(std::size_t row, const Answer& answer) {
   OrderedJson json{{"row", row}};
-  json["prediction"] = answer.ok() ? OrderedJson(answer.prediction()) : OrderedJson(nullptr);
-  if (answer.outputs.size() > 1) json["outputs"] = as_object(answer.outputs);
-  if (!answer.problem.empty()) json["problem"] = answer.problem;
-  if (!answer.error.empty()) json["error"] = answer.error;
+  add_answer(json, answer);
   return json_text(json) + "\n";
 }
 
-/// Samples under way, in order. One thread begins them, another one waits for their answers and writes them, so that an answer is
-/// out as soon as it is there and those before it are, however slowly the input comes.
+/// Samples under way, in order. One thread begins them, another one waits for their answers and writes them, so that an answer
+/// is out as soon as it is there and those before it are, however slowly the input comes.
 class Pipeline {
  public:
   explicit Pipeline(Lines& lines)
@@ -210,7 +208,7 @@ class Pipeline {
   // After finish():
   std::size_t rows() const { return next_row_; }
   std::size_t failed() const { return failed_; }
-  std::size_t unparsed() const { return unparsed_; }
+  const ProblemCounts& problems() const { return problems_; }
   const std::string& first_error() const { return first_error_; }
   /// Why a call was not made; the samples from there on were not written. Empty: all were.
   const std::string& refusal() const { return refusal_; }
@@ -255,14 +253,14 @@ class Pipeline {
 
   void count(const Answer& answer) {
     if (!answer.ok() && failed_++ == 0) first_error_ = fmt::format("row {}: {}", next_row_, answer.error);
-    if (!answer.problem.empty()) ++unparsed_;
+    if (answer.problem) problems_.add(*answer.problem);
     ++next_row_;
   }
 
   Lines& lines_;
   std::size_t next_row_;
   std::size_t failed_ = 0;
-  std::size_t unparsed_ = 0;
+  ProblemCounts problems_;
   std::string first_error_;
   std::string refusal_;
   std::exception_ptr fault_;
@@ -353,9 +351,8 @@ class Predicting {
 
   Status report(const Pipeline& pipeline) {
     if (flags_.writes_file()) terminal_.document(result(pipeline));
-    terminal_.note(fmt::format(
-        "{} rows{}", pipeline.rows(),
-        pipeline.unparsed() > 0 ? fmt::format(", {} with a reply that could not be parsed", pipeline.unparsed()) : ""));
+    terminal_.note(
+        fmt::format("{} rows{}", pipeline.rows(), pipeline.problems().any() ? ", " + pipeline.problems().text() : ""));
     terminal_.note(calls_text(models_.counter->counts(), ledger_->totals()));
     if (pipeline.failed() == 0) return Status::ok;
     throw Error(fmt::format("{} of {} rows failed, and their lines say why; the first: {}", pipeline.failed(), pipeline.rows(),
@@ -367,7 +364,7 @@ class Predicting {
             {"output", flags_.output_file},
             {"rows", pipeline.rows()},
             {"failed", pipeline.failed()},
-            {"unparsed", pipeline.unparsed()},
+            {"problems", pipeline.problems().json()},
             {"calls", models_.counter->counts().by_purpose},
             {"cached_calls", models_.counter->counts().cached},
             {"cost", OrderedJson(ledger_->totals().to_json().value())}};

@@ -16,6 +16,7 @@
 #include "cli/terminal.hpp"
 #include "core/file.hpp"
 #include "core/json_position.hpp"
+#include "core/problem.hpp"
 #include "core/text.hpp"
 
 namespace tgd::cli {
@@ -157,11 +158,36 @@ void RunFolder::add_scores(const std::string& part, std::size_t step, const Data
                                                    : OrderedJson(shown(results.predictions[found->second])));
     scores.push_back(found == positions.end() ? OrderedJson(nullptr) : OrderedJson(results.scores[found->second]));
   }
-  add_line(samples_name, {{"kind", "scores"},
-                          {"part", part},
-                          {"step", step},
-                          {"predictions", std::move(predictions)},
-                          {"scores", std::move(scores)}});
+  OrderedJson line{{"kind", "scores"},
+                   {"part", part},
+                   {"step", step},
+                   {"predictions", std::move(predictions)},
+                   {"scores", std::move(scores)}};
+  for (const auto& [row, problem] : results.problems) line["problems"][std::to_string(row)] = problem_json(problem);
+  add_line(samples_name, line);
+}
+
+RunProblems RunFolder::problems() const {
+  std::map<std::pair<std::string, std::string>, Problem> latest;
+  read_lines(samples_name, [&](const LineReader& line) {
+    if (!is_scores(line)) return;
+    const auto problems = line.find("problems");
+    if (!problems) return;
+    const std::string part = line.at("part").text();
+    for (const auto& [row, problem] : problems->members()) {
+      const LineReader name = problem.at("kind");
+      const auto kind = detail::problem_kind(name.text());
+      if (!kind) name.fail("no kind of problem has this name");
+      Problem read{.kind = *kind, .text = problem.at("text").text(), .is_failure = !problem.find("is_failure")};
+      latest.insert_or_assign({part, row}, std::move(read));
+    }
+  });
+  RunProblems found;
+  for (const auto& [sample, problem] : latest) {
+    if (!found.counts.any()) found.first = {sample.first, sample.second, to_string(problem)};
+    found.counts.add(problem);
+  }
+  return found;
 }
 
 std::optional<std::vector<double>> RunFolder::scores(const std::string& part, std::size_t step) const {

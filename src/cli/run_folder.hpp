@@ -5,15 +5,15 @@
 //   parameters.json      the best values so far, as Module::load_state_dict() takes them
 //   versions.jsonl       a line for the first values, and one for each step: what became of each parameter, and why
 //   samples.jsonl        a line for each part of the data (rows, targets, inputs), and one for each time it was measured (predictions,
-//                        scores); for the same part and step the last line counts
+//                        scores, and by row the problems of samples that failed); for the same part and step the last line counts
 //   result.json          the outcome, also of a run that failed or was interrupted
 //   report.html          all of it for people
 //   config.json, metrics.jsonl, calls.jsonl, checkpoint.json, journal.jsonl: see tgd/trainer.hpp
 //   run.cassette         with --record: every request and its reply
 //   run.lock             while a process is at work there; see Trainer::hold_run_folder()
 //
-// Its files are for their user alone. Files that end in .json, .txt and .html are written whole or not at all; lines are added whole.
-// Errors: TaskError for a folder that cannot be used; ValueError where writing fails.
+// Its files are for their user alone. Files that end in .json, .txt and .html are written whole or not at all; lines are added
+// whole. Errors: TaskError for a folder that cannot be used; ValueError where writing fails.
 #pragma once
 
 #include <cstddef>
@@ -45,6 +45,17 @@ struct ValidationSteps {
 
   /// The step whose values are the best; 0: the first ones.
   std::size_t best_step() const { return best ? best->step : 0; }
+};
+
+/// The samples that had a problem in some measurement, each counted once.
+struct RunProblems {
+  struct Sample {
+    std::string part = {};
+    std::string row = {};
+    std::string problem = {};
+  };
+  ProblemCounts counts = {};
+  Sample first = {};
 };
 
 class RunFolder {
@@ -82,6 +93,7 @@ class RunFolder {
 
   /// How far training has come.
   ValidationSteps validation_steps() const;
+  RunProblems problems() const;
 
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}

@@ -176,6 +176,7 @@ OrderedJson result_json(const RunReport& report, const Models& models, const Run
   json["parameters"] = parameters_json(report);
   json["steps"] = report.steps;
   if (report.best) json["best"] = {{"epoch", report.best->epoch}, {"step", report.best->step}};
+  if (report.problems.counts.any()) json["problems"] = report.problems.counts.json();
   json["simulated"] = models.is_simulated();
   json["models"] = models_json(models);
   json["cost"] = OrderedJson(report.usage.to_json().value());
@@ -197,6 +198,10 @@ void print_summary(Terminal& terminal, const RunReport& report, const Models& mo
   terminal.line("");
   print_scores(terminal, report);
   print_values(terminal, report, folder);
+  if (const RunProblems& problems = report.problems; problems.counts.any()) {
+    terminal.line(fmt::format("\n{} and count as wrong; the first: row {} of the {} part: {}", problems.counts.text(),
+                              problems.first.row, problems.first.part, problems.first.problem));
+  }
   terminal.line(fmt::format("\n{}; time: {:.1f} s", calls_text(report.calls, report.usage), report.seconds));
   if (const lm::ModelCost& lost = report.abandoned; lost.usage.calls > 0)
     terminal.line(fmt::format("Besides these, {} calls were on their way when a process of this run ended; they count as spent{}.",

@@ -52,6 +52,7 @@ struct RunReport {
   CallCounts calls = {};
   lm::ModelCost abandoned = {};
   double seconds = 0;
+  RunProblems problems = {};
 };
 
 OrderedJson result_json(const RunReport& report, const Models& models, const RunFolder& folder);

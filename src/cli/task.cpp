@@ -59,6 +59,7 @@ void describe_task(Members& in, Task& task) {
   in.object("budget", task.budget, describe_budget);
   describe_path(in, "cache", task.cache, cache_file);
   describe_path(in, "prompts", task.prompts, prompts_folder);
+  in.word("on_error", task.on_error, policies());
 }
 
 Task defaults(const TaskValue& root, const fs::path& file) {

@@ -18,15 +18,16 @@
 //                  "early_stopping": {"patience": 3, "min_delta": 0.0}, "gate": {"confidence": 0.8, "proposals": 2}},
 //     "budget": {"calls": 5000, "prompt_tokens": …, "completion_tokens": …, "usd": 2.5, "seconds": 3600},
 //     "cache": "replies.db",
-//     "prompts": "my-prompts"
+//     "prompts": "my-prompts",
+//     "on_error": "keep"                                                    // a sample that fails is counted as wrong; or "fail"
 //   }
 //
 // `inputs` names what a placeholder stands for and the field of the data that it comes from. {name} in a message stands for an
-// input, a parameter or the output of an earlier stage; a text that is nothing but {parameter} is that parameter itself, which may
-// have placeholders of its own. The student answers; the teacher criticises and rewrites, and is the student unless it is given;
-// the judge, which an evaluator of the type "judge" asks, is the teacher unless it is given; stages may name further models.
-// Without models the simulated one plays all roles. ${NAME} in "base_url" and "api_key" stands for a variable of the environment.
-// Errors: TaskError with file, line, pointer, what was found and what is accepted.
+// input, a parameter or the output of an earlier stage; a text that is nothing but {parameter} is that parameter itself, which
+// may have placeholders of its own. The student answers; the teacher criticises and rewrites, and is the student unless it is
+// given; the judge, which an evaluator of the type "judge" asks, is the teacher unless it is given; stages may name further
+// models. Without models the simulated one plays all roles. ${NAME} in "base_url" and "api_key" stands for a variable of the
+// environment. Errors: TaskError with file, line, pointer, what was found and what is accepted.
 #pragma once
 
 #include <cstddef>
@@ -102,6 +103,7 @@ struct StageSpec {
   std::vector<MessageSpec> messages;
   Json args = {};
   std::vector<OutputStep> output = {OutputStep{}};
+  std::optional<OnError> on_error = {};  ///< over that of the task
 };
 
 struct EvaluatorSpec {
@@ -121,6 +123,7 @@ struct EvaluatorSpec {
   Json args = {};                          ///< of the judge's requests
   std::vector<MessageSpec> messages = {};  ///< of the judge; {prediction}, {target} and the inputs stand there
   double best_score = 1;                   ///< what needs no feedback
+  std::optional<double> worst_score = {};  ///< of a sample with a problem
   bool higher_is_better = true;
   bool critique_by_lm = false;  ///< the teacher words the feedback instead of the evaluator
 };
@@ -182,6 +185,7 @@ struct TrainingSpec {
   std::size_t max_steps = 0;
   EarlyStopping early_stopping = {};
   Gate gate = {};
+  std::optional<double> max_failed_share = {};
 };
 
 struct Task {
@@ -197,6 +201,7 @@ struct Task {
   lm::BudgetLimits budget;
   std::optional<std::filesystem::path> cache;
   std::optional<std::filesystem::path> prompts;  ///< texts to use instead of tgd's own
+  OnError on_error = OnError::keep;              ///< of a sample that fails by its own fault: see tgd/problem.hpp
   OrderedJson json;                              ///< as written
 };
 

@@ -7,6 +7,7 @@
 #include <tgd/template.hpp>
 
 #include "cli/evaluation.hpp"
+#include "core/text.hpp"
 
 namespace tgd::cli {
 
@@ -97,22 +98,76 @@ Answer answer_of(const std::vector<StageResult>& stages, std::size_t sample) {
   Answer answer;
   try {
     for (const StageResult& stage : stages) {
-      Output output = stage.parser->parse(stage.reply[sample].data().item_text());
-      if (output.problem && answer.problem.empty())
-        answer.problem = fmt::format("the reply of {}: {}", stage.name, *output.problem);
-      answer.outputs.emplace_back(stage.name, std::move(output.text));
+      const Variable output = stage.output[sample];
+      std::string text = output.data().item_text();
+      answer.problem = output.problem();
+      answer.outputs.emplace_back(stage.name, text);
+      const bool is_last = &stage == &stages.back();
+      // What came in place of a reply, or half of one, is no prediction; what a parser did not understand is one as it came.
+      if (is_last && (!answer.problem || answer.problem->cause.empty())) answer.prediction = std::move(text);
+      if (!answer.problem) continue;
+      answer.stage = stage.name;
+      break;
     }
   } catch (const std::exception& error) {
+    answer.prediction.reset();
     answer.error = error.what();
     answer.is_refused = is_refusal(error);
   }
   return answer;
 }
 
+void ProblemCounts::add(const Problem& problem) {
+  if (problem.is_failure) {
+    ++counts_[to_string(problem.kind)];
+  } else {
+    ++cut_by_task_;
+  }
+}
+
+std::size_t ProblemCounts::failed() const {
+  std::size_t sum = 0;
+  for (const auto& count : counts_) sum += count.second;
+  return sum;
+}
+
+std::string ProblemCounts::text() const {
+  std::vector<std::string> parts;
+  for (const auto& [kind, count] : counts_) parts.push_back(fmt::format("{} {}", count, kind));
+  std::string text;
+  if (failed() > 0)
+    text = fmt::format("{} sample{} failed ({})", failed(), failed() == 1 ? "" : "s", detail::join(parts, ", "));
+  if (cut_by_task_ == 0) return text;
+  return text + fmt::format("{}{} repl{} cut by a limit of the task", text.empty() ? "" : ", ", cut_by_task_,
+                            cut_by_task_ == 1 ? "y was" : "ies were");
+}
+
+OrderedJson ProblemCounts::json() const {
+  OrderedJson json = OrderedJson::object();
+  for (const auto& [kind, count] : counts_) json[kind] = count;
+  if (cut_by_task_ > 0) json["cut_by_task"] = cut_by_task_;
+  return json;
+}
+
+OrderedJson problem_json(const Problem& problem) {
+  OrderedJson json{{"kind", to_string(problem.kind)}, {"text", to_string(problem)}};
+  if (!problem.is_failure) json["is_failure"] = false;
+  return json;
+}
+
+void add_answer(OrderedJson& line, const Answer& answer) {
+  line["prediction"] = answer.prediction ? OrderedJson(*answer.prediction) : OrderedJson(nullptr);
+  if (answer.outputs.size() > 1) line["outputs"] = as_object(answer.outputs);
+  if (answer.problem) line["problem"] = answer.problem_text();
+  const std::string& error = answer.problem ? answer.problem->cause : answer.error;
+  if (!error.empty()) line["error"] = error;
+}
+
 TaskAgent::TaskAgent(const Task& task, NamedModels models, Prompts prompts)
     : models_(std::move(models)),
       prompts_(std::move(prompts)),
       evaluator_(task.evaluator),
+      on_error_(task.on_error),
       context_budget_(task.optimizer.context_budget),
       samples_per_request_(task.optimizer.samples_per_request) {
   for (const ParameterSpec& spec : task.parameters) register_parameter(spec.name, {spec.value, spec.role});
@@ -128,7 +183,8 @@ TaskAgent::Stage TaskAgent::make_stage(const Task& task, std::size_t number) con
               .filled_in = {},
               .placeholders = {},
               .args = spec.args,
-              .parser = std::make_shared<OutputParser>(spec.output)};
+              .parser = std::make_shared<OutputParser>(spec.output),
+              .on_error = spec.on_error.value_or(task.on_error)};
   for (const MessageSpec& message : spec.messages) {
     Message made{message.role, {}};
     for (const std::string& text : message.content) made.content.push_back(content(text, stage.filled_in));
@@ -157,20 +213,24 @@ std::vector<StageResult> TaskAgent::run(const Batch& batch) const {
   for (const Stage& stage : stages_) {
     Inputs inputs = stage.filled_in;
     for (const std::string& name : stage.placeholders) inputs.emplace_back(name, known.at(name));
-    ChatOptions options{.args = stage.args, .role = stage.name, .prompts = prompts_};
+    ChatOptions options{.args = stage.args, .on_error = stage.on_error, .role = stage.name, .prompts = prompts_};
     options.context_budget = context_budget_.value_or(options.context_budget);
     options.samples_per_request = samples_per_request_.value_or(options.samples_per_request);
     const Variable reply = chat_completion(stage.model, stage.messages, inputs, std::move(options));
-    const Variable output =
-        map(reply, [parser = stage.parser](const Data& item) -> Data { return parser->parse(item.text()).text; });
+    const auto parse = [parser = stage.parser](const Data& item) -> Data {
+      Output output = parser->parse(item.text());
+      if (output.problem) throw ParseError(*output.problem);
+      return std::move(output.text);
+    };
+    const Variable output = map(reply, parse, {}, stage.on_error);
     known.insert_or_assign(stage.name, output);
-    results.push_back({stage.name, reply, output, stage.parser});
+    results.push_back({stage.name, output});
   }
   return results;
 }
 
 Evaluation TaskAgent::evaluate(const Batch& batch, const Variable& prediction) const {
-  return evaluate_predictions(evaluator_, models_.at("judge"), prediction, batch, prompts_);
+  return evaluate_predictions(evaluator_, models_.at("judge"), prediction, batch, prompts_, on_error_);
 }
 
 std::optional<StepResult> TaskAgent::training_step(Batch& batch) { return evaluate(batch, run(batch).back().output); }
@@ -187,7 +247,9 @@ SampleResults TaskAgent::take_results() {
   const NamedValues present = values();
   for (const Kept& kept : std::exchange(kept_, {})) {
     if (kept.values != present) continue;
+    const std::size_t first = results.rows.size();
     for (const std::int64_t row : kept.rows.data().integers()) results.rows.push_back(static_cast<std::size_t>(row));
+    for (const auto& [item, problem] : kept.score.problems()) results.problems.emplace(results.rows.at(first + item), problem);
     const Data predictions = kept.prediction.data();
     const Data scores = kept.score.data();
     for (std::size_t i = 0; i < predictions.size(); ++i) results.predictions.push_back(predictions.item_text(i));

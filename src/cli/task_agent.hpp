@@ -1,5 +1,5 @@
-// TaskAgent: the program that a task file describes. For each sample one call of a model a stage, built from the stage's messages,
-// and an evaluator; the parameters are what is optimized.
+// TaskAgent: the program that a task file describes. For each sample one call of a model a stage, built from the stage's
+// messages, and an evaluator; the parameters are what is optimized.
 #pragma once
 
 #include <cstddef>
@@ -37,25 +37,49 @@ struct SampleResults {
   std::vector<std::size_t> rows = {};
   std::vector<std::string> predictions = {};
   std::vector<double> scores = {};
+  std::map<std::size_t, Problem> problems = {};  ///< by row
 };
 
 /// What a stage made of a batch.
 struct StageResult {
   std::string name;
-  Variable reply;
   Variable output;
-  std::shared_ptr<const OutputParser> parser;
 };
 
 /// What became of one sample.
 struct Answer {
-  NamedValues outputs = {};  ///< by stage; the last one's is the prediction
-  std::string problem = {};  ///< what could not be parsed, and why; an output is then the reply itself
-  std::string error = {};    ///< of the call that failed; the outputs end before it
-  bool is_refused = false;   ///< that call was not made: the program was interrupted, or the budget is used up
+  NamedValues outputs = {};                    ///< by stage
+  std::optional<std::string> prediction = {};  ///< the last stage's output; nothing where none came
+  std::optional<Problem> problem = {};         ///< of the sample; the output is then what came, and no later stage was run
+  std::string stage = {};                      ///< where the problem arose
+  std::string error = {};                      ///< of the call that failed; the outputs end before it
+  bool is_refused = false;  ///< that call was not made: the program was interrupted, or the budget is used up
 
   bool ok() const { return error.empty(); }
-  const std::string& prediction() const { return outputs.back().second; }
+  /// With the stage in front. There has to be one.
+  std::string problem_text() const { return stage + ": " + problem->text; }
+};
+
+/// Adds "prediction", "outputs" where there are several stages, "problem", and "error" where a call failed.
+void add_answer(OrderedJson& line, const Answer& answer);
+/// {"kind": "filtered", "text": "…"}
+OrderedJson problem_json(const Problem& problem);
+
+/// How many samples had which problem.
+class ProblemCounts {
+ public:
+  void add(const Problem& problem);
+  bool any() const { return !counts_.empty() || cut_by_task_ > 0; }
+  /// Without those whose reply was cut by a limit of the task.
+  std::size_t failed() const;
+  /// "3 samples failed (2 filtered, 1 cut), 1 reply was cut by the task's limit"
+  std::string text() const;
+  /// {"filtered": 2, "cut": 1, "cut_by_task": 1}
+  OrderedJson json() const;
+
+ private:
+  std::map<std::string, std::size_t> counts_;
+  std::size_t cut_by_task_ = 0;
 };
 
 /// Waits for one sample.
@@ -73,7 +97,8 @@ class TaskAgent final : public Module {
   std::optional<StepResult> validation_step(Batch& batch);
   std::shared_ptr<optim::Optimizer> configure_optimizers() { return optimizer_; }
 
-  /// What validation_step() found since the last call, with the present values. Waits. What it found with other values is dropped.
+  /// What validation_step() found since the last call, with the present values. Waits. What it found with other values is
+  /// dropped.
   SampleResults take_results();
 
   NamedValues values() const;
@@ -89,6 +114,7 @@ class TaskAgent final : public Module {
     std::vector<std::string> placeholders;  // of inputs and earlier stages
     Json args;
     std::shared_ptr<const OutputParser> parser;
+    OnError on_error;
   };
   struct Kept {
     NamedValues values;
@@ -103,6 +129,7 @@ class TaskAgent final : public Module {
   NamedModels models_;
   Prompts prompts_;
   EvaluatorSpec evaluator_;
+  OnError on_error_;
   std::optional<std::size_t> context_budget_;  // of requests for feedback
   std::optional<std::size_t> samples_per_request_;
   std::vector<Stage> stages_;

@@ -89,6 +89,11 @@ data::Record DataPart::operator[](std::size_t i) const {
   return record;
 }
 
+std::string place_of(const Batch& batch, std::size_t sample) {
+  const auto origin = batch.at(row_name).origin(sample);
+  return origin ? to_string(*origin) : fmt::format("row {}", batch.at(row_name).data().integers().at(sample));
+}
+
 const DataPart& TaskData::part(const std::string& name) const {
   if (name == "train") return train;
   return name == "validation" ? validation : test;

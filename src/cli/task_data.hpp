@@ -25,6 +25,7 @@ class DataPart {
 
   std::size_t size() const noexcept { return rows_.size(); }
   data::Record operator[](std::size_t i) const;
+  const SampleOrigin& origin(std::size_t i) const { return records_[rows_.at(i)].origin; }
   const std::vector<std::size_t>& rows() const noexcept { return rows_; }
 
  private:
@@ -34,6 +35,8 @@ class DataPart {
 
 /// What a DataLoader makes of samples: inputs, target and row by name.
 using Batch = std::map<std::string, Variable>;
+/// "data.jsonl, row 3 (line 4)"
+std::string place_of(const Batch& batch, std::size_t sample);
 
 struct TaskData {
   DataPart train;

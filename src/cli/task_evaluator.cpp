@@ -79,6 +79,7 @@ void describe_evaluator(Members& in, EvaluatorSpec& evaluator) {
           [&] { return written_messages(evaluator.messages); }, judge_example);
       in.args("args", evaluator.args);
       in.real("best_score", evaluator.best_score, {.least = -std::numeric_limits<double>::max()});
+      in.real("worst_score", evaluator.worst_score, {.least = -std::numeric_limits<double>::max()});
       in.flag("higher_is_better", evaluator.higher_is_better);
       break;
   }

@@ -32,6 +32,11 @@ class WrittenPaths {
   WrittenPaths& operator=(const WrittenPaths&) = delete;
 };
 
+inline const Words<OnError>& policies() {
+  static const Words<OnError> words{{"keep", OnError::keep}, {"fail", OnError::fail}};
+  return words;
+}
+
 // ---- Parts -----------------------------------------------------------------------------------------------------------------
 
 void describe_data(Members& in, DataSpec& data);

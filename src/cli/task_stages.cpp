@@ -120,6 +120,7 @@ void describe_stage(Members& in, StageSpec& stage) {
       "messages", [&](const TaskValue& at) { stage.messages = read_messages(at); },
       [&] { return written_messages(stage.messages); }, messages_example);
   in.args("args", stage.args);
+  in.word("on_error", stage.on_error, policies());
   in.member(
       "output", [&](const TaskValue& at) { stage.output = read_output(at); }, [&] { return written_output(stage.output); });
 }
@@ -143,7 +144,7 @@ StageSpec only_stage() { return {.name = "answer", .messages = {}}; }
 bool is_short(const Task& task) {
   const StageSpec plain = only_stage();
   return task.stages.size() == 1 && task.stages[0].name == plain.name && task.stages[0].model == plain.model &&
-         task.stages[0].args.empty();
+         task.stages[0].args.empty() && !task.stages[0].on_error;
 }
 
 }  // namespace

@@ -103,6 +103,7 @@ void describe_training(Members& in, TrainingSpec& training) {
   in.count("max_steps", training.max_steps);
   in.object("early_stopping", training.early_stopping, describe_early_stopping);
   in.object("gate", training.gate, describe_gate);
+  in.real("max_failed_share", training.max_failed_share, {.least = 0, .most = 1});
 }
 
 void describe_budget(Members& in, lm::BudgetLimits& limits) {

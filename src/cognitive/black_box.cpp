@@ -42,6 +42,7 @@ class BlackBoxBackward final : public detail::CritiqueNode {
     }
     return text;
   }
+  detail::ProblemPtr problem(std::size_t sample) const override { return output_->problem(sample); }
   std::string outcome(std::size_t sample) const override { return output_->item(sample).item_text(); }
   std::string_view system_prompt() const override { return "black_box_system"; }
 
@@ -68,9 +69,9 @@ Variable black_box(std::function<Data(std::span<const Data>)> function, std::str
   if (description.empty()) {
     throw ValueError("black_box needs a description of what the function does: it is all that the language model knows of it");
   }
-  auto data = detail::compute_items_elsewhere(options.name, inputs, [function = std::move(function)](std::size_t, std::span<const Data> items) {
-    return function(items);
-  });
+  auto data = detail::compute_items_elsewhere(
+      options.name, inputs,
+      {[function = std::move(function)](std::size_t, std::span<const Data> items) { return function(items); }});
   const bool recorded = detail::records_history(inputs);
   auto node = recorded ? std::make_shared<BlackBoxBackward>(inputs, std::move(description), data, options) : nullptr;
   return detail::make_result(std::move(data), detail::Role(options.role), std::move(node));

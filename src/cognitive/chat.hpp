@@ -11,8 +11,9 @@ namespace tgd::detail {
 
 /// What an operation demands of a reply.
 struct ReplyCheck {
-  /// What is wrong, as a sentence for the language model; nullopt for a reply that can be used. Called from any thread.
-  std::function<std::optional<std::string>(const std::string& reply)> problem = {};
+  /// Reads the reply to an item. What is wrong, as a sentence for the language model; nullopt for a reply that can be used.
+  /// Called from any thread, and before the item is there.
+  std::function<std::optional<std::string>(std::size_t item, const std::string& reply)> read = {};
   std::string reask_prompt = {};  ///< its {reason} is the problem
   std::size_t max_reasks = 0;
 };

@@ -3,12 +3,14 @@
 #include <atomic>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "autograd/anomaly.hpp"
 #include "autograd/graph.hpp"
 #include "cognitive/chat.hpp"
 #include "cognitive/conversation.hpp"
 #include "core/executor.hpp"
+#include "core/problem.hpp"
 #include "core/rethrow.hpp"
 #include "core/text.hpp"
 #include "core/utf8.hpp"
@@ -22,12 +24,10 @@ namespace {
 
 using detail::Conversation;
 using detail::CritiqueOptions;
+using detail::ProblemPtr;
 using detail::ReplyCheck;
 using detail::Role;
 using detail::Storage;
-
-/// One flag per item: whether it failed and was skipped. Written before the item is set, read after.
-using Skipped = std::vector<char>;
 
 CritiqueOptions critique_options(const ChatOptions& options) {
   return {options.samples_per_request, options.context_budget, options.summarize, options.on_notice, options.prompts};
@@ -35,10 +35,11 @@ CritiqueOptions critique_options(const ChatOptions& options) {
 
 class ChatCompletionBackward final : public detail::CritiqueNode {
  public:
-  ChatCompletionBackward(std::shared_ptr<Conversation> conversation, std::shared_ptr<Storage> reply,
-                         std::shared_ptr<Skipped> skipped, const ChatOptions& options)
-      : CritiqueNode(conversation->variables(), critique_options(options)), role_(options.role),
-        conversation_(std::move(conversation)), reply_(std::move(reply)), skipped_(std::move(skipped)) {
+  ChatCompletionBackward(std::shared_ptr<Conversation> conversation, std::shared_ptr<Storage> reply, const ChatOptions& options)
+      : CritiqueNode(conversation->variables(), critique_options(options)),
+        role_(options.role),
+        conversation_(std::move(conversation)),
+        reply_(std::move(reply)) {
     conversation_->forget_variables();
   }
 
@@ -49,10 +50,7 @@ class ChatCompletionBackward final : public detail::CritiqueNode {
   const detail::Use& use(std::size_t edge) const override { return conversation_->use(edge); }
   std::size_t sample_count() const override { return conversation_->size(); }
   bool is_batch() const override { return conversation_->is_batch(); }
-  bool is_usable(std::size_t sample) const override {
-    reply_->wait();  // the program may have set the result's data without waiting for the replies
-    return (*skipped_)[sample] == 0;
-  }
+  ProblemPtr problem(std::size_t sample) const override { return reply_->problem(sample); }
   std::string transcript(std::size_t sample, std::size_t edge) const override {
     return conversation_->transcript(sample, edge, prompts().get("backward_placeholder"));
   }
@@ -62,15 +60,20 @@ class ChatCompletionBackward final : public detail::CritiqueNode {
   void release_saved() override {
     conversation_.reset();
     reply_.reset();
-    skipped_.reset();
   }
 
  private:
   std::string role_;
   std::shared_ptr<Conversation> conversation_;
   std::shared_ptr<Storage> reply_;
-  std::shared_ptr<Skipped> skipped_;
 };
+
+/// The most tokens that a reply may have by the arguments of the call or else of the model.
+std::optional<std::int64_t> reply_limit_of(const lm::ChatModel& model, const Json& args) {
+  const nlohmann::json identity = model.identity().value();
+  const auto own = identity.find("args");
+  return lm::detail::reply_limit(own != identity.end() && own->is_object() ? Json(*own).merged(args) : args);
+}
 
 /// The calls of one chat_completion, while they are under way.
 class Calls {
@@ -78,13 +81,19 @@ class Calls {
   using Owed = std::shared_ptr<const Storage::Owed>;
 
   Calls(lm::ChatModelPtr model, std::shared_ptr<const Conversation> conversation, std::shared_ptr<Storage> reply,
-        std::shared_ptr<Skipped> skipped, ChatOptions options, ReplyCheck check, std::string purpose)
-      : model_(std::move(model)), conversation_(std::move(conversation)), reply_(std::move(reply)), skipped_(std::move(skipped)),
-        options_(std::move(options)), check_(std::move(check)), purpose_(std::move(purpose)), unfinished_(conversation_->size()) {}
+        ChatOptions options, ReplyCheck check, std::string purpose)
+      : model_(std::move(model)),
+        conversation_(std::move(conversation)),
+        reply_(std::move(reply)),
+        options_(std::move(options)),
+        check_(std::move(check)),
+        purpose_(std::move(purpose)),
+        unfinished_(conversation_->size()) {}
 
   /// `follow_up`: unusable replies so far and what was said to them.
   static void start_item(const std::shared_ptr<Calls>& calls, std::size_t item, const Owed& owed,
                          std::vector<lm::Message> follow_up = {}) {
+    if (passes_problem(calls, item)) return;
     // Kept here until start() is over: when it throws, that is the answer.
     const lm::ChatModel::Done done = lm::detail::exactly_once([calls, item, owed, follow_up](lm::Outcome outcome) {
       accept(calls, item, owed, follow_up, std::move(outcome));
@@ -106,24 +115,33 @@ class Calls {
   const std::shared_ptr<Storage>& reply() const noexcept { return reply_; }
 
  private:
+  /// Nothing is asked about an item of which an input has a problem: the problem is the reply's.
+  static bool passes_problem(const std::shared_ptr<Calls>& calls, std::size_t item) {
+    try {
+      ProblemPtr problem = calls->conversation_->problem(item);
+      if (!problem) return false;
+      calls->settle(item, "", std::move(problem));
+    } catch (...) {
+      calls->fail(item, std::current_exception());
+    }
+    return true;
+  }
+
   static void accept(const std::shared_ptr<Calls>& calls, std::size_t item, const Owed& owed, std::vector<lm::Message> follow_up,
                      lm::Outcome outcome) {
     try {
       lm::Reply completion = std::move(outcome).value();
-      calls->check_complete(completion);
-      if (const auto problem = calls->problem_with(completion.content)) {
+      const bool is_cut = completion.end() == lm::ReplyEnd::cut;
+      // What has to be read shows by itself whether enough of it came.
+      if (is_cut && (!calls->check_.read || !calls->limit())) return calls->accept_cut(item, std::move(completion));
+      if (const auto problem = calls->check_.read ? calls->check_.read(item, completion.content) : std::nullopt) {
         calls->follow_up(item, completion.content, *problem, follow_up);
         return start_item(calls, item, owed, std::move(follow_up));
       }
-      calls->finish_one();
-      calls->reply_->set_item(item, std::move(completion.content));
+      calls->settle(item, std::move(completion.content), nullptr);
     } catch (...) {
       calls->fail(item, std::current_exception());
     }
-  }
-
-  std::optional<std::string> problem_with(const std::string& content) const {
-    return check_.problem ? check_.problem(content) : std::nullopt;
   }
 
   /// Throws when the reply was asked for often enough.
@@ -158,54 +176,60 @@ class Calls {
   std::string place_of_call() const { return place_.file != nullptr ? place_.text() : std::string(); }
 
   std::string where(std::size_t item) const {
-    if (!conversation_->is_batch()) return "chat_completion: ";
-    return fmt::format("chat_completion: item {} of {}: ", item, conversation_->size());
+    const std::string name = reply_->item_name(item);
+    return name.empty() ? "chat_completion: " : fmt::format("chat_completion: {}: ", name);
   }
 
-  void check_complete(const lm::Reply& completion) const {
-    if (completion.end() != lm::ReplyEnd::cut) return;
-    if (const auto error = lm::detail::cut_while_thinking(completion)) throw *error;
-    if (has_limit_of_its_own()) return;
-    throw LMError(LMError::Kind::truncated, fmt::format("the reply was cut off (finish_reason \"{}\"): \"{}\"; set "
-                                                        "max_completion_tokens if that is wanted, or allow longer replies",
-                                                        completion.finish_reason, detail::excerpt(completion.content)));
+  std::optional<std::int64_t> limit() const { return reply_limit_of(*model_, options_.args); }
+
+  /// Half a reply is none. By a limit of the caller's own it is an answer that was too long; else it is the model's that is too
+  /// low. What was cut before it began, in a thought, is no answer by any limit.
+  void accept_cut(std::size_t item, lm::Reply completion) {
+    const auto limit = this->limit();
+    const std::optional<LMError> in_thought = lm::detail::cut_while_thinking(completion);
+    const std::int64_t tokens = completion.cached_usage.value_or(completion.usage).completion_tokens;
+    Problem problem = detail::cut_reply({.tokens = tokens > 0 ? tokens : limit.value_or(0),
+                                         .by_own_limit = limit.has_value(),
+                                         .while_thinking = in_thought.has_value()});
+    if (in_thought || !limit) {
+      const LMError error = in_thought ? *in_thought : error_of_cut(completion);
+      problem.cause = error.what();
+      if (options_.on_error == OnError::fail) throw error;
+      notify(Notice::Kind::failed_item, item, where(item) + to_string(problem));
+    }
+    settle(item, std::move(completion.content), std::make_shared<const Problem>(std::move(problem)));
   }
 
-  /// Whoever limits the length, in the call or in the model's own arguments, wants what fits in.
-  bool has_limit_of_its_own() const {
-    if (lm::detail::reply_limit(options_.args)) return true;
-    const lm::ChatModelPtr model = model_;
-    if (!model) return false;
-    const Json identity = model->identity();
-    return identity.contains("args") && lm::detail::reply_limit(identity.value()["args"]).has_value();
+  static LMError error_of_cut(const lm::Reply& completion) {
+    return {LMError::Kind::truncated,
+            fmt::format("the reply was cut off (finish_reason \"{}\"): \"{}\"; set max_completion_tokens if that is wanted, or "
+                        "allow longer replies",
+                        completion.finish_reason, detail::excerpt(completion.content))};
   }
 
   void fail(std::size_t item, const std::exception_ptr& error) {
-    finish_one();
     try {
-      try {
-        std::rethrow_exception(error);
-      } catch (...) {
-        detail::rethrow_with_prefix(where(item));
-      }
-    } catch (const LMError& lm_error) {
-      // Who asked to stop wants no result of blanks.
-      const bool is_cancelled = lm_error.kind() == LMError::Kind::cancelled;
-      if (options_.on_error == OnError::fail || is_cancelled) return reply_->fail_item(item, std::current_exception());
-      skip(item, lm_error);
+      const auto problem = options_.on_error == OnError::keep ? detail::own_fault(error) : std::nullopt;
+      if (!problem) throw_with_place(item, error);
+      notify(Notice::Kind::failed_item, item, where(item) + to_string(*problem));
+      settle(item, "", std::make_shared<const Problem>(*problem));
     } catch (...) {
+      finish_one();
       reply_->fail_item(item, std::current_exception());
     }
   }
 
-  void skip(std::size_t item, const LMError& error) {
+  [[noreturn]] void throw_with_place(std::size_t item, const std::exception_ptr& error) const {
     try {
-      notify(Notice::Kind::skipped_item, item, error.what());
+      std::rethrow_exception(error);
     } catch (...) {
-      return reply_->fail_item(item, std::current_exception());
+      detail::rethrow_with_prefix(where(item));
     }
-    (*skipped_)[item] = 1;
-    reply_->set_item(item, "");
+  }
+
+  void settle(std::size_t item, std::string text, ProblemPtr problem) {
+    finish_one();
+    reply_->set_item(item, std::move(text), std::move(problem));
   }
 
   // The last call lets go of the model on the executor: on the model's own I/O thread, its destructor would wait for itself.
@@ -217,7 +241,6 @@ class Calls {
   lm::ChatModelPtr model_;
   std::shared_ptr<const Conversation> conversation_;
   std::shared_ptr<Storage> reply_;
-  std::shared_ptr<Skipped> skipped_;
   ChatOptions options_;
   ReplyCheck check_;
   std::string purpose_;
@@ -234,13 +257,13 @@ Variable detail::start_chat(const lm::ChatModelPtr& model, const Messages& messa
   if (options.samples_per_request == 0) throw ValueError("ChatOptions::samples_per_request is 0; it has to be at least 1");
   auto conversation = std::make_shared<Conversation>(messages, inputs);
   auto reply = conversation->is_batch() ? Storage::pending_batch(conversation->size()) : Storage::pending_scalar();
-  const auto skipped = std::make_shared<Skipped>(conversation->size());
+  conversation->name_items(*reply);
   const bool recorded = records_history(conversation->variables());
-  const auto node = recorded ? std::make_shared<ChatCompletionBackward>(conversation, reply, skipped, options) : nullptr;
+  const auto node = recorded ? std::make_shared<ChatCompletionBackward>(conversation, reply, options) : nullptr;
 
   Variable result = make_result(reply, Role(options.role), node);
-  const auto calls = std::make_shared<Calls>(model, conversation, std::move(reply), skipped, std::move(options), std::move(check),
-                                             std::move(purpose));
+  const auto calls =
+      std::make_shared<Calls>(model, conversation, std::move(reply), std::move(options), std::move(check), std::move(purpose));
   for (std::size_t item = 0; item < conversation->size(); ++item) {
     when_items(conversation->storages(item), item,
                [calls, item, owed = Storage::owed(calls->reply(), item)] { Calls::start_item(calls, item, owed); });

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "autograd/graph.hpp"
 #include "core/text.hpp"
 
 namespace tgd::detail {
@@ -101,6 +102,32 @@ void Conversation::throw_unused(const std::vector<bool>& used) const {
   const auto unused = static_cast<std::size_t>(std::find(used.begin(), used.end(), false) - used.begin());
   throw ValueError(fmt::format("the input \"{0}\" is used by no message: put {{{0}}} where its text belongs, or leave it out",
                                inputs_[unused].name));
+}
+
+void Conversation::name_items(Storage& replies) const {
+  for (const NamedInput& input : inputs_) {
+    if (!input.is_list || replies.size() == 0) continue;
+    std::vector<SampleOrigin> origins;
+    for (std::size_t item = 0; item < input.count; ++item) {
+      if (const SampleOrigin* origin = uses_[input.first + item].data->origin(0)) origins.push_back(*origin);
+    }
+    if (origins.size() == replies.size())
+      return replies.set_origins(std::make_shared<const std::vector<SampleOrigin>>(std::move(origins)));
+  }
+  std::vector<std::shared_ptr<Storage>> whole;
+  for (const Use& use : uses_) {
+    if (use.part != Part::single) whole.push_back(use.data);
+  }
+  inherit_origins(replies, whole);
+}
+
+ProblemPtr Conversation::problem(std::size_t item) const {
+  ProblemPtr first;
+  for (const auto& storage : storages(item)) {
+    ProblemPtr problem = storage->problem(item);
+    if (!first) first = std::move(problem);
+  }
+  return first;
 }
 
 std::vector<std::shared_ptr<Storage>> Conversation::storages(std::size_t item) const {

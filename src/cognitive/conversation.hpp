@@ -32,11 +32,17 @@ class Conversation {
 
   const Use& use(std::size_t variable) const { return uses_[first_uses_[variable]]; }
 
+  /// Says of which samples the replies are.
+  void name_items(Storage& replies) const;
+  /// The problem of an input or a message of item i: then nothing is asked. Waits for them, and throws their errors.
+  ProblemPtr problem(std::size_t item) const;
+
   /// What item i waits for.
   std::vector<std::shared_ptr<Storage>> storages(std::size_t item) const;
   /// The messages of item i. Waits for its data. Throws ValueError for an input that no message uses.
   std::vector<lm::Message> messages(std::size_t item) const;
-  /// As text for a critic, `placeholder` standing where Variable number `criticised` was used; behind it the inputs of a template.
+  /// As text for a critic, `placeholder` standing where Variable number `criticised` was used; behind it the inputs of a
+  /// template.
   std::string transcript(std::size_t item, std::size_t criticised, std::string_view placeholder) const;
 
   /// Drops the handles, which have history; the data stays.

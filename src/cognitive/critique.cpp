@@ -1,10 +1,12 @@
 #include "cognitive/critique.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 
 #include "autograd/graph.hpp"
+#include "core/problem.hpp"
 #include "core/text.hpp"
 #include "core/variable_impl.hpp"
 #include "lm/thoughts.hpp"
@@ -100,9 +102,40 @@ Answer CritiqueNode::answer(const Feedback& feedback, std::span<const lm::Reply>
   }
   Answer answer;
   for (std::size_t edge = 0; edge < edges; ++edge) {
-    answer.gradients.push_back(feedback.wants(edge) ? gradient(groups_of[edge], std::move(texts[edge]), edge) : Gradient());
+    answer.gradients.push_back(feedback.wants(edge) ? gradient(feedback, groups_of[edge], std::move(texts[edge]), edge)
+                                                    : Gradient());
   }
   return answer;
+}
+
+/// The input whose problem is the reason why nothing was done for a sample.
+std::optional<std::size_t> CritiqueNode::cause(std::size_t sample) const {
+  for (std::size_t edge = 0; edge < next_edges().size(); ++edge) {
+    const Use& used = use(edge);
+    if ((used.part != Part::single || used.item == sample) && used.data->problem(sample)) return edge;
+  }
+  return std::nullopt;
+}
+
+/// Whether a filter would withhold a request that shows a sample's own input.
+bool CritiqueNode::cannot_be_shown(std::size_t sample, std::size_t edge) const {
+  if (use(edge).part == Part::shared) return false;
+  const ProblemPtr wrong = problem(sample);
+  return wrong && is_withheld(*wrong);
+}
+
+/// What goes on as it was said: of samples for which nothing was done, to the input that is the reason; and where nobody can be
+/// asked. By sample, "" for all others.
+std::vector<std::string> CritiqueNode::passed_on(const Feedback& feedback, std::size_t edge) const {
+  std::vector<std::string> texts(sample_count());
+  for (std::size_t sample = 0; sample < texts.size(); ++sample) {
+    std::string text = feedback_text(feedback.grad_outputs[0], sample);
+    if (text.empty()) continue;
+    const auto reason = cause(sample);
+    const bool takes_part = use(edge).part != Part::single || use(edge).item == sample;
+    if (reason ? reason == edge : takes_part && cannot_be_shown(sample, edge)) texts[sample] = std::move(text);
+  }
+  return texts;
 }
 
 std::vector<std::size_t> CritiqueNode::criticised_samples(const Feedback& feedback, std::size_t edge) const {
@@ -111,7 +144,8 @@ std::vector<std::size_t> CritiqueNode::criticised_samples(const Feedback& feedba
   const Use& used = use(edge);
   for (std::size_t sample = 0; sample < sample_count(); ++sample) {
     if (used.part == Part::single && used.item != sample) continue;
-    if (is_usable(sample) && !feedback_text(feedback.grad_outputs[0], sample).empty()) samples.push_back(sample);
+    if (feedback_text(feedback.grad_outputs[0], sample).empty()) continue;
+    if (!cause(sample) && !cannot_be_shown(sample, edge)) samples.push_back(sample);
   }
   return samples;
 }
@@ -152,8 +186,9 @@ std::size_t CritiqueNode::room_for_samples(const Use& used, const std::string& v
 }
 
 CritiqueNode::Fitted CritiqueNode::sample_text(const Variable& feedback, std::size_t sample, std::size_t edge, std::size_t room) const {
-  const std::string conversation = transcript(sample, edge);
-  const std::string reply = outcome(sample);
+  const ProblemPtr wrong = problem(sample);
+  const std::string conversation = wrong && is_withheld(*wrong) ? left_out(*wrong) : transcript(sample, edge);
+  const std::string reply = wrong ? with_problem(outcome(sample), *wrong) : outcome(sample);
   const std::string comment = feedback.data().item_text(sample);
   const auto render = [&](std::string_view shown_conversation, std::string_view shown_reply, std::string_view shown_comment) {
     return prompts().render("backward_sample",
@@ -188,12 +223,15 @@ lm::Request CritiqueNode::request(std::size_t edge, const Group& group) const {
   return request;
 }
 
-Gradient CritiqueNode::gradient(const std::vector<Group>& groups, std::vector<std::string> texts, std::size_t edge) const {
+Gradient CritiqueNode::gradient(const Feedback& feedback, const std::vector<Group>& groups, std::vector<std::string> texts,
+                                std::size_t edge) const {
+  std::vector<std::string> items = passed_on(feedback, edge);
   if (use(edge).part == Part::itemwise) {
-    std::vector<std::string> items(sample_count());
     for (std::size_t i = 0; i < groups.size(); ++i) items[groups[i].samples[0]] = std::move(texts[i]);
     return make_gradient(std::move(items));
   }
+  std::erase_if(items, [](const std::string& item) { return item.empty(); });
+  std::move(items.begin(), items.end(), std::back_inserter(texts));
   Variable gradient = make_gradient(texts.empty() ? std::string() : join_items(texts));
   std::vector<std::string> contexts;
   for (const Group& group : groups) contexts.insert(contexts.end(), group.texts.begin(), group.texts.end());

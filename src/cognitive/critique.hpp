@@ -52,8 +52,8 @@ class CritiqueNode : public autograd::Node {
   virtual const Use& use(std::size_t edge) const = 0;
   virtual std::size_t sample_count() const = 0;
   virtual bool is_batch() const = 0;
-  /// Whether a sample may be criticised; not so for a call that failed and was skipped.
-  virtual bool is_usable(std::size_t) const { return true; }
+  /// What is wrong with what came out; null where nothing is.
+  virtual ProblemPtr problem(std::size_t sample) const = 0;
   /// How the sample came about, with a placeholder where the input was used; and what came out.
   virtual std::string transcript(std::size_t sample, std::size_t edge) const = 0;
   virtual std::string outcome(std::size_t sample) const = 0;
@@ -71,12 +71,16 @@ class CritiqueNode : public autograd::Node {
     std::size_t left_out = 0;  // bytes
   };
 
+  std::optional<std::size_t> cause(std::size_t sample) const;
+  bool cannot_be_shown(std::size_t sample, std::size_t edge) const;
+  std::vector<std::string> passed_on(const autograd::Feedback& feedback, std::size_t edge) const;
   std::vector<std::size_t> criticised_samples(const autograd::Feedback& feedback, std::size_t edge) const;
   std::vector<Group> groups(const autograd::Feedback& feedback, std::size_t edge, bool report) const;
   std::size_t room_for_samples(const Use& use, const std::string& value) const;
   Fitted sample_text(const Variable& feedback, std::size_t sample, std::size_t edge, std::size_t room) const;
   lm::Request request(std::size_t edge, const Group& group) const;
-  autograd::Gradient gradient(const std::vector<Group>& groups, std::vector<std::string> texts, std::size_t edge) const;
+  autograd::Gradient gradient(const autograd::Feedback& feedback, const std::vector<Group>& groups,
+                              std::vector<std::string> texts, std::size_t edge) const;
   std::vector<std::vector<std::string>> summary_batches(const std::vector<std::string>& texts) const;
   lm::Request summary_request(std::size_t edge, const std::vector<std::string>& texts) const;
 

@@ -17,14 +17,14 @@ using detail::Judgement;
 using detail::Storage;
 
 Evaluation evaluate(Judgement plan, const Variable& prediction, const Input& target_input,
-                    const std::function<std::shared_ptr<Storage>(std::span<const Variable>)>& score) {
+                    const std::function<std::shared_ptr<Storage>(const Judgement&, std::span<const Variable>)>& score) {
   const Variable target = detail::target_variable(target_input);
   detail::check_sizes(plan.operation, prediction, target);
   const std::array<Variable, 2> inputs{prediction, target};
   plan.prediction_role = prediction.impl()->role;
   plan.prediction = prediction.impl()->storage;
   plan.target = target.impl()->storage;
-  plan.scores = score(inputs);
+  plan.scores = score(plan, inputs);
   return detail::judge_prediction(std::move(plan), inputs);
 }
 
@@ -57,9 +57,9 @@ Evaluation exact_match_evaluator(const Variable& prediction, const Input& target
   plan.purpose = "exact match with the expected text";
   plan.options = std::move(options);
   plan.node_name = "ExactMatchEvaluatorBackward";
-  return evaluate(std::move(plan), prediction, target, [](std::span<const Variable> inputs) {
-    return detail::compute_items("exact_match_evaluator", inputs,
-                                 [](std::size_t, std::span<const Data> items) { return exact_match(items[0], items[1]); });
+  return evaluate(std::move(plan), prediction, target, [](const Judgement& judgement, std::span<const Variable> inputs) {
+    const auto score = [](std::size_t, std::span<const Data> items) { return exact_match(items[0], items[1]); };
+    return detail::compute_items("exact_match_evaluator", inputs, detail::scoring(judgement, score));
   });
 }
 
@@ -75,11 +75,11 @@ Evaluation deterministic_evaluator(const Variable& prediction, const Input& targ
   plan.best_score = options.higher_is_better ? 1 : 0;
   plan.options = std::move(options);
   plan.node_name = "DeterministicEvaluatorBackward";
-  return evaluate(std::move(plan), prediction, target, [&fn](std::span<const Variable> inputs) {
-    return detail::compute_items_elsewhere("deterministic_evaluator", inputs,
-                                           [fn = std::move(fn)](std::size_t, std::span<const Data> items) -> Data {
-                                             return finite_score(fn(items[0], items[1]));
-                                           });
+  return evaluate(std::move(plan), prediction, target, [&fn](const Judgement& judgement, std::span<const Variable> inputs) {
+    auto score = [fn = std::move(fn)](std::size_t, std::span<const Data> items) -> Data {
+      return finite_score(fn(items[0], items[1]));
+    };
+    return detail::compute_items_elsewhere("deterministic_evaluator", inputs, detail::scoring(judgement, std::move(score)));
   });
 }
 

@@ -1,4 +1,7 @@
 #include <array>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -22,11 +25,26 @@ using detail::Role;
 using detail::Storage;
 using detail::Verdict;
 
-std::optional<std::string> problem_with(const std::string& reply) {
-  const auto read = detail::read_verdict(reply);
-  const auto* problem = std::get_if<std::string>(&read);
-  return problem != nullptr ? std::optional(*problem) : std::nullopt;
-}
+/// What the judge said about each item, read once: when its reply is taken.
+class Verdicts {
+ public:
+  /// What is wrong with the reply; nothing where it could be read.
+  std::optional<std::string> read(std::size_t item, const std::string& reply) {
+    auto read = detail::read_verdict(reply);
+    if (auto* problem = std::get_if<std::string>(&read)) return std::move(*problem);
+    const std::lock_guard lock(mutex_);
+    verdicts_.insert_or_assign(item, std::get<Verdict>(std::move(read)));
+    return std::nullopt;
+  }
+  Verdict of(std::size_t item) const {
+    const std::lock_guard lock(mutex_);
+    return verdicts_.at(item);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_map<std::size_t, Verdict> verdicts_;
+};
 
 /// For a judge that is optimized itself: what its score and its explanation are told goes to the reply they were read from.
 class JudgeBackward final : public autograd::Node {
@@ -67,22 +85,17 @@ Inputs judge_inputs(std::span<const Variable> judged, const Inputs& inputs) {
   return all;
 }
 
-Variable ask_judge(const lm::ChatModelPtr& model, const Messages& messages, const Inputs& inputs, const JudgeOptions& options) {
+Variable ask_judge(const lm::ChatModelPtr& model, const Messages& messages, const Inputs& inputs, const JudgeOptions& options,
+                   const std::shared_ptr<Verdicts>& verdicts) {
   ChatOptions chat;
   chat.args = options.args;
+  chat.on_error = options.evaluator.on_error;
   chat.role = "verdict of a judge";
   chat.context_budget = options.context_budget;
   chat.on_notice = options.on_notice;
   chat.prompts = options.evaluator.prompts;
-  return detail::start_chat(model, messages, inputs, std::move(chat), {problem_with, "judge_reask", options.max_reasks}, "judge");
-}
-
-template <class Get>
-std::shared_ptr<Storage> read_from(const Variable& replies, Get get) {
-  const std::array<Variable, 1> inputs{replies};
-  return detail::compute_items("lm_judge_evaluator", inputs, [get](std::size_t, std::span<const Data> items) -> Data {
-    return get(std::get<Verdict>(detail::read_verdict(items[0].text())));
-  });
+  const auto read = [verdicts](std::size_t item, const std::string& reply) { return verdicts->read(item, reply); };
+  return detail::start_chat(model, messages, inputs, std::move(chat), {read, "judge_reask", options.max_reasks}, "judge");
 }
 
 }  // namespace
@@ -95,11 +108,12 @@ Evaluation lm_judge_evaluator(const lm::ChatModelPtr& model, const Messages& mes
     judged.push_back(detail::target_variable(*target));
     detail::check_sizes("lm_judge_evaluator", prediction, judged[1]);
   }
+  const auto verdicts = std::make_shared<Verdicts>();
   std::optional<Variable> replies;
   {
     std::optional<NoGradGuard> no_grad;
     if (options.eval_mode) no_grad.emplace();
-    replies = ask_judge(model, messages, judge_inputs(judged, inputs), options);
+    replies = ask_judge(model, messages, judge_inputs(judged, inputs), options, verdicts);
   }
   if (prediction.is_batch() != replies->is_batch()) {
     throw ValueError(fmt::format("lm_judge_evaluator: the prediction \"{}\" is a scalar, but another input is a list", prediction.role()));
@@ -112,10 +126,13 @@ Evaluation lm_judge_evaluator(const lm::ChatModelPtr& model, const Messages& mes
   plan.prediction_role = prediction.impl()->role;
   plan.prediction = prediction.impl()->storage;
   if (target) plan.target = judged[1].impl()->storage;
-  plan.scores = read_from(*replies, [](const Verdict& verdict) -> Data { return verdict.score; });
-  plan.explanations = read_from(*replies, [](const Verdict& verdict) -> Data { return verdict.explanation; });
   plan.best_score = options.best_score;
   plan.options = std::move(options.evaluator);
+  const std::array<Variable, 1> asked{*replies};
+  const auto score = [verdicts](std::size_t i, std::span<const Data>) -> Data { return verdicts->of(i).score; };
+  const auto explanation = [verdicts](std::size_t i, std::span<const Data>) -> Data { return verdicts->of(i).explanation; };
+  plan.scores = detail::compute_items(plan.operation, asked, detail::scoring(plan, score));
+  plan.explanations = detail::compute_items(plan.operation, asked, {explanation});
   if (options.eval_mode) return detail::judge_prediction(std::move(plan), judged);
 
   const std::array<Variable, 1> judge{*replies};

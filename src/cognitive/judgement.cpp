@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdint>
 #include <numeric>
 
 #include <fmt/format.h>
 
 #include "autograd/graph.hpp"
 #include "cognitive/critique.hpp"
+#include "core/problem.hpp"
 #include "core/text.hpp"
 
 namespace tgd::detail {
@@ -16,21 +19,33 @@ using autograd::Answer;
 using autograd::Feedback;
 using autograd::Gradient;
 
-bool Judgement::succeeded(double score) const {
+bool Judgement::succeeded(std::size_t i) const {
+  if (scores->problem(i)) return false;
+  const double score = scores->item(i).real();
   if (options.success) return options.success(score);
   return options.higher_is_better ? score >= best_score : score <= best_score;
 }
 
+double Judgement::worst_score() const {
+  if (options.worst_score) return *options.worst_score;
+  return options.higher_is_better ? std::min(0.0, best_score - 1) : best_score + 1;
+}
+
 std::string Judgement::feedback(std::size_t i) const {
-  const double score = scores->item(i).real();
-  if (succeeded(score)) return {};
-  return options.prompts.render(prompt, {{"role", prediction_role.empty() ? "result" : prediction_role.text()},
-                                         {"score", fmt::format("{}", score)},
-                                         {"target", target ? target->item(i).item_text() : std::string()},
-                                         {"prediction", prediction->item(i).item_text()},
-                                         {"purpose", purpose},
-                                         {"explanation", explanations ? explanations->item(i).item_text() : std::string()},
-                                         {"direction", options.higher_is_better ? "higher is better" : "lower is better"}});
+  if (succeeded(i)) return {};
+  const ProblemPtr problem = scores->problem(i);
+  // A judge that gave no verdict has nothing to say about the prediction.
+  if (problem && explanations && !prediction->problem(i)) return {};
+  const std::string came = prediction->item(i).item_text();
+  return options.prompts.render(problem ? "problem_feedback" : prompt,
+                                {{"role", prediction_role.empty() ? "result" : prediction_role.text()},
+                                 {"score", scores->item(i).item_text()},
+                                 {"target", target ? target->item(i).item_text() : std::string()},
+                                 {"prediction", problem ? with_problem(came, *problem) : came},
+                                 {"purpose", purpose},
+                                 {"problem", problem ? problem->text : std::string()},
+                                 {"explanation", explanations ? explanations->item(i).item_text() : std::string()},
+                                 {"direction", options.higher_is_better ? "higher is better" : "lower is better"}});
 }
 
 Data Judgement::reduced_score() const {
@@ -50,6 +65,8 @@ Data Judgement::reduced_score() const {
 }
 
 std::string Judgement::explain_item(std::size_t i) const {
+  if (const ProblemPtr problem = scores->problem(i))
+    return fmt::format("Score: {}. There is a problem: {}.", scores->item(i).item_text(), problem->text);
   if (explanations) return explanations->item(i).item_text();
   std::string text = feedback(i);
   return text.empty() ? fmt::format("Score: {}.", scores->item(i).item_text()) : text;
@@ -58,8 +75,13 @@ std::string Judgement::explain_item(std::size_t i) const {
 std::string Judgement::summary() const {
   if (!scores->is_batch()) return explain_item(0);
   std::size_t good = 0;
-  for (std::size_t i = 0; i < scores->size(); ++i) good += succeeded(scores->item(i).real()) ? 1 : 0;
-  return fmt::format("{} of {} items are as they should be ({}).", good, scores->size(), purpose);
+  std::size_t problems = 0;
+  for (std::size_t i = 0; i < scores->size(); ++i) {
+    good += succeeded(i) ? 1 : 0;
+    problems += scores->problem(i) ? 1 : 0;
+  }
+  return fmt::format("{} of {} items are as they should be ({}){}.", good, scores->size(), purpose,
+                     problems > 0 ? fmt::format("; {} could not be scored and count as the worst", problems) : "");
 }
 
 namespace {
@@ -147,15 +169,7 @@ Variable target_variable(const Input& target) {
   std::vector<std::shared_ptr<Storage>> storages;
   for (const Variable& item : target.list()) storages.push_back(item.impl()->storage);
   auto batch = Storage::pending_batch(storages.size());
-  for (std::size_t i = 0; i < storages.size(); ++i) {
-    when_items({storages[i]}, 0, [batch, i, storage = storages[i], owed = Storage::owed(batch, i)] {
-      try {
-        batch->set_item(i, storage->item(0));
-      } catch (...) {
-        batch->fail_item(i, std::current_exception());
-      }
-    });
-  }
+  for (std::size_t i = 0; i < storages.size(); ++i) pass_on(storages[i], 0, batch, i);
   return make_variable(std::move(batch), Role("target"));
 }
 
@@ -167,17 +181,25 @@ void check_sizes(const std::string& operation, const Variable& prediction, const
   }
 }
 
+ItemComputation scoring(const Judgement& plan, std::function<Data(std::size_t, std::span<const Data>)> score) {
+  const double worst = plan.worst_score();
+  const bool is_whole = worst == std::floor(worst) && std::abs(worst) < 1e15;
+  return {
+      std::move(score), plan.options.on_error,
+      [worst = is_whole ? Data(static_cast<std::int64_t>(worst)) : Data(worst)](std::size_t, const Problem&) { return worst; }};
+}
+
 JudgedOutputs reduce(const std::shared_ptr<const Judgement>& judgement) {
   std::vector<std::shared_ptr<Storage>> needed{judgement->scores};
   if (judgement->explanations) needed.push_back(judgement->explanations);
   if (judgement->options.reduction == Reduction::none && judgement->scores->is_batch()) {
     const std::array<Variable, 1> judged{make_variable(needed.back(), {})};
-    return {judgement->scores, compute_items(judgement->operation, judged, [judgement](std::size_t i, std::span<const Data>) {
-              return judgement->explain_item(i);
-            })};
+    const auto explain = [judgement](std::size_t i, const auto&) -> Data { return judgement->explain_item(i); };
+    return {judgement->scores, compute_items(judgement->operation, judged, {explain, OnError::fail, explain})};
   }
   auto score = compute_whole(needed, [judgement] { return judgement->reduced_score(); });
   if (judgement->options.reduction == Reduction::mean && judgement->scores->is_batch()) score->set_is_mean();
+  score->set_parts(judgement->scores);
   return {std::move(score), compute_whole(needed, [judgement] { return judgement->summary(); })};
 }
 

@@ -1,6 +1,7 @@
 // What evaluators share: the judgement of a batch of predictions, its outputs and its node. Private to the library.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -8,6 +9,7 @@
 
 #include <tgd/cognitive/evaluator.hpp>
 
+#include "autograd/graph.hpp"
 #include "core/role.hpp"
 #include "core/storage.hpp"
 
@@ -27,7 +29,8 @@ struct Judgement {
   double best_score = 1;
   EvaluatorOptions options;
 
-  bool succeeded(double score) const;
+  bool succeeded(std::size_t i) const;
+  double worst_score() const;
   /// What the prediction is told about item i; empty when all is well.
   std::string feedback(std::size_t i) const;
   std::string explain_item(std::size_t i) const;
@@ -35,6 +38,9 @@ struct Judgement {
   Data reduced_score() const;
   std::string summary() const;
 };
+
+/// How items are scored: a problem with an item is one with its score, which is the worst.
+ItemComputation scoring(const Judgement& plan, std::function<Data(std::size_t i, std::span<const Data> items)> score);
 
 /// The outputs' data, reduced over a batch where that is asked for.
 struct JudgedOutputs {

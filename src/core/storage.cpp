@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include <tgd/error.hpp>
 
 #include "core/executor.hpp"
@@ -27,7 +29,7 @@ class Storage::Owed {
 
 struct Storage::Pending {
   struct Slot {
-    std::optional<Data> item;
+    std::optional<Item> item;
     std::exception_ptr error;
     std::vector<std::function<void()>> waiting;
     bool settled() const { return item || error; }
@@ -40,7 +42,8 @@ struct Storage::Pending {
   std::exception_ptr error;  // of the whole, once nothing is missing
 };
 
-Storage::Storage(Data data) : is_batch_(data.is_batch()), size_(data.size()), ready_(true), data_(std::move(data)) {}
+Storage::Storage(Data data, Problems problems)
+    : is_batch_(data.is_batch()), size_(data.size()), ready_(true), data_(std::move(data)), problems_(std::move(problems)) {}
 
 Storage::Storage(bool is_batch, std::size_t size)
     : is_batch_(is_batch), size_(size), ready_(size == 0), pending_(std::make_unique<Pending>()) {
@@ -50,6 +53,30 @@ Storage::Storage(bool is_batch, std::size_t size)
 }
 
 Storage::~Storage() = default;
+
+Data whole_of(std::vector<Item> items) {
+  const auto value = std::find_if(items.begin(), items.end(), [](const Item& item) { return !item.problem; });
+  const bool has_values = value != items.end();
+  const bool are_texts = has_values && value->data.is_text();
+  std::vector<Data> data;
+  data.reserve(items.size());
+  for (Item& item : items) {
+    const bool fits = !item.problem || !has_values || item.data.is_text() == are_texts;
+    if (!fits) item.data = are_texts ? Data("") : Data(0);
+    data.push_back(std::move(item.data));
+  }
+  return Data::list(std::move(data));
+}
+
+const SampleOrigin* Storage::origin(std::size_t i) const {
+  const std::size_t index = is_batch_ ? i : 0;
+  return origins_ && index < origins_->size() ? &(*origins_)[index] : nullptr;
+}
+
+std::string Storage::item_name(std::size_t i) const {
+  if (const SampleOrigin* known = origin(i)) return to_string(*known);
+  return is_batch_ ? fmt::format("item {} of {}", i, size_) : std::string();
+}
 
 std::shared_ptr<Storage> Storage::pending_scalar() { return std::shared_ptr<Storage>(new Storage(false, 1)); }
 std::shared_ptr<Storage> Storage::pending_batch(std::size_t size) {
@@ -72,27 +99,46 @@ const Data& Storage::get() const {
   return data_;
 }
 
-Data Storage::item(std::size_t i) const {
-  const std::size_t index = is_batch_ ? i : 0;
-  if (!pending_ || index >= size_) return data_.item(index);
+const Item& Storage::settled_item(std::size_t index) const {
+  const Pending::Slot& slot = pending_->slots[index];
   if (!ready()) {
     const Executor::Blocking blocking(pending_->mutex, pending_->arrived);
     std::unique_lock lock(pending_->mutex);
-    const Pending::Slot& slot = pending_->slots[index];
     pending_->arrived.wait(lock, [&] { return slot.settled() || blocking.interrupted(); });
     if (!slot.settled()) blocking.check();
-    if (slot.error) std::rethrow_exception(slot.error);
-    return *slot.item;
   }
-  const Pending::Slot& slot = pending_->slots[index];
   if (slot.error) std::rethrow_exception(slot.error);
   return *slot.item;
 }
 
-void Storage::set_item(std::size_t i, Data item) { settle(i, std::move(item), nullptr); }
+Data Storage::item(std::size_t i) const {
+  const std::size_t index = is_batch_ ? i : 0;
+  return pending_ && index < size_ ? settled_item(index).data : data_.item(index);
+}
+
+ProblemPtr Storage::problem(std::size_t i) const {
+  const std::size_t index = is_batch_ ? i : 0;
+  if (pending_ && index < size_) return settled_item(index).problem;
+  const auto found = problems_.find(index);
+  return found != problems_.end() ? found->second : nullptr;
+}
+
+Problems Storage::problems() const {
+  get();
+  if (!pending_) return problems_;
+  Problems problems;
+  for (std::size_t i = 0; i < size_; ++i) {
+    if (const ProblemPtr& problem = pending_->slots[i].item->problem) problems.emplace(i, problem);
+  }
+  return problems;
+}
+
+void Storage::set_item(std::size_t i, Data item, ProblemPtr problem) {
+  settle(i, Item{std::move(item), std::move(problem)}, nullptr);
+}
 void Storage::fail_item(std::size_t i, std::exception_ptr error) { settle(i, std::nullopt, std::move(error)); }
 
-void Storage::settle(std::size_t i, std::optional<Data> item, std::exception_ptr error) {
+void Storage::settle(std::size_t i, std::optional<Item> item, std::exception_ptr error) {
   std::vector<std::function<void()>> waiting;
   {
     const std::lock_guard lock(pending_->mutex);
@@ -122,7 +168,7 @@ void Storage::give_up(std::size_t i) {
 }
 
 void Storage::assemble() {
-  std::vector<Data> items;
+  std::vector<Item> items;
   items.reserve(size_);
   for (const Pending::Slot& slot : pending_->slots) {
     if (slot.error && !pending_->error) pending_->error = slot.error;
@@ -130,7 +176,7 @@ void Storage::assemble() {
   }
   if (!pending_->error) {
     try {
-      data_ = is_batch_ ? Data::list(std::move(items)) : std::move(items.front());
+      data_ = is_batch_ ? whole_of(std::move(items)) : std::move(items.front().data);
     } catch (...) {
       pending_->error = std::current_exception();
     }

@@ -55,7 +55,28 @@ const Data& Variable::data() const& { return impl_->storage->get(); }
 bool Variable::ready() const { return impl_->storage->ready(); }
 void Variable::wait() const { impl_->storage->wait(); }
 
-void Variable::set_data(Data data) { impl_->storage = std::make_shared<detail::Storage>(std::move(data)); }
+std::optional<Problem> Variable::problem(std::size_t i) const {
+  const detail::ProblemPtr problem = impl_->storage->problem(i);
+  return problem ? std::optional(*problem) : std::nullopt;
+}
+
+std::map<std::size_t, Problem> Variable::problems() const {
+  std::map<std::size_t, Problem> problems;
+  for (const auto& [item, problem] : impl_->storage->parts().problems()) problems.emplace(item, *problem);
+  return problems;
+}
+
+std::optional<SampleOrigin> Variable::origin(std::size_t i) const {
+  const SampleOrigin* origin = impl_->storage->origin(i);
+  return origin != nullptr ? std::optional(*origin) : std::nullopt;
+}
+
+void Variable::set_data(Data data) {
+  auto storage = std::make_shared<detail::Storage>(std::move(data));
+  const detail::Storage& before = *impl_->storage;
+  if (storage->is_batch() == before.is_batch() && storage->size() == before.size()) storage->set_origins(before.origins());
+  impl_->storage = std::move(storage);
+}
 
 std::string Variable::role() const { return impl_->role.text(); }
 void Variable::set_role(std::string role) { impl_->role = detail::Role(std::move(role)); }

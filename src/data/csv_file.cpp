@@ -38,18 +38,22 @@ std::vector<std::size_t> columns_of(const Fields& fields, const Row& columns) {
 class CsvRecordReader final : public detail::RecordReader {
  public:
   CsvRecordReader(const std::filesystem::path& path, const Fields& fields, const CsvOptions& options)
-      : file_(detail::open_file(path)),
-        name_(path.string()),
-        reader_(file_, name_, options.delimiter),
+      : RecordReader(path.string()),
+        file_(detail::open_file(path)),
+        reader_(file_, file_name(), options.delimiter),
         fields_(fields),
         columns_(options.column_names) {
     has_header_ = columns_.empty();
-    if (has_header_ && !reader_.next(columns_)) throw ParseError(fmt::format("{}:1: no header line, the file is empty", name_));
+    if (has_header_ && !reader_.next(columns_))
+      throw ParseError(fmt::format("{}:1: no header line, the file is empty", file_name()));
     detail::in_place([this] { return place(); }, [this] { find_columns(); });
     detail::names_of(fields_);  // which checks them
   }
 
-  bool next(std::vector<Data>& values) override {
+  const Fields& fields() const override { return fields_; }
+
+ private:
+  bool read(std::vector<Data>& values) override {
     if (!reader_.next(row_)) return false;
     if (row_.size() != columns_.size()) {
       throw ParseError(fmt::format("{}: {} fields, expected the {} of the {}", place(), row_.size(), columns_.size(),
@@ -59,10 +63,9 @@ class CsvRecordReader final : public detail::RecordReader {
     for (const std::size_t index : indices_) values.emplace_back(row_[index]);
     return true;
   }
-  const Fields& fields() const override { return fields_; }
+  std::size_t line() const override { return reader_.line(); }
 
- private:
-  std::string place() const { return fmt::format("{}:{}", name_, reader_.line()); }
+  std::string place() const { return fmt::format("{}:{}", file_name(), reader_.line()); }
   void find_columns() {
     check_column_names(columns_);
     if (fields_.empty()) fields_.assign(columns_.begin(), columns_.end());
@@ -70,7 +73,6 @@ class CsvRecordReader final : public detail::RecordReader {
   }
 
   std::ifstream file_;
-  std::string name_;
   CsvReader reader_;
   Fields fields_;
   Row columns_;

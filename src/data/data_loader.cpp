@@ -7,6 +7,7 @@
 #include <tgd/error.hpp>
 
 #include "core/text.hpp"
+#include "core/variable_impl.hpp"
 
 namespace tgd::data::detail {
 
@@ -35,7 +36,9 @@ std::size_t batches_of(std::size_t samples, std::size_t batch_size, bool drop_la
 }  // namespace
 
 Variable collate_column(const std::vector<Variable>& column, const std::string& position, const std::string& role) {
-  std::vector<Data> items;
+  std::vector<tgd::detail::Item> items;
+  tgd::detail::Problems problems;
+  std::vector<SampleOrigin> origins;
   items.reserve(column.size());
   bool requires_grad = false;
   for (const Variable& item : column) {
@@ -43,14 +46,31 @@ Variable collate_column(const std::vector<Variable>& column, const std::string& 
       throw ValueError(fmt::format("sample {} of the batch{} is a list already; samples are collated out of single values",
                                    items.size(), place_of(position)));
     }
-    if (!items.empty() && item.data().is_text() != items.front().is_text()) {
+    const tgd::detail::Storage& storage = *item.impl()->storage;
+    const tgd::detail::ProblemPtr problem = storage.problem(0);
+    if (!items.empty() && !problem && !items.front().problem && item.data().is_text() != items.front().data.is_text()) {
       throw TypeError(fmt::format("sample {} of the batch{} is {}, but sample 0 is {}; a batch is all text or all numbers",
-                                  items.size(), place_of(position), item.data().description(), items.front().description()));
+                                  items.size(), place_of(position), item.data().description(),
+                                  items.front().data.description()));
     }
-    items.push_back(item.data());
+    if (problem) problems.emplace(items.size(), problem);
+    if (const SampleOrigin* origin = storage.origin(0)) origins.push_back(*origin);
+    items.push_back({item.data(), problem});
     requires_grad = requires_grad || item.requires_grad();
   }
-  return Variable(Data::list(std::move(items)), role.empty() ? column.at(0).role() : role, requires_grad);
+  auto batch = std::make_shared<tgd::detail::Storage>(tgd::detail::whole_of(std::move(items)), std::move(problems));
+  if (origins.size() == column.size())
+    batch->set_origins(std::make_shared<const std::vector<SampleOrigin>>(std::move(origins)));
+  return tgd::detail::make_variable(std::move(batch), tgd::detail::Role(role.empty() ? column.at(0).role() : role),
+                                    requires_grad);
+}
+
+void number_samples(const Variable& batch, std::span<const std::size_t> numbers) {
+  tgd::detail::Storage& storage = *batch.impl()->storage;
+  if (storage.origins() || storage.size() != numbers.size()) return;
+  std::vector<SampleOrigin> origins;
+  for (const std::size_t number : numbers) origins.push_back({nullptr, number, 0});
+  storage.set_origins(std::make_shared<const std::vector<SampleOrigin>>(std::move(origins)));
 }
 
 std::string role_at(const std::vector<std::string>& roles, std::size_t position, std::size_t positions) {

@@ -16,9 +16,10 @@ using nlohmann::json;
 
 std::shared_ptr<const Records::Content> read_document(const std::filesystem::path& path, const Fields& fields,
                                                       const std::string& pointer) {
-  std::ifstream file = detail::open_file(path);
-  const std::string text(std::istreambuf_iterator<char>(file), {});
+  std::ifstream input = detail::open_file(path);
+  const std::string text(std::istreambuf_iterator<char>(input), {});
   const std::string name = path.string();
+  const auto file = std::make_shared<const std::string>(name);
   const json document = tgd::detail::parse_json(text, name, 1);
   detail::JsonPath place = detail::json_path(pointer);
   const auto line = [&] { return fmt::format("{}:{}", name, tgd::detail::line_of(text, place.keys)); };
@@ -37,7 +38,7 @@ std::shared_ptr<const Records::Content> read_document(const std::filesystem::pat
   for (std::size_t i = 0; i < array->size(); ++i) {
     place.keys.push_back(std::to_string(i));
     detail::in_place(line, [&] { taken.take((*array)[i], values); });
-    content.records.push_back(detail::make_record(taken.fields(), values));
+    content.records.push_back(detail::make_record(taken.fields(), values, {file, i, 0}));
     place.keys.pop_back();
   }
   content.names = detail::names_of(taken.fields());

@@ -16,25 +16,26 @@ namespace {
 class JsonLinesReader final : public detail::RecordReader {
  public:
   JsonLinesReader(const std::filesystem::path& path, const Fields& fields)
-      : fields_(fields), file_(detail::open_file(path)), name_(path.string()) {}
+      : RecordReader(path.string()), fields_(fields), file_(detail::open_file(path)) {}
 
-  bool next(std::vector<Data>& values) override {
-    while (std::getline(file_, line_)) {
-      ++number_;
-      if (tgd::detail::trim(line_).empty()) continue;
-      const nlohmann::json record = tgd::detail::parse_json(line_, name_, number_);
-      detail::in_place([this] { return fmt::format("{}:{}", name_, number_); }, [&] { fields_.take(record, values); });
-      return true;
-    }
-    if (file_.bad()) throw ValueError(fmt::format("cannot read \"{}\" behind line {}", name_, number_));
-    return false;
-  }
   const Fields& fields() const override { return fields_.fields(); }
 
  private:
+  bool read(std::vector<Data>& values) override {
+    while (std::getline(file_, line_)) {
+      ++number_;
+      if (tgd::detail::trim(line_).empty()) continue;
+      const nlohmann::json record = tgd::detail::parse_json(line_, file_name(), number_);
+      detail::in_place([this] { return fmt::format("{}:{}", file_name(), number_); }, [&] { fields_.take(record, values); });
+      return true;
+    }
+    if (file_.bad()) throw ValueError(fmt::format("cannot read \"{}\" behind line {}", file_name(), number_));
+    return false;
+  }
+  std::size_t line() const override { return number_; }
+
   detail::JsonFields fields_;
   std::ifstream file_;
-  std::string name_;
   std::string line_;
   std::size_t number_ = 0;
 };

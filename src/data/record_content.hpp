@@ -42,7 +42,7 @@ std::string existing_names(std::string_view missing, const std::vector<std::stri
 std::vector<std::string> names_of(const Fields& fields);
 
 /// A record of its values, which are in the order of the fields and are moved from.
-Record make_record(const Fields& fields, std::vector<Data>& values);
+Record make_record(const Fields& fields, std::vector<Data>& values, const SampleOrigin& origin);
 
 }  // namespace detail
 

@@ -15,9 +15,28 @@ class RecordReader {
   virtual ~RecordReader() = default;
 
   /// Reads the values of the next record, in the order of the fields; false at the end. Throws ParseError with file and line.
-  virtual bool next(std::vector<Data>& values) = 0;
+  bool next(std::vector<Data>& values) {
+    if (!read(values)) return false;
+    origin_.row = rows_++;
+    origin_.line = line();
+    return true;
+  }
+  /// Of the record that was read last.
+  const SampleOrigin& origin() const noexcept { return origin_; }
   /// The fields; where none were asked for, those of a JSON file are known after its first record.
   virtual const Fields& fields() const = 0;
+
+ protected:
+  explicit RecordReader(const std::string& file) : origin_{std::make_shared<const std::string>(file)} {}
+  const std::string& file_name() const noexcept { return *origin_.file; }
+
+ private:
+  virtual bool read(std::vector<Data>& values) = 0;
+  /// On which the record that was read last begins.
+  virtual std::size_t line() const = 0;
+
+  SampleOrigin origin_;
+  std::size_t rows_ = 0;
 };
 
 TGD_API std::shared_ptr<RecordReader> read_json_lines(const std::filesystem::path& path, const Fields& fields);

@@ -12,6 +12,7 @@
 #include <tgd/error.hpp>
 
 #include "core/text.hpp"
+#include "core/variable_impl.hpp"
 #include "data/record_content.hpp"
 
 namespace tgd::data {
@@ -77,8 +78,15 @@ std::vector<std::size_t> positions_of(const std::string* names, std::size_t coun
   return positions;
 }
 
-Record make_record(const Fields& fields, std::vector<Data>& values) {
+Variable sample_variable(Data data, std::string role, const SampleOrigin& origin) {
+  Variable variable(std::move(data), std::move(role));
+  variable.impl()->storage->set_origins(std::make_shared<const std::vector<SampleOrigin>>(1, origin));
+  return variable;
+}
+
+Record make_record(const Fields& fields, std::vector<Data>& values, const SampleOrigin& origin) {
   Record record;
+  record.origin = origin;
   for (std::size_t i = 0; i < values.size(); ++i) record.emplace(fields[i].name, std::move(values[i]));
   return record;
 }

@@ -32,6 +32,8 @@ std::string type_of(const LMError& error) {
       return "truncated";
     case LMError::Kind::filtered:
       return "filtered";
+    case LMError::Kind::refused:
+      return "refused";
     case LMError::Kind::too_long:
       return "too_long";
     case LMError::Kind::cancelled:

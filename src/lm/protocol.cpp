@@ -215,7 +215,7 @@ std::string answer_of(std::string text, Thoughts thoughts, std::string* reasonin
 
 LMError no_content(const Value& message, const std::string& finish_reason, const Secrets& secrets) {
   if (const std::string refusal = refusal_of(message); !refusal.empty()) {
-    return {Kind::filtered, "the model refused to answer: " + quoted(secrets, refusal)};
+    return {Kind::refused, "the model refused to answer: " + quoted(secrets, refusal)};
   }
   if (calls_tools(message)) return *bad_end(ReplyEnd::tool, finish_reason);
   if (const std::string thoughts = reasoning_of(message); !thoughts.empty()) {

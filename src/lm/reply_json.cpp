@@ -28,7 +28,7 @@ struct KindName {
 constexpr std::array kinds = {KindName{LMError::Kind::transport, "transport"}, KindName{LMError::Kind::status, "status"},
                               KindName{LMError::Kind::malformed, "malformed"}, KindName{LMError::Kind::empty, "empty"},
                               KindName{LMError::Kind::truncated, "truncated"}, KindName{LMError::Kind::filtered, "filtered"},
-                              KindName{LMError::Kind::too_long, "too_long"}};
+                              KindName{LMError::Kind::too_long, "too_long"},   KindName{LMError::Kind::refused, "refused"}};
 
 const KindName* find_kind(LMError::Kind kind) {
   const auto at = std::find_if(kinds.begin(), kinds.end(), [&](const KindName& known) { return known.kind == kind; });

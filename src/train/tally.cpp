@@ -24,7 +24,40 @@ void check_figure(const std::string& name, double value) {
                   name, value));
 }
 
+std::string first_of(const std::vector<FailedSample>& failed) {
+  const FailedSample& first = failed.front();
+  return first.name.empty() ? first.problem : fmt::format("{}: {}", first.name, first.problem);
+}
+
+/// Where every call fails the fault is hardly the samples'.
+void expect_answers(const Scores& scores) {
+  if (scores.means.samples < 2 || scores.unanswered < scores.means.samples) return;
+  throw Error(
+      fmt::format("none of the {} samples got an answer; the first: {}", scores.means.samples, first_of(scores.failed)));
+}
+
 }  // namespace
+
+Failures::Failures(std::optional<double> max_share) : max_share_(max_share) {
+  if (max_share && !(*max_share >= 0 && *max_share <= 1)) {
+    throw ValueError(
+        fmt::format("TrainerOptions::max_failed_share is {}; it has to be between 0 and 1, such as 0.1", *max_share));
+  }
+}
+
+void Failures::add(const std::string& part, const Scores& scores, std::size_t samples) {
+  for (const FailedSample& failed : scores.failed) {
+    if (!failed.origin) {
+      ++nameless_;
+    } else {
+      names_.insert(failed.origin->file ? failed.name : part + failed.name);  // numbers are those of a part
+    }
+  }
+  const std::size_t count = names_.size() + nameless_;
+  if (scores.failed.empty() || !max_share_ || static_cast<double>(count) <= *max_share_ * static_cast<double>(samples)) return;
+  throw Error(fmt::format("{} of {} samples have failed, and max_failed_share allows {:.4g}% of them; the last: {}", count,
+                          samples, *max_share_ * 100, first_of(scores.failed)));
+}
 
 void Tally::add(std::size_t samples, const StepResult& result) {
   const Data& score = result.evaluation.score.data();
@@ -42,12 +75,23 @@ void Tally::add(std::size_t samples, const StepResult& result) {
   for (const auto& [name, mean] : result.metrics) check_figure(fmt::format("the metric \"{}\"", name), mean);
   sum_.score = std::accumulate(scores.begin(), scores.end(), sum_.score);
   sum_.samples += samples;
-  sum_.failed += result.failed + (result.count_failed ? result.count_failed() : 0);
+  add_failures(result.evaluation.score);
   for (const auto& [name, mean] : result.metrics) sum_.named[name] += mean * static_cast<double>(samples);
 }
 
+void Tally::add_failures(const Variable& score) {
+  const Storage& parts = score.impl()->storage->parts();
+  for (const auto& [item, problem] : parts.problems()) {
+    if (!problem->is_failure) continue;
+    ++sum_.failed;
+    unanswered_ += problem->cause.empty() ? 0 : 1;
+    const SampleOrigin* origin = parts.origin(item);
+    failed_.push_back({parts.item_name(item), origin != nullptr ? std::optional(*origin) : std::nullopt, to_string(*problem)});
+  }
+}
+
 Scores Tally::scores() const {
-  Scores scores{sum_, samples_.size() == sum_.samples ? samples_ : std::vector<double>{}};
+  Scores scores{sum_, samples_.size() == sum_.samples ? samples_ : std::vector<double>{}, failed_, unanswered_};
   if (sum_.samples == 0) return scores;
   const auto samples = static_cast<double>(sum_.samples);
   scores.means.score /= samples;
@@ -77,7 +121,9 @@ Scores measure(const std::function<void(bool)>& set_mode, const Pass& pass) {
     return true;
   });
   while (!started.empty()) read_first();
-  return tally.scores();
+  Scores scores = tally.scores();
+  expect_answers(scores);
+  return scores;
 }
 
 }  // namespace tgd::detail

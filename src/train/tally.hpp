@@ -3,16 +3,43 @@
 
 #include <functional>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include <tgd/trainer.hpp>
 
 namespace tgd::detail {
 
+/// A sample that failed by its own fault.
+struct FailedSample {
+  std::string name;                         // "train.csv, row 17 (line 19)", or "item 3 of 12"
+  std::optional<SampleOrigin> origin = {};  // nothing: the name is not the sample's own
+  std::string problem;
+};
+
 /// Means, and the score of each sample in order; none where some evaluator gave a sum only.
 struct Scores {
   Metrics means = {};
   std::vector<double> samples = {};
+  std::vector<FailedSample> failed = {};
+  std::size_t unanswered = 0;  // failed in their call: there was no reply that could have been read
+};
+
+/// The distinct samples that have failed so far.
+class Failures {
+ public:
+  /// Throws ValueError for a share that is none.
+  explicit Failures(std::optional<double> max_share);
+
+  /// `part`: the data they are of; `samples`: of how many they may be a share. Throws an Error that names one when too many
+  /// have failed.
+  void add(const std::string& part, const Scores& scores, std::size_t samples);
+
+ private:
+  std::optional<double> max_share_;
+  std::set<std::string> names_;
+  std::size_t nameless_ = 0;
 };
 
 class Tally {
@@ -21,12 +48,17 @@ class Tally {
   Scores scores() const;
 
  private:
+  void add_failures(const Variable& score);
+
   Metrics sum_;
   std::vector<double> samples_;
+  std::vector<FailedSample> failed_;
+  std::size_t unanswered_ = 0;
 };
 
 /// The scores over a pass, without gradients and in eval mode. All batches are started before anything is read; of a pass of
 /// unknown length, which need not fit into memory, a batch waits for the earlier ones once a thousand samples are on their way.
+/// Throws an Error when the calls of all samples have failed, however harmless each one is.
 Scores measure(const std::function<void(bool)>& set_mode, const Pass& pass);
 
 }  // namespace tgd::detail

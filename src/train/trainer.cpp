@@ -1,5 +1,6 @@
 #include <tgd/trainer.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <system_error>
 
@@ -141,7 +142,8 @@ class Run {
         validation_(validation),
         models_(std::move(models)),
         journal_(journal),
-        files_(options, trainee.module, journal) {
+        files_(options, trainee.module, journal),
+        failures_(options.max_failed_share) {
     // A limit that is no number would be none.
     if (options.max_time.count() != 0) detail::span_of_seconds(options.max_time.count(), "TrainerOptions::max_time");
     if (!(options.max_cost >= 0))
@@ -252,6 +254,8 @@ class Run {
     Tally tally;
     tally.add(batch.samples, *result);
     const Scores scores = tally.scores();
+    samples_seen_ += batch.samples;
+    failures_.add("train", scores, samples());
     if (trainee_.automatic) {
       tell(&TrainerCallback::on_before_backward, info, *result);
       result->evaluation.score.backward(options_.backward);
@@ -302,7 +306,10 @@ class Run {
                                   : fmt::format("validation after epoch {}, step {}: ", state_.epoch, state_.step);
         },
         [&] {
-          if (!state_.validation) state_.validation = detail::measure(trainee_.set_mode, *validation_);
+          if (!state_.validation) {
+            state_.validation = detail::measure(trainee_.set_mode, *validation_);
+            failures_.add("validation", *state_.validation, samples());
+          }
           return state_.validation->means;
         });
     trainee_.set_mode(true);
@@ -347,6 +354,13 @@ class Run {
   }
 
   // ---- Limits ----
+
+  /// Of the run, as far as that is known.
+  std::size_t samples() const {
+    const std::size_t training = train_.samples > 0 ? train_.samples : samples_seen_;
+    const std::size_t validation = state_.validation ? state_.validation->means.samples : 0;
+    return training + (validation_ != nullptr ? std::max(validation_->samples, validation) : 0);
+  }
 
   bool has_stopped_improving() const {
     return options_.early_stopping.patience > 0 && state_.since_best >= options_.early_stopping.patience;
@@ -466,6 +480,8 @@ class Run {
   Json loader_;  // the state at the beginning of the epoch
   Clock::time_point started_;
   std::size_t samples_in_epoch_ = 0;
+  std::size_t samples_seen_ = 0;  // by the steps of this session
+  detail::Failures failures_;
   std::optional<Ending> ending_;
   std::optional<detail::Gatekeeper> gate_;
   std::stop_source stop_;  // what callbacks stop the run with
@@ -565,8 +581,11 @@ FitResult Trainer::run(const Trainee& trainee, const Pass& train, const std::opt
   return Run(impl_->options, trainee, train, validation ? &*validation : nullptr, impl_->models, *impl_->journal).fit(options);
 }
 
-Metrics Trainer::measure(const std::function<void(bool)>& set_mode, const Pass& pass) {
-  return detail::measure(set_mode, pass).means;
+Metrics Trainer::measure(const std::function<void(bool)>& set_mode, const Pass& pass) const {
+  detail::Failures failures(impl_->options.max_failed_share);
+  const Scores scores = detail::measure(set_mode, pass);
+  failures.add("", scores, scores.means.samples);
+  return scores.means;
 }
 
 }  // namespace tgd

@@ -451,11 +451,13 @@ TEST_CASE("an answer tells what could not be parsed, and what failed", "[cli]") 
     return cli::answer_of(cli::TaskAgent(task, {{"student", model}, {"teacher", model}, {"judge", model}}, {}).run(batch), 1);
   };
   const cli::Answer parsed = answer(lm::Stub::answering([](const lm::Request&) { return R"({"label": "billing"})"; }));
-  CHECK(parsed.prediction() == "billing");
-  CHECK(parsed.problem.empty());
+  CHECK(parsed.prediction == "billing");
+  CHECK_FALSE(parsed.problem);
   const cli::Answer unparsed = answer(lm::Stub::answering([](const lm::Request&) { return "billing, I think"; }));
-  CHECK(unparsed.prediction() == "billing, I think");
-  CHECK_THAT(unparsed.problem, ContainsSubstring("answer") && ContainsSubstring("no JSON"));
+  CHECK(unparsed.prediction == "billing, I think");
+  REQUIRE(unparsed.problem);
+  CHECK(unparsed.ok());
+  CHECK_THAT(unparsed.problem_text(), ContainsSubstring("answer") && ContainsSubstring("no JSON"));
   const auto failing = [&](const auto& error) {
     return answer(lm::Stub::answering([&](const lm::Request&) -> std::string { throw error; }));
   };

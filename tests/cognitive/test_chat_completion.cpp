@@ -27,6 +27,7 @@ using tgd::LMError;
 using tgd::Messages;
 using tgd::Notice;
 using tgd::OnError;
+using tgd::Problem;
 using tgd::ValueError;
 using tgd::Variable;
 using tgd::lm::Message;
@@ -214,10 +215,11 @@ TEST_CASE("A failed item fails the call, with the index and the model's error", 
   CHECK(prompt.grad().empty());
 }
 
-TEST_CASE("A failed item is skipped where that is asked for", "[cognitive][chat]") {
+TEST_CASE("An item that fails by its own fault is kept with its problem where that is asked for", "[cognitive][chat]") {
   const auto stub = Stub::answering([](const Request& request) -> std::string {
     const std::string& text = request.messages.back().content;
-    if (text == "b") throw LMError(LMError::Kind::status, "overloaded", 503);
+    if (text == "b") throw LMError(LMError::Kind::filtered, "not this one", 400);
+    if (text == "outage") throw LMError(LMError::Kind::status, "overloaded", 503);
     if (text == "crash") throw std::runtime_error("no LMError");
     if (text == "stop") throw LMError(LMError::Kind::cancelled, "stopped");
     if (text == "too dear") throw tgd::BudgetError("no money left");
@@ -226,36 +228,41 @@ TEST_CASE("A failed item is skipped where that is asked for", "[cognitive][chat]
   const Variable prompt = prompt_of_test();
   const Variable mails(Texts{"a", "b", "c"}, "mails", true);
   std::vector<Notice> notices;
-  ChatOptions options{.on_error = OnError::skip, .on_notice = [&](const Notice& notice) { notices.push_back(notice); }};
+  ChatOptions options{.on_error = OnError::keep, .on_notice = [&](const Notice& notice) { notices.push_back(notice); }};
 
   const Variable reply = chat_completion(stub, {{"system", {prompt}}, {"user", {"{x}"}}}, {{"x", mails}}, options);
   CHECK(reply.texts() == Texts{"re: a", "", "re: c"});
+  CHECK_FALSE(reply.problem(0));
+  REQUIRE(reply.problem(1));
+  CHECK(reply.problem(1)->kind == Problem::Kind::filtered);
+  CHECK(reply.problem(1)->cause == "not this one");
+  CHECK(reply.problems().size() == 1);
   REQUIRE(notices.size() == 1);
-  CHECK(notices[0].kind == Notice::Kind::skipped_item);
+  CHECK(notices[0].kind == Notice::Kind::failed_item);
   CHECK(notices[0].item == 1);
-  CHECK_THAT(notices[0].text, ContainsSubstring("item 1 of 3: overloaded"));
+  CHECK_THAT(notices[0].text, ContainsSubstring("item 1 of 3: not this one"));
 
-  SECTION("and gets no gradient") {
+  SECTION("and is criticised for it, without what a filter would withhold again") {
     const auto critical = critic();
     reply.backward("no", {.model = critical});
-    CHECK(critical->calls() == 3);
     REQUIRE(prompt.grad().size() == 1);
     CHECK_THAT(user_message(critical->requests()[0]), ContainsSubstring("re: a") && ContainsSubstring("re: c"));
+    CHECK_THAT(user_message(critical->requests()[0]),
+               ContainsSubstring("[There is none: a content filter withheld the reply.]"));
     CHECK_THAT(user_message(critical->requests()[0]), !ContainsSubstring("\nb\n"));
-    CHECK(mails.grad().at(0).texts() == Texts{"critique 1 of mails", "", "critique 2 of mails"});
+    CHECK(mails.grad().at(0).size() == 3);
   }
   SECTION("alone") {
     const Variable alone = chat_completion(stub, {{"system", {prompt}}, {"user", {"b"}}}, {}, options);
     CHECK(alone.text().empty());
-    const auto critical = critic();
-    alone.backward("no", {.model = critical});
-    CHECK(critical->calls() == 0);
-    CHECK(gradient_texts(prompt) == Texts{""});
+    CHECK(alone.problem());
   }
-  SECTION("but what is not the model's failure fails all the same") {
+  SECTION("but what is no fault of the item fails all the same") {
+    CHECK_THROWS_AS(chat_completion(stub, {{"user", {"outage"}}}, {}, options).data(), LMError);
     CHECK_THROWS_AS(chat_completion(stub, {{"user", {"crash"}}}, {}, options).data(), tgd::Error);
     CHECK_THROWS_AS(chat_completion(stub, {{"user", {"stop"}}}, {}, options).data(), LMError);
     CHECK_THROWS_AS(chat_completion(stub, {{"user", {"too dear"}}}, {}, options).data(), tgd::BudgetError);
+    CHECK_THROWS_AS(chat_completion(stub, {{"user", {"outage"}}}, {}, options).problem(), LMError);
   }
   SECTION("and an error of the callback is an error of the item") {
     options.on_notice = [](const Notice&) { throw std::runtime_error("broken"); };

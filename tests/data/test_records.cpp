@@ -1,6 +1,9 @@
 #include <tgd/data/data_loader.hpp>
 #include <tgd/data/records.hpp>
+#include <tgd/data/stream.hpp>
+#include <tgd/data/stream_loader.hpp>
 #include <tgd/error.hpp>
+#include <tgd/functions.hpp>
 
 #include "catch.hpp"
 #include "support/temporary_folder.hpp"
@@ -11,11 +14,14 @@ using tgd::Data;
 using tgd::ParseError;
 using tgd::ValueError;
 using tgd::data::CsvFile;
+using tgd::data::CsvStream;
 using tgd::data::DataLoader;
 using tgd::data::Fields;
 using tgd::data::JsonFile;
 using tgd::data::JsonLinesFile;
+using tgd::data::JsonLinesStream;
 using tgd::data::Record;
+using tgd::data::StreamLoader;
 using Texts = std::vector<std::string>;
 
 namespace {
@@ -234,4 +240,32 @@ TEST_CASE("A file that cannot be read is named", "[records]") {
   CHECK_THROWS_WITH(CsvFile(missing), ContainsSubstring(missing) && ContainsSubstring("No such file"));
   CHECK_THROWS_WITH(JsonFile(folder.path()), ContainsSubstring("folder"));
   CHECK_THROWS_WITH(JsonLinesFile(missing), ContainsSubstring("No such file"));
+}
+
+TEST_CASE("What is made of a sample knows the file, row and line that it was read from", "[records]") {
+  const tgd::test::TemporaryFolder folder;
+  const auto place = [](const tgd::Variable& variable, std::size_t i) { return to_string(variable.origin(i).value()); };
+  const auto csv = folder.write("rows.csv", "text,label\n\"two\nlines\",a\nshort,b\nthird,c\n").string();
+  const auto jsonl = folder.write("rows.jsonl", "{\"text\": \"x\"}\n\n{\"text\": \"y\"}\n").string();
+  const auto array = folder.write("rows.json", R"([{"text": "x"}, {"text": "y"}])").string();
+
+  for (auto [text, label] : DataLoader(CsvFile(csv).columns("text", "label"), {.batch_size = 3})) {
+    CHECK(place(text, 0) == csv + ", row 0 (line 2)");
+    CHECK(place(label, 1) == csv + ", row 1 (line 4)");
+    const tgd::Variable made = tgd::map(text + label, [](const Data& item) { return item; })[2];
+    CHECK(place(made, 0) == csv + ", row 2 (line 5)");
+  }
+  for (auto batch : DataLoader(JsonLinesFile(jsonl), {.batch_size = 2}))
+    CHECK(place(batch.at("text"), 1) == jsonl + ", row 1 (line 3)");
+  for (auto batch : DataLoader(JsonFile(array), {.batch_size = 2})) CHECK(place(batch.at("text"), 1) == array + ", row 1");
+  for (auto [text] : StreamLoader(CsvStream(csv).columns("text"), {.batch_size = 3}))
+    CHECK(place(text, 1) == csv + ", row 1 (line 4)");
+  for (auto batch : StreamLoader(JsonLinesStream(jsonl), {.batch_size = 2}))
+    CHECK(place(batch.at("text"), 1) == jsonl + ", row 1 (line 3)");
+  const std::vector<std::string> plain{"a", "b", "c"};
+  for (const tgd::Variable& batch : DataLoader(plain, {.batch_size = 3, .shuffle = true, .seed = 42})) {
+    for (std::size_t i = 0; i < 3; ++i) CHECK(plain.at(batch.origin(i)->row) == batch.texts()[i]);
+    CHECK_THROWS_WITH(tgd::map(batch, [](const Data&) -> Data { throw tgd::ValueError("no"); }).data(),
+                      ContainsSubstring("map: " + place(batch, 0) + ": no"));
+  }
 }

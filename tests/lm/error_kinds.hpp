@@ -10,9 +10,9 @@ namespace tgd::test {
 
 inline LMError::Kind kind_named(const std::string& name) {
   using Kind = LMError::Kind;
-  static const std::map<std::string, Kind> kinds = {{"transport", Kind::transport}, {"status", Kind::status},
-                                                    {"malformed", Kind::malformed}, {"empty", Kind::empty},
-                                                    {"filtered", Kind::filtered},   {"too_long", Kind::too_long}};
+  static const std::map<std::string, Kind> kinds = {
+      {"transport", Kind::transport}, {"status", Kind::status},     {"malformed", Kind::malformed}, {"empty", Kind::empty},
+      {"filtered", Kind::filtered},   {"too_long", Kind::too_long}, {"refused", Kind::refused}};
   return kinds.at(name);
 }
 

@@ -129,7 +129,7 @@ TEST_CASE("Long replies are bounded by an option", "[lm][faults]") {
 
 TEST_CASE("A reply without text says why, and its tokens are counted", "[lm][faults]") {
   const auto [message, kind, reason] = GENERATE(table<std::string, Kind, std::string>({
-      {R"({"content":null,"refusal":"I will not."})", Kind::filtered, "I will not."},
+      {R"({"content":null,"refusal":"I will not."})", Kind::refused, "I will not."},
       {R"({"content":null,"tool_calls":[{"id":"1","type":"function"}]})", Kind::empty, "tool"},
   }));
   HttpServer server(replies({{.body = R"({"choices":[{"message":)" + message + R"(}],"usage":{"prompt_tokens":9}})"}}));

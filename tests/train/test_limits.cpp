@@ -1,6 +1,6 @@
 #include <tgd/trainer.hpp>
 
-#include <atomic>
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -18,6 +18,7 @@
 #include "catch.hpp"
 #include "core/sha256.hpp"
 #include "support/temporary_folder.hpp"
+#include "train/scripted_agent.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;
@@ -230,19 +231,15 @@ TEST_CASE("samples without an answer are counted, and so are the calls that fail
   struct Skipping : NeverRight {
     using NeverRight::NeverRight;
     std::optional<StepResult> validation_step(Batch& batch) {
-      const auto failed = std::make_shared<std::atomic<std::size_t>>(0);
       const auto& [question, answer] = batch;
-      const Variable reply = chat_completion(model, {{"user", {"{question}"}}}, {{"question", question}},
-                                             {.on_error = OnError::skip, .on_notice = [failed](const Notice&) { ++*failed; }});
-      StepResult result = exact_match_evaluator(reply, answer);
-      result.count_failed = [failed] { return failed->load(); };
-      return result;
+      return exact_match_evaluator(
+          chat_completion(model, {{"user", {"{question}"}}}, {{"question", question}}, {.on_error = OnError::keep}), answer);
     }
   };
   Trainer trainer;
   Skipping agent(trainer.track(lm::Stub::answering([](const lm::Request& request) -> std::string {
     const std::string& question = request.messages.back().content;
-    if (question == "3" || question == "7") throw LMError(LMError::Kind::status, "out of order", 500);
+    if (question == "3" || question == "7") throw LMError(LMError::Kind::filtered, "out of order", 400);
     return "right";
   })));
   const Metrics metrics = trainer.validate(agent, ten_questions());
@@ -267,4 +264,72 @@ TEST_CASE("earlier checkpoints are kept where that is asked for", "[train]") {
   CHECK_FALSE(std::filesystem::exists(folder.path() / "checkpoint-3.json"));
   CHECK(std::filesystem::exists(folder.path() / "checkpoint-4.json"));
   CHECK(std::filesystem::exists(folder.path() / "checkpoint-5.json"));
+}
+
+namespace {
+
+/// Some questions fail by their own fault.
+struct Failing : test::ScriptedAgent {
+  explicit Failing(std::string questions, LMError::Kind kind = LMError::Kind::filtered, Reduction how = Reduction::sum)
+      : ScriptedAgent({}, how) {
+    student = lm::Stub::answering([questions, kind](const lm::Request& request) -> std::string {
+      const std::string& question = request.messages.back().content;
+      if (questions.find(question) != questions.npos) throw LMError(kind, "not this one");
+      return "right";
+    });
+    editor = std::make_shared<lm::Stub>();
+    editor->otherwise("<IMPROVED_VALUE>Answer well.</IMPROVED_VALUE>");
+    optimizer = std::make_shared<optim::TGD>(parameters(), optim::TGDOptions{.model = editor});
+  }
+
+  std::optional<StepResult> training_step(Batch& batch) {
+    const auto& [question, answer] = batch;
+    return exact_match_evaluator(chat_completion(student, {{"system", {prompt}}, {"user", {"{question}"}}},
+                                                 {{"question", question}}, {.on_error = OnError::keep}),
+                                 answer, {.reduction = reduction});
+  }
+};
+
+FitResult fit_failing(Failing& agent, TrainerOptions options) {
+  options.max_epochs = 3;
+  options.backward.model = test::critic();
+  return Trainer(std::move(options)).fit(agent, ten_questions(), ten_questions());
+}
+
+}  // namespace
+
+TEST_CASE("a run goes on beside samples that fail by their own fault, and each is counted", "[train]") {
+  const auto notes = std::make_shared<test::Notes>();
+  const Reduction how = GENERATE(Reduction::sum, Reduction::mean, Reduction::none);
+  Failing agent("37",
+                GENERATE(LMError::Kind::filtered, LMError::Kind::refused, LMError::Kind::too_long, LMError::Kind::truncated,
+                         LMError::Kind::empty, LMError::Kind::malformed),
+                how);
+  const FitResult result = fit_failing(agent, {.callbacks = {notes}});
+  CHECK(result.steps == 30);
+  CHECK(result.best->metrics.failed == 2);
+  CHECK(result.best->metrics.score == Approx(0.8));
+  CHECK(std::count_if(notes->steps.begin(), notes->steps.end(),
+                      [](const StepReport& step) { return step.metrics.failed == 1; }) == 6);
+}
+
+TEST_CASE("a run ends when more samples have failed than it may, each counted once", "[train]") {
+  Failing agent("37");
+  SECTION("as many as may") { CHECK(fit_failing(agent, {.max_failed_share = 0.2}).steps == 30); }
+  SECTION("one too many") {
+    CHECK_THROWS_WITH(
+        fit_failing(agent, {.max_failed_share = 0.05}),
+        ContainsSubstring("samples have failed, and max_failed_share allows 5% of them") && ContainsSubstring("sample "));
+  }
+  SECTION("in a measurement of its own") {
+    CHECK_THROWS_AS(Trainer({.max_failed_share = 0.1}).validate(agent, ten_questions()), Error);
+    CHECK(Trainer({.max_failed_share = 0.2}).validate(agent, ten_questions()).failed == 2);
+  }
+  SECTION("a share that is none is refused") { CHECK_THROWS_AS(fit_failing(agent, {.max_failed_share = 1.5}), ValueError); }
+}
+
+TEST_CASE("where every call fails, however harmless each failure is, the run ends", "[train]") {
+  Failing agent("0123456789");
+  CHECK_THROWS_WITH(Trainer().validate(agent, ten_questions()),
+                    ContainsSubstring("none of the 10 samples got an answer") && ContainsSubstring("not this one"));
 }

@@ -4,7 +4,7 @@
 // request per index, scalars broadcast, and replies in the order of the inputs.
 // Returns at once; the reply of item i arrives when item i of all inputs has arrived and the model has answered.
 // Errors: ValueError (unequal batches, an input that no message uses) at the call where they are known by then; a failed item
-// where the data is read, with the operation's name and the item.
+// where the data is read, with the operation's name and the item, or the file and row that it was read from.
 // Thread-safety: see Variable.
 #pragma once
 
@@ -50,18 +50,13 @@ class TGD_API Input {
 };
 using Inputs = std::vector<std::pair<std::string, Input>>;
 
-enum class OnError {
-  fail,  ///< a failed item fails the call
-  skip   ///< a failed item becomes "", is reported, and gets no gradient; a used-up budget or a cancelled call fails all the same
-};
-
 struct ChatOptions {
   Json args = {};                        ///< completion arguments, passed through untouched
-  OnError on_error = OnError::fail;
+  OnError on_error = OnError::fail;      ///< see tgd/problem.hpp
   std::string role = "reply";            ///< of the result
   std::size_t samples_per_request = 8;   ///< in backward, for a Variable that all items share
-  /// In backward: the most characters (as UTF-8 bytes) of one request. The default fits models of 32k tokens. Samples that do not
-  /// fit together go into several requests; a single one that does not fit is cut, visibly, and reported.
+  /// In backward: the most characters (as UTF-8 bytes) of one request. The default fits models of 32k tokens. Samples that do
+  /// not fit together go into several requests; a single one that does not fit is cut, visibly, and reported.
   std::size_t context_budget = 72'000;
   /// In backward: condense several critiques of a shared Variable into one, by a tree of further calls.
   bool summarize = false;
@@ -69,7 +64,9 @@ struct ChatOptions {
   Prompts prompts = {};
 };
 
-/// One request per item. A reply that was cut off (finish_reason "length") is an error unless args limit its length.
+/// One request per item; none for an item of which an input has a problem. A reply that was cut off (finish_reason "length") is
+/// a problem with the text that came; where no completion arguments, here or of the model, limit the length, it is an error
+/// unless options.on_error keeps it.
 TGD_API Variable chat_completion(const lm::ChatModelPtr& model, const Messages& messages, const Inputs& inputs = {},
                                  ChatOptions options = {}, Place place = Place::here());
 

@@ -2,9 +2,9 @@
 // at either of their outputs.
 //
 // Shapes: prediction scalar or batch; target a text, a number, a list, or a Variable of the same size, or a scalar for every
-// item. The score of a batch is the reduction, or the list of scores without one.
-// Errors: ValueError for unequal sizes, TypeError for a target of another kind than the prediction.
-// Thread-safety: see Variable.
+// item. The score of a batch is the reduction, or the list of scores without one. An item with a problem gets the worst score
+// without being looked at; what was wrong with it is its feedback. Errors: ValueError for unequal sizes, TypeError for a target
+// of another kind than the prediction. Thread-safety: see Variable.
 #pragma once
 
 #include <cstddef>
@@ -40,6 +40,11 @@ struct EvaluatorOptions {
   std::function<bool(double score)> success = {};
   Critique critique = Critique::explanation;
   Prompts prompts = {};
+  /// The score of an item with a problem. By default 0, or 1 below the best one where that is no more than 0; with lower scores
+  /// better 1 above the best one. Where scores can be worse, say so here.
+  std::optional<double> worst_score = {};
+  /// Of an item that cannot be scored: a function that throws a ParseError, a judge whose verdict cannot be had.
+  OnError on_error = OnError::fail;
 };
 
 /// 1 for an item that equals its target, else 0. The feedback says what was expected and what came; no call is made for it.
@@ -64,8 +69,9 @@ struct JudgeOptions {
   OnNotice on_notice = {};
 };
 
-/// A language model judges: its reply has to hold JSON with "score" and "explanation". In the messages {prediction} and {target}
-/// stand for the items, other placeholders for `inputs`. Throws, where the result is read, an LMError when no reply can be read.
+/// A language model judges: its reply has to hold JSON with "score" and "explanation". In the messages {prediction} and
+/// {target} stand for the items, other placeholders for `inputs`. Throws, where the result is read, an LMError when no reply
+/// can be read, unless evaluator.on_error keeps the item.
 TGD_API Evaluation lm_judge_evaluator(const lm::ChatModelPtr& model, const Messages& messages, const Variable& prediction,
                                       const std::optional<Input>& target = std::nullopt, const Inputs& inputs = {},
                                       JudgeOptions options = {}, Place place = Place::here());

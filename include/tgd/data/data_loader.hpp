@@ -30,6 +30,7 @@
 #include <vector>
 
 #include <tgd/data/dataset.hpp>
+#include <tgd/data/records.hpp>
 #include <tgd/data/sampler.hpp>
 #include <tgd/export.hpp>
 #include <tgd/json.hpp>
@@ -76,6 +77,33 @@ Variable collate_position(const std::vector<Sample>& samples, ItemOf item_of, co
   return collate_column(column, position, role);
 }
 
+/// A map from names to items, or what is made from one.
+template <class T>
+concept MapOfItems = requires {
+  typename T::mapped_type;
+}
+&&std::derived_from<T, std::map<std::string, typename T::mapped_type>>&& Item<typename T::mapped_type>;
+
+/// A member of a map, which may know where it was read.
+template <class Sample>
+Variable member_of(const Sample& sample, const std::string& name) {
+  if constexpr (requires { sample.origin; }) {
+    return sample_variable(sample.find(name)->second, name, sample.origin);
+  } else {
+    return Variable(sample.find(name)->second);
+  }
+}
+
+/// Gives the samples of a batch that know no origin their numbers in the dataset.
+TGD_API void number_samples(const Variable& batch, std::span<const std::size_t> numbers);
+inline void number_samples(const std::map<std::string, Variable>& batch, std::span<const std::size_t> numbers) {
+  for (const auto& member : batch) number_samples(member.second, numbers);
+}
+template <class... Parts>
+void number_samples(const std::tuple<Parts...>& batch, std::span<const std::size_t> numbers) {
+  std::apply([&](const auto&... parts) { (number_samples(parts, numbers), ...); }, batch);
+}
+
 template <class T>
 std::vector<std::string> names_of(const std::map<std::string, T>& sample) {
   std::vector<std::string> names;
@@ -103,16 +131,15 @@ auto collate(const std::vector<T>& samples, const std::vector<std::string>& role
   (std::make_index_sequence<positions>());
 }
 
-template <Item T>
-std::map<std::string, Variable> collate(const std::vector<std::map<std::string, T>>& samples,
-                                        const std::vector<std::string>& roles = {}) {
+template <detail::MapOfItems T>
+std::map<std::string, Variable> collate(const std::vector<T>& samples, const std::vector<std::string>& roles = {}) {
   const std::vector<std::string> names = detail::names_of(samples.at(0));
   for (std::size_t i = 1; i < samples.size(); ++i) detail::check_same_names(detail::names_of(samples[i]), names, i);
   std::map<std::string, Variable> batch;
   for (std::size_t position = 0; position < names.size(); ++position) {
     const std::string& name = names[position];
     Variable collated = detail::collate_position(
-        samples, [&](const auto& sample) -> const T& { return sample.find(name)->second; }, name,
+        samples, [&](const T& sample) { return detail::member_of(sample, name); }, name,
         detail::role_at(roles, position, names.size()));
     if (collated.role().empty()) collated.set_role(name);
     batch.emplace(name, std::move(collated));
@@ -265,6 +292,7 @@ class DataLoader<D, Collate>::Reading {
     samples.reserve(indices.size());
     for (const std::size_t i : indices) samples.push_back(source_->dataset[i]);
     batch.emplace(source_->collate(std::as_const(samples)));
+    if constexpr (std::same_as<Collate, DefaultCollate>) detail::number_samples(*batch, indices);
   }
 
  private:

@@ -7,6 +7,8 @@
 // Files are read and checked when the dataset is made, one record at a time where the format allows, so that a run never
 // stops half way for its data. Only the fields asked for are kept. Copies share them.
 //
+// Samples know their file and row, and what is made of them does: errors and problems name them (Variable::origin).
+//
 // Fields of JSON: text stays text, numbers stay numbers, true, false, lists and objects become their JSON text. Fields of CSV
 // are text. A field is text in all records or a number in all records.
 // Errors: ParseError that begins with file:line: (and column: where known) for a malformed record, and names the field that is
@@ -27,11 +29,17 @@
 
 #include <tgd/data.hpp>
 #include <tgd/export.hpp>
+#include <tgd/problem.hpp>
 #include <tgd/variable.hpp>
 
 namespace tgd::data {
 
-using Record = std::map<std::string, Data>;
+/// Fields by name, and where they were read.
+struct Record : std::map<std::string, Data> {
+  using std::map<std::string, Data>::map;
+
+  SampleOrigin origin = {};
+};
 
 /// What to keep under `name`: `source` is a column of CSV, a member of a JSON object, or, where it begins with '/', a JSON
 /// pointer (RFC 6901). Without a source it is the name.
@@ -47,6 +55,13 @@ using Fields = std::vector<Field>;
 
 template <std::size_t N>
 class Columns;
+
+namespace detail {
+
+/// A Variable that knows where it was read.
+TGD_API Variable sample_variable(Data data, std::string role, const SampleOrigin& origin);
+
+}  // namespace detail
 
 class TGD_API Records {
  public:
@@ -78,8 +93,11 @@ class Columns {
   std::size_t size() const noexcept { return records_.size(); }
   auto operator[](std::size_t i) const {
     const Record& record = records_[i];
-    return std::apply([&](const auto&... names) { return std::make_tuple(Variable(record.find(names)->second, names)...); },
-                      names_);
+    return std::apply(
+        [&](const auto&... names) {
+          return std::make_tuple(detail::sample_variable(record.find(names)->second, names, record.origin)...);
+        },
+        names_);
   }
 
  private:

@@ -37,6 +37,9 @@ class RecordReader;
 /// Reads the values of the next record, in the order of the fields; false at the end.
 TGD_API bool read_next(RecordReader& reader, std::vector<Data>& values);
 
+/// Where the record was read that read_next() gave last.
+TGD_API SampleOrigin origin_of(const RecordReader& reader);
+
 /// The positions of names in other names. Throws ValueError for one that is not there.
 TGD_API std::vector<std::size_t> positions_of(const std::string* names, std::size_t count,
                                               const std::vector<std::string>& existing);
@@ -62,7 +65,7 @@ class StreamIterator {
   StreamIterator& operator++() {
     at_end_ = true;  // also when what follows throws
     at_end_ = !read_next(*reader_, values_);
-    if (!at_end_) reading_(values_, sample_);
+    if (!at_end_) reading_(values_, origin_of(*reader_), sample_);
     return *this;
   }
   void operator++(int) { ++*this; }
@@ -81,7 +84,7 @@ struct TGD_API RecordReading {
   using Sample = Record;
   std::shared_ptr<const std::vector<std::string>> names;
 
-  void operator()(std::vector<Data>& values, std::optional<Record>& record) const;
+  void operator()(std::vector<Data>& values, const SampleOrigin& origin, std::optional<Record>& record) const;
 };
 
 /// Some of the values as a tuple of Variables.
@@ -93,8 +96,10 @@ struct ColumnsReading {
   Names names;
   std::vector<std::size_t> positions;
 
-  void operator()(std::vector<Data>& values, std::optional<Sample>& sample) const {
-    [&]<std::size_t... I>(std::index_sequence<I...>) { sample.emplace(Variable(values[positions[I]], names[I])...); }
+  void operator()(std::vector<Data>& values, const SampleOrigin& origin, std::optional<Sample>& sample) const {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      sample.emplace(sample_variable(values[positions[I]], names[I], origin)...);
+    }
     (std::make_index_sequence<N>());
   }
 };
