@@ -85,7 +85,8 @@ lm::Reply reply_of(lm::Outcome outcome) {
   } catch (const LMError& error) {
     if (error.kind() == LMError::Kind::empty) return {};
     if (error.kind() == LMError::Kind::truncated) return {.finish_reason = "length"};
-    if (error.kind() == LMError::Kind::filtered) return {.finish_reason = "content_filter"};
+    if (error.kind() == LMError::Kind::filtered || error.kind() == LMError::Kind::refused)
+      return {.finish_reason = "content_filter"};
     throw;
   }
 }
