@@ -130,10 +130,11 @@ class Calls {
   static void accept(const std::shared_ptr<Calls>& calls, std::size_t item, const Owed& owed, std::vector<lm::Message> follow_up,
                      lm::Outcome outcome) {
     try {
+      const lm::Receipt receipt = outcome.receipt();
       lm::Reply completion = std::move(outcome).value();
       const bool is_cut = completion.end() == lm::ReplyEnd::cut;
       // What has to be read shows by itself whether enough of it came.
-      if (is_cut && (!calls->check_.read || !calls->limit())) return calls->accept_cut(item, std::move(completion));
+      if (is_cut && (!calls->check_.read || !calls->limit())) return calls->accept_cut(item, std::move(completion), receipt);
       if (const auto problem = calls->check_.read ? calls->check_.read(item, completion.content) : std::nullopt) {
         calls->follow_up(item, completion.content, *problem, follow_up);
         return start_item(calls, item, owed, std::move(follow_up));
@@ -184,10 +185,10 @@ class Calls {
 
   /// Half a reply is none. By a limit of the caller's own it is an answer that was too long; else it is the model's that is too
   /// low. What was cut before it began, in a thought, is no answer by any limit.
-  void accept_cut(std::size_t item, lm::Reply completion) {
+  void accept_cut(std::size_t item, lm::Reply completion, const lm::Receipt& receipt) {
     const auto limit = this->limit();
     const std::optional<LMError> in_thought = lm::detail::cut_while_thinking(completion);
-    const std::int64_t tokens = completion.cached_usage.value_or(completion.usage).completion_tokens;
+    const std::int64_t tokens = receipt.original_usage.value_or(receipt.usage).completion_tokens;
     Problem problem = detail::cut_reply({.tokens = tokens > 0 ? tokens : limit.value_or(0),
                                          .by_own_limit = limit.has_value(),
                                          .while_thinking = in_thought.has_value()});
