@@ -134,7 +134,8 @@ class Calls {
       lm::Reply completion = std::move(outcome).value();
       const bool is_cut = completion.end() == lm::ReplyEnd::cut;
       // What has to be read shows by itself whether enough of it came.
-      if (is_cut && (!calls->check_.read || !calls->limit())) return calls->accept_cut(item, std::move(completion), receipt);
+      const bool is_shown = calls->check_.read && calls->limit() && !lm::detail::cut_while_thinking(completion);
+      if (is_cut && !is_shown) return calls->accept_cut(item, std::move(completion), receipt);
       if (const auto problem = calls->check_.read ? calls->check_.read(item, completion.content) : std::nullopt) {
         calls->follow_up(item, completion.content, *problem, follow_up);
         return start_item(calls, item, owed, std::move(follow_up));
