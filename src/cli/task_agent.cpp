@@ -224,7 +224,7 @@ std::vector<StageResult> TaskAgent::run(const Batch& batch) const {
     };
     const Variable output = map(reply, parse, {}, stage.on_error);
     known.insert_or_assign(stage.name, output);
-    results.push_back({stage.name, output});
+    results.push_back({stage.name, reply, output});
   }
   return results;
 }

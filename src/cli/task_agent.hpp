@@ -43,6 +43,7 @@ struct SampleResults {
 /// What a stage made of a batch.
 struct StageResult {
   std::string name;
+  Variable reply;
   Variable output;
 };
 

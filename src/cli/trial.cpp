@@ -257,14 +257,28 @@ class Trial {
     result_.answer = answer_of(stages);
     for (const StageResult& stage : stages) {
       replies_.emplace_back();
-      attempt(fmt::format("the reply of \"{}\"", stage.name), [&] { replies_.back() = stage.reply[0].data().item_text(); });
+      const std::string what = fmt::format("the reply of \"{}\"", stage.name);
+      attempt(what, [&] {
+        std::string text = stage.reply[0].data().item_text();
+        const auto problem = stage.reply.problem();
+        if (problem) note(what, *problem);
+        if (!problem || !problem->is_failure) replies_.back() = std::move(text);
+      });
       if (!replies_.back()) return;  // later ones wait for it
     }
     if (task_.evaluator.type != EvaluatorSpec::Type::judge) return;
     attempt("the judge's verdict", [&] {
       explanation_ = evaluation.explanation[0].data().item_text();
+      if (const auto problem = evaluation.score.problem(); problem && !result_.answer->problem) return note("the judge's verdict", *problem);
       compare_with_best(evaluation.score[0].data().real());
     });
+  }
+
+  /// A sample's own fault, such as a filter's, need not be the next one's; the others are likely to come again.
+  void note(const std::string& what, const Problem& problem) {
+    const bool is_of_sample = problem.kind == Problem::Kind::refused || problem.kind == Problem::Kind::filtered;
+    const bool ends_run = problem.is_failure && (task_.on_error == OnError::fail || !is_of_sample);
+    result_.problems.push_back({ends_run, fmt::format("{}: {}", what, to_string(problem))});
   }
 
   /// What is beyond the best score counts as perfect, and never needs feedback.
@@ -339,10 +353,10 @@ class Trial {
   std::vector<std::size_t> wrong_samples() const {
     std::vector<std::size_t> wrong;
     const bool is_judged = task_.evaluator.type == EvaluatorSpec::Type::judge;
-    const bool is_answered = result_.answer && result_.answer->ok();
+    const bool is_answered = result_.answer && result_.answer->prediction;
     for (std::size_t i = 0; i < data_.train.size(); ++i) {
       if (is_judged || !is_answered ||
-          score_of(task_.evaluator, result_.answer->prediction(), data_.train[i].at(target_name).item_text()) < 1)
+          score_of(task_.evaluator, *result_.answer->prediction, data_.train[i].at(target_name).item_text()) < 1)
         wrong.push_back(i);
     }
     return wrong;
