@@ -12,6 +12,7 @@
 #include "core/digest.hpp"
 #include "core/file.hpp"
 #include "core/json_text.hpp"
+#include "core/problem.hpp"
 #include "core/rethrow.hpp"
 #include "core/saturating.hpp"
 #include "lm/callbacks.hpp"
@@ -49,18 +50,6 @@ lm::Usage recorded_usage(const RecordReader& record) {
 
 /// Whether a run can go on with this outcome as if it had just come.
 bool is_of_use(const lm::Outcome& outcome) { return outcome.ok() && outcome.value().end() == lm::ReplyEnd::whole; }
-
-bool own_fault(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const LMError& of_call) {
-    const auto kind = of_call.kind();
-    return kind == LMError::Kind::malformed || kind == LMError::Kind::empty || kind == LMError::Kind::truncated ||
-           kind == LMError::Kind::filtered || kind == LMError::Kind::too_long;
-  } catch (...) {
-    return false;
-  }
-}
 
 lm::ModelCost one_call(const lm::Usage& usage, const std::optional<lm::Cost>& cost, bool failed) {
   lm::ModelCost call{.usage = usage, .failed = failed ? 1 : 0, .cost = cost.value_or(lm::Cost()), .unknown_calls = cost ? 0 : 1};
