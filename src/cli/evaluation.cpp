@@ -43,7 +43,8 @@ std::optional<Data> number_in(std::string_view text) {
 
 double distance(const Data& a, const Data& b) {
   if (a.kind() != Data::Kind::integer || b.kind() != Data::Kind::integer) return std::abs(a.real() - b.real());
-  const auto [least, most] = std::minmax(a.integer(), b.integer());
+  const std::int64_t least = std::min(a.integer(), b.integer());
+  const std::int64_t most = std::max(a.integer(), b.integer());
   return static_cast<double>(static_cast<std::uint64_t>(most) - static_cast<std::uint64_t>(least));
 }
 

@@ -87,8 +87,7 @@ void BudgetGuard::on_step(const StepReport&) {
 
 // By what was used, and not by what a process that died has asked already of the steps to come: the run ends where it would have.
 bool BudgetGuard::is_short() const {
-  lm::ModelCost used = journal_.used();
-  used += journal_.lost();
+  const lm::ModelCost used = journal_.spent();
   const std::int64_t calls = std::max<std::int64_t>(used.usage.calls, 1);
   const auto is_below = [&](const auto& limit, std::int64_t spent) {
     return limit && detail::saturated_difference(*limit, spent) < detail::saturated_product(spent / calls, reserved_);

@@ -516,9 +516,10 @@ lm::ModelCost Journal::paid() const {
   return paid_;
 }
 
-lm::ModelCost Journal::lost() const {
+lm::ModelCost Journal::spent() const {
   const std::lock_guard lock(mutex_);
-  return lost_;
+  lm::ModelCost spent = used_locked();
+  return spent += lost_;
 }
 
 lm::ModelCost Journal::used() const {

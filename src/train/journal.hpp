@@ -69,7 +69,7 @@ struct JournalPosition {
   friend bool operator==(const JournalPosition&, const JournalPosition&) = default;
 };
 
-class Journal {
+class TGD_API Journal {
  public:
   explicit Journal(lm::PriceTable prices);
   Journal(const Journal&) = delete;
@@ -145,8 +145,8 @@ class Journal {
   lm::ModelCost paid() const;
   /// Of those whose replies were not used, since a process died: paid() less used().
   lm::ModelCost abandoned() const;
-  /// The part of that which came to no end, and so can never be used.
-  lm::ModelCost lost() const;
+  /// used(), and the part of abandoned() that came to no end, and so can never be used.
+  lm::ModelCost spent() const;
 
  private:
   struct Key {

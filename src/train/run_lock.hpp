@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <string>
 
+#include <tgd/export.hpp>
+
 namespace tgd::detail {
 
-class RunLock {
+class TGD_API RunLock {
  public:
   /// Makes the folder where there is none. Throws StateError, which names the holder, when it is another's; ValueError when it
   /// cannot be made or locked.

@@ -126,8 +126,8 @@ run 0 predict predict task.json --input in.jsonl --output out.jsonl --max-in-fli
   echo '{"text": "Order 1 is late."}'
   python3 -c 'import json; print(json.dumps({"text": "word " * 9000}))'
 } >long.jsonl
-run 1 too-long predict task.json --input long.jsonl --output long.out
-says too-long 'context size|window'
+run 0 too-long predict task.json --input long.jsonl --output long.out
+says too-long '1 too_long'
 
 # Interrupted, it ends, and the server is free again.
 sed -i 's/"max_tokens": 4/"max_tokens": 1500, "ignore_eos": true/' task.json
