@@ -53,22 +53,6 @@ char32_t plain_mark(char32_t code) {
   return code;
 }
 
-void append(std::string& text, char32_t code) {
-  const auto tail = [&](unsigned shift) { text += static_cast<char>(0x80U | ((code >> shift) & 0x3FU)); };
-  if (code < 0x80) {
-    text += static_cast<char>(code);
-  } else if (code < 0x800) {
-    text += static_cast<char>(0xC0U | (code >> 6U));
-    tail(0);
-  } else if (code < 0x10000) {
-    text += static_cast<char>(0xE0U | (code >> 12U));
-    tail(6), tail(0);
-  } else {
-    text += static_cast<char>(0xF0U | (code >> 18U));
-    tail(12), tail(6), tail(0);
-  }
-}
-
 }  // namespace
 
 char32_t folded(char32_t code) noexcept {
@@ -96,7 +80,7 @@ std::string folded(std::string_view text) {
     } else if (const char32_t code = folded(code_of(text.substr(0, length))); code == ' ') {
       if (!result.ends_with(' ')) result += ' ';
     } else if (code != no_character) {
-      append(result, code);
+      append_utf8(result, code);
     }
     text.remove_prefix(std::max<std::size_t>(length, 1));
   }

@@ -65,6 +65,22 @@ bool is_cut_off(std::string_view text) noexcept {
   return lead != nullptr && text.size() < lead->length && begins_character(text, *lead);
 }
 
+void append_utf8(std::string& text, char32_t code) {
+  const auto tail = [&](unsigned shift) { text += static_cast<char>(0x80U | ((code >> shift) & 0x3FU)); };
+  if (code < 0x80) {
+    text += static_cast<char>(code);
+  } else if (code < 0x800) {
+    text += static_cast<char>(0xC0U | (code >> 6U));
+    tail(0);
+  } else if (code < 0x10000) {
+    text += static_cast<char>(0xE0U | (code >> 12U));
+    tail(6), tail(0);
+  } else {
+    text += static_cast<char>(0xF0U | (code >> 18U));
+    tail(12), tail(6), tail(0);
+  }
+}
+
 bool is_utf8(std::string_view text) noexcept {
   text.remove_prefix(ascii_length(text));
   while (const std::size_t length = character_length(text)) {

@@ -14,6 +14,9 @@ TGD_API std::size_t character_length(std::string_view text) noexcept;
 /// Whether `text` is the beginning of a character and no more.
 bool is_cut_off(std::string_view text) noexcept;
 
+/// Appends the bytes of a character; also of half a surrogate pair, which is no text by itself.
+void append_utf8(std::string& text, char32_t code);
+
 /// Well-formed as in table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF.
 TGD_API bool is_utf8(std::string_view text) noexcept;
 

@@ -12,6 +12,7 @@
 #include <tgd/error.hpp>
 
 #include "core/text.hpp"
+#include "core/utf8.hpp"
 #include "data/download.hpp"
 #include "data/record_content.hpp"
 
@@ -42,14 +43,7 @@ std::string decoded(std::string_view line) {
   std::string text;
   for (const char byte : line) {
     const auto code = static_cast<unsigned char>(byte);
-    if (code == 0xF0) {
-      text += ' ';
-    } else if (code < 0x80) {
-      text += byte;
-    } else {
-      text += static_cast<char>(0xC0U | (code >> 6U));
-      text += static_cast<char>(0x80U | (code & 0x3FU));
-    }
+    tgd::detail::append_utf8(text, code == 0xF0 ? U' ' : code);
   }
   return text;
 }

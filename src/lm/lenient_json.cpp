@@ -8,6 +8,7 @@
 #include "core/brackets.hpp"
 #include "core/json_parser.hpp"
 #include "core/saturating.hpp"
+#include "core/utf8.hpp"
 #include "lm/excerpt.hpp"
 #include "lm/utf8.hpp"
 
@@ -145,8 +146,9 @@ void say_where_broken(std::string_view body, std::string& mended) {
 
 std::string hide_halves(std::string_view json) {
   return with_stand_ins(json, [](int unit) {
-    const auto low_bits = [unit](int shift) { return static_cast<char>(0x80 | ((unit >> shift) & 0x3F)); };
-    return hide_invalid_bytes(std::string{static_cast<char>(0xE0 | (unit >> 12)), low_bits(6), low_bits(0)});
+    std::string half;
+    tgd::detail::append_utf8(half, static_cast<char32_t>(unit));
+    return hide_invalid_bytes(half);
   });
 }
 
@@ -155,8 +157,11 @@ std::optional<Value> parse_json(std::string_view body, std::string* mended) {
   if (tgd::detail::too_deep_at(body, false)) return std::nullopt;
   Value json = parse_or_discard<Value>(body);
   if (json.is_discarded() && mended != nullptr) say_where_broken(body, *mended);
-  if (json.is_discarded()) json = parse_or_discard<Value>(without_lone_surrogates(valid_utf8(body)));
-  if (json.is_discarded()) json = parse_or_discard<Value>(without_infinities(without_lone_surrogates(valid_utf8(body))));
+  if (json.is_discarded()) {
+    const std::string whole = without_lone_surrogates(valid_utf8(body));
+    json = parse_or_discard<Value>(whole);
+    if (json.is_discarded()) json = parse_or_discard<Value>(without_infinities(whole));
+  }
   if (json.is_discarded()) return std::nullopt;
   return json;
 }
