@@ -23,7 +23,7 @@
 #include <tgd/notice.hpp>
 
 #include "cli/task_document.hpp"
-#include "train/journal.hpp"
+#include "lm/call_counts.hpp"
 
 namespace tgd::cli {
 
@@ -48,7 +48,7 @@ struct ModelFlags {
 /// With --base-url or --model one endpoint plays all roles.
 void apply(const ModelFlags& flags, Task& task);
 
-using CallCounts = detail::CallCounts;
+using lm::detail::CallCounts;
 
 /// Counts calls from any thread.
 class CallCounter {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/saturating.hpp"
+#include "lm/call_counts.hpp"
 
 namespace tgd::lm {
 
@@ -105,11 +106,8 @@ std::optional<Cost> CostMeter::add(const std::string& model, const Outcome& outc
   const std::optional<Price> price = price_of(prices_, model, outcome);
   const std::optional<Cost> cost = cost_of(price, outcome.receipt());
   if (outcome.receipt().refused) return cost;
-  ModelCost call{.usage = outcome.usage(), .failed = outcome.ok() ? 0 : 1, .has_price = price.has_value()};
-  // Models of users that give no usage are counted all the same.
-  call.usage.calls = std::max<std::int64_t>(1, call.usage.calls);
-  call.cost = cost.value_or(Cost());
-  call.unknown_calls = cost ? 0 : 1;
+  ModelCost call = detail::cost_of_call(outcome.usage(), cost, !outcome.ok());
+  call.has_price = price.has_value();
   const std::lock_guard lock(mutex_);
   report_.models[model] += call;
   return cost;

@@ -28,6 +28,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using RecordReader = JsonReader<JournalRecord>;
+using lm::detail::cost_of_call;
 
 constexpr const char* journal_name = "journal.jsonl";
 constexpr const char* calls_name = "calls.jsonl";
@@ -51,17 +52,11 @@ lm::Usage recorded_usage(const RecordReader& record) {
 /// Whether a run can go on with this outcome as if it had just come.
 bool is_of_use(const lm::Outcome& outcome) { return outcome.ok() && outcome.value().end() == lm::ReplyEnd::whole; }
 
-lm::ModelCost one_call(const lm::Usage& usage, const std::optional<lm::Cost>& cost, bool failed) {
-  lm::ModelCost call{.usage = usage, .failed = failed ? 1 : 0, .cost = cost.value_or(lm::Cost()), .unknown_calls = cost ? 0 : 1};
-  call.usage.calls = std::max<std::int64_t>(1, call.usage.calls);
-  return call;
-}
-
 lm::ModelCost minus(const lm::ModelCost& a, const lm::ModelCost& b) {
   lm::Usage usage = a.usage;
   usage -= b.usage;
-  return {usage, saturated_difference(a.failed, b.failed), a.cost - b.cost, saturated_difference(a.unknown_calls, b.unknown_calls),
-          a.has_price};
+  return {usage, saturated_difference(a.failed, b.failed), a.cost - b.cost,
+          saturated_difference(a.unknown_calls, b.unknown_calls), a.has_price};
 }
 
 }  // namespace
@@ -80,7 +75,7 @@ struct Journal::History {
   std::uint64_t bytes = 0;
   std::uint64_t next_id = 0;
   bool is_recording = false;
-  std::map<std::string, std::vector<Line>> lines;      // by view
+  std::map<std::string, std::vector<Line>> lines;           // by view
   std::map<std::string, std::vector<JournalRecord>> files;  // the versions of views that are written whole
   std::map<Key, Ended> replies;
   std::map<std::uint64_t, Key> keys;  // of the replies, by the ids of their calls
@@ -98,9 +93,8 @@ struct Journal::History {
     }
   }
   void forget_useless() {
-    std::erase_if(replies, [this](const auto& entry) {
-      return !is_of_use(entry.second.outcome) || rejected.contains(entry.first);
-    });
+    std::erase_if(replies,
+                  [this](const auto& entry) { return !is_of_use(entry.second.outcome) || rejected.contains(entry.first); });
   }
   std::map<std::string, std::string> texts() const {
     std::map<std::string, std::string> all;
@@ -136,7 +130,8 @@ void Journal::History::take(const RecordReader& record, std::uint64_t end) {
 
 void Journal::History::take_sent(const RecordReader& record) {
   const std::uint64_t id = record.at("id").count();
-  on_their_way.insert_or_assign(id, std::pair(key_of(record), one_call(recorded_usage(record), recorded_cost(record), false)));
+  on_their_way.insert_or_assign(id,
+                                std::pair(key_of(record), cost_of_call(recorded_usage(record), recorded_cost(record), false)));
   next_id = std::max(next_id, id + 1);
 }
 
@@ -146,7 +141,7 @@ void Journal::History::take_call(const RecordReader& record, std::uint64_t end) 
   on_their_way.erase(id);
   lm::Receipt receipt{.usage = recorded_usage(record), .cost = recorded_cost(record), .source = lm::ReplySource::journal};
   const bool is_sent = record.at("sent").flag();
-  if (is_sent) paid += one_call(receipt.usage, receipt.cost, record.at("failed").flag());
+  if (is_sent) paid += cost_of_call(receipt.usage, receipt.cost, record.at("failed").flag());
   History::Line& line = lines[calls_name].emplace_back(History::Line{end, json_text(record.at("line").json()), !is_sent});
 
   // What is nobody's fault but the endpoint's may come to a better end.
@@ -165,7 +160,8 @@ void Journal::History::take_call(const RecordReader& record, std::uint64_t end) 
 
 // ---- The file --------------------------------------------------------------------------------------------------------
 
-Journal::Journal(lm::PriceTable prices) : prices_(std::move(prices)) {}
+Journal::Journal(lm::PriceTable prices)
+    : prices_(std::move(prices)), expected_completion_tokens_(lm::BudgetOptions().expected_completion_tokens) {}
 
 Journal::~Journal() {
   if (worker_) worker_->close();
@@ -203,9 +199,10 @@ void Journal::open(const fs::path& folder, bool goes_on, const JournalPosition& 
   }
   History history = read(folder);
   if (history.bytes < from.bytes)
-    throw ValueError(fmt::format("the run cannot be gone on with: its checkpoint is at byte {} of {}, which has only {} that are "
-                                 "sound; go on from an earlier checkpoint, or put the file back as it was",
-                                 from.bytes, (folder / journal_name).string(), history.bytes));
+    throw ValueError(
+        fmt::format("the run cannot be gone on with: its checkpoint is at byte {} of {}, which has only {} that are "
+                    "sound; go on from an earlier checkpoint, or put the file back as it was",
+                    from.bytes, (folder / journal_name).string(), history.bytes));
   const std::map<std::string, std::string> former = history.texts();
   history.cut(from.bytes);
   std::erase_if(history.replies, [&](const auto& entry) { return entry.first.interval < from.interval; });
@@ -213,15 +210,13 @@ void Journal::open(const fs::path& folder, bool goes_on, const JournalPosition& 
   auto file = std::make_unique<AppendFile>(folder / journal_name, journal_format, Access::owner);
   file->cut(history.bytes);
   if (history.bytes > 0) is_recording_ = history.is_recording;
-  file->append(sealed(
-      {{"kind", "session"}, {"from", from.bytes}, {"interval", from.interval}, {"recording", is_recording_}}));
+  file->append(sealed({{"kind", "session"}, {"from", from.bytes}, {"interval", from.interval}, {"recording", is_recording_}}));
   views_ = restored_views(folder, history, former, say_);
   worker_ = std::make_unique<lm::detail::BatchWorker<Job>>([this](std::vector<Job> batch) { write_calls(std::move(batch)); });
 
   const std::lock_guard lock(mutex_);
   fault_.clear();
-  numbers_.clear();
-  last_ids_.clear();
+  entered_.clear();
   notes_.clear();
   for (const auto& [view, lines] : history.lines) {
     if (view == calls_name) continue;
@@ -263,8 +258,7 @@ JournalPosition Journal::mark() {
   {
     const std::lock_guard lock(mutex_);
     interval = ++interval_;
-    numbers_.clear();
-    last_ids_.clear();
+    entered_.clear();
     std::erase_if(replies_, [interval](const auto& entry) { return entry.first.interval < interval; });
   }
   write(sealed({{"kind", "checkpoint"}, {"interval", interval}}));
@@ -280,12 +274,12 @@ void Journal::check() const {
 }
 
 // What cannot be written must not keep a caller from its reply; the run ends at its next border instead.
-void Journal::write(const std::string& records) {
+void Journal::to_disk(const std::function<void()>& work) {
   std::string fault;
   {
     const std::lock_guard lock(file_mutex_);
     try {
-      file_->append(records);
+      work();
     } catch (const std::exception& error) {
       fault = error.what();
     }
@@ -294,8 +288,12 @@ void Journal::write(const std::string& records) {
   if (!fault.empty() && fault_.empty()) fault_ = fault;
 }
 
+void Journal::write(const std::string& records) {
+  to_disk([&] { file_->append(records); });
+}
+
 void Journal::note(const std::string& view, const std::string& line) {
-  write(sealed({{"kind", "note"}, {"view", view}, {"line", JournalRecord::parse(line)}}));
+  write(sealed({{"kind", "note"}, {"view", view}}, "line", line));
   check();
   {
     const std::lock_guard lock(file_mutex_);
@@ -322,13 +320,18 @@ void Journal::write_view(const std::string& name, std::string_view content, bool
 
 // Calls were asked in the order of their ids; where one was asked again by a later process, that is its place.
 void Journal::write_cassette(const std::string& name) {
-  std::map<Key, std::pair<std::uint64_t, lm::detail::Exchange>> used;
+  struct Used {
+    std::uint64_t place;
+    lm::detail::Question question;
+    lm::Outcome outcome;
+  };
+  std::map<Key, Used> used;
   std::map<std::uint64_t, Key> keys;
   read_journal(file_->path(), [&](const RecordReader& record, std::uint64_t) {
     const std::string kind = record.at("kind").text();
     if (kind == "again") {
       const auto call = keys.find(record.at("id").count());
-      if (call != keys.end()) used.at(call->second).first = record.at("as").count();
+      if (call != keys.end()) used.at(call->second).place = record.at("as").count();
       return;
     }
     const auto question = record.find("question");
@@ -337,23 +340,17 @@ void Journal::write_cassette(const std::string& name) {
     const std::uint64_t id = record.at("id").count();
     const Key key = key_of(record);
     record.in_place([&] {
-      lm::detail::Exchange exchange{lm::detail::question_from_json(question->json()), {}};
-      exchange.replies.emplace(0, lm::detail::outcome_from_json(came->json(), lm::ReplySource::cassette));
-      used.insert_or_assign(key, std::pair(id, std::move(exchange)));
+      used.insert_or_assign(key, Used{id, lm::detail::question_from_json(question->json()),
+                                      lm::detail::outcome_from_json(came->json(), lm::ReplySource::cassette)});
     });
     keys.insert_or_assign(id, key);
   });
-  std::map<std::uint64_t, lm::detail::Exchange> in_order;
-  for (auto& [key, place] : used) in_order.emplace(place.first, std::move(place.second));
+  std::map<std::uint64_t, const Used*> in_order;
+  for (const auto& [key, call] : used) in_order.emplace(call.place, &call);
   std::map<lm::detail::Question, std::size_t> numbers;
   std::vector<lm::detail::Exchange> exchanges;
-  for (auto& [id, exchange] : in_order) {
-    const std::size_t number = numbers[exchange.question]++;
-    lm::Outcome outcome = std::move(exchange.replies.begin()->second);
-    exchange.replies.clear();
-    exchange.replies.emplace(number, std::move(outcome));
-    exchanges.push_back(std::move(exchange));
-  }
+  for (const auto& [place, call] : in_order)
+    exchanges.push_back({call->question, {{numbers[call->question]++, call->outcome}}});
   write_view(name, lm::detail::print_cassette(exchanges), false);
 }
 
@@ -373,10 +370,11 @@ void Journal::fail(const std::exception_ptr& error) {
 
 Journal::Ticket Journal::enter(std::string call) {
   ++in_flight_;
+  if (!is_open()) return {};
   const std::lock_guard lock(mutex_);
-  const std::uint64_t number = numbers_[call]++;
-  last_ids_[call] = next_id_;
-  return {next_id_++, interval_, std::move(call), number};
+  EqualCalls& equal = entered_[call];
+  equal.last_id = next_id_++;
+  return {equal.last_id, interval_, std::move(call), equal.count++};
 }
 
 std::optional<lm::Outcome> Journal::recall(const Ticket& ticket) {
@@ -395,10 +393,8 @@ std::optional<lm::Outcome> Journal::recall(const Ticket& ticket) {
 }
 
 void Journal::send(const Ticket& ticket, const lm::Call& call) {
-  if (!is_open()) return;
-  const lm::Usage estimate{
-      .prompt_tokens = lm::estimate_prompt_tokens(call.request()),
-      .completion_tokens = lm::expected_completion_tokens(call.request(), lm::BudgetOptions().expected_completion_tokens)};
+  const lm::Usage estimate{.prompt_tokens = lm::estimate_prompt_tokens(call.request()),
+                           .completion_tokens = lm::expected_completion_tokens(call.request(), expected_completion_tokens_)};
   write(sealed({{"kind", "sent"},
                 {"id", ticket.id},
                 {"interval", ticket.interval},
@@ -427,7 +423,7 @@ void Journal::find_again(const Ticket& ticket, lm::Outcome& outcome) {
   outcome.set_receipt(receipt);
 }
 
-void Journal::end(const Ticket& ticket, const lm::Call& call, const lm::detail::CallNote& note, lm::Outcome outcome,
+void Journal::end(const Ticket& ticket, const lm::Call& call, const lm::detail::CallNote* note, lm::Outcome outcome,
                   lm::ChatModel::Done done) {
   lm::settle_cost(outcome, prices_, call.model());
   const std::string& purpose = call.request().info.purpose;
@@ -435,26 +431,21 @@ void Journal::end(const Ticket& ticket, const lm::Call& call, const lm::detail::
   {
     const std::lock_guard lock(mutex_);
     count({ticket.id, outcome, call.model(), purpose});
-    if (receipt.sent()) paid_ += one_call(receipt.usage, receipt.cost, !outcome.ok());
+    if (receipt.sent()) paid_ += cost_of_call(receipt.usage, receipt.cost, !outcome.ok());
   }
   --in_flight_;
-  if (!is_open()) return done(std::move(outcome));
-  const std::string line = lm::to_json_line(note.end(outcome));
-  JournalRecord json{{"kind", "call"},
-                     {"id", ticket.id},
-                     {"interval", ticket.interval},
-                     {"call", ticket.call},
-                     {"number", ticket.number},
-                     {"model", call.model()},
-                     {"purpose", purpose},
-                     {"sent", receipt.sent()},
-                     {"failed", !outcome.ok()}};
-  if (lm::detail::is_recordable(outcome)) json["outcome"] = lm::detail::outcome_to_json(lm::detail::blanked(*call.secrets(), outcome));
+  if (note == nullptr) return done(std::move(outcome));
+  std::string line = lm::to_json_line(note->end(outcome));
+  JournalRecord json{{"kind", "call"},      {"id", ticket.id},         {"interval", ticket.interval},
+                     {"call", ticket.call}, {"number", ticket.number}, {"model", call.model()},
+                     {"purpose", purpose},  {"sent", receipt.sent()},  {"failed", !outcome.ok()}};
+  if (lm::detail::is_recordable(outcome))
+    json["outcome"] = lm::detail::outcome_to_json(lm::detail::blanked(*call.secrets(), outcome));
   json["usage"] = lm::detail::usage_to_json(receipt.usage);
   json["cost_pico_usd"] = cost_json(receipt.cost);
   if (is_recording_) json["question"] = lm::detail::question_to_json(lm::detail::question_of(call, *call.secrets()));
-  json["line"] = JournalRecord::parse(line);
-  worker_->post({sealed(json), line, std::move(outcome), std::move(done)});
+  std::string record = sealed(json, "line", line);
+  worker_->post({std::move(record), std::move(line), std::move(outcome), std::move(done)});
 }
 
 void Journal::write_calls(std::vector<Job> batch) {
@@ -465,13 +456,7 @@ void Journal::write_calls(std::vector<Job> batch) {
     lines += job.line + "\n";
   }
   write(records);
-  try {
-    const std::lock_guard lock(file_mutex_);
-    views_->append(calls_name, lines);
-  } catch (const std::exception& error) {
-    const std::lock_guard lock(mutex_);
-    if (fault_.empty()) fault_ = error.what();
-  }
+  to_disk([&] { views_->append(calls_name, lines); });
   for (Job& job : batch) lm::detail::call_back(job.done, std::move(job.outcome));
 }
 
@@ -479,9 +464,9 @@ void Journal::reject(const std::string& call) {
   std::optional<std::uint64_t> id;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto last = last_ids_.find(call); last != last_ids_.end()) id = last->second;
+    if (const auto equal = entered_.find(call); equal != entered_.end()) id = equal->second.last_id;
   }
-  if (id && is_open()) write(sealed({{"kind", "rejected"}, {"id", *id}}));
+  if (id) write(sealed({{"kind", "rejected"}, {"id", *id}}));
 }
 
 // ---- Sums ------------------------------------------------------------------------------------------------------------
@@ -490,7 +475,7 @@ void Journal::count(const Ended& ended) {
   const lm::Receipt& receipt = ended.outcome.receipt();
   if (receipt.refused) return;
   counts_.add(ended.purpose, receipt);
-  lm::ModelCost call = one_call(receipt.usage, receipt.cost, !ended.outcome.ok());
+  lm::ModelCost call = cost_of_call(receipt.usage, receipt.cost, !ended.outcome.ok());
   call.has_price = prices_.find(ended.model).has_value();
   used_.models[ended.model] += call;
 }
@@ -554,23 +539,29 @@ std::string Tracked::name_of(const lm::Call& call) const {
 }
 
 void Tracked::start_call(lm::Call call, OnText on_text, Done done) {
-  Journal::Ticket ticket = journal_->enter(name_of(call));
+  const bool is_kept = journal_->is_open();
+  Journal::Ticket ticket = journal_->enter(is_kept ? name_of(call) : std::string());
   if (std::optional<lm::Outcome> known = journal_->recall(ticket)) {
     meter_->add(known->receipt().usage);
     return lm::detail::give(on_text, std::move(done), *std::move(known));
   }
-  const auto note = std::make_shared<const lm::detail::CallNote>(call, provider(), static_cast<bool>(on_text), false);
-  lm::Call sent = call.with_witness([journal = journal_, ticket, call] { journal->send(ticket, call); });
-  auto ended = [journal = journal_, meter = meter_, ticket = std::move(ticket), call, note, done = std::move(done)](lm::Outcome outcome) {
+  std::shared_ptr<const lm::detail::CallNote> note;
+  lm::Call sent = call;
+  if (is_kept) {
+    note = std::make_shared<const lm::detail::CallNote>(call, provider(), static_cast<bool>(on_text), false);
+    sent = call.with_witness([journal = journal_, ticket, call] { journal->send(ticket, call); });
+  }
+  auto ended = [journal = journal_, meter = meter_, ticket = std::move(ticket), call, note,
+                done = std::move(done)](lm::Outcome outcome) {
     journal->find_again(ticket, outcome);
     meter->add(outcome.usage());
-    journal->end(ticket, call, *note, std::move(outcome), done);
+    journal->end(ticket, call, note.get(), std::move(outcome), done);
   };
   inner().start_call(std::move(sent), std::move(on_text), lm::detail::exactly_once(std::move(ended)));
 }
 
 void Tracked::reject(const lm::Request& request) {
-  journal_->reject(name_of(described(request)));
+  if (journal_->is_open()) journal_->reject(name_of(described(request)));
   inner().reject(request);
 }
 

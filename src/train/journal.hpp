@@ -3,19 +3,20 @@
 // killed goes on without paying for a reply that had come, and knows what it has spent.
 //
 // One record a line, sealed (journal_file.hpp). "kind" says what it is:
-//   session     {"from", "interval", "recording"}   a process goes on from the checkpoint that ends at byte "from": what was noted behind it is
-//                                      void, and replies to calls behind it are given again
-//   sent        {"id", "interval", "call", "number", "model", "usage", "cost_pico_usd"}   about to leave, with what it is estimated to use; without an end this
-//                                      counts as spent
-//   call        {"id", "interval", "call", "number", "usage", "cost_pico_usd", "outcome", "line", "question"}   has ended. "call" is the
-//                                      digest of model, request and who asks, "number" tells equal calls of one interval apart, in
-//                                      the order of their start; "line" is that of calls.jsonl; "question" is there where a run is recorded
-//   again       {"id", "as"}           its reply was given again to the call of that number, which is not sent; where a run is recorded
-//   rejected    {"id"}                 its reply was of no use
-//   note        {"view", "line"}       a line of a view
-//   file        {"name", "content_sum", "content"}   a version of a view that is written whole
-//   failed      {"error"}              an error has ended the session: what it may have come of is asked anew
-//   checkpoint  {"interval"}           a border: a new interval begins behind it
+//   session     {"from", "interval", "recording"}: a process goes on from the checkpoint that ends at byte "from": what was noted
+//               behind it is void, and replies to calls behind it are given again
+//   sent        {"id", "interval", "call", "number", "model", "usage", "cost_pico_usd"}: about to leave, with what it is estimated to
+//               use; without an end this counts as spent. "call" is the digest of model, request and who asks, "number" tells equal
+//               calls of one interval apart, in the order of their start
+//   call        {"id", "interval", "call", "number", "model", "purpose", "sent", "failed", "usage", "cost_pico_usd", "outcome",
+//               "question", "line"}: has ended. "line" is that of calls.jsonl; "outcome" is absent where it cannot be given again,
+//               "question" where the run is not recorded
+//   again       {"id", "as"}: in a recorded run, its reply was given again to the call of that number, which is not sent
+//   rejected    {"id"}: its reply was of no use
+//   note        {"view", "line"}: a line of a view
+//   file        {"name", "content_sum", "content"}: a version of a view that is written whole
+//   failed      {"error"}: an error has ended the session, and what it may have come of is asked anew
+//   checkpoint  {"interval"}: a border; a new interval begins behind it
 //
 // Without a folder nothing is written, and calls are only counted.
 // Thread-safety: every member may be called from any thread, except where it says otherwise.
@@ -26,6 +27,7 @@
 #include <cstdint>
 #include <exception>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -40,27 +42,14 @@
 
 #include "core/append_file.hpp"
 #include "lm/batch_worker.hpp"
+#include "lm/call_counts.hpp"
 #include "lm/call_note.hpp"
 #include "train/journal_file.hpp"
 #include "train/views.hpp"
 
 namespace tgd::detail {
 
-/// How many calls were made for what, and how many a cache answered.
-struct CallCounts {
-  std::map<std::string, std::int64_t> by_purpose = {};
-  std::int64_t cached = 0;
-
-  void add(const std::string& purpose, const lm::Receipt& receipt) {
-    if (receipt.original_usage) {
-      ++cached;
-    } else if (receipt.sent()) {
-      ++by_purpose[purpose];
-    }
-  }
-
-  friend bool operator==(const CallCounts&, const CallCounts&) = default;
-};
+using lm::detail::CallCounts;
 
 struct JournalPosition {
   std::uint64_t bytes = 0;
@@ -116,7 +105,7 @@ class TGD_API Journal {
     std::string call = {};
     std::uint64_t number = 0;
   };
-  /// The next of equal calls.
+  /// The next of equal calls. `call` is wanted where there is a file only.
   Ticket enter(std::string call);
   /// What the journal gives again, if anything; it counts as used from now on.
   std::optional<lm::Outcome> recall(const Ticket& ticket);
@@ -125,7 +114,8 @@ class TGD_API Journal {
   /// Makes the receipt say so when a cache gives what a process of the run had paid for and died.
   void find_again(const Ticket& ticket, lm::Outcome& outcome);
   /// Counts and keeps a call that has ended, then hands its outcome over, on a thread of its own where there is a file.
-  void end(const Ticket& ticket, const lm::Call& call, const lm::detail::CallNote& note, lm::Outcome outcome,
+  /// `note`: null where there is none.
+  void end(const Ticket& ticket, const lm::Call& call, const lm::detail::CallNote* note, lm::Outcome outcome,
            lm::ChatModel::Done done);
   /// The reply to the last of such calls was of no use.
   void reject(const std::string& call);
@@ -161,6 +151,10 @@ class TGD_API Journal {
     std::string model;
     std::string purpose;
   };
+  struct EqualCalls {
+    std::uint64_t count = 0;
+    std::uint64_t last_id = 0;
+  };
   struct History;
   static Key key_of(const JsonReader<JournalRecord>& record);
 
@@ -174,6 +168,8 @@ class TGD_API Journal {
   static History read(const std::filesystem::path& folder);
   static std::unique_ptr<Views> restored_views(const std::filesystem::path& folder, History& history,
                                                const std::map<std::string, std::string>& former, Views::Say say);
+  /// Does what may fail for want of a disk; check() says so.
+  void to_disk(const std::function<void()>& work);
   void write(const std::string& records);
   void write_calls(std::vector<Job> batch);
   // To be called with the lock.
@@ -181,6 +177,7 @@ class TGD_API Journal {
   lm::ModelCost used_locked() const;
 
   const lm::PriceTable prices_;
+  const std::int64_t expected_completion_tokens_;
   std::atomic<std::int64_t> in_flight_ = 0;
 
   mutable std::mutex mutex_;
@@ -188,10 +185,9 @@ class TGD_API Journal {
   CallCounts counts_;
   lm::ModelCost paid_;
   lm::ModelCost lost_;
-  std::map<Key, lm::ModelCost> lost_calls_;  // what that is made of
-  std::map<Key, Ended> replies_;  // that are given again
-  std::map<std::string, std::uint64_t> numbers_;
-  std::map<std::string, std::uint64_t> last_ids_;  // of calls of this interval, for reject()
+  std::map<Key, lm::ModelCost> lost_calls_;    // what that is made of
+  std::map<Key, Ended> replies_;               // that are given again
+  std::map<std::string, EqualCalls> entered_;  // in this interval
   JournalPosition from_;
   std::uint64_t interval_ = 0;
   std::uint64_t next_id_ = 0;

@@ -31,6 +31,18 @@ constexpr std::size_t seal_size = seal_begin.size() + 8 + seal_end.size();
 
 std::string seal_of(std::string_view bytes) { return fmt::format("{}{:08x}{}", seal_begin, crc32(bytes), seal_end); }
 
+/// Without its brace.
+std::string opened(const JournalRecord& record) {
+  std::string line = json_text(record);
+  line.pop_back();
+  return line;
+}
+
+std::string closed(std::string line) {
+  line += seal_of(line);
+  return line += '\n';
+}
+
 /// The record, if its sum is right.
 std::optional<JournalRecord> unsealed(std::string_view line) {
   if (line.size() < seal_size) return std::nullopt;
@@ -48,11 +60,10 @@ std::uint32_t crc32(std::string_view bytes) {
   return crc ^ 0xffffffffU;
 }
 
-std::string sealed(const JournalRecord& record) {
-  std::string line = json_text(record);
-  line.pop_back();  // the brace
-  line += seal_of(line);
-  return line += '\n';
+std::string sealed(const JournalRecord& record) { return closed(opened(record)); }
+
+std::string sealed(const JournalRecord& record, std::string_view name, std::string_view json) {
+  return closed(opened(record).append(",\"").append(name).append("\":").append(json));
 }
 
 std::uint64_t read_journal(const std::filesystem::path& path,
@@ -74,9 +85,10 @@ std::uint64_t read_journal(const std::filesystem::path& path,
       continue;
     }
     if (damaged_line != 0)
-      throw ParseError(fmt::format("{}:{}: this line is damaged (its sum is not that of its text), and sound ones follow: put the "
-                                   "file back as it was, or take away this line and all behind it, which is asked anew then",
-                                   path.string(), damaged_line));
+      throw ParseError(
+          fmt::format("{}:{}: this line is damaged (its sum is not that of its text), and sound ones follow: put the "
+                      "file back as it was, or take away this line and all behind it, which is asked anew then",
+                      path.string(), damaged_line));
     take(JsonReader<JournalRecord>(*record, origin), begin);
     sound = begin;
   }

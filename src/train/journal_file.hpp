@@ -21,6 +21,8 @@ std::uint32_t crc32(std::string_view bytes);
 
 /// A record as it stands in the file, with its newline. `record`: an object with at least one member.
 std::string sealed(const JournalRecord& record);
+/// The same with a last member more, whose value is there as text.
+std::string sealed(const JournalRecord& record, std::string_view name, std::string_view json);
 
 /// Hands over each record, and at which byte it ends. Damaged lines at the end are what a crash left, and are passed over; returns
 /// how many bytes are sound. A file that is not there has none. Throws ParseError with file and line for a damaged line before a

@@ -29,8 +29,8 @@ std::string_view whole_lines(std::string_view text) {
 fs::path Views::beside(const std::string& name) {
   const fs::path path = folder_ / (name + ".new");
   if (changed_.insert(name).second && say_)
-    say_(fmt::format("{} was changed by somebody, and stays as it is; what the run has to say goes to {}", (folder_ / name).string(),
-                     path.filename().string()));
+    say_(fmt::format("{} was changed by somebody, and stays as it is; what the run has to say goes to {}",
+                     (folder_ / name).string(), path.filename().string()));
   return path;
 }
 
@@ -53,8 +53,8 @@ void Views::restore(const std::string& name, std::string_view lines, std::string
 void Views::append(const std::string& name, std::string_view lines) {
   std::unique_ptr<AppendFile>& file = lines_[name];
   if (!file)
-    file = std::make_unique<AppendFile>(changed_.contains(name) ? beside(name) : folder_ / name, RecordFormat{.begin = "{", .end = "\n"},
-                                        Access::owner);
+    file = std::make_unique<AppendFile>(changed_.contains(name) ? beside(name) : folder_ / name,
+                                        RecordFormat{.begin = "{", .end = "\n"}, Access::owner);
   file->append(lines);
 }
 
