@@ -15,6 +15,7 @@
 
 #include "cli/evaluation.hpp"
 #include "core/text.hpp"
+#include "lm/protocol.hpp"
 
 namespace tgd::cli {
 
@@ -24,22 +25,14 @@ using Clock = std::chrono::steady_clock;
 
 // ---- What a reply says about its model ---------------------------------------------------------------------------------------
 
-/// The limit of a reply's length as the task names it: `"max_tokens" (24)`; empty where it names none.
-std::string named_limit(const Json& args) {
-  for (const char* name : {"max_completion_tokens", "max_tokens"}) {
-    if (args.contains(name)) return fmt::format("\"{}\" ({})", name, args.value().at(name).dump());
-  }
-  return {};
-}
-
 std::string cut_text(const lm::Reply& reply, const Json& args) {
-  const std::string limit = named_limit(args);
+  const auto limit = lm::detail::named_reply_limit(args);
   std::string text =
       fmt::format("the reply was cut off{}{}",
                   reply.usage.reported > 0 ? fmt::format(" after {} tokens", reply.usage.completion_tokens) : "",
                   reply.finish_reason.empty() ? "" : fmt::format(" (finish_reason \"{}\")", reply.finish_reason));
-  text += limit.empty() ? "; the endpoint's own limit or the model's window ended it: set \"max_completion_tokens\" in \"args\""
-                        : fmt::format("; raise {} in \"args\"", limit);
+  text += limit ? fmt::format("; raise \"{}\" ({}) in \"args\"", limit->name, limit->tokens)
+                : "; the endpoint's own limit or the model's window ended it: set \"max_completion_tokens\" in \"args\"";
   if (reply.reasoning.empty()) return text + ", or ask for shorter replies";
   return text + fmt::format(", or make the model think less (\"reasoning_effort\"): {} characters of it are thoughts",
                             detail::count_characters(reply.reasoning));

@@ -433,15 +433,20 @@ std::optional<std::string> folded_body(std::string_view body) {
   return result;
 }
 
-std::optional<std::int64_t> reply_limit(const Json& args) {
+std::optional<NamedLimit> named_reply_limit(const Json& args) {
   const Value& named = args.value();
   for (const char* name :
        {"max_completion_tokens", "max_tokens", "max_new_tokens", "max_output_tokens", "n_predict", "num_predict"}) {
     const Value& limit = member(named, name).is_number() ? member(named, name) : member(member(named, "options"), name);
-    if (!limit.is_number() || !(limit.get<double>() > 0)) continue;
-    return tgd::detail::saturated_product(count(limit), std::max<std::int64_t>(1, count(member(named, "n"))));
+    if (limit.is_number() && limit.get<double>() > 0) return NamedLimit{name, count(limit)};
   }
   return std::nullopt;
+}
+
+std::optional<std::int64_t> reply_limit(const Json& args) {
+  const auto limit = named_reply_limit(args);
+  if (!limit) return std::nullopt;
+  return tgd::detail::saturated_product(limit->tokens, std::max<std::int64_t>(1, count(member(args.value(), "n"))));
 }
 
 bool refuses_stream_options(int status, std::string_view body) {

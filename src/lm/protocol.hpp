@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
+#include <tgd/export.hpp>
 #include <tgd/lm/openai.hpp>
 
 #include "lm/endpoint_error.hpp"
@@ -36,6 +37,12 @@ std::string with_messages(std::string_view body, const std::vector<Message>& mes
 /// user, and neighbours of one role become one. Nothing when that changes nothing.
 std::optional<std::string> folded_body(std::string_view body);
 
+/// The limit of a reply's length, by whatever name the arguments give it.
+struct NamedLimit {
+  const char* name;
+  std::int64_t tokens;
+};
+TGD_API std::optional<NamedLimit> named_reply_limit(const Json& args);
 /// The limit of the reply's length that the arguments name, for all its choices together; nothing when they name none. Stays at the
 /// largest number where that is too much for one.
 std::optional<std::int64_t> reply_limit(const Json& args);
