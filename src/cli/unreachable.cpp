@@ -21,11 +21,10 @@ namespace {
 using Kind = OutputStep::Kind;
 using Value = nlohmann::json;
 
-/// Where a group that begins at `open` ends; npos where it does not.
-std::size_t group_end(std::string_view pattern, std::size_t open) {
-  int depth = 0;
+/// The next parenthesis of a group from `at` on, which is not within a class; npos where there is none.
+std::size_t next_parenthesis(std::string_view pattern, std::size_t at) {
   bool in_class = false;
-  for (std::size_t at = open; at < pattern.size(); ++at) {
+  for (; at < pattern.size(); ++at) {
     const char c = pattern[at];
     if (c == '\\') {
       ++at;
@@ -33,13 +32,22 @@ std::size_t group_end(std::string_view pattern, std::size_t open) {
       in_class = c != ']' || pattern[at - 1] == '[';
     } else if (c == '[') {
       in_class = true;
-    } else if (c == '(') {
-      ++depth;
-    } else if (c == ')' && --depth == 0) {
+    } else if (c == '(' || c == ')') {
       return at;
     }
   }
   return pattern.npos;
+}
+
+/// Where a group that begins at `open` ends; npos where it does not.
+std::size_t group_end(std::string_view pattern, std::size_t open) {
+  int depth = 0;
+  std::size_t at = open;
+  for (; at != pattern.npos; at = next_parenthesis(pattern, at + 1)) {
+    depth += pattern[at] == '(' ? 1 : -1;
+    if (depth == 0) break;
+  }
+  return at;
 }
 
 /// "(?i)" and the like in front, which hold for all that follows.
@@ -51,19 +59,11 @@ std::string_view flags_of(std::string_view pattern) {
 
 /// What a search takes out: the first group, or all of a pattern without one.
 std::string_view taken_out(std::string_view pattern) {
-  bool in_class = false;
-  for (std::size_t at = 0; at < pattern.size(); ++at) {
-    const char c = pattern[at];
-    if (c == '\\') {
-      ++at;
-    } else if (in_class) {
-      in_class = c != ']' || pattern[at - 1] == '[';
-    } else if (c == '[') {
-      in_class = true;
-    } else if (c == '(' && (!pattern.substr(at + 1).starts_with("?") || pattern.substr(at).starts_with("(?P<"))) {
-      const std::size_t end = group_end(pattern, at);
-      return end == pattern.npos ? pattern : pattern.substr(at, end - at + 1);
-    }
+  for (std::size_t at = next_parenthesis(pattern, 0); at != pattern.npos; at = next_parenthesis(pattern, at + 1)) {
+    const std::string_view group = pattern.substr(at);
+    if (!group.starts_with('(') || (group.starts_with("(?") && !group.starts_with("(?P<"))) continue;
+    const std::size_t end = group_end(pattern, at);
+    return end == pattern.npos ? pattern : pattern.substr(at, end - at + 1);
   }
   return pattern;
 }

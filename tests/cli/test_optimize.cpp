@@ -14,13 +14,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::vector<nlohmann::json> lines_of(const fs::path& file) {
-  std::istringstream text(test::read_text(file));
-  std::vector<nlohmann::json> lines;
-  for (std::string line; std::getline(text, line);) lines.push_back(nlohmann::json::parse(line));
-  return lines;
-}
-
 std::set<std::string> files_in(const fs::path& folder) {
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(folder)) names.insert(entry.path().filename().string());
@@ -74,7 +67,7 @@ TEST_CASE("the run folder holds the prompt as text and JSON, the figures, every 
 
   std::size_t steps = 0;
   std::size_t validations = 0;
-  for (const nlohmann::json& line : lines_of(run / "metrics.jsonl")) {
+  for (const nlohmann::json& line : test::lines_of(test::read_text(run / "metrics.jsonl"))) {
     steps += line["kind"] == "step" ? 1 : 0;
     validations += line["kind"] == "validation" ? 1 : 0;
     CHECK(line["score"].is_number());

@@ -22,13 +22,6 @@ using Value = nlohmann::json;
 
 namespace {
 
-std::vector<Value> lines_of(const std::string& text) {
-  std::istringstream stream(text);
-  std::vector<Value> lines;
-  for (std::string line; std::getline(stream, line);) lines.push_back(Value::parse(line));
-  return lines;
-}
-
 /// Samples without a target, each with its own text.
 std::string samples(std::size_t count) {
   std::string text;
@@ -74,7 +67,7 @@ TEST_CASE("predict answers each line of its input, in order, whatever the order 
     const test::ProcessResult result = test::run_tgd(at(server, {"predict", task, "--input", input}));
     INFO(result.err);
     REQUIRE(result.status == 0);
-    const std::vector<Value> lines = lines_of(result.out);
+    const std::vector<Value> lines = test::lines_of(result.out);
     REQUIRE(lines.size() == 40);
     for (std::size_t i = 0; i < lines.size(); ++i)
       CHECK(lines[i] == Value{{"row", i}, {"prediction", "echo of invoice " + std::to_string(i)}});
@@ -88,7 +81,7 @@ TEST_CASE("predict answers each line of its input, in order, whatever the order 
                            TGD_PROGRAM, task, server.url(), output, input});
     INFO(result.err);
     REQUIRE(result.status == 0);
-    CHECK(lines_of(test::read_text(output)).size() == 40);
+    CHECK(test::lines_of(test::read_text(output)).size() == 40);
     CHECK_THAT(result.out, ContainsSubstring("40 rows"));
   }
   SECTION("from CSV, with the task's prompt replaced") {
@@ -109,7 +102,7 @@ TEST_CASE("a sample that fails has its error in its line, the others their answe
   const test::ProcessResult result = test::run_tgd(at(server, {"predict", task, "--input", input}));
   CHECK(result.status == 1);
   CHECK_THAT(result.err, ContainsSubstring("1 of 3 rows failed") && ContainsSubstring("row 1"));
-  const std::vector<Value> lines = lines_of(result.out);
+  const std::vector<Value> lines = test::lines_of(result.out);
   REQUIRE(lines.size() == 3);
   CHECK(lines[0]["prediction"] == "echo of a");
   CHECK(lines[1]["prediction"].is_null());
@@ -125,11 +118,11 @@ TEST_CASE("a malformed line is named, what stands before it is done, and mended 
   const test::ProcessResult result = test::run_tgd({"predict", task, "--input", input, "--output", output});
   CHECK(result.status == 2);
   CHECK_THAT(result.err, ContainsSubstring("new.jsonl:4:") && ContainsSubstring("3 rows") && ContainsSubstring("--resume"));
-  CHECK(lines_of(test::read_text(output)).size() == 3);
+  CHECK(test::lines_of(test::read_text(output)).size() == 3);
 
   folder.write("new.jsonl", samples(5));
   CHECK(test::run_tgd({"predict", task, "--input", input, "--output", output, "--resume"}).status == 0);
-  CHECK(lines_of(test::read_text(output)).size() == 5);
+  CHECK(test::lines_of(test::read_text(output)).size() == 5);
   const std::string fieldless = folder.write("fieldless.jsonl", "{\"txt\": \"a\"}\n").string();
   const test::ProcessResult missing = test::run_tgd({"predict", task, "--input", fieldless});
   CHECK(missing.status == 2);
@@ -165,7 +158,7 @@ TEST_CASE("an output is never overwritten without being asked to", "[cli]") {
     CHECK(test::read_text(output) == std::string(line) + "\n");
   }
   CHECK(with("--force").status == 0);
-  CHECK(lines_of(test::read_text(output)).size() == 2);
+  CHECK(test::lines_of(test::read_text(output)).size() == 2);
   CHECK(test::run_tgd({"predict", task, "--input", input, "--resume"}).status == 2);
 }
 

@@ -21,13 +21,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::vector<Value> lines_of(const std::string& text) {
-  std::istringstream stream(text);
-  std::vector<Value> lines;
-  for (std::string line; std::getline(stream, line);) lines.push_back(Value::parse(line));
-  return lines;
-}
-
 /// 20 mails; the one named "bad" stands in row 13, line 15.
 std::string mails() {
   std::string text;
@@ -112,7 +105,7 @@ TEST_CASE("one sample that fails by its own fault does not end a command; it cou
         test::run_tgd(with({"predict", project.file, "--input", project.folder.path() / "mails.jsonl"}, endpoint.flags()));
     INFO(result.err);
     CHECK(result.status == 0);
-    const std::vector<Value> rows = lines_of(result.out);
+    const std::vector<Value> rows = test::lines_of(result.out);
     REQUIRE(rows.size() == 20);
     CHECK_THAT(rows[13]["problem"].get<std::string>(), ContainsSubstring(says));
     CHECK(rows[13]["prediction"] == (how == "unreadable" ? Value("perhaps") : Value()));
@@ -130,7 +123,7 @@ TEST_CASE("one sample that fails by its own fault does not end a command; it cou
     CHECK(prompt["samples"] == 20);
     CHECK(prompt["failed"] == 1);
     CHECK(prompt["problems"] == Value{{how, 1}});
-    const std::vector<Value> rows = lines_of(test::read_text(output));
+    const std::vector<Value> rows = test::lines_of(test::read_text(output));
     const auto bad = std::find_if(rows.begin(), rows.end(), [](const Value& row) { return row["row"] == 13; });
     REQUIRE(bad != rows.end());
     CHECK((*bad)["score"] == 0.0);
@@ -146,7 +139,7 @@ TEST_CASE("one sample that fails by its own fault does not end a command; it cou
     CHECK(test::read_result(run)["problems"] == Value{{how, 1}});
     CHECK(test::read_text(run / "instructions.txt") == "Say yes.\n");
     bool is_noted = false;
-    for (const Value& line : lines_of(test::read_text(run / "samples.jsonl")))
+    for (const Value& line : test::lines_of(test::read_text(run / "samples.jsonl")))
       is_noted = is_noted || (line.contains("problems") && line["problems"]["13"]["kind"] == how);
     CHECK(is_noted);
     CHECK(test::run_tgd({"optimize", "--resume", run}).status == 0);

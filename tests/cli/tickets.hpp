@@ -37,6 +37,14 @@ inline ProcessResult optimize(const std::filesystem::path& task, const std::file
   return run_process(arguments, options);
 }
 
+/// The values on the lines of a text.
+inline std::vector<nlohmann::json> lines_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<nlohmann::json> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
+}
+
 inline nlohmann::json read_result(const std::filesystem::path& run_dir) {
   return nlohmann::json::parse(read_text(run_dir / "result.json"));
 }
