@@ -1,9 +1,9 @@
 // The textual autograd graph: nodes, edges, grad mode and the backward pass.
 //
-// A node computes gradients in two pure halves: ask() returns the requests to a language model that it needs, answer() turns
-// the replies into one gradient per input. The engine alone decides what is in flight: one coordinator (the calling thread),
-// any number of calls at once, results committed in a fixed order. The same graph and the same replies give byte-identical
-// prompts and gradients, whatever the latency.
+// A node computes gradients in two pure halves: ask() returns the requests to a language model that it needs (and what it wants
+// to remember of them), answer() turns the replies into one gradient per input. The engine alone decides what is in flight: one
+// coordinator (the calling thread), any number of calls at once, results committed in a fixed order. The same graph and the
+// same replies give byte-identical prompts and gradients, whatever the latency.
 //
 // Errors: GraphError for misuse; what a node or its language model throws is rethrown with the node's name and role. After an
 // error no gradient of any leaf has changed and the graph can be used again.
@@ -84,12 +84,29 @@ class TGD_API Edges {
 struct Feedback {
   std::span<const Gradient> grad_outputs;  ///< one per output; nullopt for an output that got none
   std::span<const char> wanted;            ///< one flag per edge: whether anybody wants a gradient there
+  /// For a node that takes_problems(): why a reply could not be had, one entry per reply; nothing for one that came.
+  std::span<const std::optional<Problem>> problems = {};
 
   bool wants(std::size_t edge) const { return wanted[edge] != 0; }
 };
 
+/// What a node keeps between ask() and answer() of one pass: a type of its own, which nobody else looks into. The pass owns it.
+class TGD_API NodeState {
+ public:
+  NodeState() = default;
+  NodeState(const NodeState&) = delete;
+  NodeState& operator=(const NodeState&) = delete;
+  virtual ~NodeState();
+};
+
+/// What ask() returns.
+struct Asked {
+  std::vector<lm::Request> requests = {};
+  std::unique_ptr<NodeState> state = nullptr;
+};
+
 /// What answer() returns: one gradient per edge, or further requests. With requests, answer() is called again with the replies
-/// of all rounds so far.
+/// to these; what it needs of earlier rounds it keeps in its state.
 struct Answer {
   std::vector<Gradient> gradients;
   std::vector<lm::Request> requests = {};
@@ -109,9 +126,12 @@ class TGD_API Node {
   virtual std::size_t output_count() const { return 1; }
 
   /// First half: the requests whose replies answer() needs; none by default.
-  virtual std::vector<lm::Request> ask(const Feedback& feedback) const;
-  /// Second half: one gradient per edge, nullopt where none is wanted.
-  virtual Answer answer(const Feedback& feedback, std::span<const lm::Reply> replies) const = 0;
+  virtual Asked ask(const Feedback& feedback) const;
+  /// Second half: one gradient per edge, nullopt where none is wanted. `state` is what ask() returned beside its requests.
+  virtual Answer answer(NodeState* state, const Feedback& feedback, std::span<const lm::Reply> replies) const = 0;
+  /// Whether answer() copes with a reply that could not be had by the fault of its own request (see tgd/problem.hpp): it is
+  /// empty then. Else such a reply ends the pass.
+  virtual bool takes_problems() const { return false; }
 
   /// Whether backward may start here without a gradient: an evaluator knows its own feedback.
   virtual bool starts_backward() const { return false; }
@@ -168,7 +188,7 @@ class TGD_API AccumulateGrad : public Node {
   explicit AccumulateGrad(Variable leaf);
   std::string name() const override { return "AccumulateGrad"; }
   std::string output_role(std::size_t) const override { return leaf_.role(); }
-  Answer answer(const Feedback&, std::span<const lm::Reply>) const override { return {}; }
+  Answer answer(NodeState*, const Feedback&, std::span<const lm::Reply>) const override { return {}; }
   const Variable& variable() const noexcept { return leaf_; }
 
  private:
@@ -187,9 +207,9 @@ struct BackwardOptions {
 /// means every item.
 TGD_API void backward(const Variable& root, Gradient gradient = std::nullopt, const BackwardOptions& options = {});
 
-/// Runs one pass backward from all `outputs` and returns the gradients of `inputs`, leaves or results, without accumulating them
-/// anywhere: one list per input, empty where nothing reaches it. `gradients` has one entry per output, or is empty when all
-/// outputs are an evaluator's.
+/// Runs one pass backward from all `outputs` and returns the gradients of `inputs`, leaves or results, without accumulating
+/// them anywhere: one list per input, empty where nothing reaches it. `gradients` has one entry per output, or is empty when
+/// all outputs are an evaluator's.
 TGD_API std::vector<std::vector<Variable>> grad(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
                                                 const std::vector<Gradient>& gradients = {}, const BackwardOptions& options = {});
 

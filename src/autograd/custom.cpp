@@ -27,7 +27,7 @@ class ItemFunctionNode final : public Node {
   std::string name() const override { return function_.name + "Backward"; }
   std::string output_role(std::size_t) const override { return role_.text(); }
 
-  Answer answer(const Feedback& feedback, std::span<const lm::Reply>) const override {
+  Answer answer(NodeState*, const Feedback& feedback, std::span<const lm::Reply>) const override {
     std::vector<std::vector<std::string>> texts(inputs_.size(), std::vector<std::string>(output_->size()));
     for (std::size_t i = 0; i < output_->size(); ++i) {
       const std::string comment = tgd::detail::feedback_text(feedback.grad_outputs[0], i);
@@ -113,8 +113,8 @@ class FunctionNode final : public Node {
   std::string name() const override { return name_; }
   std::string output_role(std::size_t output_nr) const override { return roles_[output_nr].text(); }
   std::size_t output_count() const override { return roles_.size(); }
-  std::vector<lm::Request> ask(const Feedback& feedback) const override { return function_->ask(feedback); }
-  Answer answer(const Feedback& feedback, std::span<const lm::Reply> replies) const override {
+  Asked ask(const Feedback& feedback) const override { return {function_->ask(feedback)}; }
+  Answer answer(NodeState*, const Feedback& feedback, std::span<const lm::Reply> replies) const override {
     return {function_->backward(feedback, replies)};
   }
 

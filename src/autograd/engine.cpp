@@ -1,6 +1,7 @@
 // The backward pass: one coordinator, any number of calls in flight, results committed in a fixed order.
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -15,6 +16,7 @@
 #include "autograd/anomaly.hpp"
 #include "autograd/feedback.hpp"
 #include "autograd/graph.hpp"
+#include "core/problem.hpp"
 #include "core/rethrow.hpp"
 #include "core/text.hpp"
 #include "lm/calls_in_flight.hpp"
@@ -98,11 +100,14 @@ struct Exchange {
   Index task = none;
   std::vector<Gradient> grad_outputs;
   std::vector<char> wanted;
-  std::vector<lm::Reply> replies;
-  std::vector<std::string> asked;  // the requests' texts, in anomaly mode
+  std::unique_ptr<NodeState> state;
+  std::vector<lm::Reply> replies;  // of the round under way
+  std::vector<std::optional<Problem>> problems;
+  std::vector<std::string> asked;  // the requests' texts of all rounds, in anomaly mode
+  std::vector<lm::Reply> heard;    // the replies of earlier rounds, in anomaly mode
   std::size_t missing = 0;
 
-  Feedback feedback() const { return {grad_outputs, wanted}; }
+  Feedback feedback() const { return {grad_outputs, wanted, problems}; }
 };
 
 /// A gradient for a leaf, a result that retains its own, or one that was asked for; held back until the pass has succeeded.
@@ -345,7 +350,9 @@ void Pass::begin(Index index) {
   Node& node = *task.node;
   try {
     local_.task = index;
+    local_.state.reset();
     local_.replies.clear();
+    local_.problems.clear();
     merge(task, local_.grad_outputs);
     const bool silent = std::none_of(local_.grad_outputs.begin(), local_.grad_outputs.end(),
                                      [](const Gradient& gradient) { return gradient.has_value(); });
@@ -354,7 +361,8 @@ void Pass::begin(Index index) {
     }
     local_.wanted.clear();
     for (const Edge& edge : node.next_edges()) local_.wanted.push_back(is_wanted(edge) ? 1 : 0);
-    std::vector<lm::Request> requests = node.ask(local_.feedback());
+    auto [requests, state] = node.ask(local_.feedback());
+    local_.state = std::move(state);
     if (requests.empty()) requests = conclude(local_);
     if (!requests.empty()) send(std::make_shared<Exchange>(std::move(local_)), std::move(requests));
   } catch (...) {
@@ -410,8 +418,9 @@ lm::ChatModel& Pass::model() {
 void Pass::send(const std::shared_ptr<Exchange>& exchange, std::vector<lm::Request> requests) {
   const Node& node = *tasks_[exchange->task].node;
   lm::ChatModel& model = this->model();
-  const std::size_t first = exchange->replies.size();
-  exchange->replies.resize(first + requests.size());
+  if (anomalies_) std::move(exchange->replies.begin(), exchange->replies.end(), std::back_inserter(exchange->heard));
+  exchange->replies.assign(requests.size(), {});
+  exchange->problems.assign(node.takes_problems() ? requests.size() : 0, std::nullopt);
   exchange->missing = requests.size();
   for (std::size_t i = 0; i < requests.size(); ++i) {
     lm::Request& request = requests[i];
@@ -419,7 +428,7 @@ void Pass::send(const std::shared_ptr<Exchange>& exchange, std::vector<lm::Reque
     request.args = request.args.merged(options_.args);
     if (request.info.purpose.empty()) request.info.purpose = "backward";
     request.info.node = node.name();
-    calls_.start(model, std::move(request), {exchange, first + i});
+    calls_.start(model, std::move(request), {exchange, i});
   }
 }
 
@@ -427,7 +436,12 @@ void Pass::accept(const CallKey& key, lm::Outcome outcome) {
   Exchange& exchange = *key.exchange;
   const Node& node = *tasks_[exchange.task].node;
   try {
-    exchange.replies[key.reply] = std::move(outcome).value();
+    auto problem = outcome.ok() || exchange.problems.empty() ? std::nullopt : detail::own_fault(outcome.error());
+    if (problem) {
+      exchange.problems[key.reply] = std::move(problem);
+    } else {
+      exchange.replies[key.reply] = std::move(outcome).value();
+    }
     if (--exchange.missing > 0) return;
     std::vector<lm::Request> requests = conclude(exchange);
     if (!requests.empty()) send(key.exchange, std::move(requests));
@@ -438,7 +452,7 @@ void Pass::accept(const CallKey& key, lm::Outcome outcome) {
 
 std::vector<lm::Request> Pass::conclude(Exchange& exchange) {
   const Task& task = tasks_[exchange.task];
-  Answer answer = task.node->answer(exchange.feedback(), exchange.replies);
+  Answer answer = task.node->answer(exchange.state.get(), exchange.feedback(), exchange.replies);
   if (!answer.requests.empty()) return std::move(answer.requests);
   if (answer.gradients.size() != task.node->next_edges().size()) {
     throw GraphError(fmt::format("the node returned {} gradients for its {} inputs: there has to be one for each, nullopt where "
@@ -446,7 +460,8 @@ std::vector<lm::Request> Pass::conclude(Exchange& exchange) {
                                  answer.gradients.size(), task.node->next_edges().size()));
   }
   if (anomalies_) {
-    detail::check_feedback(*anomalies_, *task.node, exchange.feedback(), exchange.asked, exchange.replies, answer.gradients);
+    std::move(exchange.replies.begin(), exchange.replies.end(), std::back_inserter(exchange.heard));
+    detail::check_feedback(*anomalies_, *task.node, exchange.feedback(), exchange.asked, exchange.heard, answer.gradients);
   }
   distribute(task, std::move(answer.gradients));
   return {};

@@ -64,7 +64,7 @@ class AddBackward final : public ForwardingNode {
 
   std::string name() const override { return "AddBackward"; }
 
-  Answer answer(const Feedback& feedback, std::span<const lm::Reply>) const override {
+  Answer answer(autograd::NodeState*, const Feedback& feedback, std::span<const lm::Reply>) const override {
     return {shared_out(feedback, lists_)};
   }
 
@@ -80,7 +80,9 @@ class SumBackward final : public ForwardingNode {
 
   std::string name() const override { return "SumBackward"; }
 
-  Answer answer(const Feedback& feedback, std::span<const lm::Reply>) const override { return {shared_out(feedback, lists_)}; }
+  Answer answer(autograd::NodeState*, const Feedback& feedback, std::span<const lm::Reply>) const override {
+    return {shared_out(feedback, lists_)};
+  }
 
  private:
   std::vector<bool> lists_;
@@ -90,7 +92,9 @@ class MapBackward final : public ForwardingNode {
  public:
   using ForwardingNode::ForwardingNode;
   std::string name() const override { return "MapBackward"; }
-  Answer answer(const Feedback& feedback, std::span<const lm::Reply>) const override { return {std::vector<Gradient>{feedback.grad_outputs[0]}}; }
+  Answer answer(autograd::NodeState*, const Feedback& feedback, std::span<const lm::Reply>) const override {
+    return {std::vector<Gradient>{feedback.grad_outputs[0]}};
+  }
 };
 
 void check_same_kind(const char* operation, const Data& a, const Data& b) {

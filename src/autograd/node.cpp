@@ -32,7 +32,9 @@ Node::~Node() {
   });
 }
 
-std::vector<lm::Request> Node::ask(const Feedback&) const { return {}; }
+NodeState::~NodeState() = default;
+
+Asked Node::ask(const Feedback&) const { return {}; }
 
 void Node::release() {
   released_ = true;

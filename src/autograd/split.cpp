@@ -50,7 +50,7 @@ class SplitBackward final : public autograd::Node {
   std::string output_role(std::size_t part) const override { return fmt::format("split part {} of {}", part, role_.text()); }
   std::size_t output_count() const override { return parts_; }
 
-  Answer answer(const Feedback& feedback, std::span<const lm::Reply>) const override {
+  Answer answer(autograd::NodeState*, const Feedback& feedback, std::span<const lm::Reply>) const override {
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < size_; ++i) texts.push_back(combine(feedback, i));
     return {{detail::make_gradient(is_batch_ ? Data(std::move(texts)) : Data(std::move(texts[0])))}};

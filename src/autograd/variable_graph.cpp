@@ -45,7 +45,7 @@ class ItemBackward final : public autograd::Node {
 
   std::string name() const override { return "ItemBackward"; }
   std::string output_role(std::size_t) const override { return role_.text(); }
-  autograd::Answer answer(const autograd::Feedback& feedback, std::span<const lm::Reply>) const override {
+  autograd::Answer answer(autograd::NodeState*, const autograd::Feedback& feedback, std::span<const lm::Reply>) const override {
     std::string text = detail::feedback_text(feedback.grad_outputs[0], 0);
     if (text.empty()) return {{detail::make_gradient("")}};
     std::vector<std::string> texts(size_);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -28,7 +29,8 @@ namespace {
 
 /// With fewer samples, and these shorter, in about so many bytes; nothing when hardly anything of them would be left.
 template <class MessagesOf>
-std::vector<lm::Message> shorter(const MessagesOf& messages, std::vector<std::string> texts, std::size_t bytes) {
+std::vector<lm::Message> shorter(const MessagesOf& messages, std::vector<std::shared_ptr<const std::string>> texts,
+                                 std::size_t bytes) {
   const std::vector<lm::Message> empty = messages({});
   const std::size_t fixed = empty[0].content.size() + empty[1].content.size();
   constexpr std::size_t least = 300;
@@ -36,76 +38,160 @@ std::vector<lm::Message> shorter(const MessagesOf& messages, std::vector<std::st
   const std::size_t room = bytes - fixed;
   const auto size = [&] {
     std::size_t sum = 0;
-    for (const std::string& text : texts) sum += text.size() + sample_separator.size();
+    for (const auto& text : texts) sum += text->size() + sample_separator.size();
     return sum;
   };
   while (texts.size() > 1 && size() > room) texts.resize((texts.size() + 1) / 2);
-  if (size() > room) texts[0] = cut_middle(texts[0], room - sample_separator.size());
+  if (size() > room) texts[0] = std::make_shared<const std::string>(cut_middle(*texts[0], room - sample_separator.size()));
   return messages(texts);
 }
 
 }  // namespace
 
-std::string critique_text(const lm::Reply& reply) {
-  if (const auto error = lm::detail::cut_while_thinking(reply)) throw *error;
-  if (reply.end() == lm::ReplyEnd::cut) {
-    throw LMError(LMError::Kind::truncated, fmt::format("the critique was cut off (finish_reason \"{}\"): \"{}\"; allow longer "
-                                                        "replies with max_completion_tokens",
-                                                        reply.finish_reason, excerpt(reply.content)));
-  }
-  return std::string(trim(reply.content));
+std::string critique_text(const lm::Reply& reply) { return std::string(trim(reply.content)); }
+
+std::optional<Problem> problem_with_critique(const Feedback& feedback, std::span<const lm::Reply> replies, std::size_t i) {
+  if (feedback.problems[i]) return feedback.problems[i];
+  const lm::Reply& reply = replies[i];
+  if (reply.end() != lm::ReplyEnd::cut) return std::nullopt;
+  const auto in_thought = lm::detail::cut_while_thinking(reply);
+  Problem problem = cut_reply({.tokens = reply.usage.completion_tokens, .while_thinking = in_thought.has_value()});
+  problem.cause = in_thought ? in_thought->what()
+                             : fmt::format(
+                                   "the critique was cut off (finish_reason \"{}\"): \"{}\"; allow longer replies with "
+                                   "max_completion_tokens",
+                                   reply.finish_reason, excerpt(reply.content));
+  return problem;
 }
 
-std::vector<lm::Request> CritiqueNode::ask(const Feedback& feedback) const {
-  std::vector<lm::Request> requests;
-  for (std::size_t edge = 0; edge < next_edges().size(); ++edge) {
-    for (const Group& group : groups(feedback, edge, true)) requests.push_back(request(edge, group));
+void expect_critiques(bool any, std::span<const Problem> lost) {
+  if (any) return;
+  for (const Problem& problem : lost) {
+    if (problem.kind == Problem::Kind::filtered || problem.kind == Problem::Kind::refused) continue;
+    throw LMError(problem.kind == Problem::Kind::cut        ? LMError::Kind::truncated
+                  : problem.kind == Problem::Kind::too_long ? LMError::Kind::too_long
+                                                            : LMError::Kind::empty,
+                  to_string(problem));
   }
+}
+
+/// What a pass knows between the rounds: the critiques, those that are asked for again, then, where they are to be summarized,
+/// level by level of the tree.
+struct CritiqueNode::Plan final : autograd::NodeState {
+  explicit Plan(std::size_t edges) : critiques(edges), texts(edges) {}
+
+  std::vector<Question> questions;               // of the round under way, in the order of its requests
+  std::vector<std::vector<Critique>> critiques;  // of each edge
+  std::vector<Problem> lost;                     // critiques that could not be had
+  bool is_summarizing = false;
+  std::vector<Batch> batches;                   // of the round under way
+  std::vector<std::vector<std::string>> texts;  // of each edge, condensed further in each round
+};
+
+autograd::Asked CritiqueNode::ask(const Feedback& feedback) const {
+  auto plan = std::make_unique<Plan>(next_edges().size());
+  for (std::size_t edge = 0; edge < next_edges().size(); ++edge) {
+    for (Group& group : groups(feedback, edge)) plan->questions.push_back({edge, std::move(group)});
+  }
+  std::vector<lm::Request> first = requests(plan->questions);
+  return {std::move(first), std::move(plan)};
+}
+
+Answer CritiqueNode::answer(autograd::NodeState* state, const Feedback& feedback, std::span<const lm::Reply> replies) const {
+  Plan& plan = static_cast<Plan&>(*state);
+  if (plan.is_summarizing) {
+    take_summaries(plan, feedback, replies);
+  } else {
+    take_critiques(plan, feedback, replies);
+    if (!plan.questions.empty()) return {{}, requests(plan.questions)};
+    const auto is_there = [](const std::vector<Critique>& of_edge) { return !of_edge.empty(); };
+    expect_critiques(std::any_of(plan.critiques.begin(), plan.critiques.end(), is_there), plan.lost);
+    plan.is_summarizing = true;
+    for (std::size_t edge = 0; edge < plan.critiques.size(); ++edge) {
+      for (const Critique& critique : plan.critiques[edge]) plan.texts[edge].push_back(critique.text);
+    }
+  }
+  if (std::vector<lm::Request> summaries = next_summaries(plan); !summaries.empty()) return {{}, std::move(summaries)};
+  Answer answer;
+  for (std::size_t edge = 0; edge < next_edges().size(); ++edge)
+    answer.gradients.push_back(feedback.wants(edge) ? gradient(plan, feedback, edge) : Gradient());
+  return answer;
+}
+
+std::vector<lm::Request> CritiqueNode::requests(const std::vector<Question>& questions) const {
+  std::vector<lm::Request> requests;
+  for (const Question& question : questions) requests.push_back(request(question));
   return requests;
 }
 
-// Replies come in rounds: the critiques, then, where they are to be summarized, level by level of the tree. Each call walks
-// through the rounds it has replies for.
-Answer CritiqueNode::answer(const Feedback& feedback, std::span<const lm::Reply> replies) const {
-  const std::size_t edges = next_edges().size();
-  std::vector<std::vector<Group>> groups_of(edges);
-  std::vector<std::vector<std::string>> texts(edges);
-  const auto take = [&replies](std::size_t count) {
-    std::vector<std::string> taken;
-    for (const lm::Reply& reply : replies.first(count)) taken.push_back(critique_text(reply));
-    replies = replies.subspan(count);
-    return taken;
-  };
-  for (std::size_t edge = 0; edge < edges; ++edge) {
-    groups_of[edge] = groups(feedback, edge, false);
-    texts[edge] = take(groups_of[edge].size());
-  }
-  const auto needs_summary = [&](std::size_t edge) {
-    return options_.summarize && texts[edge].size() > 1 && use(edge).part == Part::shared;
-  };
-  while (true) {
-    std::vector<lm::Request> requests;
-    for (std::size_t edge = 0; edge < edges; ++edge) {
-      if (!needs_summary(edge)) continue;
-      for (const auto& batch : summary_batches(texts[edge])) {
-        if (batch.size() > 1) requests.push_back(summary_request(edge, batch));
-      }
+void CritiqueNode::take_critiques(Plan& plan, const Feedback& feedback, std::span<const lm::Reply> replies) const {
+  std::vector<Question> asked = std::exchange(plan.questions, {});
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (const auto problem = problem_with_critique(feedback, replies, i)) {
+      ask_again(plan, std::move(asked[i]), *problem);
+      continue;
     }
-    if (requests.empty()) break;
-    if (replies.empty()) return {{}, std::move(requests)};
-    for (std::size_t edge = 0; edge < edges; ++edge) {
-      if (!needs_summary(edge)) continue;
-      std::vector<std::string> summaries;
-      for (auto& batch : summary_batches(texts[edge])) summaries.push_back(batch.size() > 1 ? take(1)[0] : std::move(batch[0]));
-      texts[edge] = std::move(summaries);
+    plan.critiques[asked[i].edge].push_back({std::move(asked[i].group), critique_text(replies[i])});
+  }
+  for (std::vector<Critique>& critiques : plan.critiques) {
+    std::stable_sort(critiques.begin(), critiques.end(),
+                     [](const Critique& a, const Critique& b) { return a.group.samples.front() < b.group.samples.front(); });
+  }
+}
+
+/// What one sample is the reason of is found out by asking about each alone; what may pass is asked for once more. What cannot
+/// be had is left out.
+void CritiqueNode::ask_again(Plan& plan, Question question, const Problem& problem) const {
+  const bool may_pass = problem.kind == Problem::Kind::cut || problem.kind == Problem::Kind::unreadable;
+  if (may_pass && question.attempt == 0) {
+    ++question.attempt;
+    plan.questions.push_back(std::move(question));
+    return;
+  }
+  const Group& group = question.group;
+  if (!may_pass && group.samples.size() > 1) {
+    for (std::size_t i = 0; i < group.samples.size(); ++i)
+      plan.questions.push_back(
+          {question.edge, {{group.samples[i]}, {group.texts[i]}, group.texts[i]->size()}, question.attempt});
+    return;
+  }
+  plan.lost.push_back(problem);
+  if (!options_.on_notice) return;
+  options_.on_notice({Notice::Kind::failed_item, name(), use(question.edge).role,
+                      is_batch() ? std::optional(group.samples.front()) : std::nullopt,
+                      "there is no feedback on this item: " + to_string(problem)});
+}
+
+void CritiqueNode::take_summaries(Plan& plan, const Feedback& feedback, std::span<const lm::Reply> replies) const {
+  std::size_t next = 0;
+  std::vector<std::vector<std::string>> condensed(plan.texts.size());
+  for (Batch& batch : std::exchange(plan.batches, {})) {
+    std::string text = join_items(batch.texts);  // as it was, where it cannot be condensed
+    if (batch.texts.size() == 1) {
+      text = std::move(batch.texts.front());
+    } else {
+      if (!problem_with_critique(feedback, replies, next)) text = critique_text(replies[next]);
+      ++next;
+    }
+    condensed[batch.edge].push_back(std::move(text));
+  }
+  for (std::size_t edge = 0; edge < condensed.size(); ++edge) {
+    if (!condensed[edge].empty()) plan.texts[edge] = std::move(condensed[edge]);
+  }
+}
+
+std::vector<lm::Request> CritiqueNode::next_summaries(Plan& plan) const {
+  std::vector<lm::Request> requests;
+  if (!options_.summarize) return requests;
+  for (std::size_t edge = 0; edge < plan.texts.size(); ++edge) {
+    if (plan.texts[edge].size() < 2 || use(edge).part != Part::shared) continue;
+    for (std::vector<std::string>& texts : summary_batches(plan.texts[edge])) {
+      if (texts.size() > 1) requests.push_back(summary_request(edge, texts));
+      plan.batches.push_back({edge, std::move(texts)});
     }
   }
-  Answer answer;
-  for (std::size_t edge = 0; edge < edges; ++edge) {
-    answer.gradients.push_back(feedback.wants(edge) ? gradient(feedback, groups_of[edge], std::move(texts[edge]), edge)
-                                                    : Gradient());
-  }
-  return answer;
+  if (requests.empty()) plan.batches.clear();
+  return requests;
 }
 
 /// The input whose problem is the reason why nothing was done for a sample.
@@ -150,7 +236,7 @@ std::vector<std::size_t> CritiqueNode::criticised_samples(const Feedback& feedba
   return samples;
 }
 
-std::vector<CritiqueNode::Group> CritiqueNode::groups(const Feedback& feedback, std::size_t edge, bool report) const {
+std::vector<CritiqueNode::Group> CritiqueNode::groups(const Feedback& feedback, std::size_t edge) const {
   std::vector<Group> groups;
   const Use& used = use(edge);
   const std::size_t most = used.part == Part::shared ? options_.samples_per_request : 1;
@@ -158,7 +244,7 @@ std::vector<CritiqueNode::Group> CritiqueNode::groups(const Feedback& feedback, 
   for (const std::size_t sample : criticised_samples(feedback, edge)) {
     if (groups.empty() || used.part != Part::shared) room = room_for_samples(used, used.data->item(sample).item_text());
     Fitted fitted = sample_text(*feedback.grad_outputs[0], sample, edge, room);
-    if (report && fitted.left_out > 0 && options_.on_notice) {
+    if (fitted.left_out > 0 && options_.on_notice) {
       options_.on_notice({Notice::Kind::trimmed_context, name(), used.role, is_batch() ? std::optional(sample) : std::nullopt,
                           fmt::format("{} of a conversation's characters were left out of a request for feedback, to keep it within the "
                                       "budget of {}",
@@ -167,7 +253,7 @@ std::vector<CritiqueNode::Group> CritiqueNode::groups(const Feedback& feedback, 
     const std::size_t size = fitted.text.size() + sample_separator.size();
     if (groups.empty() || groups.back().samples.size() == most || groups.back().size + size > room) groups.emplace_back();
     groups.back().samples.push_back(sample);
-    groups.back().texts.push_back(std::move(fitted.text));
+    groups.back().texts.push_back(std::make_shared<const std::string>(std::move(fitted.text)));
     groups.back().size += size;
   }
   return groups;
@@ -206,36 +292,39 @@ CritiqueNode::Fitted CritiqueNode::sample_text(const Variable& feedback, std::si
           conversation.size() + reply.size() + comment.size() - short_conversation.size() - short_reply.size() - short_comment.size()};
 }
 
-lm::Request CritiqueNode::request(std::size_t edge, const Group& group) const {
-  const Use& used = use(edge);
+lm::Request CritiqueNode::request(const Question& question) const {
+  const Use& used = use(question.edge);
+  const Group& group = question.group;
   lm::Request request;
   const auto messages = [system = std::string(prompts().get(system_prompt())), prompts = prompts(), role = used.role,
-                         value = used.data->item(group.samples[0]).item_text()](const std::vector<std::string>& texts) {
+                         value = used.data->item(group.samples[0]).item_text()](const std::vector<Text>& texts) {
+    std::string samples;
+    for (const Text& text : texts) samples.append(samples.empty() ? std::string_view() : sample_separator).append(*text);
     return std::vector<lm::Message>{
         {"system", system},
-        {"user",
-         prompts.render("backward_user", {{"role", role}, {"value", value}, {"samples", join(texts, sample_separator)}})}};
+        {"user", prompts.render("backward_user", {{"role", role}, {"value", value}, {"samples", samples}})}};
   };
   request.messages = messages(group.texts);
   request.shortened = [messages, texts = group.texts](std::size_t bytes) { return shorter(messages, texts, bytes); };
   request.info.parameter = used.role;
   if (group.samples.size() == 1 && is_batch()) request.info.item = group.samples[0];
+  request.sample = question.attempt;  // what keeps replies would give the same one again
   return request;
 }
 
-Gradient CritiqueNode::gradient(const Feedback& feedback, const std::vector<Group>& groups, std::vector<std::string> texts,
-                                std::size_t edge) const {
+Gradient CritiqueNode::gradient(const Plan& plan, const Feedback& feedback, std::size_t edge) const {
   std::vector<std::string> items = passed_on(feedback, edge);
+  std::vector<std::string> texts = plan.texts[edge];
   if (use(edge).part == Part::itemwise) {
-    for (std::size_t i = 0; i < groups.size(); ++i) items[groups[i].samples[0]] = std::move(texts[i]);
+    for (std::size_t i = 0; i < texts.size(); ++i) items[plan.critiques[edge][i].group.samples[0]] = std::move(texts[i]);
     return make_gradient(std::move(items));
   }
   std::erase_if(items, [](const std::string& item) { return item.empty(); });
   std::move(items.begin(), items.end(), std::back_inserter(texts));
   Variable gradient = make_gradient(texts.empty() ? std::string() : join_items(texts));
-  std::vector<std::string> contexts;
-  for (const Group& group : groups) contexts.insert(contexts.end(), group.texts.begin(), group.texts.end());
-  gradient.impl()->make_extras().contexts = std::move(contexts);
+  auto& contexts = gradient.impl()->make_extras().contexts;
+  for (const Critique& critique : plan.critiques[edge])
+    contexts.insert(contexts.end(), critique.group.texts.begin(), critique.group.texts.end());
   return gradient;
 }
 

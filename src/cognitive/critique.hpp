@@ -3,8 +3,10 @@
 // budget, and makes one gradient per input of the replies. Private to the library.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,13 +37,22 @@ struct CritiqueOptions {
   Prompts prompts = {};
 };
 
-/// What a critic said. Throws LMError when it was cut off.
+/// What a critic said.
 std::string critique_text(const lm::Reply& reply);
+/// Why reply number i is no critique; nothing when it is.
+std::optional<Problem> problem_with_critique(const autograd::Feedback& feedback, std::span<const lm::Reply> replies,
+                                             std::size_t i);
+
+/// Throws what is wrong with a critic that was asked and got nothing through: that is no fault of the samples, unless a filter
+/// stands in the way of each.
+void expect_critiques(bool any, std::span<const Problem> lost);
 
 class CritiqueNode : public autograd::Node {
  public:
-  std::vector<lm::Request> ask(const autograd::Feedback& feedback) const override;
-  autograd::Answer answer(const autograd::Feedback& feedback, std::span<const lm::Reply> replies) const override;
+  autograd::Asked ask(const autograd::Feedback& feedback) const override;
+  autograd::Answer answer(autograd::NodeState* state, const autograd::Feedback& feedback,
+                          std::span<const lm::Reply> replies) const override;
+  bool takes_problems() const override { return true; }
 
  protected:
   CritiqueNode(std::span<const Variable> inputs, CritiqueOptions options) : Node(inputs), options_(std::move(options)) {}
@@ -61,26 +72,50 @@ class CritiqueNode : public autograd::Node {
   virtual std::string_view system_prompt() const = 0;
 
  private:
+  using Text = std::shared_ptr<const std::string>;  // of a sample: shared by requests and the gradient's contexts
+
+  /// Samples that share a request.
   struct Group {
-    std::vector<std::size_t> samples;
-    std::vector<std::string> texts;  // of the samples
-    std::size_t size = 0;            // of the texts together
+    std::vector<std::size_t> samples = {};
+    std::vector<Text> texts = {};
+    std::size_t size = 0;  // of the texts together
   };
   struct Fitted {
     std::string text;
     std::size_t left_out = 0;  // bytes
   };
+  /// A request for a critique.
+  struct Question {
+    std::size_t edge;
+    Group group;
+    std::uint64_t attempt = 0;
+  };
+  /// What was said to a group.
+  struct Critique {
+    Group group;
+    std::string text;
+  };
+  /// The texts of an edge that one request condenses; a single one stays as it is.
+  struct Batch {
+    std::size_t edge;
+    std::vector<std::string> texts;
+  };
+  struct Plan;
 
   std::optional<std::size_t> cause(std::size_t sample) const;
   bool cannot_be_shown(std::size_t sample, std::size_t edge) const;
   std::vector<std::string> passed_on(const autograd::Feedback& feedback, std::size_t edge) const;
   std::vector<std::size_t> criticised_samples(const autograd::Feedback& feedback, std::size_t edge) const;
-  std::vector<Group> groups(const autograd::Feedback& feedback, std::size_t edge, bool report) const;
+  std::vector<Group> groups(const autograd::Feedback& feedback, std::size_t edge) const;
   std::size_t room_for_samples(const Use& use, const std::string& value) const;
   Fitted sample_text(const Variable& feedback, std::size_t sample, std::size_t edge, std::size_t room) const;
-  lm::Request request(std::size_t edge, const Group& group) const;
-  autograd::Gradient gradient(const autograd::Feedback& feedback, const std::vector<Group>& groups,
-                              std::vector<std::string> texts, std::size_t edge) const;
+  std::vector<lm::Request> requests(const std::vector<Question>& questions) const;
+  lm::Request request(const Question& question) const;
+  void take_critiques(Plan& plan, const autograd::Feedback& feedback, std::span<const lm::Reply> replies) const;
+  void ask_again(Plan& plan, Question question, const Problem& problem) const;
+  void take_summaries(Plan& plan, const autograd::Feedback& feedback, std::span<const lm::Reply> replies) const;
+  std::vector<lm::Request> next_summaries(Plan& plan) const;
+  autograd::Gradient gradient(const Plan& plan, const autograd::Feedback& feedback, std::size_t edge) const;
   std::vector<std::vector<std::string>> summary_batches(const std::vector<std::string>& texts) const;
   lm::Request summary_request(std::size_t edge, const std::vector<std::string>& texts) const;
 

@@ -58,7 +58,7 @@ class JudgeBackward final : public autograd::Node {
   }
   std::size_t output_count() const override { return 2; }
 
-  Answer answer(const Feedback& feedback, std::span<const lm::Reply>) const override {
+  Answer answer(autograd::NodeState*, const Feedback& feedback, std::span<const lm::Reply>) const override {
     std::vector<std::string> texts(size_);
     for (std::size_t i = 0; i < size_; ++i) {
       for (const Gradient& incoming : feedback.grad_outputs) {

@@ -96,19 +96,39 @@ class EvaluatorBackward final : public autograd::Node {
   std::size_t output_count() const override { return 2; }
   bool starts_backward() const override { return true; }
 
-  std::vector<lm::Request> ask(const Feedback& feedback) const override {
-    std::vector<lm::Request> requests;
-    if (judgement_->options.critique == Critique::explanation || !feedback.wants(0)) return requests;
+  autograd::Asked ask(const Feedback& feedback) const override {
+    autograd::Asked asked;
+    if (!feedback.wants(0)) return asked;
+    auto words = std::make_unique<Words>();
     for (std::size_t i = 0; i < judgement_->prediction->size(); ++i) {
-      const std::string text = item_feedback(feedback, i);
-      if (!text.empty()) requests.push_back(critique_request(text, i));
+      const std::string& text = words->of_items.emplace_back(item_feedback(feedback, i));
+      if (judgement_->options.critique != Critique::explanation && !text.empty())
+        asked.requests.push_back(critique_request(text, i));
     }
-    return requests;
+    asked.state = std::move(words);
+    return asked;
   }
 
-  Answer answer(const Feedback& feedback, std::span<const lm::Reply> replies) const override {
+  /// Where the language model cannot word it, the evaluator's own words stay.
+  bool takes_problems() const override { return true; }
+
+  Answer answer(autograd::NodeState* state, const Feedback& feedback, std::span<const lm::Reply> replies) const override {
     Answer answer{std::vector<Gradient>(next_edges().size())};
-    if (feedback.wants(0)) answer.gradients[0] = make_gradient(feedback_data(item_texts(feedback, replies)));
+    if (!feedback.wants(0)) return answer;
+    std::vector<std::string> texts = std::move(static_cast<Words&>(*state).of_items);
+    std::vector<Problem> lost;
+    std::size_t next = 0;
+    for (std::string& text : texts) {
+      if (text.empty() || replies.empty()) continue;
+      if (auto problem = problem_with_critique(feedback, replies, next)) {
+        lost.push_back(*std::move(problem));
+      } else {
+        text = critique_text(replies[next]);
+      }
+      ++next;
+    }
+    expect_critiques(lost.size() < next, lost);
+    answer.gradients[0] = make_gradient(feedback_data(std::move(texts)));
     return answer;
   }
 
@@ -116,18 +136,10 @@ class EvaluatorBackward final : public autograd::Node {
   void release_saved() override { judgement_.reset(); }
 
  private:
-  std::vector<std::string> item_texts(const Feedback& feedback, std::span<const lm::Reply> replies) const {
-    std::vector<std::string> texts;
-    for (std::size_t i = 0; i < judgement_->prediction->size(); ++i) {
-      std::string text = item_feedback(feedback, i);
-      if (!text.empty() && !replies.empty()) {
-        text = critique_text(replies.front());
-        replies = replies.subspan(1);
-      }
-      texts.push_back(std::move(text));
-    }
-    return texts;
-  }
+  /// What the evaluator has to say about each item; empty when all is well.
+  struct Words final : autograd::NodeState {
+    std::vector<std::string> of_items;
+  };
 
   /// One empty gradient, whatever the shape, when all is well.
   Data feedback_data(std::vector<std::string> texts) const {

@@ -29,10 +29,11 @@ class Storage::Owed {
 
 struct Storage::Pending {
   struct Slot {
-    std::optional<Item> item;
+    std::optional<Item> item;  // until the whole is there; then only what has a problem
     std::exception_ptr error;
     std::vector<std::function<void()>> waiting;
-    bool settled() const { return item || error; }
+    bool has_come = false;
+    bool settled() const { return has_come || error; }
   };
 
   mutable std::mutex mutex;
@@ -99,16 +100,18 @@ const Data& Storage::get() const {
   return data_;
 }
 
-const Item& Storage::settled_item(std::size_t index) const {
+Item Storage::settled_item(std::size_t index) const {
   const Pending::Slot& slot = pending_->slots[index];
   if (!ready()) {
     const Executor::Blocking blocking(pending_->mutex, pending_->arrived);
     std::unique_lock lock(pending_->mutex);
     pending_->arrived.wait(lock, [&] { return slot.settled() || blocking.interrupted(); });
     if (!slot.settled()) blocking.check();
+    if (slot.error) std::rethrow_exception(slot.error);
+    if (slot.item) return *slot.item;  // copied under the lock: it may become part of the whole
   }
   if (slot.error) std::rethrow_exception(slot.error);
-  return *slot.item;
+  return slot.item ? *slot.item : Item{data_.item(index)};
 }
 
 Data Storage::item(std::size_t i) const {
@@ -118,7 +121,12 @@ Data Storage::item(std::size_t i) const {
 
 ProblemPtr Storage::problem(std::size_t i) const {
   const std::size_t index = is_batch_ ? i : 0;
-  if (pending_ && index < size_) return settled_item(index).problem;
+  if (pending_ && index < size_) {
+    if (!ready()) return settled_item(index).problem;
+    const Pending::Slot& slot = pending_->slots[index];
+    if (slot.error) std::rethrow_exception(slot.error);
+    return slot.item ? slot.item->problem : nullptr;
+  }
   const auto found = problems_.find(index);
   return found != problems_.end() ? found->second : nullptr;
 }
@@ -128,7 +136,7 @@ Problems Storage::problems() const {
   if (!pending_) return problems_;
   Problems problems;
   for (std::size_t i = 0; i < size_; ++i) {
-    if (const ProblemPtr& problem = pending_->slots[i].item->problem) problems.emplace(i, problem);
+    if (const auto& item = pending_->slots[i].item; item && item->problem) problems.emplace(i, item->problem);
   }
   return problems;
 }
@@ -145,6 +153,7 @@ void Storage::settle(std::size_t i, std::optional<Item> item, std::exception_ptr
     Pending::Slot& slot = pending_->slots[i];
     if (slot.settled()) return;
     slot.item = std::move(item);
+    slot.has_come = slot.item.has_value();
     slot.error = std::move(error);
     waiting.swap(slot.waiting);
     if (--pending_->missing == 0) assemble();
@@ -168,20 +177,32 @@ void Storage::give_up(std::size_t i) {
 }
 
 void Storage::assemble() {
-  std::vector<Item> items;
-  items.reserve(size_);
   for (const Pending::Slot& slot : pending_->slots) {
     if (slot.error && !pending_->error) pending_->error = slot.error;
-    if (slot.item) items.push_back(*slot.item);
   }
   if (!pending_->error) {
     try {
-      data_ = is_batch_ ? whole_of(std::move(items)) : std::move(items.front().data);
+      data_ = take_whole();
     } catch (...) {
       pending_->error = std::current_exception();
     }
   }
   ready_.store(true, std::memory_order_release);
+}
+
+// Each text is kept once: as part of the whole. Numbers stay as they came, since in a list they may be of another kind.
+Data Storage::take_whole() {
+  std::vector<Item> items;
+  items.reserve(size_);
+  const bool are_texts = std::all_of(pending_->slots.begin(), pending_->slots.end(), [](const Pending::Slot& slot) {
+    return slot.item->data.is_text() && !slot.item->data.is_batch();
+  });
+  for (Pending::Slot& slot : pending_->slots) {
+    const bool moves = are_texts && !slot.item->problem;
+    items.push_back(moves ? std::move(*slot.item) : *slot.item);
+    if (moves) slot.item.reset();
+  }
+  return is_batch_ ? whole_of(std::move(items)) : std::move(items.front().data);
 }
 
 void Storage::on_item(std::size_t i, std::function<void()> then) {

@@ -101,8 +101,9 @@ class Storage {
   void give_up(std::size_t i);
   Storage(bool is_batch, std::size_t size);
   void settle(std::size_t i, std::optional<Item> item, std::exception_ptr error);
-  const Item& settled_item(std::size_t i) const;
+  Item settled_item(std::size_t i) const;
   void assemble();
+  Data take_whole();
 
   bool is_batch_;
   bool is_mean_ = false;

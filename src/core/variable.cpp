@@ -20,7 +20,7 @@ std::mutex& mutex_of(const VariableImpl& impl) {
 
 void add_context(const VariableImpl& from, VariableImpl& to) {
   if (!from.extras || from.extras->contexts.empty()) return;
-  std::vector<std::string>& contexts = to.make_extras().contexts;
+  auto& contexts = to.make_extras().contexts;
   contexts.insert(contexts.end(), from.extras->contexts.begin(), from.extras->contexts.end());
 }
 

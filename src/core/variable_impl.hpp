@@ -21,8 +21,9 @@ struct VariableImpl {
   struct Extras {
     std::vector<Variable> grad;
     std::vector<std::function<Variable(const Variable&)>> hooks;
-    /// For a gradient: the conversations that it came from, each as a text for a prompt.
-    std::vector<std::string> contexts;
+    /// For a gradient: the conversations that it came from, each as a text for a prompt; shared by all gradients that come of
+    /// them.
+    std::vector<std::shared_ptr<const std::string>> contexts;
     /// For a parameter: the inputs that it has a placeholder for where it is used as a template.
     std::set<std::string, std::less<>> placeholders;
   };

@@ -192,7 +192,7 @@ WordRuns conversation_words(std::span<const Variable> gradients, std::size_t run
   for (const Variable& gradient : gradients) {
     const auto& extras = gradient.impl()->extras;
     if (!extras) continue;
-    for (const std::string& context : extras->contexts) texts.insert(conversation_text(context));
+    for (const auto& context : extras->contexts) texts.insert(conversation_text(*context));
   }
   WordRuns words(run);
   for (const std::string& text : texts) words.add(text);

@@ -58,8 +58,8 @@ SentPrompt prompt_for(const std::vector<Rewrite::Slot>& slots, const Rewrite::Si
   return meta_prompt({subjects, siblings.nearest, *slots.front().item->options, parts, siblings.more});
 }
 
-/// The same request within a half and a quarter of its size, as far as anything may be left out; for a model whose window is smaller than
-/// the budget says. Made beforehand: whoever asks for it may do so when the step is over.
+/// The same request within a half and a quarter of its size, as far as anything may be left out; for a model whose window is
+/// smaller than the budget says. Made beforehand: whoever asks for it may do so when the step is over.
 Rewrite::Shorter shorter_prompts(const std::vector<Rewrite::Slot>& slots, const Rewrite::Siblings& siblings, PromptParts& parts,
                                  const SentPrompt& sent) {
   std::size_t size = 0;
@@ -91,6 +91,12 @@ Rewrite::Rewrite(const std::vector<const StepItem*>& items, Siblings siblings, P
       sent_(prompt_for(slots_, siblings_, parts)),
       first_size_(sent_.messages.size()),
       shorter_(shorter_prompts(slots_, siblings_, parts, sent_)) {}
+
+Rewrite::Rewrite(const Rewrite& first, std::uint64_t sample) : Rewrite(first) {
+  sample_ = sample;
+  requests_ = 0;
+  asked_ = {};
+}
 
 std::string Rewrite::roles() const {
   std::vector<std::string> roles;

@@ -47,6 +47,8 @@ class Rewrite {
 
   /// One item, or those of a joint request; each has feedback, and outlives the object. Throws as meta_prompt and Checks do.
   Rewrite(const std::vector<const StepItem*>& items, Siblings siblings, PromptParts& parts, std::uint64_t sample);
+  /// The same request for another candidate: nothing is written anew. Before the first one has heard anything.
+  Rewrite(const Rewrite& first, std::uint64_t sample);
 
   lm::ChatModel& model() const { return *options_.model; }
   std::string roles() const;

@@ -78,7 +78,7 @@ std::string Sections::contexts(const Variable& gradient, std::string_view value)
   extent_.conversations -= shown;
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < shown; ++i)
-    texts.push_back(with_bracketed_tags(extras->contexts[i], parts_.tags_beside_samples(), value));
+    texts.push_back(with_bracketed_tags(*extras->contexts[i], parts_.tags_beside_samples(), value));
   if (shown < extras->contexts.size()) texts.push_back(left_out(extras->contexts.size() - shown, "conversations"));
   return join(texts, "\n\n");
 }

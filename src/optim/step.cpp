@@ -113,8 +113,8 @@ class Step {
   }
 
  private:
-  /// Each request is sent as soon as it is written. What may fail, callbacks aside, is done before the first is sent: then nothing
-  /// has been asked in vain.
+  /// Each request is sent as soon as it is written. What may fail, callbacks aside, is done before the first is sent: then
+  /// nothing has been asked in vain.
   void ask_all() {
     for (Job& job : jobs_) {
       for (const std::size_t i : job.items) check_parameter(items_[i].state->parameter, *items_[i].options);
@@ -127,7 +127,15 @@ class Step {
     for (Job& job : jobs_) job.rewrite->prepare();  // in the time that the replies take
   }
 
+  /// What all candidates are asked is written once, for the first of them.
   void write(Job& job) {
+    const std::size_t of_one = jobs_.size() / candidates_.size();
+    Job& first = jobs_[static_cast<std::size_t>(&job - jobs_.data()) % of_one];
+    if (&first != &job) {
+      if (!first.rewrite) write(first);
+      job.rewrite.emplace(*first.rewrite, job.candidate);
+      return;
+    }
     std::vector<const StepItem*> subjects;
     for (const std::size_t i : job.items) subjects.push_back(&items_[i]);
     const bool is_joint = subjects.front()->options->joint;

@@ -20,6 +20,8 @@ struct AskingOptions {
   std::function<std::vector<lm::Request>(const autograd::Feedback&)> ask = {};
   std::function<autograd::Answer(const autograd::Feedback&, std::span<const lm::Reply>)> answer = {};
   std::function<void(const autograd::Feedback&)> on_ask = {};
+  std::function<std::unique_ptr<autograd::NodeState>()> make_state = {};
+  std::function<autograd::Answer(autograd::NodeState*, std::span<const lm::Reply>)> answer_with_state = {};
 };
 
 class AskingNode final : public autograd::Node {
@@ -33,9 +35,9 @@ class AskingNode final : public autograd::Node {
   std::size_t output_count() const override { return options_.outputs; }
 
   /// Each request: "<role> -> input <i>: <feedback>"; outputs without a gradient show as "-".
-  std::vector<lm::Request> ask(const autograd::Feedback& feedback) const override {
+  autograd::Asked ask(const autograd::Feedback& feedback) const override {
     if (options_.on_ask) options_.on_ask(feedback);
-    if (options_.ask) return options_.ask(feedback);
+    if (options_.ask) return {options_.ask(feedback), options_.make_state ? options_.make_state() : nullptr};
     std::vector<lm::Request> requests;
     for (std::size_t edge = 0; edge < next_edges().size(); ++edge) {
       if (!feedback.wants(edge)) continue;
@@ -43,10 +45,12 @@ class AskingNode final : public autograd::Node {
       for (const autograd::Gradient& gradient : feedback.grad_outputs) text += " " + (gradient ? gradient->text() : "-");
       requests.push_back({.messages = {{"user", std::move(text)}}});
     }
-    return requests;
+    return {std::move(requests)};
   }
 
-  autograd::Answer answer(const autograd::Feedback& feedback, std::span<const lm::Reply> replies) const override {
+  autograd::Answer answer(autograd::NodeState* state, const autograd::Feedback& feedback,
+                          std::span<const lm::Reply> replies) const override {
+    if (options_.answer_with_state) return options_.answer_with_state(state, replies);
     if (options_.answer) return options_.answer(feedback, replies);
     autograd::Answer answer;
     for (std::size_t edge = 0; edge < next_edges().size(); ++edge) {

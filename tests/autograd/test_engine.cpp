@@ -254,22 +254,43 @@ TEST_CASE("The calls of all nodes that are ready are in flight at once", "[autog
   CHECK(leaf.grad().size() == 20);
 }
 
-TEST_CASE("A node may ask again, and sees the replies of all rounds", "[autograd][engine]") {
+TEST_CASE("A node may ask again, gets the replies of each round, and keeps what it needs in a state of the pass",
+          "[autograd][engine]") {
+  struct Heard final : tgd::autograd::NodeState {
+    explicit Heard(int& counted) : count(counted) { ++count; }
+    ~Heard() override { --count; }
+    int& count;
+    std::size_t rounds = 0;
+    std::string all;
+  };
   const auto stub = echoing();
   const auto first_round = GENERATE(std::size_t{0}, std::size_t{2});
   const Variable leaf = parameter("leaf");
   const auto request = [](const std::string& text) { return Request{.messages = {{"user", text}}}; };
+  int alive = 0;
+  int made = 0;
   AskingOptions options;
   options.ask = [&](const Feedback&) { return std::vector<Request>(first_round, request("first")); };
-  options.answer = [&](const Feedback&, std::span<const Reply> replies) -> Answer {
-    if (replies.size() == first_round) return {{}, {request("second"), request("third")}};
-    if (replies.size() == first_round + 2) return {{}, {request("last")}};
-    std::string all;
-    for (const Reply& reply : replies) all += reply.content;
-    return {{Variable(all)}};
+  options.make_state = [&] {
+    ++made;
+    return std::make_unique<Heard>(alive);
   };
-  ask_one({leaf}, options).backward("no", with(stub));
-  CHECK(gradient_texts(leaf) == Texts{std::string(first_round == 0 ? "" : "[first][first]") + "[second][third][last]"});
+  options.answer_with_state = [&](tgd::autograd::NodeState* state, std::span<const Reply> replies) -> Answer {
+    Heard& heard = dynamic_cast<Heard&>(*state);
+    CHECK(alive >= 1);
+    for (const Reply& reply : replies) heard.all += reply.content;
+    ++heard.rounds;
+    if (heard.rounds == 1) return {{}, {request("second"), request("third")}};
+    if (heard.rounds == 2) return {{}, {request("last")}};
+    return {{Variable(heard.all)}};
+  };
+  const Variable root = ask_one({leaf}, options);
+  root.backward("no", {.retain_graph = true, .model = stub});
+  root.backward("no", with(stub));  // with a state of its own
+  const std::string expected = std::string(first_round == 0 ? "" : "[first][first]") + "[second][third][last]";
+  CHECK(gradient_texts(leaf) == Texts{expected, expected});
+  CHECK(made == 2);
+  CHECK(alive == 0);
 }
 
 TEST_CASE("A result may be kept for another pass", "[autograd][engine]") {

@@ -3,7 +3,11 @@
 #include <tgd/cognitive/chat_completion.hpp>
 #include <tgd/lm/stub.hpp>
 
+#include <fmt/format.h>
+
+#include "autograd/graph.hpp"
 #include "catch.hpp"
+#include "cognitive/critique.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;
@@ -130,4 +134,145 @@ TEST_CASE("A critic's request can be made shorter: fewer samples, then shorter o
   CHECK(bytes_of(least) <= size - 7 * 1000 - 600);
   CHECK_THAT(least[1].content, ContainsSubstring("mail 0") && !ContainsSubstring("mail 1m"));
   CHECK(whole.shortened(100).empty());
+}
+
+namespace {
+
+/// Counts how often it is asked to tell how a sample came about.
+class CountingNode final : public detail::CritiqueNode {
+ public:
+  CountingNode(const Variable& input, detail::CritiqueOptions options)
+      : CritiqueNode(std::vector<Variable>{input}, std::move(options)),
+        use_{detail::Part::shared, 0, input.role(), input.impl()->storage} {}
+
+  std::string name() const override { return "CountingBackward"; }
+  std::string output_role(std::size_t) const override { return "result"; }
+  std::size_t transcripts() const { return transcripts_; }
+
+ protected:
+  const detail::Use& use(std::size_t) const override { return use_; }
+  std::size_t sample_count() const override { return 20; }
+  bool is_batch() const override { return true; }
+  detail::ProblemPtr problem(std::size_t) const override { return nullptr; }
+  std::string transcript(std::size_t sample, std::size_t) const override {
+    ++transcripts_;
+    return fmt::format("conversation {}", sample);
+  }
+  std::string outcome(std::size_t sample) const override { return fmt::format("outcome {}", sample); }
+  std::string_view system_prompt() const override { return "backward_system"; }
+
+ private:
+  detail::Use use_;
+  mutable std::size_t transcripts_ = 0;
+};
+
+/// A critic that meets the sample "mail 3" with what the test says, as often as that is asked; and answers everything else.
+struct OddCritic {
+  explicit OddCritic(std::function<lm::Reply(const lm::Request&)> odd)
+      : model(lm::Stub::answering_in_full([odd = std::move(odd)](const lm::Request& request) -> lm::Reply {
+          if (request.messages.back().content.find("mail 3\n") != std::string::npos) return odd(request);
+          return {.content = "fine words", .finish_reason = "stop"};
+        })) {}
+  std::shared_ptr<lm::Stub> model;
+};
+
+lm::Reply cut_reply() { return {.content = "half of", .finish_reason = "length"}; }
+
+}  // namespace
+
+TEST_CASE("What a critic is shown is put together once a pass, however many rounds it takes", "[cognitive][critique]") {
+  const auto critic = lm::Stub::answering([](const lm::Request& request) { return request.info.purpose; });
+  const Variable prompt("value", "prompt", true);
+  const auto node = std::make_shared<CountingNode>(
+      prompt, detail::CritiqueOptions{.samples_per_request = 2, .context_budget = 20'000, .summarize = true});
+  const Variable result = detail::make_result(std::make_shared<detail::Storage>(Data(std::vector<std::string>(20, "out"))),
+                                              detail::Role("result"), node);
+  result.backward("no", {.retain_graph = true, .model = critic});
+  CHECK(critic->calls() == 13);  // 10 critiques, 2 summaries, 1 of these
+  CHECK(node->transcripts() == 20);
+  result.backward("no", {.model = critic});
+  CHECK(node->transcripts() == 40);
+}
+
+TEST_CASE("The conversations of a critique are shared by all gradients that come of it", "[cognitive][critique]") {
+  const auto critic = lm::Stub::answering([](const lm::Request&) { return "no"; });
+  const Variable prompt("value", "prompt", true);
+  chat_completion(lm::Stub::answering([](const lm::Request&) { return "x"; }), {{"user", {prompt}}})
+      .backward("no", {.model = critic});
+  const Variable gradient = prompt.grad().at(0);
+  REQUIRE(gradient.impl()->extras->contexts.size() == 1);
+  CHECK(gradient.detach().impl()->extras->contexts[0] == gradient.impl()->extras->contexts[0]);
+  CHECK(gradient.clone().impl()->extras->contexts[0] == gradient.impl()->extras->contexts[0]);
+}
+
+TEST_CASE("One critique that cannot be had does not end a pass", "[cognitive][critique]") {
+  std::vector<std::string> mails;
+  for (int i = 0; i < 6; ++i) mails.push_back("mail " + std::to_string(i));
+  const auto student = lm::Stub::answering([](const lm::Request&) { return "answer"; });
+  const Variable prompt("Answer.", "prompt", true);
+  std::vector<Notice> notices;
+  ChatOptions options{.samples_per_request = 3, .on_notice = [&](const Notice& notice) { notices.push_back(notice); }};
+  const Variable replies = chat_completion(student, {{"system", {prompt}}, {"user", {"{mail}"}}}, {{"mail", mails}}, options);
+  const auto pass = [&](const OddCritic& critic) { replies.backward("wrong", {.retain_graph = true, .model = critic.model}); };
+  const auto contexts = [&] { return prompt.grad().at(0).impl()->extras->contexts.size(); };
+
+  SECTION("cut off once, it is asked for again, as another sample of the same request") {
+    std::vector<std::uint64_t> samples;
+    const OddCritic critic([&](const lm::Request& request) -> lm::Reply {
+      samples.push_back(request.sample);
+      return request.sample == 0 ? cut_reply() : lm::Reply{.content = "whole", .finish_reason = "stop"};
+    });
+    pass(critic);
+    CHECK(samples == std::vector<std::uint64_t>{0, 1});
+    CHECK(prompt.grad().at(0).text() == "<ITEM>fine words</ITEM><ITEM>whole</ITEM>");
+    CHECK(contexts() == 6);
+    CHECK(notices.empty());
+  }
+  SECTION("cut off again and again, it is left out, and told") {
+    const OddCritic critic([](const lm::Request&) { return cut_reply(); });
+    pass(critic);
+    CHECK(critic.model->calls() == 3);
+    CHECK(prompt.grad().at(0).text() == "fine words");
+    CHECK(contexts() == 3);
+    REQUIRE(notices.size() == 1);
+    CHECK(notices[0].kind == Notice::Kind::failed_item);
+    CHECK_THAT(notices[0].text, ContainsSubstring("cut off"));
+  }
+  SECTION("withheld by a filter for one sample, the others of its request are asked about alone") {
+    const LMError::Kind kind = GENERATE(LMError::Kind::filtered, LMError::Kind::refused, LMError::Kind::too_long);
+    const OddCritic critic([kind](const lm::Request&) -> lm::Reply { throw LMError(kind, "not this"); });
+    pass(critic);
+    CHECK(critic.model->calls() == 5);
+    CHECK(contexts() == 5);
+    CHECK(notices.size() == 1);
+  }
+  SECTION("without any text twice, it is left out") {
+    const OddCritic critic([](const lm::Request&) -> lm::Reply { throw LMError(LMError::Kind::empty, "nothing"); });
+    pass(critic);
+    CHECK(critic.model->calls() == 3);
+    CHECK(contexts() == 3);
+  }
+  SECTION("a fault of the endpoint ends the pass all the same") {
+    const OddCritic critic([](const lm::Request&) -> lm::Reply { throw LMError(LMError::Kind::status, "down", 503); });
+    CHECK_THROWS_AS(pass(critic), LMError);
+    CHECK(prompt.grad().empty());
+  }
+}
+
+TEST_CASE("A critic that never gets through ends the pass, but not one whose every request is filtered",
+          "[cognitive][critique]") {
+  const Variable prompt("Answer.", "prompt", true);
+  const Variable reply = chat_completion(lm::Stub::answering([](const lm::Request&) { return "answer"; }),
+                                         {{"system", {prompt}}, {"user", {"mail"}}});
+  const auto failing = [](LMError::Kind kind) {
+    return lm::Stub::answering([kind](const lm::Request&) -> std::string { throw LMError(kind, "no way"); });
+  };
+  SECTION("never") {
+    CHECK_THROWS_WITH(reply.backward("no", {.model = failing(LMError::Kind::empty)}), ContainsSubstring("no way"));
+    CHECK(prompt.grad().empty());
+  }
+  SECTION("filtered") {
+    reply.backward("no", {.model = failing(LMError::Kind::filtered)});
+    CHECK(prompt.grad().at(0).text().empty());
+  }
 }

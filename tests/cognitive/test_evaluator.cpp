@@ -211,7 +211,16 @@ TEST_CASE("The backward model words the feedback where that is asked for", "[cog
     CHECK(critic->calls() == 2);
     CHECK(fine.grad().at(0).text().empty());
   }
-  SECTION("and a critique that was cut off fails the pass") {
+  SECTION("and where one critique cannot be had, the evaluator's own words stay") {
+    const auto cut_once = Stub::answering_in_full([](const tgd::lm::Request& request) {
+      const bool is_first = *request.info.item == 0;
+      return tgd::lm::Reply{.content = is_first ? "half" : "whole", .finish_reason = is_first ? "length" : "stop"};
+    });
+    exact_match_evaluator(labels, "x", options).score.backward({.model = cut_once});
+    CHECK_THAT(labels.grad().at(1).texts()[0], ContainsSubstring(wrong_a));
+    CHECK(labels.grad().at(1).texts()[2] == "whole");
+  }
+  SECTION("and a critic whose critiques are all cut off fails the pass") {
     const auto cut_off = Stub::answering_in_full(
         [](const tgd::lm::Request&) { return tgd::lm::Reply{.content = "half", .finish_reason = "length"}; });
     CHECK_THROWS_AS(exact_match_evaluator(labels, "x", options).score.backward({.model = cut_off}), tgd::LMError);

@@ -1,6 +1,7 @@
 // Proposals that are drawn, tried out, taken, rejected and undone.
 #include <tgd/optim.hpp>
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <vector>
@@ -414,4 +415,25 @@ TEST_CASE("The optimizer says which scores are better, where it matters", "[opti
     step(optimizer, "no");
     CHECK_THAT(user_message(*model), !ContainsSubstring("score"));
   }
+}
+
+TEST_CASE("What all candidates are asked is written once", "[optim][proposals]") {
+  const auto model = improving();
+  Variable a = parameter("a");
+  a.append_grad(Variable("feedback " + std::string(10'000, '.')));
+  std::vector<tgd::Notice> trimmed;
+  TGD optimizer({a}, {.model = model, .context_budget = 9'000, .on_notice = [&](const tgd::Notice& notice) {
+                        trimmed.push_back(notice);
+                      }});
+  const std::vector<Candidate> candidates = optimizer.propose(3);
+  REQUIRE(candidates.size() == 3);
+  CHECK(model->calls() == 3);
+  CHECK(trimmed.size() == 1);  // said when the request is written
+  std::vector<std::uint64_t> samples;
+  for (const Request& request : model->requests()) {
+    CHECK(request.messages == model->requests()[0].messages);
+    samples.push_back(request.sample);
+  }
+  std::sort(samples.begin(), samples.end());
+  CHECK(samples == std::vector<std::uint64_t>{0, 1, 2});
 }
