@@ -296,12 +296,22 @@ class Trial {
     bool has_feedback = false;
     attempt("the critic's feedback", [&] {
       result->evaluation.explanation.backward({.model = teacher});
+      expect_critique();
       has_feedback = true;
     });
     if (!has_feedback || is_stopped_()) return;
     const auto optimizer = std::dynamic_pointer_cast<optim::TGD>(agent.configure_optimizers());
     attempt("the optimizer's new values", [&] { optimizer->step(); });
     for (const optim::ParameterUpdate& update : optimizer->last_updates()) note(update);
+  }
+
+  /// A pass goes on beside critiques that a filter withholds; a run of which it withholds all learns nothing.
+  void expect_critique() const {
+    const auto is_critique = [](const TrialCall& call) { return call.purpose == "backward"; };
+    const bool any = any_call([&](const TrialCall& call) { return is_critique(call) && call.error.empty(); });
+    const std::lock_guard lock(log_->mutex);
+    const auto failed = std::find_if(log_->calls.begin(), log_->calls.end(), is_critique);
+    if (!any && failed != log_->calls.end()) throw Error(failed->error);
   }
 
   void note(const optim::ParameterUpdate& update) {
