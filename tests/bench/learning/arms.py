@@ -120,13 +120,13 @@ def last_line(text):
     return lines[-1][:300] if lines else ""
 
 
-def run_peer(name, python, task, base_url, limit, seed, keep=None):
+def run_peer(name, python, task, base_url, limit, seed, keep=None, only_proposal=False):
     """(the program that the peer hands back, how it ended, its version and what else it says)"""
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(keep or scratch)
         folder.mkdir(parents=True, exist_ok=True)
         job = {"arm": name, "prompt": task.prompts[0], "train": task.train, "validation": task.validation, "score": task.score,
-               "base_url": base_url, "limit": limit, "seed": seed}
+               "base_url": base_url, "limit": limit, "seed": seed, "only_proposal": only_proposal}
         (folder / "job.json").write_text(json.dumps(job, ensure_ascii=False), encoding="utf-8")
         with open(folder / "said.txt", "w", encoding="utf-8") as said:
             # Nothing outside is asked for prices of models or for news.

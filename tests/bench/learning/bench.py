@@ -6,6 +6,7 @@
   bench.py run --data FOLDER --tgd build/release/tgd [--arms …] [--tasks …] [--seeds 1,2,3] [--budgets 300]
   bench.py proposals --data FOLDER --tgd …       single proposals from frozen states
   bench.py run --quick …                         one task, one seed, 150 calls, 60 test samples: about 20 minutes
+  bench.py rescore --data FOLDER --test 200      what has run, scored on more test samples
   bench.py record --data FOLDER --tgd …          the cassettes that the tests replay, anew
   report.py                                      the table and the plots from results/*.jsonl
 
@@ -107,27 +108,22 @@ class Scores:
     def __init__(self, upstream, options):
         self.upstream, self.options = upstream, options
         self.path = cache_folder() / "scores.jsonl"
-        self.known = {}
-        if self.path.exists():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
-                key, value = json.loads(line)
-                self.known[key] = value
+        self.known = dict(lines(self.path))
 
     def of(self, task, program, rows):
-        what = [self.options.model, task.tokens, task.score, program, rows]
+        with Proxy(self.upstream, roles(self.options, task)) as proxy, concurrent.futures.ThreadPoolExecutor(8) as pool:
+            return "".join(pool.map(lambda row: self.one(proxy, task, program, row), rows))
+
+    def one(self, proxy, task, program, row):
+        what = [self.options.model, task.tokens, task.score, program, row]
         key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
         if key not in self.known:
-            with Proxy(self.upstream, roles(self.options, task)) as proxy, concurrent.futures.ThreadPoolExecutor(8) as pool:
-                def solved(row):
-                    status, reply = proxy.handle("/v1/chat/completions",
-                                                 {"model": "student", "messages": tasks.request(program, row["text"])})
-                    if status == 400:
-                        return "0"  # a prompt that is longer than the model's window
-                    if status != 200:
-                        raise SystemExit(f"the endpoint answers {status}: {reply}")
-                    text = reply["choices"][0]["message"]["content"] or ""
-                    return "01"[tasks.is_right(task.score, tasks.answer(program, text), row["label"])]
-                self.known[key] = "".join(pool.map(solved, rows))
+            status, reply = proxy.handle("/v1/chat/completions", {"model": "student", "messages": tasks.request(program, row["text"])})
+            if status not in (200, 400):
+                raise SystemExit(f"the endpoint answers {status}: {reply}")
+            # 400: a prompt that is longer than the model's window solves nothing.
+            text = (reply["choices"][0]["message"]["content"] or "") if status == 200 else ""
+            self.known[key] = "01"[tasks.is_right(task.score, tasks.answer(program, text), row["label"])]
             append(self.path, [key, self.known[key]])
         return self.known[key]
 
@@ -194,6 +190,21 @@ def run(options):
                             one_run(arm, task, seed, 0 if arm in arms.FREE else budget, upstream, scores, options)
 
 
+def rescore(options):
+    """Lines whose program was scored on fewer test samples than --test are appended once more, with all of them."""
+    known = lines(options.results)
+    done = {(r["arm"], r["task"], r["seed"], r["budget"], r["model"], len(r["end"])) for r in known}
+    with served(options) as (base_url, model):
+        scores = Scores(Upstream(base_url, os.environ.get("OPENAI_API_KEY")), options)
+        for line in known:
+            task = tasks.load(line["task"], options.data, options.test)
+            key = (line["arm"], line["task"], line["seed"], line["budget"], model, len(task.test))
+            if line["model"] == model and len(line["end"]) < len(task.test) and key not in done:
+                done.add(key)
+                append(options.results, {**line, "start": scores.of(task, task.start, task.test),
+                                         "end": scores.of(task, line["program"], task.test)})
+
+
 def one_run(arm, task, seed, budget, upstream, scores, options):
     print(f"{datetime.datetime.now():%H:%M:%S} {arm}, {task.name}, seed {seed}, {budget} calls", flush=True)
     keep = options.keep / f"{arm}-{task.name}-{seed}-{budget}" if options.keep else None
@@ -224,7 +235,7 @@ def numbers(text):
 
 def parsed(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["setup", "serve", "run", "proposals", "record"])
+    parser.add_argument("command", choices=["setup", "serve", "run", "rescore", "proposals", "record"])
     parser.add_argument("--arms", type=listed, default=["start", "sentence", "examples6", "tgd", "gepa", "miprov2", "bootstrap",
                                                         "textgrad"])
     parser.add_argument("--tasks", type=listed, default=["tweets", "banking"])
@@ -267,7 +278,7 @@ def main():
         import cassettes
         cassettes.record(options)
     else:
-        {"setup": setup, "serve": serve, "run": run}[options.command](options)
+        {"setup": setup, "serve": serve, "run": run, "rescore": rescore}[options.command](options)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,12 @@ class Upstream:
             self.local.connection = kind(self.url.hostname, self.url.port, timeout=self.timeout)
         return self.local.connection
 
+    def close(self):
+        """The connection of this thread."""
+        if getattr(self.local, "connection", None) is not None:
+            self.local.connection.close()
+            self.local.connection = None
+
     def post(self, body):
         """(status, reply); a kept connection that the endpoint has closed is opened anew, once."""
         for attempt in (1, 2):
@@ -39,7 +45,7 @@ class Upstream:
                 response = connection.getresponse()
                 return response.status, json.loads(response.read())
             except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-                self.local.connection = None
+                self.close()
                 if attempt == 2:
                     raise
 
@@ -68,6 +74,10 @@ class Proxy:
 
             def log_message(self, *arguments):
                 pass
+
+            def finish(self):
+                super().finish()
+                proxy.upstream.close()
 
             def do_GET(self):
                 self.answer(200, {"object": "list", "data": [{"id": role, "object": "model"} for role in proxy.roles]})

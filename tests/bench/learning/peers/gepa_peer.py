@@ -6,6 +6,7 @@ import importlib.metadata
 import gepa
 from common import BudgetUsedUp, Job, prompt_program
 from gepa.adapters.default_adapter.default_adapter import DefaultAdapter, EvaluationResult
+from gepa.strategies.instruction_proposal import InstructionProposalSignature
 
 job = Job()
 
@@ -38,7 +39,21 @@ def rows(part):
     return [{"input": row["text"], "answer": row["label"], "additional_context": {}} for row in part]
 
 
-program, ended = prompt_program(job.prompt), "done"
+def proposal():
+    """One of GEPA's proposer, from as many samples of the batch as GEPA takes."""
+    adapter, candidate = Adapter(lambda messages: "", evaluate), {"system_prompt": job.prompt}
+    batch = adapter.evaluate(rows(job.train[:3]), candidate, capture_traces=True)
+    records = adapter.make_reflective_dataset(candidate, batch, ["system_prompt"])["system_prompt"]
+    made = InstructionProposalSignature.run(lm=reflect, input_dict={
+        "current_instruction_doc": job.prompt, "dataset_with_feedback": records, "prompt_template": None})
+    return prompt_program(made["new_instruction"])
+
+
+version = importlib.metadata.version("gepa")
+if job.only_proposal:
+    job.hand_back(proposal(), "done", version=version)
+    raise SystemExit
+program = prompt_program(job.prompt)
 try:
     result = gepa.optimize(
         seed_candidate={"system_prompt": job.prompt}, trainset=rows(job.train), valset=rows(job.validation),
@@ -47,4 +62,4 @@ try:
     program = prompt_program(result.best_candidate["system_prompt"])
 except BudgetUsedUp:
     pass
-job.hand_back(program, "budget" if job.used_up.is_set() else ended, version=importlib.metadata.version("gepa"))
+job.hand_back(program, "budget" if job.used_up.is_set() else "done", version=version)
