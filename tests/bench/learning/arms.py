@@ -16,7 +16,7 @@ PEERS = {
     "miprov2": ("dspy_peer.py", ["dspy==3.4.1", "optuna==5.0.0"]),
     "bootstrap": ("dspy_peer.py", ["dspy==3.4.1", "optuna==5.0.0"]),
     "textgrad": ("textgrad_peer.py", ["textgrad==0.1.8"]),
-    "adalflow": ("adalflow_peer.py", ["adalflow==1.1.3"]),
+    "adalflow": ("adalflow_peer.py", ["adalflow==1.1.3", "openai==3.57.0"]),
 }
 FREE = ("start", "sentence", "examples6")
 

@@ -21,6 +21,9 @@ def reply(messages):
     if "IMPROVED_V" in text:
         tag = re.search(r"<(IMPROVED_V\w+)>", text).group(1)
         return f"<{tag}>Reply with one word: positive, negative or neutral.</{tag}>"
+    if "<proposed_variable>" in text:  # AdalFlow's form
+        return ("<response><reasoning>short</reasoning><method>rewrite</method><proposed_variable>Reply with one word: positive, "
+                "negative or neutral.</proposed_variable></response>")
     if "```" in text or "new instruction" in text:
         return "```\nReply with one word: positive, negative or neutral.\n```"
     if "one word" in messages[0]["content"] or "exactly one" in messages[0]["content"]:
