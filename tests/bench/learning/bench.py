@@ -236,8 +236,7 @@ def numbers(text):
 def parsed(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["setup", "serve", "run", "rescore", "proposals", "record"])
-    parser.add_argument("--arms", type=listed, default=["start", "sentence", "examples6", "tgd", "gepa", "miprov2", "bootstrap",
-                                                        "textgrad"])
+    parser.add_argument("--arms", type=listed)
     parser.add_argument("--tasks", type=listed, default=["tweets", "banking"])
     parser.add_argument("--seeds", type=numbers, default=[1, 2, 3])
     parser.add_argument("--budgets", type=numbers, default=[300])
@@ -255,6 +254,10 @@ def parsed(arguments):
     parser.add_argument("--keep", type=pathlib.Path, help="a folder for what the arms leave behind")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args(arguments)
+    if options.arms is None:
+        proposing = ["sentence", "examples6", *settings_of(options), "gepa"]
+        searching = ["start", "sentence", "examples6", "tgd", *arms.PEERS]
+        options.arms = proposing if options.command == "proposals" else searching
     if options.quick:
         options.tasks, options.seeds, options.budgets, options.test = options.tasks[:1], [1], [150], 60
         options.states = 4

@@ -49,6 +49,9 @@ def propose(arm, task, prompt, batch, seed, url, options):
 
 
 def run(options):
+    for arm in options.arms:
+        if arm in arms.PEERS and arm != "gepa":
+            raise SystemExit(f"{arm} has no proposer that can be asked by itself; of the peers only gepa has")
     done = {(r["arm"], r["task"], r["state"], r["model"]) for r in bench.lines(options.results)}
     with bench.served(options) as (base_url, model):
         upstream = Upstream(base_url, os.environ.get("OPENAI_API_KEY"))
