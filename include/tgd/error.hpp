@@ -52,7 +52,8 @@ class TGD_API LMError : public Error {
   enum class Kind {
     transport,  ///< no usable HTTP answer: refused, reset, timed out, DNS, TLS
     status,     ///< an HTTP status other than 2xx
-    malformed,  ///< a 2xx answer that is not a chat completion
+    malformed,  ///< a 2xx answer that is not a chat completion, or tells of a failure of the endpoint
+    unreadable,  ///< a chat completion that came and cannot be read, or not be used for what it was asked for
     empty,      ///< a completion without content (tool call, no choice)
     truncated,  ///< the text is cut off by a limit of tokens
     filtered,   ///< a filter withheld the request or the reply

@@ -18,6 +18,7 @@ struct Notice {
     unknown_usage,    ///< an endpoint reported token figures that cannot be, and they count as unknown
     unknown_end,      ///< an endpoint ends replies with a word that nobody knows
     folded_system,    ///< a model takes no system messages, and their text goes into the first message of the user
+    wrong_encoding,   ///< an endpoint's answers are not in the encoding that their headers name, and are read as they come
     repaired_text,    ///< a text was not valid UTF-8 and was made so, in a request or a reply
     // Seen under an AnomalyGuard:
     empty_feedback,

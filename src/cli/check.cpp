@@ -1,5 +1,6 @@
 // `tgd check`: looks at everything that a run needs, before it is paid for.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
@@ -108,8 +109,7 @@ class Check {
         prompts_(load_prompts(task_)) {
     ModelFlags model = flags.model;
     model.no_cache = true;  // whether the models answer, not whether they once did
-    models_ =
-        make_models(task_, {.flags = model, .stop = interrupt_.token(), .cassette = {}, .on_notice = terminal_.on_notice()});
+    models_ = make_models(task_, {.flags = model, .stop = interrupt_.token(), .cassette = {}, .on_notice = on_notice()});
   }
 
   Status run() {
@@ -130,6 +130,14 @@ class Check {
     std::filesystem::path file;
     std::vector<UnreachableTarget> targets;
   };
+
+  /// What any further request would meet, and lose an answer to in each process, ends the trial.
+  OnNotice on_notice() {
+    return [this, shown = terminal_.on_notice()](const Notice& notice) {
+      if (notice.kind == Notice::Kind::wrong_encoding) is_pointless_ = true;
+      shown(notice);
+    };
+  }
 
   static TaskData load(Task& task, const CheckFlags& flags) {
     apply(flags.model, task);
@@ -190,7 +198,13 @@ class Check {
 
   void try_models() {
     terminal_.progress("asking what a run asks");
-    trial_ = cli::try_models(task_, data_, models_, prompts_, [this] { return interrupt_.requested(); });
+    trial_ = cli::try_models(task_, data_, models_, prompts_, [this] { return interrupt_.requested() || is_pointless_; });
+    if (is_pointless_) {
+      trial_.problems.push_back(
+          {false,
+           "the endpoint's answers are not in the encoding that they name; the rest of the trial was left "
+           "out until that is put right, or the header \"Content-Encoding\" is taken off on the way"});
+    }
     for (const TrialCall& call : trial_.calls) {
       if (call.purpose != repeat_purpose) print(call);
     }
@@ -394,6 +408,7 @@ class Check {
   Models models_;
   std::vector<Unreachable> unreachable_;
   TrialResult trial_;
+  std::atomic<bool> is_pointless_ = false;
 };
 
 }  // namespace

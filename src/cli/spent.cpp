@@ -19,8 +19,8 @@ void take(std::optional<double>& limit, double used) {
 
 lm::BudgetLimits left_of(lm::BudgetLimits limits, const lm::ModelCost& paid) {
   take(limits.calls, paid.usage.calls);
-  take(limits.prompt_tokens, paid.usage.prompt_tokens);
-  take(limits.completion_tokens, paid.usage.completion_tokens);
+  take(limits.prompt_tokens, paid.usage.counted_prompt_tokens());
+  take(limits.completion_tokens, paid.usage.counted_completion_tokens());
   take(limits.usd, paid.cost.usd());
   return limits;
 }

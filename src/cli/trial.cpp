@@ -14,6 +14,7 @@
 #include <tgd/lm/tokens.hpp>
 
 #include "cli/evaluation.hpp"
+#include "core/problem.hpp"
 #include "core/text.hpp"
 #include "lm/protocol.hpp"
 
@@ -108,6 +109,7 @@ class Watched final : public lm::CallDecorator {
         trial.reply = std::move(reply.content);
       } else {
         trial.error = outcome.error_message();
+        trial.is_of_endpoint = !trial.is_refused && !detail::own_fault(outcome.error());
       }
       {
         const std::lock_guard lock(log->mutex);
@@ -188,7 +190,7 @@ class Trial {
     if (!is_stopped_()) ask_the_others();
     if (!is_stopped_()) repeat();
     result_.calls = log_->calls;
-    look_at_windows();
+    if (!is_stopped_()) look_at_windows();
     return std::move(result_);
   }
 
@@ -262,7 +264,8 @@ class Trial {
     if (task_.evaluator.type != EvaluatorSpec::Type::judge) return;
     attempt("the judge's verdict", [&] {
       explanation_ = evaluation.explanation[0].data().item_text();
-      if (const auto problem = evaluation.score.problem(); problem && !result_.answer->problem) return note("the judge's verdict", *problem);
+      if (const auto problem = evaluation.score.problem(); problem && !result_.answer->problem)
+        return note("the judge's verdict", *problem);
       compare_with_best(evaluation.score[0].data().real());
     });
   }
@@ -405,7 +408,9 @@ class Trial {
   void repeat() {
     for (const auto& [role, model] : models_.distinct()) {
       const auto request = measuring_request(role);
-      if (!request) continue;
+      const bool is_broken =
+          any_call([&wanted = role](const TrialCall& call) { return call.role == wanted && call.is_of_endpoint; });
+      if (!request || is_broken) continue;
       const std::vector<lm::Outcome> outcomes = model->try_chat_all({*request, *request});
       Repetition& repetition = result_.repetitions[role];
       for (const lm::Outcome& outcome : outcomes) {

@@ -31,6 +31,7 @@ struct TrialCall {
   std::string purpose;  ///< "forward", "judge", "backward", "optimize", …
   std::string reply = {};
   std::string error = {};    ///< empty: it was answered
+  bool is_of_endpoint = false;  ///< an error that any further call would meet
   bool is_refused = false;   ///< by the budget, or because the program ends
   std::string warning = {};  ///< what is wrong with the reply, and what to set; empty: nothing
   std::string remark = {};   ///< what is worth knowing

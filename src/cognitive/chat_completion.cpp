@@ -149,7 +149,7 @@ class Calls {
   /// Throws when the reply was asked for often enough.
   void follow_up(std::size_t item, const std::string& content, const std::string& problem, std::vector<lm::Message>& messages) const {
     if (messages.size() / 2 >= check_.max_reasks) {
-      throw LMError(LMError::Kind::malformed, fmt::format("no usable reply in {} requests; the last one: {} \"{}\"",
+      throw LMError(LMError::Kind::unreadable, fmt::format("no usable reply in {} requests; the last one: {} \"{}\"",
                                                           check_.max_reasks + 1, problem, detail::excerpt(content)));
     }
     notify(Notice::Kind::repeated_call, item, problem);

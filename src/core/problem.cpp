@@ -33,8 +33,9 @@ std::optional<Problem> fault_of(const LMError& error) {
       return Problem{Kind::too_long, "the request is too long for the model", error.what()};
     case LMError::Kind::empty:
       return Problem{Kind::unreadable, "there was no text in the reply", error.what()};
-    case LMError::Kind::malformed:
+    case LMError::Kind::unreadable:
       return Problem{Kind::unreadable, "the reply cannot be read", error.what()};
+    case LMError::Kind::malformed:  // an outage that a 2xx tells, and what is no endpoint of a model at all
     case LMError::Kind::transport:
     case LMError::Kind::status:
     case LMError::Kind::cancelled:

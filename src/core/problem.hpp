@@ -16,7 +16,7 @@ namespace tgd::detail {
 TGD_API std::optional<Problem::Kind> problem_kind(std::string_view name);
 
 /// The problem that the error of a call is; nothing where it is no single item's fault.
-std::optional<Problem> own_fault(const std::exception_ptr& error);
+TGD_API std::optional<Problem> own_fault(const std::exception_ptr& error);
 
 /// A reply that was cut. `tokens`: as many as came, 0 where that is not known.
 struct CutReply {

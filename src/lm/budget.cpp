@@ -142,11 +142,11 @@ Budget::Amount Budget::needed(const std::string& model, const Request& request) 
 
 void Budget::expect_price(const std::string& model) const {
   if (!cost_limit_ || options_.prices.find(model)) return;
-  throw BudgetError(
-      fmt::format("the call was not sent: the budget is limited in USD, and the price of the model \"{}\" is not known. "
-                  "Give it in BudgetOptions::prices, with PriceTable::set(\"{}\", {{.input = ..., .output = ...}}), with a file "
-                  "(PriceTable::load), or as Price::free() for a model that costs nothing",
-                  model, model));
+  throw BudgetError(fmt::format(
+      "the call was not sent: the budget is limited in USD, and the price of the model \"{}\" is not known. "
+      "Give it in BudgetOptions::prices, with PriceTable::set(\"{}\", {{.input = ..., .output = ...}}), with a file "
+      "(PriceTable::load), or as Price::free() for a model that costs nothing",
+      model, model));
 }
 
 Budget::Amount Budget::reserve(const std::string& model, const Request& request) {
@@ -174,18 +174,29 @@ Budget::Amount Budget::reserve(const std::string& model, const Request& request)
   return amount;
 }
 
-Budget::Amount Budget::used(const Receipt& receipt, const Amount& reserved) {
+Budget::Amount Budget::used(const std::string& model, const Receipt& receipt, const Amount& reserved) const {
   const Usage& usage = receipt.usage;
   if (!receipt.sent()) return {};
-  // A reply without figures has used something all the same.
-  if (receipt.end && usage.reported == 0 && usage.priced == 0) return reserved;
   const auto figure = [](std::int64_t tokens) { return std::max<std::int64_t>(0, tokens); };
-  return {1, figure(usage.prompt_tokens), figure(usage.completion_tokens), receipt.cost.value_or(Cost())};
+  Amount amount{1, figure(usage.counted_prompt_tokens()), figure(usage.counted_completion_tokens()),
+                receipt.cost.value_or(Cost())};
+  if (!receipt.end || usage.reported > 0) return amount;
+  // A reply without figures has used something all the same: as much as its text looks like, or as was expected of it.
+  const bool is_estimated = amount.prompt_tokens > 0 || amount.completion_tokens > 0;
+  if (!is_estimated) {
+    amount.prompt_tokens = reserved.prompt_tokens;
+    amount.completion_tokens = reserved.completion_tokens;
+  }
+  if (!receipt.cost) {
+    const Usage counted{.prompt_tokens = amount.prompt_tokens, .completion_tokens = amount.completion_tokens};
+    amount.cost = options_.prices.cost(model, counted).value_or(Cost());
+  }
+  return amount;
 }
 
 void Budget::settle(const std::string& model, const Amount& reserved, Outcome& outcome) {
   settle_cost(outcome, options_.prices, model);
-  const Amount amount = used(outcome.receipt(), reserved);
+  const Amount amount = used(model, outcome.receipt(), reserved);
   const bool unknown = amount.calls > 0 && outcome.usage().priced == 0 && !options_.prices.find(model);
   const std::lock_guard lock(mutex_);
   reserved_ -= reserved;

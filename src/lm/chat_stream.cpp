@@ -53,7 +53,7 @@ void ChatStream::take_event(const SseEvent& event) {
   const bool hides_bytes = chunk->is_discarded();
   if (hides_bytes) chunk = parse_json(hide_halves(hide_invalid_bytes(data)));
   if (!chunk) {
-    error_ = LMError(Kind::malformed, "an event of the stream is not JSON: " + in_quotes(secrets_->blank_quoted(data)), 0, true);
+    error_ = LMError(Kind::unreadable, "an event of the stream is not JSON: " + in_quotes(secrets_->blank_quoted(data)), 0, true);
   } else if (event.name == "error" || names_an_error(*chunk)) {
     trouble_ = endpoint_error_in(0, *chunk);
     error_ = error_in_reply(*trouble_, *secrets_);
@@ -97,7 +97,7 @@ std::string ChatStream::take_choice(Choice& choice, const Value& json, bool hide
   }
   choice.calls_tools = choice.calls_tools || calls_tools(delta);
   if (const std::string reason = text(member(json, "finish_reason")); !reason.empty()) choice.finish_reason = reason;
-  if (!member(json, "error").is_null()) choice.error = endpoint_error_in(0, json).message;
+  if (!member(json, "error").is_null()) choice.error = member(json, "error");
   return added;
 }
 

@@ -47,7 +47,7 @@ class ChatStream {
     std::string refusal = {};
     bool calls_tools = false;
     std::string finish_reason = {};
-    std::optional<std::string> error = {};  // the reason of the choice's own
+    std::optional<nlohmann::json> error = {};  // the reason of the choice's own
     Utf8Joiner joiner = {};
     Utf8Joiner reasoning_joiner = {};
     nlohmann::json logprobs = nlohmann::json::array();  // of its tokens

@@ -63,11 +63,11 @@ struct Job {
   std::size_t received = 0;
   bool too_large = false;
   bool enough = false;
-  bool has_left = false;  // the request, at least in part
+  bool has_left = false;     // the request, at least in part
   bool was_refused = false;  // its HTTP/2 stream: the server has not looked at it, so that it has not left
   int local_port = 0;        // of its connection
   std::map<int, Clock::time_point>* ended_in_order = nullptr;  // connections by their ports, see Core
-  bool was_lost = false;  // it had left when its connection, used before, broke without an answer
+  bool was_lost = false;                   // it had left when its connection, used before, broke without an answer
   std::vector<Job*>* completed = nullptr;  // where to say that it is enough
   HttpResult result;
 };
@@ -163,7 +163,8 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* job
     if (line.substr(0, 5) == "HTTP/") {
       result.headers.clear();  // a further answer (after "100 Continue") starts anew
     } else if (colon != std::string_view::npos) {
-      result.headers.emplace_back(tgd::detail::lower_case(tgd::detail::trim(line.substr(0, colon))), tgd::detail::trim(line.substr(colon + 1)));
+      result.headers.emplace_back(tgd::detail::lower_case(tgd::detail::trim(line.substr(0, colon))),
+                                  tgd::detail::trim(line.substr(colon + 1)));
     }
   } catch (...) {
     return 0;
@@ -239,8 +240,8 @@ class HttpClient::Core {
   std::multimap<Clock::time_point, JobPtr> delayed_;
   std::deque<JobPtr> ready_;
   std::unordered_map<CURL*, JobPtr> running_;
-  std::vector<Job*> completed_;                 // of the running ones, those that said so since the last end_transfers()
-  std::multiset<Clock::time_point> deadlines_;  // of all jobs that have one
+  std::vector<Job*> completed_;                      // of the running ones, those that said so since the last end_transfers()
+  std::multiset<Clock::time_point> deadlines_;       // of all jobs that have one
   std::map<int, Clock::time_point> ended_in_order_;  // when servers said so of connections, by their local ports
   ConcurrencyLimit limit_;
   RateLimit rate_;
@@ -479,9 +480,9 @@ void HttpClient::Core::read_ending(Job& job, CURLcode code) {
     return;
   }
   if (code == CURLE_BAD_CONTENT_ENCODING) {
-    result.error =
-        "the reply is not in the encoding that its header names (Content-Encoding: " + result.header("content-encoding") + ")";
-    result.prospect = takes_as_it_comes_ ? Prospect::none : Prospect::some;
+    result.wrong_encoding = result.header("content-encoding");
+    result.error = "the reply is not in the encoding that its header names (Content-Encoding: " + result.wrong_encoding + ")";
+    result.prospect = Prospect::some;  // several may be on their way before that is known
     takes_as_it_comes_ = true;
     return;
   }
@@ -505,16 +506,11 @@ void HttpClient::Core::note_overload(const HttpResult& result) {
 
 void HttpClient::Core::note_limits(const Job& job) {
   const Clock::time_point now = Clock::now();
-  const auto read = [&](std::string_view remaining, std::string_view resets, auto note) {
-    const std::optional<std::int64_t> left = remaining_count(job.result.header(remaining));
-    if (!left) return;
-    const auto reset = reset_time(job.result.header(resets));
-    if (reset && *reset <= options_.longest_wait) note(*left, now + *reset);
-  };
-  read("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
-       [&](std::int64_t left, Clock::time_point until) { rate_.note_requests_left(left, until); });
-  read("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens",
-       [&](std::int64_t left, Clock::time_point until) { rate_.note_tokens_left(left, until); });
+  const LimitsLeft limits =
+      limits_left([&](std::string_view name) { return job.result.header(name); }, std::chrono::system_clock::now());
+  const auto is_near = [&](const std::optional<LimitLeft>& limit) { return limit && limit->resets <= options_.longest_wait; };
+  if (is_near(limits.requests)) rate_.note_requests_left(limits.requests->left, now + limits.requests->resets);
+  if (is_near(limits.tokens)) rate_.note_tokens_left(limits.tokens->left, now + limits.tokens->resets);
 }
 
 void HttpClient::Core::wait() {
@@ -578,9 +574,7 @@ void HttpClient::Core::finish(JobPtr job) {
 }
 
 // The job, and with it its stop callback, dies here: always without a lock.
-void HttpClient::Core::call_back(JobPtr job) {
-  detail::call_back(job->done, job->result);
-}
+void HttpClient::Core::call_back(JobPtr job) { detail::call_back(job->done, job->result); }
 
 // ---- The handle ------------------------------------------------------------------------------------------------------
 

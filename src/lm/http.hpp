@@ -26,7 +26,7 @@ struct HttpOptions {
   HttpHeaders headers;
   std::chrono::milliseconds connect_timeout;
   std::chrono::milliseconds timeout;
-  /// x-ratelimit-* headers that name a later reset are ignored.
+  /// Headers of limits (limits_left()) that name a later reset are ignored.
   std::chrono::milliseconds longest_wait;
   std::size_t max_in_flight;
   std::size_t max_reply_bytes;
@@ -67,6 +67,7 @@ struct HttpResult {
   std::string body = {};     ///< without what was given to a reader
   bool delimited = false;    ///< the framing told where the body ends
   std::string error = {};
+  std::string wrong_encoding = {};  ///< what its header names and its body is not in, where that was found out by this attempt
   Prospect prospect = Prospect::none;  ///< of another attempt after a failed one
 
   /// The header's value, empty when there is none. `name` in lower case.

@@ -26,6 +26,8 @@ std::string type_of(const LMError& error) {
       return "status";
     case LMError::Kind::malformed:
       return "malformed";
+    case LMError::Kind::unreadable:
+      return "unreadable";
     case LMError::Kind::empty:
       return "empty";
     case LMError::Kind::truncated:

@@ -151,9 +151,9 @@ struct CallState {
   ChatModel::Done done;
   HttpClient::Sending sending;  // its deadline is that of the whole call
   std::unique_ptr<Stream> stream;
-  bool asks_for_usage = false;  // of a stream that tgd asked for figures
-  bool is_folded = false;       // its body has no system messages any more
-  bool was_revised = false;     // its body is another one than that which was refused
+  bool asks_for_usage = false;                                 // of a stream that tgd asked for figures
+  bool is_folded = false;                                      // its body has no system messages any more
+  bool was_revised = false;                                    // its body is another one than that which was refused
   std::function<std::vector<Message>(std::size_t)> shortened;  // empty once it was tried, too
   bool is_own = false;                                         // asked by tgd itself, which has settings for its length
   std::int64_t estimated_prompt_tokens = 0;
@@ -240,7 +240,7 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
   bool try_without_stream_options(const CallPtr& call, const HttpResult& result);
   void count_attempt(CallState& call, const HttpResult& result);
   void say_once(std::atomic<bool>& said, Notice::Kind kind, const std::string& text) const;
-  void say_what_is_odd(const CallState& call, const detail::ParsedReply& parsed);
+  void say_what_is_odd(const CallState& call, const HttpResult& result, const detail::ParsedReply& parsed);
   void note_pace(const detail::ParsedReply& parsed, const HttpResult& result);
   bool try_folded(const CallPtr& call, const detail::ParsedReply& parsed);
   bool try_shorter(const CallPtr& call, const detail::ParsedReply& parsed);
@@ -249,6 +249,7 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
   void fold(CallState& call) const;
   void count_tokens(CallState& call, const HttpResult& result, Usage usage);
   detail::ParsedReply read(CallState& call, const HttpResult& result);
+  Outcome too_long(const CallState& call, const LMError& error) const;
   Outcome failure(const CallState& call, const LMError& error) const;
 
   const OpenAIOptions options;
@@ -260,6 +261,7 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
   std::atomic<bool> said_absurd = false;
   std::atomic<bool> said_end = false;
   std::atomic<bool> said_mended = false;
+  std::atomic<bool> said_encoding = false;
   std::atomic<bool> said_folded = false;
   std::atomic<bool> takes_system = true;  // until the endpoint says otherwise, or the options
   std::atomic<bool> asked_for_window = false;
@@ -381,7 +383,7 @@ std::optional<Outcome> OpenAI::Impl::judge(const CallPtr& call, const HttpResult
   detail::ParsedReply parsed = read(*call, result);
   if (call->stream && call->stream->thrown) return Outcome(call->stream->thrown, call->usage);
   note_pace(parsed, result);
-  say_what_is_odd(*call, parsed);
+  say_what_is_odd(*call, result, parsed);
   if (auto* reply = std::get_if<Reply>(&parsed.result)) {
     reply->usage = call->usage;
     return std::move(*reply);
@@ -393,12 +395,7 @@ std::optional<Outcome> OpenAI::Impl::judge(const CallPtr& call, const HttpResult
   if (!gave_text && (try_without_stream_options(call, result) || try_folded(call, parsed) || try_shorter(call, parsed))) {
     return std::nullopt;
   }
-  if (error.kind() == Kind::too_long && call->is_own) {
-    return failure(*call,
-                   with_remark(error,
-                               "the settings \"context_budget\" (characters of such a request), \"samples_per_request\" and "
-                               "\"show_context\": false make it shorter"));
-  }
+  if (error.kind() == Kind::too_long) return too_long(*call, error);
   return try_again(call, result, parsed);
 }
 
@@ -430,7 +427,8 @@ detail::ParsedReply OpenAI::Impl::read(CallState& call, const HttpResult& result
   if (error == nullptr) return parsed;
   if (error->kind() != Kind::transport && !is_overload(parsed)) ++call.history.unusable;
   const std::string encoding = result.header("content-encoding");
-  if (error->kind() == Kind::malformed && !encoding.empty() && encoding != "identity")
+  const bool is_unread = error->kind() == Kind::malformed || error->kind() == Kind::unreadable;
+  if (is_unread && !encoding.empty() && encoding != "identity")
     parsed.result = with_remark(*error, "it came with \"Content-Encoding: " + encoding + "\"");
   return parsed;
 }
@@ -449,7 +447,13 @@ void OpenAI::Impl::say_once(std::atomic<bool>& said, Notice::Kind kind, const st
   detail::call_back(options.on_notice, Notice{.kind = kind, .operation = "OpenAI", .role = {}, .item = {}, .text = text});
 }
 
-void OpenAI::Impl::say_what_is_odd(const CallState& call, const detail::ParsedReply& parsed) {
+void OpenAI::Impl::say_what_is_odd(const CallState& call, const HttpResult& result, const detail::ParsedReply& parsed) {
+  if (!result.wrong_encoding.empty()) {
+    say_once(said_encoding, Notice::Kind::wrong_encoding,
+             endpoint.display + " sends answers that are not in the encoding that their header names (Content-Encoding: " +
+                 call.secrets->blank_quoted(result.wrong_encoding) +
+                 "); they are read as they come; a proxy before it may unpack them and leave the header standing");
+  }
   if (!parsed.absurd_usage.empty()) {
     say_once(said_absurd, Notice::Kind::unknown_usage,
              endpoint.display + " reports figures that cannot be (" + parsed.absurd_usage +
@@ -505,7 +509,7 @@ bool OpenAI::Impl::try_shorter(const CallPtr& call, const detail::ParsedReply& p
   if (window > 0 || asked_for_window) return send_shorter(call, trouble.asked);
   // Asked for here and not before: most runs never need it.
   find_window([self = shared_from_this(), call, asked = trouble.asked, error = std::get<LMError>(parsed.result)] {
-    if (!self->send_shorter(call, asked)) call->done(self->failure(*call, error));
+    if (!self->send_shorter(call, asked)) call->done(self->too_long(*call, error));
   });
   return true;
 }
@@ -600,10 +604,19 @@ std::optional<Outcome> OpenAI::Impl::try_again(const CallPtr& call, const HttpRe
   return std::nullopt;
 }
 
+Outcome OpenAI::Impl::too_long(const CallState& call, const LMError& error) const {
+  if (!call.is_own) return failure(call, error);
+  return failure(call,
+                 with_remark(error,
+                             "the settings \"context_budget\" (characters of such a request), \"samples_per_request\" and "
+                             "\"show_context\": false make it shorter"));
+}
+
 Outcome OpenAI::Impl::failure(const CallState& call, const LMError& error) const {
   std::string message = "POST " + endpoint.display + ": " + error.what();
   if (call.usage.attempts > 1) message += " (after " + std::to_string(call.usage.attempts) + " attempts)";
-  return {LMError(error.kind(), call.secrets->blank_quoted(message), error.status(), error.retryable(), error.retry_after()), call.usage};
+  return {LMError(error.kind(), call.secrets->blank_quoted(message), error.status(), error.retryable(), error.retry_after()),
+          call.usage};
 }
 
 OpenAI::OpenAI(OpenAIOptions options) : impl_(std::make_shared<Impl>(std::move(options))) {}

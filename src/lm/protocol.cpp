@@ -217,7 +217,7 @@ LMError no_content(const Value& message, const std::string& finish_reason, const
   if (const std::string refusal = refusal_of(message); !refusal.empty()) {
     return {Kind::refused, "the model refused to answer: " + quoted(secrets, refusal)};
   }
-  if (calls_tools(message)) return *bad_end(ReplyEnd::tool, finish_reason);
+  if (calls_tools(message)) return *bad_end({ReplyEnd::tool}, finish_reason);
   if (const std::string thoughts = reasoning_of(message); !thoughts.empty()) {
     return {Kind::empty,
             "the reply has no content, only thoughts in a field of their own: " + quoted(secrets, thoughts) +
@@ -284,9 +284,6 @@ std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, 
 
   const Value& first = *choices.front();
   const Value& message = member(first, "message");
-  if (!message.is_object()) {
-    return LMError(Kind::malformed, "the first choice has no message: " + quoted(secrets, body), 0, true);
-  }
   Reply reply;
   reply.finish_reason = text(member(first, "finish_reason"));
   reply.model = text(member(json, "model"));
@@ -295,7 +292,10 @@ std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, 
   const bool has_text = !content.value_or("").empty();
   const EndOfReply ending = end_of_reply(first, has_text);
   if (!ending.is_known) unknown_end = reply.finish_reason;
-  if (auto error = bad_end(ending.end, reply.finish_reason, ending.reason, secrets)) return *std::move(error);
+  if (auto error = bad_end(ending, reply.finish_reason, secrets)) return *std::move(error);
+  if (!message.is_object()) {
+    return LMError(Kind::malformed, "the first choice has no message: " + quoted(secrets, body), 0, true);
+  }
   const bool withheld = !has_text && (!refusal_of(message).empty() || calls_tools(message));
   // Cut without any text: the limit was used up by hidden reasoning. That is for the caller to judge.
   if (withheld || (!content && ending.end != ReplyEnd::cut)) return no_content(message, reply.finish_reason, secrets);
@@ -326,13 +326,14 @@ LMError error_in_reply(const EndpointError& trouble, const Secrets& secrets) {
   return error_of(trouble, Kind::malformed, "the reply holds an error: " + quoted(secrets, trouble.message));
 }
 
-std::optional<LMError> bad_end(ReplyEnd end, std::string_view word, std::string_view reason, const Secrets& secrets) {
+std::optional<LMError> bad_end(const EndOfReply& ending, std::string_view word, const Secrets& secrets) {
   const std::string why =
-      reason.empty() ? " (finish_reason " + quoted(secrets, word) + ")" : ": " + quoted(secrets, reason);
-  switch (end) {
+      ending.reason.empty() ? " (finish_reason " + quoted(secrets, word) + ")" : ": " + quoted(secrets, ending.reason);
+  switch (ending.end) {
     case ReplyEnd::filtered:
       return LMError(Kind::filtered, "a content filter withheld the reply" + why);
     case ReplyEnd::failed:
+      if (ending.is_of_model) return LMError(Kind::unreadable, "the model made no reply that can be used" + why, 0, true);
       return LMError(Kind::malformed, "the endpoint gave up in the middle of the reply" + why, 0, true);
     case ReplyEnd::tool:
       return LMError(Kind::empty,
@@ -501,7 +502,9 @@ ParsedReply parse_reply(std::string_view body, bool delimited, Thoughts thoughts
     if (cut)
       return {LMError(Kind::transport, "the connection ended in the middle of the reply: " + quoted(secrets, body), 0, true), {}};
     if (start == std::string_view::npos) return {LMError(Kind::malformed, "the reply is empty", 0, true), {}};
-    return {LMError(Kind::malformed, "the reply is not JSON: " + quoted(secrets, body), 0, true), {}};
+    // What begins as a completion was made for this request; a page or a line of text was not.
+    const Kind kind = body[start] == '{' ? Kind::unreadable : Kind::malformed;
+    return {LMError(kind, "the reply is not JSON: " + quoted(secrets, body), 0, true), {}};
   }
   if (member(*json, "choices").is_array()) {
     ParsedReply parsed = read_completion(*json, body, thoughts, secrets);

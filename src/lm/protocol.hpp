@@ -15,6 +15,7 @@
 #include <tgd/lm/openai.hpp>
 
 #include "lm/endpoint_error.hpp"
+#include "lm/reply_end.hpp"
 #include "lm/secrets.hpp"
 
 namespace tgd::lm::detail {
@@ -83,8 +84,8 @@ ParsedReply read_completion(const nlohmann::json& completion, std::string_view b
 LMError error_in_reply(const EndpointError& trouble, const Secrets& secrets = {});
 
 /// Why a reply that ended so is none, for the ends that no caller can make use of; nothing for a whole one and a cut one.
-/// `reason`: as the endpoint gives it.
-std::optional<LMError> bad_end(ReplyEnd end, std::string_view word, std::string_view reason = {}, const Secrets& secrets = {});
+/// `word`: as the endpoint gives it.
+std::optional<LMError> bad_end(const EndOfReply& ending, std::string_view word, const Secrets& secrets = {});
 
 /// Parts of a message, or of a chunk's delta. Content is a string or a list of parts; nothing when there is none to read.
 std::optional<std::string> content_of(const nlohmann::json& message);

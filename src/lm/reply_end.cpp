@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -16,6 +17,7 @@ namespace {
 struct Word {
   std::string_view word;
   ReplyEnd end;
+  bool is_of_model = false;
 };
 
 // In lower case. OpenAI, Azure, Anthropic, Bedrock, Gemini, Vertex, Mistral, Cohere, DeepSeek, Qwen, GLM, Moonshot, Ollama, TGI,
@@ -82,9 +84,9 @@ constexpr std::array known_words = {
     Word{"time_limit", ReplyEnd::failed},
     Word{"load", ReplyEnd::failed},
     Word{"unload", ReplyEnd::failed},
-    Word{"other", ReplyEnd::failed},
-    Word{"malformed_function_call", ReplyEnd::failed},
-    Word{"malformed_model_output", ReplyEnd::failed},
+    Word{"other", ReplyEnd::failed, true},
+    Word{"malformed_function_call", ReplyEnd::failed, true},
+    Word{"malformed_model_output", ReplyEnd::failed, true},
     Word{"unexpected_tool_call", ReplyEnd::tool},
     Word{"tool_calls", ReplyEnd::tool},
     Word{"tool_call", ReplyEnd::tool},
@@ -107,13 +109,17 @@ std::string plain_word(std::string_view word) {
 EndOfReply end_named(std::string_view word, bool has_text) {
   const std::string plain = plain_word(word);
   const auto known = std::find_if(known_words.begin(), known_words.end(), [&](const Word& each) { return each.word == plain; });
-  if (known != known_words.end()) return {known->end};
-  return {has_text ? ReplyEnd::whole : ReplyEnd::failed, false};
+  if (known != known_words.end()) return {.end = known->end, .is_of_model = known->is_of_model};
+  return {.end = has_text ? ReplyEnd::whole : ReplyEnd::failed, .is_known = false, .is_of_model = true};
 }
 
 EndOfReply end_of_reply(const nlohmann::json& choice, bool has_text) {
   const nlohmann::json& error = member(choice, "error");
-  if (!error.is_null() && !error.empty()) return {ReplyEnd::failed, true, endpoint_error_in(0, choice).message};
+  if (!error.is_null() && !error.empty()) {
+    EndpointError trouble = endpoint_error_in(0, choice);
+    const bool is_filtered = trouble.cause == EndpointError::Cause::filtered;
+    return {.end = is_filtered ? ReplyEnd::filtered : ReplyEnd::failed, .reason = std::move(trouble.message)};
+  }
   return end_named(text(member(choice, "finish_reason")), has_text);
 }
 

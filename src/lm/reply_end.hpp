@@ -11,7 +11,8 @@ namespace tgd::lm::detail {
 
 struct EndOfReply {
   ReplyEnd end = ReplyEnd::whole;
-  bool is_known = true;     ///< false for a word that no vendor was known to use
+  bool is_known = true;      ///< false for a word that no vendor was known to use
+  bool is_of_model = false;  ///< where it failed: the model did with this request, and not its endpoint
   std::string reason = {};  ///< what a choice's own error says; empty where there is none
 };
 

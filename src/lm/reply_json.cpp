@@ -25,10 +25,12 @@ struct KindName {
   const char* name;
 };
 
-constexpr std::array kinds = {KindName{LMError::Kind::transport, "transport"}, KindName{LMError::Kind::status, "status"},
-                              KindName{LMError::Kind::malformed, "malformed"}, KindName{LMError::Kind::empty, "empty"},
-                              KindName{LMError::Kind::truncated, "truncated"}, KindName{LMError::Kind::filtered, "filtered"},
-                              KindName{LMError::Kind::too_long, "too_long"},   KindName{LMError::Kind::refused, "refused"}};
+constexpr std::array kinds = {
+    KindName{LMError::Kind::transport, "transport"},   KindName{LMError::Kind::status, "status"},
+    KindName{LMError::Kind::malformed, "malformed"},   KindName{LMError::Kind::empty, "empty"},
+    KindName{LMError::Kind::unreadable, "unreadable"}, KindName{LMError::Kind::truncated, "truncated"},
+    KindName{LMError::Kind::filtered, "filtered"},     KindName{LMError::Kind::too_long, "too_long"},
+    KindName{LMError::Kind::refused, "refused"}};
 
 const KindName* find_kind(LMError::Kind kind) {
   const auto at = std::find_if(kinds.begin(), kinds.end(), [&](const KindName& known) { return known.kind == kind; });
@@ -171,7 +173,8 @@ Outcome answer_from_json(const Ordered& json, ReplySource source) {
   Outcome outcome = reply_from_json(json);
   Receipt receipt = outcome.receipt();
   receipt.source = source;
-  if (const auto original = json.find("cached_usage"); original != json.end()) receipt.original_usage = usage_from_json(*original);
+  if (const auto original = json.find("cached_usage"); original != json.end())
+    receipt.original_usage = usage_from_json(*original);
   outcome.set_receipt(receipt);
   return outcome;
 }

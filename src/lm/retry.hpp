@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,15 +41,30 @@ std::optional<milliseconds> requested_wait(std::string_view retry_after, std::st
 /// of seconds. Rounded up; nothing for what cannot be read.
 std::optional<milliseconds> reset_time(std::string_view text);
 
+/// What is left of a limit, and how long until it starts anew.
+struct LimitLeft {
+  std::int64_t left = 0;
+  milliseconds resets{0};
+  friend bool operator==(const LimitLeft&, const LimitLeft&) = default;
+};
+struct LimitsLeft {
+  std::optional<LimitLeft> requests = {};
+  std::optional<LimitLeft> tokens = {};
+};
+
+/// What the headers of an answer say of the endpoint's limits: OpenAI's x-ratelimit-*, Anthropic's anthropic-ratelimit-* and
+/// RateLimit-Remaining, RateLimit and RateLimit-Policy of the IETF's drafts
+/// (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/). Times are spans, RFC 3339's or since 1970; of several
+/// limits the tightest counts, and one that cannot be read not at all. `header`: its value by its name in lower case, empty where
+/// there is none.
+LimitsLeft limits_left(const std::function<std::string(std::string_view)>& header, std::chrono::system_clock::time_point now);
+
 /// The longest wait that a message asks for in words: "try again in 2.5s", "retry after 26 seconds", "wait 1m30s". `message` is in
 /// lower case; nothing when it asks for none.
 std::optional<milliseconds> wait_named_in(std::string_view message);
 
 /// "3600 s", "2.5 s"
 std::string in_seconds(milliseconds wait);
-
-/// What x-ratelimit-remaining-* headers say; nothing for what is no count.
-std::optional<std::int64_t> remaining_count(std::string_view text);
 
 /// The delay before the next attempt, or nothing when the call has failed for good. `random` is from [0, 1).
 /// Backoff is exponential with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/);

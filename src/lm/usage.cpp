@@ -52,6 +52,14 @@ Usage& Usage::operator-=(const Usage& other) {
   return *this;
 }
 
+std::int64_t Usage::counted_prompt_tokens() const {
+  return tgd::detail::saturated_sum(prompt_tokens, estimated_prompt_tokens);
+}
+
+std::int64_t Usage::counted_completion_tokens() const {
+  return tgd::detail::saturated_sum(completion_tokens, estimated_completion_tokens);
+}
+
 Json Usage::to_json() const {
   nlohmann::json json = nlohmann::json::object();
   for (const Field& field : fields) {

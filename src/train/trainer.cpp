@@ -374,7 +374,8 @@ class Run {
     const lm::CostReport report = journal_.usage();
     const lm::Usage usage = report.total().usage;
     if (options_.max_calls > 0 && usage.calls >= options_.max_calls) return Ending::calls;
-    if (options_.max_tokens > 0 && detail::saturated_sum(usage.prompt_tokens, usage.completion_tokens) >= options_.max_tokens)
+    if (options_.max_tokens > 0 &&
+        detail::saturated_sum(usage.counted_prompt_tokens(), usage.counted_completion_tokens()) >= options_.max_tokens)
       return Ending::tokens;
     if (options_.max_cost > 0 && cost_of(report) >= lm::Cost::from_usd(options_.max_cost)) return Ending::cost;
     return std::nullopt;
@@ -564,7 +565,8 @@ void Trainer::open_journal(bool resume) {
   const std::filesystem::path checkpoint = folder / detail::checkpoint_name;
   const bool is_there = std::filesystem::exists(checkpoint);
   if (is_there && !resume)
-    throw ValueError(fmt::format("the run folder {} holds a run already: go on with it, or name a new folder", folder.string()));
+    throw ValueError(
+        fmt::format("the run folder {} holds a run already: go on with it, or name a new folder", folder.string()));
   impl_->journal->open(folder, resume, is_there ? detail::read_checkpoint(checkpoint).journal : detail::JournalPosition());
 }
 

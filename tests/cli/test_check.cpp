@@ -175,6 +175,34 @@ TEST_CASE("a model that does not answer, and a task with a mistake, are told wit
   CHECK_THAT(refused.err, ContainsSubstring("tickets.jsonl"));
 }
 
+TEST_CASE("a trial ends where any further request would meet the same", "[cli]") {
+  const test::TemporaryFolder folder;
+  const std::string task = test::write_small_task(folder).string();
+  test::HttpResponse response{.headers = {{"Content-Type", "application/json"}}, .body = test::completion_body("billing")};
+  SECTION("each answer is not in the encoding that it names") {
+    response.headers.emplace_back("Content-Encoding", "x-acme");
+    const test::HttpServer server([&](const test::HttpRequest&) { return response; });
+    const test::ProcessResult result = test::run_tgd({"check", task, "--base-url", server.url() + "/v1", "--model", "m"});
+    INFO(result.out << result.err);
+    CHECK(server.request_count() == 2);
+    CHECK(result.status == 0);
+    CHECK_THAT(result.out, ContainsSubstring("Content-Encoding") && ContainsSubstring("the rest of the trial was left out"));
+  }
+  SECTION("the endpoint has no money for the critic, and so for nobody") {
+    std::atomic<int> posts = 0;
+    const test::HttpServer server([&](const test::HttpRequest& request) -> test::HttpResponse {
+      if (request.method != "POST") return {.status = 404};
+      if (posts++ == 0) return response;
+      return {.status = 402, .body = test::error_body("Insufficient credits")};
+    });
+    const test::ProcessResult result = test::run_tgd({"check", task, "--base-url", server.url() + "/v1", "--model", "m"});
+    INFO(result.out << result.err);
+    CHECK(posts == 2);
+    CHECK(result.status == 1);
+    CHECK_THAT(result.err, ContainsSubstring("Insufficient credits"));
+  }
+}
+
 TEST_CASE("replies that a run cannot use, or not well, are told by who gave them, with what to set", "[cli]") {
   struct Case {
     std::string who;

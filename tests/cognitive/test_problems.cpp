@@ -129,6 +129,14 @@ TEST_CASE("An item with a problem fails the call where that is asked for, unless
   }
 }
 
+TEST_CASE("What is the endpoint's fault is no item's problem, also where an answer tells of it", "[cognitive][problem]") {
+  for (const char* kind : {"malformed", "transport", "status"}) {
+    INFO(kind);
+    const Scene scene({{"error", kind}});
+    CHECK_THROWS_AS(scene.answers(OnError::keep).data(), LMError);
+  }
+}
+
 TEST_CASE("An item with a problem scores worst, and its feedback says what was wrong", "[cognitive][problem]") {
   for (const json& example : test::table("cognitive/problems.json")) {
     INFO(example["name"]);

@@ -71,14 +71,14 @@ class Program:
     def __init__(self, path):
         self.path = path
 
-    def start(self, arguments, folder, closed=(), full=False):
+    def start(self, arguments, folder, closed=(), full=False, out=os.devnull):
         """closed: of 0, 1 and 2. What is said on standard error is kept."""
         def close():
             for number in closed:
                 os.close(number)
         err = tempfile.TemporaryFile()
-        with open("/dev/full" if full else os.devnull, "w") as out:
-            process = subprocess.Popen([self.path, *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+        with open("/dev/full" if full else out, "w") as stdout:
+            process = subprocess.Popen([self.path, *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=stdout, stderr=err,
                                        preexec_fn=close if closed else None)
         process.err = err
         process.words = " ".join(["tgd", *map(str, arguments)])
@@ -92,6 +92,10 @@ class Program:
             process.kill()
             process.wait()
             raise Fault(f"{process.words} hangs") from None
+        return self.ended(process, status)
+
+    @staticmethod
+    def ended(process, status):
         process.err.seek(0)
         text = process.err.read().decode(errors="replace")
         process.err.close()
@@ -127,28 +131,36 @@ class Endpoint(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        request = json.loads(body)
         key = hashlib.sha256(body).hexdigest()
+        path = self.path.split("/")[1]
         with self.lock:
-            self.asked[self.path.split("/")[1]][key] += 1
+            self.asked[path][key] += 1
+            attempt = self.asked[path][key]
+        self.answer(path, json.loads(body), key, attempt)
+
+    def answer(self, path, request, key, attempt):
         time.sleep(int(key[:2], 16) / 256 * 0.02)
-        text = request["messages"][-1]["content"]
-        tags = re.search(r"between (<(\w+)>) and (</\2>)\.\s*$", text)
-        if tags:
-            content = f"{tags[1]}Answer billing or shipping. Version {key[:6]}.{tags[3]}"
-        elif text.startswith("Ticket"):
-            right = "billing" if int(text.split()[1].rstrip(":")) % 2 == 0 else "shipping"
-            content = right if int(key[2:4], 16) > 90 else "other"
-        else:
-            content = f"Name the words that decide. Note {key[:4]}."
+        purpose, content = self.content(request["messages"][-1]["content"], key)
         reply = json.dumps({"id": "1", "object": "chat.completion", "model": "counting", "choices": [
             {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}],
-            "usage": {"prompt_tokens": len(body) // 4, "completion_tokens": 3, "total_tokens": len(body) // 4 + 3}}).encode()
+            "usage": {"prompt_tokens": 100, "completion_tokens": 3, "total_tokens": 103}}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(reply)))
         self.end_headers()
         self.wfile.write(reply)
+
+    @staticmethod
+    def content(text, key):
+        """What the request is for, and the reply to it."""
+        tags = re.search(r"between (<(\w+)>) and (</\2>)\.\s*$", text)
+        ticket = re.match(r"Ticket (\d+): ", text.rsplit("\n", 1)[-1])
+        if tags:
+            return "optimize", f"{tags[1]}Answer billing or shipping. Version {key[:6]}.{tags[3]}"
+        if ticket:
+            right = "billing" if int(ticket[1]) % 2 == 0 else "shipping"
+            return "forward", right if int(key[2:4], 16) > 90 else "other"
+        return "backward", f"Name the words that decide. Note {key[:4]}."
 
     def log_message(self, *_):
         pass

@@ -12,6 +12,7 @@ inline LMError::Kind kind_named(const std::string& name) {
   using Kind = LMError::Kind;
   static const std::map<std::string, Kind> kinds = {
       {"transport", Kind::transport}, {"status", Kind::status},     {"malformed", Kind::malformed}, {"empty", Kind::empty},
+      {"unreadable", Kind::unreadable},
       {"filtered", Kind::filtered},   {"too_long", Kind::too_long}, {"refused", Kind::refused}};
   return kinds.at(name);
 }

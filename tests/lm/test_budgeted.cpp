@@ -133,6 +133,29 @@ TEST_CASE("A reply without figures counts as it was estimated", "[lm][budgeted]"
   CHECK(model.budget()->spent().completion_tokens == 20);
 }
 
+TEST_CASE("Where an endpoint gives no figures, the estimates of its replies use up the budget", "[lm][budgeted]") {
+  const auto model = [] {
+    return Stub::answering_in_full([](const Request&) {
+      return Reply{.content = "yes", .usage = {.estimated_prompt_tokens = 30, .estimated_completion_tokens = 5}};
+    });
+  };
+  SECTION("tokens") {
+    Budgeted limited(model(), budget({.completion_tokens = 29}));
+    limited.chat(priced_call());
+    CHECK(limited.budget()->spent().prompt_tokens == 30);
+    CHECK(limited.budget()->spent().completion_tokens == 5);
+    limited.chat(priced_call());
+    CHECK(refusal(limited, priced_call()) != "not refused");
+  }
+  SECTION("USD") {
+    PriceTable prices;
+    prices.set("gpt-4o-mini", Price{.input = 1, .output = 2});
+    Budgeted limited(model(), std::make_shared<Budget>(BudgetOptions{.limits = {.usd = 1.0}, .prices = prices}));
+    limited.chat(priced_call());
+    CHECK(limited.budget()->spent().cost == Cost::from_usd(40e-6));
+  }
+}
+
 TEST_CASE("Calls in flight hold what they reserved", "[lm][budgeted]") {
   const auto gated = std::make_shared<tgd::test::GatedModel>();
   Budgeted model(gated, budget({.calls = 2, .prompt_tokens = 20}));

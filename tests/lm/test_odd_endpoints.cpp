@@ -225,6 +225,13 @@ TEST_CASE("A request that is too long is made shorter once, by what the endpoint
     for (const char* setting : {"context_budget", "samples_per_request", "show_context"})
       CHECK_THAT(error.what(), ContainsSubstring(setting));
   }
+  SECTION("also where nothing is left to leave out and nobody names the window, the settings are") {
+    refusal = error_body("This request exceeds the context size");
+    HttpServer silent([&](const HttpRequest&) -> HttpResponse { return {.status = 400, .body = refusal}; });
+    request.shortened = [](std::size_t) { return std::vector<Message>(); };
+    OpenAI other(options_for(silent.url()));
+    CHECK_THAT(error_of(other.try_chat_all({request}).front()).what(), ContainsSubstring("context_budget"));
+  }
   SECTION("unless nothing can be left out") {
     refusal = R"({"error":{"message":"the maximum context length is 500 tokens","code":"context_length_exceeded"}})";
     request.shortened = {};
@@ -258,6 +265,16 @@ TEST_CASE("A body that is not in the encoding of its header is read as it is, on
     CHECK(server.request_count() == 2);
     CHECK(client.chat(ask("y")).content == "x");
     CHECK(server.request_count() == 3);
+  }
+  SECTION("also where several were on their way before it was known, and it is said once") {
+    HttpServer server(replies({answer}));
+    Notices notices;
+    OpenAIOptions options = options_for(server.url());
+    options.on_notice = notices.taker();
+    OpenAI client(options);
+    for (const auto& outcome : client.try_chat_all(std::vector<Request>(6, ask("x")))) CHECK(outcome.ok());
+    CHECK(notices.texts().size() == 1);
+    CHECK_THAT(notices.texts().at(0), ContainsSubstring("Content-Encoding"));
   }
   SECTION("or is none, after one more attempt") {
     answer.body = "\x01\x02\x03";

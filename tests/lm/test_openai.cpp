@@ -275,7 +275,7 @@ TEST_CASE("An error quotes the endpoint, says where it came from and what to do"
        Kind::status,
        {"302", "https://elsewhere.example/", "not followed"}},
       {{.body = "<html>Log in</html>"}, Kind::malformed, {"not JSON", "<html>Log in</html>"}},
-      {{.body = R"({"choices":[{"mess)"}, Kind::malformed, {"not JSON", "mess"}},
+      {{.body = R"({"choices":[{"mess)"}, Kind::unreadable, {"not JSON", "mess"}},
       {{.body = R"({"choices":[]})"}, Kind::empty, {"no choices"}},
       {{.raw = "garbage garbage\r\n\r\n"}, Kind::transport, {}},
   }));

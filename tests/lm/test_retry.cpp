@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -19,8 +20,9 @@ using std::chrono::milliseconds;
 using tgd::LMError;
 using tgd::lm::detail::ConcurrencyLimit;
 using tgd::lm::detail::is_worth_retrying;
+using tgd::lm::detail::LimitLeft;
+using tgd::lm::detail::limits_left;
 using tgd::lm::detail::next_delay;
-using tgd::lm::detail::remaining_count;
 using tgd::lm::detail::requested_wait;
 using tgd::lm::detail::reset_time;
 using tgd::lm::detail::RetryHistory;
@@ -36,6 +38,11 @@ const auto now = std::chrono::system_clock::from_time_t(1'445'412'480);
 std::optional<milliseconds> optional_ms(const json& value) {
   if (value.is_null()) return std::nullopt;
   return milliseconds(value.get<milliseconds::rep>());
+}
+
+std::optional<LimitLeft> limit_of(const json& row, const char* name) {
+  if (!row.contains(name)) return std::nullopt;
+  return LimitLeft{row[name][0].get<std::int64_t>(), milliseconds(row[name][1].get<milliseconds::rep>())};
 }
 
 RetryPolicy policy_of(const json& row) {
@@ -76,11 +83,12 @@ TEST_CASE("Headers say when a limit starts anew and what is left of it", "[lm][r
     CAPTURE(row);
     CHECK(reset_time(row[0].get<std::string>()) == optional_ms(row[1]));
   }
-  for (const json& row : table.at("remaining")) {
-    CAPTURE(row);
-    const auto left = remaining_count(row[0].get<std::string>());
-    CHECK(left.has_value() == !row[1].is_null());
-    if (left) CHECK(*left == row[1].get<std::int64_t>());
+  for (const json& row : table.at("limits")) {
+    INFO(row.at("name"));
+    const json& headers = row.at("headers");
+    const auto limits = limits_left([&](std::string_view name) { return headers.value(std::string(name), ""); }, now);
+    CHECK(limits.requests == limit_of(row, "requests"));
+    CHECK(limits.tokens == limit_of(row, "tokens"));
   }
 }
 

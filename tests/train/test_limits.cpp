@@ -303,7 +303,7 @@ TEST_CASE("a run goes on beside samples that fail by their own fault, and each i
   const Reduction how = GENERATE(Reduction::sum, Reduction::mean, Reduction::none);
   Failing agent("37",
                 GENERATE(LMError::Kind::filtered, LMError::Kind::refused, LMError::Kind::too_long, LMError::Kind::truncated,
-                         LMError::Kind::empty, LMError::Kind::malformed),
+                         LMError::Kind::empty, LMError::Kind::unreadable),
                 how);
   const FitResult result = fit_failing(agent, {.callbacks = {notes}});
   CHECK(result.steps == 30);

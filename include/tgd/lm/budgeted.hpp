@@ -105,7 +105,7 @@ class TGD_API Budget {
     Amount& operator-=(const Amount& other);
   };
 
-  static Amount used(const Receipt& receipt, const Amount& reserved);
+  Amount used(const std::string& model, const Receipt& receipt, const Amount& reserved) const;
   Amount needed(const std::string& model, const Request& request) const;
   /// Throws BudgetError when there is no room.
   Amount reserve(const std::string& model, const Request& request);

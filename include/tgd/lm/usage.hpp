@@ -25,6 +25,10 @@ struct TGD_API Usage {
   std::int64_t priced = 0;         ///< calls whose cost the endpoint itself said
   std::int64_t cost_pico_usd = 0;  ///< of these (1e-12 USD)
 
+  /// What counts against a limit: the figures, and estimates of the replies that had none.
+  std::int64_t counted_prompt_tokens() const;
+  std::int64_t counted_completion_tokens() const;
+
   /// Sums and differences stay at the ends of the range; they never overflow.
   Usage& operator+=(const Usage& other);
   Usage& operator-=(const Usage& other);
