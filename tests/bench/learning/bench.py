@@ -118,7 +118,8 @@ class Scores:
         what = [self.options.model, task.tokens, task.score, program, row]
         key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
         if key not in self.known:
-            status, reply = proxy.handle("/v1/chat/completions", {"model": "student", "messages": tasks.request(program, row["text"])})
+            body = {"model": "student", "messages": tasks.request(program, row["text"])}
+            status, reply = proxy.handle("/v1/chat/completions", body)
             if status not in (200, 400):
                 raise SystemExit(f"the endpoint answers {status}: {reply}")
             # 400: a prompt that is longer than the model's window solves nothing.
@@ -129,13 +130,21 @@ class Scores:
 
 
 def append(path, value):
+    """A line behind the others, in one write."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps(value, ensure_ascii=False) + "\n")
+    with open(path, "ab+") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+        is_broken = file.read(1) not in (b"", b"\n")  # whoever wrote it was killed
+        file.write(("\n" * is_broken + json.dumps(value, ensure_ascii=False) + "\n").encode())
 
 
 def lines(path):
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    """Those that were written whole."""
+    values = []
+    for line in path.read_text(encoding="utf-8").split("\n") if path.exists() else []:
+        with contextlib.suppress(ValueError):
+            values.append(json.loads(line))
+    return values
 
 
 def machine():
@@ -147,9 +156,11 @@ def machine():
 
 
 def tgd_version(program):
+    """With the last change of the sources that is older than the program."""
     version = subprocess.run([program, "--version"], capture_output=True, text=True).stdout.strip()
-    commit = subprocess.run(["git", "log", "-1", "--format=%h", "--", "src", "include", "prompts"], cwd=tasks.repository(),
-                            capture_output=True, text=True)
+    built = int(pathlib.Path(program).stat().st_mtime)
+    commit = subprocess.run(["git", "log", "-1", "--format=%h", f"--before=@{built}", "--", "src", "include", "prompts"],
+                            cwd=tasks.repository(), capture_output=True, text=True)
     return f"{version} {commit.stdout.strip()}".strip()
 
 

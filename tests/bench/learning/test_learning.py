@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import json
-import math
 import pathlib
 import sys
 import tempfile
@@ -13,6 +12,7 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import arms
+import bench
 import report
 import stats
 import tasks
@@ -220,6 +220,17 @@ class TaskTest(unittest.TestCase):
         self.assertEqual(document["training"], {"epochs": 1, "batch_size": 16, "seed": 5})
         self.assertNotIn("cache", document)
         self.assertEqual(document["budget"], {"calls": 300})
+
+
+class ResultsTest(unittest.TestCase):
+    def test_a_line_that_was_cut_off_is_run_again_and_breaks_no_other(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "new/runs.jsonl"
+            bench.append(path, {"a": "one\u2028line"})
+            with open(path, "a", encoding="utf-8") as file:
+                file.write('{"a": 2, "b"')
+            bench.append(path, {"a": 3})
+            self.assertEqual([line["a"] for line in bench.lines(path)], ["one\u2028line", 3])
 
 
 class ReportTest(unittest.TestCase):
