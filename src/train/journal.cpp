@@ -82,6 +82,8 @@ struct Journal::History {
   std::set<Key> rejected;
   std::map<std::uint64_t, std::pair<Key, lm::ModelCost>> on_their_way;
   lm::ModelCost paid;
+  /// What views held before sessions that no other record follows: a process that died there may have left them so.
+  std::vector<std::map<std::string, std::string>> left;
 
   void take(const RecordReader& record, std::uint64_t end);
   void take_call(const RecordReader& record, std::uint64_t end);
@@ -108,7 +110,9 @@ struct Journal::History {
 
 void Journal::History::take(const RecordReader& record, std::uint64_t end) {
   const std::string kind = record.at("kind").text();
+  if (kind != "session") left.clear();
   if (kind == "session") {
+    left.push_back(texts());
     cut(record.at("from").count());
     is_recording = record.at("recording").flag();
   } else if (kind == "sent") {
@@ -180,12 +184,17 @@ Journal::History Journal::read(const fs::path& folder) {
 
 std::unique_ptr<Views> Journal::restored_views(const fs::path& folder, History& history,
                                                const std::map<std::string, std::string>& former, Views::Say say) {
+  history.left.push_back(former);
   auto views = std::make_unique<Views>(folder, std::move(say));
   for (const auto& [name, versions] : history.files) {
     for (const JournalRecord& version : versions) views->know(name, version.at("content_sum").get<std::uint32_t>());
   }
   std::map<std::string, std::string> texts = history.texts();
-  for (const auto& [name, text] : former) views->restore(name, texts[name], text);
+  std::map<std::string, std::vector<std::string>> versions;
+  for (auto& each : history.left) {
+    for (auto& [name, text] : each) versions[name].push_back(std::move(text));
+  }
+  for (const auto& [name, formers] : versions) views->restore(name, texts[name], formers);
   return views;
 }
 

@@ -1,5 +1,6 @@
 #include "train/views.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -34,12 +35,15 @@ fs::path Views::beside(const std::string& name) {
   return path;
 }
 
-void Views::restore(const std::string& name, std::string_view lines, std::string_view former) {
+void Views::restore(const std::string& name, std::string_view lines, const std::vector<std::string>& formers) {
   lines_.erase(name);
   fs::path path = folder_ / name;
   if (is_there(path)) {
     const std::string content = read_file(path);
-    if (!former.starts_with(whole_lines(content)) && !lines.starts_with(whole_lines(content))) {
+    const std::string_view present = whole_lines(content);
+    const bool is_known =
+        std::any_of(formers.begin(), formers.end(), [&](const std::string& former) { return former.starts_with(present); });
+    if (!is_known && !lines.starts_with(present)) {
       path = beside(name);
     } else if (content == lines) {
       return;

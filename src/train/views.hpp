@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/append_file.hpp"
 
@@ -24,9 +25,9 @@ class Views {
   /// `say` hears of files that somebody changed.
   explicit Views(std::filesystem::path folder, Say say = {}) : folder_(std::move(folder)), say_(std::move(say)) {}
 
-  /// Makes a file of lines hold `lines`. `former`: all that tgd may have written to it so far, of which it holds the beginning
+  /// Makes a file of lines hold `lines`. `formers`: all that tgd may have written to it so far; it holds the beginning of one of them
   /// unless somebody changed it.
-  void restore(const std::string& name, std::string_view lines, std::string_view former);
+  void restore(const std::string& name, std::string_view lines, const std::vector<std::string>& formers);
   void append(const std::string& name, std::string_view lines);
 
   /// A version that tgd has written of a whole file.

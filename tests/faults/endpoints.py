@@ -366,10 +366,9 @@ class FaultyEndpoint(Endpoint):
         if scene.names_cost and answer.usage:
             answer.cost = asked.prompt_tokens * 1e-6
             answer.body = re.sub(rb'"usage": {', b'"usage": {"cost": %.9f, ' % answer.cost, answer.body) if "Content-Encoding" not in answer.headers or answer.headers["Content-Encoding"] != "gzip" or answer.body[:1] == b"{" else gzip.compress(re.sub(rb'"usage": {', b'"usage": {"cost": %.9f, ' % answer.cost, gzip.decompress(answer.body)))
-        if purpose == "optimize" and chosen.kind == "whole":
-            with scene.lock:
-                scene.values.add(re.search(r"Answer billing.*Version \w+\.", content)[0])
         entry = Sent(key, purpose, ticket, chosen, content, answer.usage, answer.cost, "Accept-Encoding" in self.headers)
+        if purpose == "optimize" and entry.is_reply() and chosen.kind != "cut":
+            scene.values.add(re.search(r"Answer billing.*Version \w+\.", content)[0])
         scene.note(entry)
         if chosen.name == "never answers":
             self.connection.settimeout(STANDSTILL)
@@ -470,6 +469,15 @@ class Endpoints:
         if "never answers" in scene.names():
             model["timeout_seconds"] = HANG
         task["models"] = {"student": model}
+        scene.fails = draw.random() < 0.1
+        if scene.fails:
+            task["on_error"] = "fail"
+        if draw.random() < 0.15:
+            task["training"]["gate"] = {"confidence": 0.6, "proposals": 2}
+        if draw.random() < 0.1:
+            task["budget"] = {"calls": draw.randint(5, 60)}
+        scene.budget = task.get("budget", {}).get("calls")
+        scene.records = draw.random() < 0.15
         (folder / "task.json").write_text(json.dumps(task))
 
     @staticmethod
@@ -485,7 +493,10 @@ class Endpoints:
         scene = FaultyEndpoint.scenes[folder.name] = Scene(folder.name, draw)
         self.write(folder, scene, draw)
         try:
-            status = self.one(command, self.arguments(command), folder, scene)
+            more = ["--record"] * (scene.records and command == "optimize")
+            status = self.one(command, self.arguments(command) + more, folder, scene)
+            if more and status == 0:
+                self.program.run(["replay", "run"], folder)
             if status == 1 and command != "evaluate":
                 self.go_on(command, folder, scene)
             ending = "right" if status == 0 else "a typed error"
@@ -540,13 +551,15 @@ class Endpoints:
         # Of tgd's own requests there is no next one, and of samples one has to be left.
         of_samples = re.search("none of the .* got an answer", said) is not None
         own = [each for each in scene.sent if each.form.kind in ("own", "cut", "twice")]
-        excuses += [each.form for each in own if of_samples or each.purpose != "forward"]
+        excuses += [each.form for each in own if of_samples or scene.fails or each.purpose != "forward"]
+        if scene.budget and "budget" in said:
+            return
         if not excuses:
             raise Fault(f"ended with 1, and nothing stood in its way: {said[-1500:]}")
         line = " ".join(said.split())
         if re.search("context size|context length|too long|token count", line) and not of_samples and "context_budget" not in line:
             raise Fault(f"the error does not say what makes requests shorter: {said[-1500:]}")
-        if f"http://127.0.0.1:{self.port}/{scene.path}/v1" not in line:
+        if f"http://127.0.0.1:{self.port}/{scene.path}/v1" not in line and "cut off" not in line:
             raise Fault(f"the error names no URL: {said[-1500:]}")
         if not any(each.says and re.search(each.says, line, re.I) for each in excuses) and not re.search(
                 "connection|timed out|timeout|transfer|reset|closed|empty reply|in the middle of the reply", line, re.I):
@@ -567,6 +580,8 @@ class Endpoints:
             self.expect_prompt(folder, scene)
             if status == 0:
                 result = json.loads((folder / "run" / "result.json").read_text())
+                if scene.budget and result["cost"]["total"]["usage"]["calls"] > scene.budget:
+                    raise Fault(f"{result['cost']['total']['usage']['calls']} calls were made with a budget of {scene.budget}")
                 self.expect_figures(result["cost"]["total"], scene)
                 self.expect_calls(folder / "run" / "calls.jsonl", scene)
         elif command == "evaluate":
@@ -667,6 +682,8 @@ class Endpoints:
         process = self.program.start(arguments, folder, out=folder / "stdout.txt")
         scene.latest = time.monotonic()
         status = self.program.wait(process, scene)
+        if status == 1 and scene.budget and "budget" in process.said:
+            return
         if status != 0:
             raise Fault(f"{process.words} ended with {status}, though the endpoint was well again: {process.said[-1500:]}")
         later = scene.sent[before:]

@@ -344,6 +344,31 @@ TEST_CASE("half a checkpoint beside the whole one, and half a line in the journa
   CHECK(outcome_of(path) == outcome_of(folder.path() / "whole"));
 }
 
+TEST_CASE("a process that dies before it has put a run's files right leaves them to the next one", "[train][resume]") {
+  const test::TemporaryFolder folder;
+  test::run({.folder = folder.path() / "whole"});
+  const fs::path path = folder.path() / "run";
+  CHECK_THROWS(test::run({.folder = path, .callbacks = {std::make_shared<FailAfter>(5)}}));
+  // What is behind the last checkpoint, and counts no longer.
+  const std::string line = R"({"kind":"step","step":6})";
+  std::ofstream(path / "journal.jsonl", std::ios::app)
+      << detail::sealed({{"kind", "note"}, {"view", "metrics.jsonl"}}, "line", line);
+  std::ofstream(path / "metrics.jsonl", std::ios::app) << line << "\n";
+  const std::string journal = content(path / "journal.jsonl");
+  fs::copy(path, folder.path() / "other", fs::copy_options::recursive);
+  test::run({.folder = folder.path() / "other", .resume = true});
+  const std::string longer = content(folder.path() / "other/journal.jsonl");
+  REQUIRE(longer.starts_with(journal));
+  const std::string session = longer.substr(journal.size(), longer.find('\n', journal.size()) + 1 - journal.size());
+  CHECK_THAT(session, ContainsSubstring("session"));
+
+  const int deaths = GENERATE(1, 2);
+  for (int i = 0; i < deaths; ++i) std::ofstream(path / "journal.jsonl", std::ios::app) << session;
+  test::run({.folder = path, .resume = true});
+  CHECK(outcome_of(path) == outcome_of(folder.path() / "whole"));
+  CHECK_FALSE(fs::exists(path / "metrics.jsonl.new"));
+}
+
 TEST_CASE("a run folder that cannot be written ends the run and says so; the last checkpoint is whole", "[train][resume]") {
   const test::TemporaryFolder folder;
   SECTION("from the beginning") {
