@@ -18,6 +18,7 @@
 #include "core/json_position.hpp"
 #include "core/problem.hpp"
 #include "core/text.hpp"
+#include "train/journal.hpp"
 
 namespace tgd::cli {
 
@@ -31,14 +32,22 @@ constexpr std::size_t most_shown = 300;  // characters of an input or a predicti
 
 std::string dumped(const OrderedJson& json, int indent) { return json_text(json, indent) + "\n"; }
 
-constexpr const char* lock_name = "run.lock";
+/// What a process leaves that was killed before its run began: its lock, a journal that says no more, and half a file.
+bool is_left_by_none(const fs::path& folder, const fs::path& name) {
+  if (name == "run.lock" || name.extension() == ".tmp") return true;
+  try {
+    return name == "journal.jsonl" && !tgd::detail::Journal::has_begun(folder);
+  } catch (const Error&) {
+    return false;
+  }
+}
 
 void expect_unused_folder(const fs::path& path) {
   std::error_code error;
   if (!fs::exists(path, error)) return;
   if (!fs::is_directory(path, error)) throw TaskError("--run-dir: " + path.string() + " is no folder; name a new one");
   for (const auto& entry : fs::directory_iterator(path, error)) {
-    if (entry.path().filename() == lock_name) continue;  // its own, or of a process that was killed before it began
+    if (is_left_by_none(path, entry.path().filename())) continue;
     throw TaskError(
         "--run-dir: " + path.string() +
         " is not empty, and a run never overwrites another one's files; name a new folder, empty this one, or go on with "

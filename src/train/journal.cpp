@@ -262,6 +262,19 @@ void Journal::make_views(const fs::path& folder, Views::Say say) {
   }
 }
 
+bool Journal::has_begun(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::exists(folder / journal_name, ignored)) return false;
+  bool has_begun = false;
+  const std::uint64_t sound = read_journal(folder / journal_name, [&](const RecordReader& record, std::uint64_t) {
+    const std::string kind = record.at("kind").text();
+    has_begun = has_begun || (kind != "session" && kind != "file");
+  });
+  // Behind its records is the beginning of one, or it is somebody else's file.
+  const std::string rest = read_file(folder / journal_name).substr(sound);
+  return has_begun || rest.find('\n') != rest.npos || !(rest.empty() || rest.starts_with(R"({"kind":)"));
+}
+
 JournalPosition Journal::mark() {
   std::uint64_t interval = 0;
   {

@@ -83,6 +83,8 @@ class TGD_API Journal {
   bool is_open() const noexcept { return file_ != nullptr; }
   /// Makes the views in a folder again, which is locked, and leaves the journal as it is.
   static void make_views(const std::filesystem::path& folder, Views::Say say = {});
+  /// Whether a run in `folder` has come to its first call or note, or the journal is none. Throws ParseError for one that is damaged.
+  static bool has_begun(const std::filesystem::path& folder);
   /// A border: everything up to here is on the disk. What follows belongs to a new interval.
   JournalPosition mark();
   /// Throws the error of a record that could not be written.

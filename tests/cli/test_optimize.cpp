@@ -56,9 +56,9 @@ TEST_CASE("the run folder holds the prompt as text and JSON, the figures, every 
   const fs::path run = folder.path() / "run";
   REQUIRE(test::optimize(task, run).status == 0);
 
-  CHECK(files_in(run) == std::set<std::string>{"calls.jsonl", "checkpoint.json", "config.json", "instructions.txt", "journal.jsonl",
-                                               "metrics.jsonl", "parameters.json", "report.html", "result.json", "samples.jsonl", "task.json",
-                                               "versions.jsonl"});
+  CHECK(files_in(run) == std::set<std::string>{"calls.jsonl", "checkpoint.json", "config.json", "instructions.txt",
+                                               "journal.jsonl", "metrics.jsonl", "parameters.json", "report.html",
+                                               "result.json", "samples.jsonl", "task.json", "versions.jsonl"});
   const auto parameters = nlohmann::json::parse(test::read_text(run / "parameters.json"));
   const nlohmann::json figures = test::read_result(run);
   CHECK(test::read_text(run / "instructions.txt") == parameters["instructions"]["data"].get<std::string>() + "\n");
@@ -106,6 +106,34 @@ TEST_CASE("a run never touches a folder with something in it", "[cli]") {
   CHECK(result.status == 2);
   CHECK_THAT(result.err, ContainsSubstring("is not empty"));
   CHECK(files_in(folder.path() / "run") == std::set<std::string>{"precious.txt"});
+}
+
+TEST_CASE("a folder in which a run was killed before it began is as good as an empty one", "[cli]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder);
+  REQUIRE(test::optimize(task, folder.path() / "whole", {"--epochs", "1"}).status == 0);
+  const std::string journal = test::read_text(folder.path() / "whole/journal.jsonl");
+  const auto first_lines = [&](int count) {
+    std::size_t end = 0;
+    for (int i = 0; i < count; ++i) end = journal.find('\n', end) + 1;
+    return journal.substr(0, end);
+  };
+  folder.write("run/run.lock", "");
+  folder.write("run/task.json.0123456789abcdef.tmp", "{\"na");
+  SECTION("it said that it begins, and which task") {
+    folder.write("run/journal.jsonl", first_lines(GENERATE(0, 1, 2)));
+    CHECK(test::optimize(task, folder.path() / "run", {"--epochs", "1"}).status == 0);
+    CHECK(test::read_text(folder.path() / "run/instructions.txt") == test::read_text(folder.path() / "whole/instructions.txt"));
+  }
+  SECTION("it came further, or the journal is none") {
+    const std::string text = GENERATE_COPY(first_lines(3), "{\"my\": \"diary\"}\n{}\n" + first_lines(1),
+                                           std::string("{\"my\": \"diary\"}\n"), std::string("mine"));
+    folder.write("run/journal.jsonl", text);
+    const test::ProcessResult result = test::optimize(task, folder.path() / "run", {"--epochs", "1"});
+    CHECK(result.status == 2);
+    CHECK_THAT(result.err, ContainsSubstring("is not empty"));
+    CHECK(test::read_text(folder.path() / "run/journal.jsonl") == text);
+  }
 }
 
 TEST_CASE("quiet runs print the result only, and nothing but text where there is no terminal", "[cli]") {
