@@ -14,7 +14,7 @@
 #include <tgd/lm/cached.hpp>
 
 #include "cli/command.hpp"
-#include "cli/task.hpp"
+#include "task/task.hpp"
 
 namespace tgd::cli {
 

@@ -17,13 +17,13 @@
 
 #include "cli/command.hpp"
 #include "cli/estimate.hpp"
-#include "cli/interrupt.hpp"
-#include "cli/task.hpp"
-#include "cli/task_agent.hpp"
-#include "cli/task_data.hpp"
 #include "cli/trial.hpp"
 #include "cli/unreachable.hpp"
 #include "core/text.hpp"
+#include "run/interrupt.hpp"
+#include "task/agent.hpp"
+#include "task/data.hpp"
+#include "task/task.hpp"
 
 namespace tgd::cli {
 

@@ -6,9 +6,9 @@
 #include <functional>
 #include <string>
 
-#include "cli/models.hpp"
 #include "cli/terminal.hpp"
 #include "core/file.hpp"
+#include "task/models.hpp"
 
 namespace CLI {
 class App;

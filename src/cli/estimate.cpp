@@ -13,8 +13,8 @@
 #include <tgd/lm/simulated.hpp>
 #include <tgd/lm/tokens.hpp>
 
-#include "cli/task_agent.hpp"
 #include "core/saturating.hpp"
+#include "task/agent.hpp"
 
 namespace tgd::cli {
 

@@ -12,10 +12,10 @@
 
 #include <tgd/lm/prices.hpp>
 
-#include "cli/models.hpp"
-#include "cli/task.hpp"
-#include "cli/task_data.hpp"
 #include "cli/trial.hpp"
+#include "task/data.hpp"
+#include "task/models.hpp"
+#include "task/task.hpp"
 
 namespace tgd::cli {
 

@@ -14,14 +14,14 @@
 #include <tgd/version.hpp>
 
 #include "cli/command.hpp"
-#include "cli/interrupt.hpp"
-#include "cli/prompt_spec.hpp"
-#include "cli/summary.hpp"
-#include "cli/task.hpp"
-#include "cli/task_agent.hpp"
-#include "cli/task_data.hpp"
 #include "core/file.hpp"
 #include "core/text.hpp"
+#include "run/interrupt.hpp"
+#include "run/prompt_spec.hpp"
+#include "run/summary.hpp"
+#include "task/agent.hpp"
+#include "task/data.hpp"
+#include "task/task.hpp"
 
 namespace tgd::cli {
 

@@ -1,6 +1,6 @@
-#include "cli/interrupt.hpp"
 #include "cli/program.hpp"
 #include "cli/standard_streams.hpp"
+#include "run/interrupt.hpp"
 
 // In this order: nothing can end the process before its signals are held back, and whatever is opened must not get the number of a
 // standard stream.

@@ -9,16 +9,17 @@
 #include <tgd/progress.hpp>
 #include <tgd/version.hpp>
 
-#include "cli/interrupt.hpp"
+#include "cli/print_summary.hpp"
 #include "cli/report.hpp"
-#include "cli/run_folder.hpp"
-#include "cli/run_log.hpp"
-#include "cli/spent.hpp"
-#include "cli/summary.hpp"
-#include "cli/task.hpp"
-#include "cli/task_agent.hpp"
-#include "cli/task_data.hpp"
 #include "core/rethrow.hpp"
+#include "run/folder.hpp"
+#include "run/interrupt.hpp"
+#include "run/log.hpp"
+#include "run/spent.hpp"
+#include "run/summary.hpp"
+#include "task/agent.hpp"
+#include "task/data.hpp"
+#include "task/task.hpp"
 
 namespace tgd::cli {
 
@@ -48,9 +49,10 @@ void expect_same_run(const OptimizeFlags& flags, const Task& task) {
   const ModelSpec& student = task.models.at("student");
   const auto refuse_if = [](const char* flag, bool changes) {
     if (changes)
-      throw TaskError(fmt::format("{} cannot change what a run was begun with, which --resume goes on with: leave it out, or begin a "
-                                  "new run",
-                                  flag));
+      throw TaskError(
+          fmt::format("{} cannot change what a run was begun with, which --resume goes on with: leave it out, or begin a "
+                      "new run",
+                      flag));
   };
   const auto expect = [&](const char* flag, const auto& given, const auto& own) { refuse_if(flag, given && *given != own); };
   expect("--base-url", flags.model.base_url, student.base_url);
@@ -61,8 +63,8 @@ void expect_same_run(const OptimizeFlags& flags, const Task& task) {
   refuse_if("--no-cache", flags.model.no_cache && task.cache.has_value());
   const auto expect_more = [](const char* flag, const auto& given, const auto& own) {
     if (given && (!own || *given < *own))
-      throw TaskError(fmt::format("{} {} is less than what the run was begun with ({}): on --resume a budget can only grow", flag, *given,
-                                  own ? fmt::format("{}", *own) : "no limit"));
+      throw TaskError(fmt::format("{} {} is less than what the run was begun with ({}): on --resume a budget can only grow",
+                                  flag, *given, own ? fmt::format("{}", *own) : "no limit"));
   };
   expect_more("--max-calls", flags.max_calls, task.budget.calls);
   expect_more("--max-cost", flags.max_cost, task.budget.usd);
@@ -278,7 +280,8 @@ class Optimization {
     report_.problems = folder_->problems();
     report_.best = steps.best;
     if (const auto first = folder_->scores("validation", 0)) report_.validation.before = *first;
-    if (const auto after = folder_->scores("validation", folder_->validation_steps().best_step())) report_.validation.after = *after;
+    if (const auto after = folder_->scores("validation", folder_->validation_steps().best_step()))
+      report_.validation.after = *after;
     report_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     const OrderedJson result = result_json(report_, models_, *folder_);
     if (journal().is_recording()) journal().write_cassette(folder_->cassette_file().filename().string());

@@ -20,19 +20,19 @@
 #include <tgd/autograd.hpp>
 
 #include "cli/command.hpp"
-#include "cli/data_file.hpp"
 #include "cli/input_pump.hpp"
-#include "cli/interrupt.hpp"
-#include "cli/prompt_spec.hpp"
-#include "cli/run_folder.hpp"
-#include "cli/summary.hpp"
-#include "cli/task.hpp"
-#include "cli/task_agent.hpp"
 #include "core/append_file.hpp"
 #include "core/json_position.hpp"
 #include "core/json_reader.hpp"
 #include "core/start_thread.hpp"
 #include "data/record_reader.hpp"
+#include "run/folder.hpp"
+#include "run/interrupt.hpp"
+#include "run/prompt_spec.hpp"
+#include "run/summary.hpp"
+#include "task/agent.hpp"
+#include "task/data_file.hpp"
+#include "task/task.hpp"
 
 namespace tgd::cli {
 

@@ -14,10 +14,10 @@
 #include <tgd/version.hpp>
 
 #include "cli/command.hpp"
-#include "cli/interrupt.hpp"
 #include "cli/standard_streams.hpp"
-#include "cli/task_document.hpp"
 #include "core/visible.hpp"
+#include "run/interrupt.hpp"
+#include "task/document.hpp"
 
 namespace tgd::cli {
 

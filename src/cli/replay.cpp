@@ -13,13 +13,13 @@
 #include <tgd/lm/recorded.hpp>
 
 #include "cli/command.hpp"
-#include "cli/interrupt.hpp"
 #include "cli/optimize.hpp"
-#include "cli/run_folder.hpp"
-#include "cli/task.hpp"
 #include "core/file.hpp"
 #include "core/json_position.hpp"
 #include "core/text.hpp"
+#include "run/folder.hpp"
+#include "run/interrupt.hpp"
+#include "task/task.hpp"
 
 namespace tgd::cli {
 

@@ -8,8 +8,8 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/command.hpp"
-#include "cli/report/report_page.hpp"
 #include "core/file.hpp"
+#include "report/page.hpp"
 #include "train/journal.hpp"
 #include "train/run_lock.hpp"
 

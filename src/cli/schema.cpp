@@ -4,8 +4,8 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/command.hpp"
-#include "cli/embedded_schema.hpp"
 #include "cli/standard_streams.hpp"
+#include "task/embedded_schema.hpp"
 
 namespace tgd::cli {
 

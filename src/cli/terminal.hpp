@@ -16,8 +16,8 @@
 
 #include <tgd/notice.hpp>
 
-#include "cli/task_document.hpp"
 #include "core/json_text.hpp"
+#include "task/document.hpp"
 
 namespace tgd::cli {
 

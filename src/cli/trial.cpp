@@ -13,10 +13,10 @@
 #include <tgd/lm/stub.hpp>
 #include <tgd/lm/tokens.hpp>
 
-#include "cli/evaluation.hpp"
 #include "core/problem.hpp"
 #include "core/text.hpp"
-#include "lm/protocol.hpp"
+#include "lm/openai/protocol.hpp"
+#include "task/scoring.hpp"
 
 namespace tgd::cli {
 

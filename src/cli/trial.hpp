@@ -15,10 +15,10 @@
 #include <tgd/lm/chat_model.hpp>
 #include <tgd/prompts.hpp>
 
-#include "cli/models.hpp"
-#include "cli/task.hpp"
-#include "cli/task_agent.hpp"
-#include "cli/task_data.hpp"
+#include "task/agent.hpp"
+#include "task/data.hpp"
+#include "task/models.hpp"
+#include "task/task.hpp"
 
 namespace tgd::cli {
 

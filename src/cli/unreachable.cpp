@@ -8,11 +8,11 @@
 
 #include <fmt/format.h>
 
-#include "cli/evaluation.hpp"
-#include "cli/output.hpp"
 #include "core/pattern.hpp"
 #include "core/text.hpp"
 #include "lm/lenient_json.hpp"
+#include "task/output.hpp"
+#include "task/scoring.hpp"
 
 namespace tgd::cli {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/task.hpp"
-#include "cli/task_data.hpp"
+#include "task/data.hpp"
+#include "task/task.hpp"
 
 namespace tgd::cli {
 

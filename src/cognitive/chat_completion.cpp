@@ -15,8 +15,8 @@
 #include "core/text.hpp"
 #include "core/utf8.hpp"
 #include "lm/exactly_once.hpp"
-#include "lm/protocol.hpp"
-#include "lm/thoughts.hpp"
+#include "lm/openai/protocol.hpp"
+#include "lm/openai/thoughts.hpp"
 
 namespace tgd {
 
@@ -95,9 +95,8 @@ class Calls {
                          std::vector<lm::Message> follow_up = {}) {
     if (passes_problem(calls, item)) return;
     // Kept here until start() is over: when it throws, that is the answer.
-    const lm::ChatModel::Done done = lm::detail::exactly_once([calls, item, owed, follow_up](lm::Outcome outcome) {
-      accept(calls, item, owed, follow_up, std::move(outcome));
-    });
+    const lm::ChatModel::Done done = lm::detail::exactly_once(
+        [calls, item, owed, follow_up](lm::Outcome outcome) { accept(calls, item, owed, follow_up, std::move(outcome)); });
     try {
       lm::Request request{calls->conversation_->messages(item), calls->options_.args};
       request.messages.insert(request.messages.end(), follow_up.begin(), follow_up.end());
@@ -127,8 +126,8 @@ class Calls {
     return true;
   }
 
-  static void accept(const std::shared_ptr<Calls>& calls, std::size_t item, const Owed& owed, std::vector<lm::Message> follow_up,
-                     lm::Outcome outcome) {
+  static void accept(const std::shared_ptr<Calls>& calls, std::size_t item, const Owed& owed,
+                     std::vector<lm::Message> follow_up, lm::Outcome outcome) {
     try {
       const lm::Receipt receipt = outcome.receipt();
       lm::Reply completion = std::move(outcome).value();
@@ -147,7 +146,8 @@ class Calls {
   }
 
   /// Throws when the reply was asked for often enough.
-  void follow_up(std::size_t item, const std::string& content, const std::string& problem, std::vector<lm::Message>& messages) const {
+  void follow_up(std::size_t item, const std::string& content, const std::string& problem,
+                 std::vector<lm::Message>& messages) const {
     if (messages.size() / 2 >= check_.max_reasks) {
       throw LMError(LMError::Kind::unreadable, fmt::format("no usable reply in {} requests; the last one: {} \"{}\"",
                                                           check_.max_reasks + 1, problem, detail::excerpt(content)));
@@ -166,7 +166,8 @@ class Calls {
     if (detail::is_utf8(text)) return;
     text = detail::valid_utf8(text);
     notify(Notice::Kind::repaired_text, item,
-           fmt::format("the request held bytes that are not UTF-8; U+FFFD was sent in their place: \"{}\"", detail::excerpt(text)));
+           fmt::format("the request held bytes that are not UTF-8; U+FFFD was sent in their place: \"{}\"",
+                       detail::excerpt(text)));
   }
 
   void notify(Notice::Kind kind, std::size_t item, std::string text) const {

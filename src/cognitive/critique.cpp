@@ -10,7 +10,7 @@
 #include "core/problem.hpp"
 #include "core/text.hpp"
 #include "core/variable_impl.hpp"
-#include "lm/thoughts.hpp"
+#include "lm/openai/thoughts.hpp"
 
 namespace tgd::detail {
 
@@ -245,10 +245,11 @@ std::vector<CritiqueNode::Group> CritiqueNode::groups(const Feedback& feedback, 
     if (groups.empty() || used.part != Part::shared) room = room_for_samples(used, used.data->item(sample).item_text());
     Fitted fitted = sample_text(*feedback.grad_outputs[0], sample, edge, room);
     if (fitted.left_out > 0 && options_.on_notice) {
-      options_.on_notice({Notice::Kind::trimmed_context, name(), used.role, is_batch() ? std::optional(sample) : std::nullopt,
-                          fmt::format("{} of a conversation's characters were left out of a request for feedback, to keep it within the "
-                                      "budget of {}",
-                                      fitted.left_out, options_.context_budget)});
+      options_.on_notice(
+          {Notice::Kind::trimmed_context, name(), used.role, is_batch() ? std::optional(sample) : std::nullopt,
+           fmt::format("{} of a conversation's characters were left out of a request for feedback, to keep it within the "
+                       "budget of {}",
+                       fitted.left_out, options_.context_budget)});
     }
     const std::size_t size = fitted.text.size() + sample_separator.size();
     if (groups.empty() || groups.back().samples.size() == most || groups.back().size + size > room) groups.emplace_back();
@@ -264,14 +265,16 @@ std::size_t CritiqueNode::room_for_samples(const Use& used, const std::string& v
                             prompts().render("backward_user", {{"role", used.role}, {"value", ""}, {"samples", "-"}}).size();
   constexpr std::size_t least = 1000;  // less than this shows nothing of a conversation
   if (fixed + least > options_.context_budget) {
-    throw ValueError(fmt::format("a request for feedback on \"{}\" may have {} characters (context_budget), but the value and the "
-                                 "instructions alone have {}: raise the budget to at least {}",
-                                 used.role, options_.context_budget, fixed, fixed + least));
+    throw ValueError(
+        fmt::format("a request for feedback on \"{}\" may have {} characters (context_budget), but the value and the "
+                    "instructions alone have {}: raise the budget to at least {}",
+                    used.role, options_.context_budget, fixed, fixed + least));
   }
   return options_.context_budget - fixed;
 }
 
-CritiqueNode::Fitted CritiqueNode::sample_text(const Variable& feedback, std::size_t sample, std::size_t edge, std::size_t room) const {
+CritiqueNode::Fitted CritiqueNode::sample_text(const Variable& feedback, std::size_t sample, std::size_t edge,
+                                               std::size_t room) const {
   const ProblemPtr wrong = problem(sample);
   const std::string conversation = wrong && is_withheld(*wrong) ? left_out(*wrong) : transcript(sample, edge);
   const std::string reply = wrong ? with_problem(outcome(sample), *wrong) : outcome(sample);
@@ -288,8 +291,9 @@ CritiqueNode::Fitted CritiqueNode::sample_text(const Variable& feedback, std::si
   const std::string short_comment = cut_middle(comment, available / 4);
   const std::string short_reply = cut_middle(reply, available / 4);
   const std::string short_conversation = cut_middle(conversation, available - short_comment.size() - short_reply.size());
-  return {render(short_conversation, short_reply, short_comment),
-          conversation.size() + reply.size() + comment.size() - short_conversation.size() - short_reply.size() - short_comment.size()};
+  return {render(short_conversation, short_reply, short_comment), conversation.size() + reply.size() + comment.size() -
+                                                                      short_conversation.size() - short_reply.size() -
+                                                                      short_comment.size()};
 }
 
 lm::Request CritiqueNode::request(const Question& question) const {

@@ -11,14 +11,14 @@
 
 #include "core/file.hpp"
 #include "core/sha256.hpp"
-#include "lm/curl_handles.hpp"
+#include "net/handles.hpp"
 
 namespace tgd::data::detail {
 
 namespace {
 
-using lm::detail::Authorities;
-using lm::detail::Easy;
+using tgd::net::Authorities;
+using tgd::net::Easy;
 
 using OnProgress = std::function<void(const DownloadProgress&)>;
 
@@ -78,7 +78,7 @@ std::string by_hand(const PublishedFile& file, const std::filesystem::path& path
 }
 
 Easy make_get(const PublishedFile& file, Body& body, char* reason) {
-  lm::detail::init_curl();
+  tgd::net::init_curl();
   Easy easy(curl_easy_init());
   if (!easy) throw std::bad_alloc();
   CURL* handle = easy.get();
@@ -89,8 +89,8 @@ Easy make_get(const PublishedFile& file, Body& body, char* reason) {
   curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(handle, CURLOPT_MAXREDIRS, 5L);
   // A redirection cannot leave TLS.
-  lm::detail::allow_protocols(handle, file.url.starts_with("http://") ? "http,https" : "https");
-  lm::detail::set_authorities(handle, Authorities::from_environment());
+  tgd::net::allow_protocols(handle, file.url.starts_with("http://") ? "http,https" : "https");
+  tgd::net::set_authorities(handle, Authorities::from_environment());
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, 30L);
   curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, file.patience.count());

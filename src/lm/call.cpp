@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "lm/call_secrets.hpp"
 #include "lm/call_source.hpp"
 
 namespace tgd::lm {
@@ -13,8 +14,8 @@ namespace detail {
 
 namespace {
 
-std::shared_ptr<const Secrets> secrets_among(const std::vector<std::string>& values, const Json& identity) {
-  auto secrets = std::make_shared<Secrets>(values);
+std::shared_ptr<const net::Secrets> secrets_among(const std::vector<std::string>& values, const Json& identity) {
+  auto secrets = std::make_shared<net::Secrets>(values);
   secrets->add_named_members(identity.value());
   return secrets;
 }
@@ -22,7 +23,10 @@ std::shared_ptr<const Secrets> secrets_among(const std::vector<std::string>& val
 }  // namespace
 
 CallSource::CallSource(const Json& identity, std::string model_name, std::vector<std::string> secrets)
-    : keys_(identity), model_name_(std::move(model_name)), given_(std::move(secrets)), secrets_(secrets_among(given_, identity)) {}
+    : keys_(identity),
+      model_name_(std::move(model_name)),
+      given_(std::move(secrets)),
+      secrets_(secrets_among(given_, identity)) {}
 
 std::shared_ptr<const CallSource> CallEdge::source(const ChatModel& model) {
   const std::vector<std::string> secrets = model.secrets();
@@ -45,10 +49,11 @@ struct Call::State {
   std::once_flag digested;
   std::string digest;
   std::once_flag looked_for_secrets;
-  std::shared_ptr<const detail::Secrets> secrets;
+  std::shared_ptr<const net::Secrets> secrets;
 };
 
-Call::Call(Request request, const ChatModel& model) : Call(std::move(request), std::make_shared<const detail::CallSource>(model)) {}
+Call::Call(Request request, const ChatModel& model)
+    : Call(std::move(request), std::make_shared<const detail::CallSource>(model)) {}
 
 Call::Call(Request request, std::shared_ptr<const detail::CallSource> source)
     : state_(std::make_shared<State>(std::move(request), std::move(source))), stop_(state_->request.stop) {}
@@ -62,7 +67,7 @@ const std::string& Call::digest() const {
   return state_->digest;
 }
 
-const std::shared_ptr<const detail::Secrets>& Call::secrets() const {
+const std::shared_ptr<const net::Secrets>& Call::secrets() const {
   std::call_once(state_->looked_for_secrets,
                  [&state = *state_] { state.secrets = detail::with_secrets_of(state.request, state.source->secrets()); });
   return state_->secrets;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "lm/request_key.hpp"
-#include "lm/secrets.hpp"
+#include "net/secrets.hpp"
 
 namespace tgd::lm::detail {
 
@@ -18,7 +18,7 @@ class CallSource {
 
   const RequestKeys& keys() const noexcept { return keys_; }
   const std::string& model_name() const noexcept { return model_name_; }
-  const std::shared_ptr<const Secrets>& secrets() const noexcept { return secrets_; }
+  const std::shared_ptr<const net::Secrets>& secrets() const noexcept { return secrets_; }
   /// Whether the model still has these secrets: it may renew its keys.
   bool has_secrets(const std::vector<std::string>& values) const { return values == given_; }
 
@@ -28,7 +28,7 @@ class CallSource {
   RequestKeys keys_;
   std::string model_name_;
   std::vector<std::string> given_;
-  std::shared_ptr<const Secrets> secrets_;
+  std::shared_ptr<const net::Secrets> secrets_;
 };
 
 /// Where requests to a model become calls.

@@ -7,7 +7,7 @@
 
 #include "core/executor.hpp"
 #include "lm/exactly_once.hpp"
-#include "lm/one_piece.hpp"
+#include "lm/streamed.hpp"
 
 namespace tgd::lm {
 
@@ -103,19 +103,6 @@ std::string Outcome::error_message() const {
   }
 }
 
-void detail::give(const ChatModel::OnText& on_text, const ChatModel::Done& done, Outcome outcome) {
-  try {
-    if (on_text && outcome.ok()) on_text(outcome.value().content);
-  } catch (...) {
-    outcome = outcome.failed(std::current_exception());
-  }
-  done(std::move(outcome));
-}
-
-ChatModel::Done detail::in_one_piece(ChatModel::OnText on_text, ChatModel::Done done) {
-  return [on_text = std::move(on_text), done = std::move(done)](Outcome outcome) { give(on_text, done, std::move(outcome)); };
-}
-
 void ChatModel::start_stream(Request request, OnText on_text, Done done) {
   start(std::move(request), detail::in_one_piece(std::move(on_text), std::move(done)));
 }
@@ -158,7 +145,8 @@ std::vector<Reply> ChatModel::chat_all(std::vector<Request> requests) {
 std::vector<Outcome> ChatModel::try_chat_all(std::vector<Request> requests) {
   const auto collector = std::make_shared<Collector>(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    start(std::move(requests[i]), detail::exactly_once([collector, i](Outcome outcome) { collector->put(i, std::move(outcome)); }));
+    start(std::move(requests[i]),
+          detail::exactly_once([collector, i](Outcome outcome) { collector->put(i, std::move(outcome)); }));
   }
   return collector->wait();
 }

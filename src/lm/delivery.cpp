@@ -7,9 +7,9 @@
 #include <thread>
 #include <utility>
 
+#include "core/callbacks.hpp"
 #include "core/origin.hpp"
 #include "core/start_thread.hpp"
-#include "lm/callbacks.hpp"
 
 namespace tgd::lm::detail {
 
@@ -55,7 +55,8 @@ void Delivery::Core::post(std::shared_ptr<Core> self, Clock::time_point due, Tas
   {
     const std::lock_guard lock(mutex_);
     if (!closing_) {
-      if (!thread_.joinable()) thread_ = tgd::detail::start_thread("a model's replies", [self = std::move(self)] { self->run(); });
+      if (!thread_.joinable())
+        thread_ = tgd::detail::start_thread("a model's replies", [self = std::move(self)] { self->run(); });
       const auto place = queue_.emplace(Key{due, posted_++}, std::move(pending)).first;
       // A callback that ran before the task was queued has been searched for in vain.
       if (stop.stop_requested()) stop_seen_ = true;
@@ -94,7 +95,7 @@ void Delivery::Core::run() {
   while (true) {
     if (Next next = take_next(); next.pending) {
       lock.unlock();
-      call_back(next.pending.mapped().task, next.ending);
+      tgd::detail::call_back(next.pending.mapped().task, next.ending);
       next.pending = {};
       lock.lock();
     } else if (closing_) {

@@ -7,10 +7,10 @@
 
 #include "core/brackets.hpp"
 #include "core/json_parser.hpp"
+#include "core/one_line.hpp"
 #include "core/saturating.hpp"
 #include "core/utf8.hpp"
-#include "lm/excerpt.hpp"
-#include "lm/utf8.hpp"
+#include "lm/utf8_joiner.hpp"
 
 namespace tgd::lm::detail {
 
@@ -139,7 +139,7 @@ void say_where_broken(std::string_view body, std::string& mended) {
   if (at >= body.size()) return;
   constexpr std::size_t before = 20;
   const std::size_t begin = at - std::min(at, before);
-  mended = "byte " + std::to_string(at) + " of a reply: " + in_quotes(body.substr(begin, 2 * before));
+  mended = "byte " + std::to_string(at) + " of a reply: " + tgd::detail::in_quotes(body.substr(begin, 2 * before));
 }
 
 }  // namespace
@@ -158,7 +158,7 @@ std::optional<Value> parse_json(std::string_view body, std::string* mended) {
   Value json = parse_or_discard<Value>(body);
   if (json.is_discarded() && mended != nullptr) say_where_broken(body, *mended);
   if (json.is_discarded()) {
-    const std::string whole = without_lone_surrogates(valid_utf8(body));
+    const std::string whole = without_lone_surrogates(tgd::detail::valid_utf8(body));
     json = parse_or_discard<Value>(whole);
     if (json.is_discarded()) json = parse_or_discard<Value>(without_infinities(whole));
   }

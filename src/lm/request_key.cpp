@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/digest.hpp"
-#include "lm/secrets.hpp"
+#include "net/secrets.hpp"
 
 namespace tgd::lm::detail {
 
@@ -27,7 +27,7 @@ void make_canonical(Value& value) {
   }
 }
 
-void add_pairs(tgd::detail::Digest& digest, NamedValues pairs) {
+void add_pairs(tgd::detail::Digest& digest, net::NamedValues pairs) {
   std::sort(pairs.begin(), pairs.end());
   digest.add(pairs.size());
   for (const auto& [name, value] : pairs) digest.add(name).add(value);
@@ -73,8 +73,8 @@ std::string RequestKeys::args_text(const Json& args) const {
 std::string RequestKeys::key(const Request& request) const {
   tgd::detail::Digest digest;
   digest.add("tgd request 1").add(identity_).add(args_text(request.args)).add(request.sample);
-  add_pairs(digest, without_secrets(request.options.query));
-  add_pairs(digest, without_secrets(request.options.headers));
+  add_pairs(digest, net::without_secrets(request.options.query));
+  add_pairs(digest, net::without_secrets(request.options.headers));
   for (const Message& message : request.messages) digest.add(message.role).add(message.content);
   return digest.hex();
 }

@@ -7,12 +7,12 @@
 #include <thread>
 #include <utility>
 
+#include "core/one_line.hpp"
 #include "core/origin.hpp"
 #include "core/seconds.hpp"
+#include "core/split_mix.hpp"
 #include "lm/delivery.hpp"
-#include "lm/excerpt.hpp"
-#include "lm/in_words.hpp"
-#include "lm/mix.hpp"
+#include "lm/streamed.hpp"
 
 namespace tgd::lm {
 
@@ -36,7 +36,7 @@ bool mentions(const Request& request, const std::string& text) {
 std::string quoted(const Request& request) {
   std::string text;
   for (const Message& message : request.messages) text += message.role + ": " + message.content + "\n";
-  return detail::in_quotes(text);
+  return tgd::detail::in_quotes(text);
 }
 
 constexpr std::chrono::microseconds longest_latency = tgd::detail::longest_span;
@@ -219,7 +219,7 @@ Stub& Stub::latency(std::chrono::microseconds fixed) {
 Stub& Stub::shuffled(std::uint64_t seed, std::chrono::microseconds limit) {
   const auto range = static_cast<std::uint64_t>(std::max<std::int64_t>(1, limit.count()));
   return latency([seed, range](std::size_t n, const Request&) {
-    return std::chrono::microseconds(static_cast<std::int64_t>(detail::mix(seed, n) % range));
+    return std::chrono::microseconds(static_cast<std::int64_t>(tgd::detail::split_mix64(seed, n) % range));
   });
 }
 

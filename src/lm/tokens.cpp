@@ -7,7 +7,7 @@
 #include "core/saturating.hpp"
 #include "core/text.hpp"
 #include "lm/lenient_json.hpp"
-#include "lm/protocol.hpp"
+#include "lm/openai/protocol.hpp"
 
 namespace tgd::lm {
 

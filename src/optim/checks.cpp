@@ -8,7 +8,7 @@
 
 #include "core/text.hpp"
 #include "core/variable_impl.hpp"
-#include "optim/reply.hpp"
+#include "optim/reply/extract.hpp"
 
 namespace tgd::optim::detail {
 

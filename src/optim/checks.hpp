@@ -8,8 +8,8 @@
 
 #include <tgd/optim/tgd.hpp>
 
+#include "optim/reply/word_runs.hpp"
 #include "optim/state.hpp"
-#include "optim/words.hpp"
 
 namespace tgd::optim::detail {
 

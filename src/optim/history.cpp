@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "optim/sections.hpp"
+#include "optim/prompt/sections.hpp"
 
 namespace tgd::optim {
 

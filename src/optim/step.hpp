@@ -7,7 +7,7 @@
 
 #include <tgd/optim/tgd.hpp>
 
-#include "optim/rewrite.hpp"
+#include "optim/reply/rewrite.hpp"
 #include "optim/state.hpp"
 
 namespace tgd::optim::detail {

@@ -9,18 +9,18 @@
 #include <tgd/lm/budgeted.hpp>
 #include <tgd/lm/tokens.hpp>
 
+#include "core/callbacks.hpp"
 #include "core/digest.hpp"
 #include "core/file.hpp"
 #include "core/json_text.hpp"
 #include "core/problem.hpp"
 #include "core/rethrow.hpp"
 #include "core/saturating.hpp"
-#include "lm/callbacks.hpp"
-#include "lm/cassette.hpp"
+#include "lm/call_secrets.hpp"
 #include "lm/exactly_once.hpp"
-#include "lm/one_piece.hpp"
 #include "lm/reply_json.hpp"
-#include "lm/secrets.hpp"
+#include "lm/streamed.hpp"
+#include "lm/wrap/cassette.hpp"
 
 namespace tgd::detail {
 
@@ -221,7 +221,7 @@ void Journal::open(const fs::path& folder, bool goes_on, const JournalPosition& 
   if (history.bytes > 0) is_recording_ = history.is_recording;
   file->append(sealed({{"kind", "session"}, {"from", from.bytes}, {"interval", from.interval}, {"recording", is_recording_}}));
   views_ = restored_views(folder, history, former, say_);
-  worker_ = std::make_unique<lm::detail::BatchWorker<Job>>([this](std::vector<Job> batch) { write_calls(std::move(batch)); });
+  worker_ = std::make_unique<tgd::detail::BatchWorker<Job>>([this](std::vector<Job> batch) { write_calls(std::move(batch)); });
 
   const std::lock_guard lock(mutex_);
   fault_.clear();
@@ -479,7 +479,7 @@ void Journal::write_calls(std::vector<Job> batch) {
   }
   write(records);
   to_disk([&] { views_->append(calls_name, lines); });
-  for (Job& job : batch) lm::detail::call_back(job.done, std::move(job.outcome));
+  for (Job& job : batch) tgd::detail::call_back(job.done, std::move(job.outcome));
 }
 
 void Journal::reject(const std::string& call) {

@@ -41,9 +41,9 @@
 #include <tgd/trainer.hpp>
 
 #include "core/append_file.hpp"
-#include "lm/batch_worker.hpp"
-#include "lm/call_counts.hpp"
-#include "lm/call_note.hpp"
+#include "core/batch_worker.hpp"
+#include "lm/money/call_counts.hpp"
+#include "lm/wrap/call_note.hpp"
 #include "train/journal_file.hpp"
 #include "train/views.hpp"
 
@@ -202,7 +202,7 @@ class TGD_API Journal {
   std::mutex file_mutex_;  // never held together with mutex_
   std::unique_ptr<AppendFile> file_;
   std::unique_ptr<Views> views_;
-  std::unique_ptr<lm::detail::BatchWorker<Job>> worker_;
+  std::unique_ptr<tgd::detail::BatchWorker<Job>> worker_;
 };
 
 class Tracked final : public lm::CallDecorator {

@@ -13,7 +13,7 @@
 
 #include "bench/bench.hpp"
 #include "lm/reply_json.hpp"
-#include "lm/reply_store.hpp"
+#include "lm/wrap/reply_store.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace {

@@ -8,7 +8,7 @@
 #include <tgd/lm/recorded.hpp>
 
 #include "bench/bench.hpp"
-#include "lm/cassette.hpp"
+#include "lm/wrap/cassette.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace {

@@ -8,9 +8,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/task.hpp"
 #include "cli/tickets.hpp"
 #include "support/table.hpp"
+#include "task/task.hpp"
 
 namespace tgd::test {
 

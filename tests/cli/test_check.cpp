@@ -12,11 +12,11 @@
 
 #include "catch.hpp"
 #include "cli/estimate.hpp"
-#include "cli/task_agent.hpp"
 #include "cli/tickets.hpp"
 #include "cli/unreachable.hpp"
 #include "core/pattern.hpp"
 #include "support/chat_server.hpp"
+#include "task/agent.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;

@@ -5,11 +5,11 @@
 #include <string>
 
 #include "catch.hpp"
-#include "cli/report/report_data.hpp"
-#include "cli/report/run_record.hpp"
 #include "cli/report_run.hpp"
-#include "cli/run_folder.hpp"
 #include "cli/task_forms.hpp"
+#include "report/data.hpp"
+#include "report/run_record.hpp"
+#include "run/folder.hpp"
 #include "support/damage.hpp"
 #include "support/temporary_folder.hpp"
 

@@ -9,8 +9,8 @@
 #include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
-#include "cli/prompt_spec.hpp"
 #include "cli/tickets.hpp"
+#include "run/prompt_spec.hpp"
 #include "support/chat_server.hpp"
 
 using namespace tgd;

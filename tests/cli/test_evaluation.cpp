@@ -5,7 +5,7 @@
 #include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
-#include "cli/evaluation.hpp"
+#include "task/scoring.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;

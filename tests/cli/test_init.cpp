@@ -6,11 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
-#include "cli/init_guess.hpp"
-#include "cli/task.hpp"
-#include "cli/task_data.hpp"
+#include "cli/init/guess.hpp"
 #include "cli/tickets.hpp"
 #include "support/process.hpp"
+#include "task/data.hpp"
+#include "task/task.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;

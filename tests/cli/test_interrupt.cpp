@@ -6,8 +6,8 @@
 #include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
-#include "cli/interrupt.hpp"
 #include "support/gated_model.hpp"
+#include "task/interruptible.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;

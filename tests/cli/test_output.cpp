@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
-#include "cli/output.hpp"
 #include "support/table.hpp"
+#include "task/output.hpp"
 
 using namespace tgd;
 using Kind = cli::OutputStep::Kind;

@@ -9,9 +9,9 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
-#include "cli/task.hpp"
-#include "cli/task_data.hpp"
 #include "cli/tickets.hpp"
+#include "task/data.hpp"
+#include "task/task.hpp"
 
 using namespace tgd;
 namespace fs = std::filesystem;

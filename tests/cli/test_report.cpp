@@ -6,11 +6,11 @@
 
 #include "catch.hpp"
 #include "cli/report.hpp"
-#include "cli/report/report_data.hpp"
-#include "cli/report/report_page.hpp"
 #include "cli/report_run.hpp"
 #include "cli/tickets.hpp"
 #include "core/utf8.hpp"
+#include "report/data.hpp"
+#include "report/page.hpp"
 
 using namespace tgd;
 using namespace tgd::cli;

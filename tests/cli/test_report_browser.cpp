@@ -11,8 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
-#include "cli/report/report_page.hpp"
 #include "cli/report_run.hpp"
+#include "report/page.hpp"
 #include "support/golden.hpp"
 #include "support/process.hpp"
 

@@ -17,13 +17,13 @@
 #include <valijson/validator.hpp>
 
 #include "catch.hpp"
-#include "cli/embedded_schema.hpp"
-#include "cli/task.hpp"
 #include "cli/task_forms.hpp"
 #include "cli/tickets.hpp"
 #include "support/damage.hpp"
 #include "support/process.hpp"
 #include "support/table.hpp"
+#include "task/embedded_schema.hpp"
+#include "task/task.hpp"
 
 using namespace tgd;
 using nlohmann::json;
@@ -171,7 +171,7 @@ std::pair<std::string, Texts> discriminator(const json& node) {
 TEST_CASE("tgd schema prints the schema as it is in the sources", "[cli][schema]") {
   const test::ProcessResult result = test::run_process({TGD_PROGRAM, "schema"});
   CHECK(result.status == 0);
-  CHECK(result.out == test::read_text(test::examples / "../src/cli/task.schema.json"));
+  CHECK(result.out == test::read_text(test::examples / "../src/task/task.schema.json"));
   CHECK(result.out == cli::embedded_schema);
 }
 

@@ -6,10 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
-#include "cli/task.hpp"
 #include "cli/task_forms.hpp"
 #include "cli/tickets.hpp"
 #include "support/table.hpp"
+#include "task/task.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;

@@ -4,11 +4,11 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
-#include "cli/task.hpp"
-#include "cli/task_data.hpp"
 #include "cli/task_forms.hpp"
 #include "cli/tickets.hpp"
 #include "support/table.hpp"
+#include "task/data.hpp"
+#include "task/task.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;

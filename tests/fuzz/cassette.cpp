@@ -9,7 +9,7 @@
 
 #include <tgd/error.hpp>
 
-#include "lm/cassette.hpp"
+#include "lm/wrap/cassette.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace tgd::lm::detail;

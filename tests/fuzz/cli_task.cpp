@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "cli/task.hpp"
+#include "task/task.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace tgd::cli;

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "core/utf8.hpp"
-#include "optim/reply.hpp"
-#include "optim/words.hpp"
+#include "optim/reply/extract.hpp"
+#include "optim/reply/word_runs.hpp"
 
 namespace {
 
@@ -46,7 +46,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string old_value = input.substr(0, newline);
   const std::string content = input.substr(std::min(newline + 1, input.size()));
 
-  Instructions instructions(fixed);
+  EchoGuard instructions(fixed);
   instructions.add_tag("T");
   instructions.add_tag("T_2");
   instructions.add_mentions("Write it between <T> and </T>.", "T");

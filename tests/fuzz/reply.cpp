@@ -7,9 +7,9 @@
 #include <string_view>
 #include <variant>
 
-#include "lm/excerpt.hpp"
-#include "lm/protocol.hpp"
-#include "lm/utf8.hpp"
+#include "core/one_line.hpp"
+#include "lm/openai/protocol.hpp"
+#include "lm/utf8_joiner.hpp"
 
 namespace {
 

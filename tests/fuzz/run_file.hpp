@@ -8,8 +8,8 @@
 #include <fstream>
 #include <string>
 
-#include "cli/report/report_page.hpp"
-#include "cli/report/run_record.hpp"
+#include "report/page.hpp"
+#include "report/run_record.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace tgd::fuzz {

@@ -10,15 +10,15 @@
 #include <variant>
 #include <vector>
 
-#include "lm/chat_stream.hpp"
-#include "lm/sse.hpp"
-#include "lm/utf8.hpp"
+#include "lm/openai/stream.hpp"
+#include "lm/utf8_joiner.hpp"
+#include "net/sse.hpp"
 
 namespace {
 
 using tgd::lm::detail::ChatStream;
-using tgd::lm::detail::SseEvent;
-using tgd::lm::detail::SseParser;
+using tgd::net::SseEvent;
+using tgd::net::SseParser;
 
 std::vector<std::string> events(std::string_view text, std::size_t size) {
   std::vector<std::string> fields;

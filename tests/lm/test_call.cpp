@@ -15,7 +15,7 @@
 #include "catch.hpp"
 #include "core/file.hpp"
 #include "core/sha256.hpp"
-#include "lm/secrets.hpp"
+#include "net/secrets.hpp"
 #include "support/gated_model.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -231,7 +231,8 @@ TEST_CASE("A decorator that looks at calls sees plain and streamed ones alike", 
 
 TEST_CASE("One list of secrets serves all who write", "[lm][call][concurrent]") {
   Stack stack;
-  const auto endpoint = std::make_shared<Described>(Json{{"provider", "x"}, {"args", Json{{"session_token", "of-the-defaults-1"}}}});
+  const auto endpoint =
+      std::make_shared<Described>(Json{{"provider", "x"}, {"args", Json{{"session_token", "of-the-defaults-1"}}}});
   endpoint->keys = {"of-the-model-0001"};
   ChatModelPtr model = std::make_shared<Cached>(endpoint, stack.cache);
   model = std::make_shared<Recorded>(model, stack.cassette);

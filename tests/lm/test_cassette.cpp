@@ -1,4 +1,4 @@
-#include "lm/cassette.hpp"
+#include "lm/wrap/cassette.hpp"
 
 #include <string>
 
@@ -6,7 +6,7 @@
 #include <tgd/error.hpp>
 
 #include "catch.hpp"
-#include "lm/line_diff.hpp"
+#include "lm/wrap/line_diff.hpp"
 
 using Catch::Matchers::ContainsSubstring;
 using tgd::Json;

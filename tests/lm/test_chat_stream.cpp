@@ -1,5 +1,5 @@
 // Streamed completions without a network, in pieces of every size. Most cases are in streams.json.
-#include "lm/chat_stream.hpp"
+#include "lm/openai/stream.hpp"
 
 #include <optional>
 #include <string>
@@ -9,7 +9,7 @@
 
 #include "catch.hpp"
 #include "lm/error_kinds.hpp"
-#include "lm/utf8.hpp"
+#include "lm/utf8_joiner.hpp"
 #include "support/chat_calls.hpp"
 #include "support/table.hpp"
 

@@ -1,5 +1,5 @@
 // Base URLs and names of models: where a request goes.
-#include "lm/endpoint.hpp"
+#include "lm/openai/endpoint.hpp"
 
 #include <string>
 

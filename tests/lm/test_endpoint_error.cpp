@@ -1,5 +1,5 @@
 // What endpoints say of errors and of the ends of replies. The cases are in endpoint_errors.json and reply_ends.json.
-#include "lm/endpoint_error.hpp"
+#include "lm/openai/errors.hpp"
 
 #include <map>
 #include <string>
@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
-#include "lm/reply_end.hpp"
+#include "lm/openai/reply_end.hpp"
 #include "support/table.hpp"
 
 using nlohmann::json;

@@ -18,7 +18,7 @@
 #include <tgd/lm/openai.hpp>
 
 #include "catch.hpp"
-#include "lm/protocol.hpp"
+#include "lm/openai/protocol.hpp"
 #include "lm/reply_json.hpp"
 #include "support/chat_calls.hpp"
 

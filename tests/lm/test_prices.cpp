@@ -94,7 +94,7 @@ TEST_CASE("Tokens cost what the table says, the cached ones apart", "[lm][prices
 }
 
 TEST_CASE("Every built-in price is dated or free", "[lm][prices]") {
-  const nlohmann::json document = tgd::test::table("../src/lm/prices.json");
+  const nlohmann::json document = tgd::test::table("../src/lm/money/prices.json");
   for (const auto& entry : document["models"]) {
     INFO(entry.dump());
     const auto price = PriceTable().find(entry["model"].get<std::string>());
@@ -119,8 +119,10 @@ TEST_CASE("A file extends and overrides the table", "[lm][prices]") {
 
 TEST_CASE("A price that cannot be is refused with the file, the model and what was expected", "[lm][prices]") {
   const auto with = [](const std::string& entry) { return loading_error(R"({"models": [)" + entry + "]}"); };
-  CHECK_THAT(with(R"({"model": "a", "output": 2})"), ContainsSubstring("prices.json:1: /models/0: the member \"input\" is missing"));
-  CHECK_THAT(with(R"({"model": "a", "input": "1", "output": 2})"), ContainsSubstring("/models/0/input: expected a number, but this is \"1\""));
+  CHECK_THAT(with(R"({"model": "a", "output": 2})"),
+             ContainsSubstring("prices.json:1: /models/0: the member \"input\" is missing"));
+  CHECK_THAT(with(R"({"model": "a", "input": "1", "output": 2})"),
+             ContainsSubstring("/models/0/input: expected a number, but this is \"1\""));
   CHECK_THAT(with(R"({"model": "a", "input": -1, "output": 2})"), ContainsSubstring("from 0 to 1000000"));
   CHECK_THAT(with(R"({"model": "a", "input": 1, "output": 2, "as_of": "May"})"), ContainsSubstring("YYYY-MM-DD"));
   CHECK_THAT(with(R"({"model": "a", "input": 1, "output": 2, "cached": 1})"), ContainsSubstring("\"cached\" is unknown"));

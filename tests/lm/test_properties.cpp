@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "catch.hpp"
-#include "lm/cassette.hpp"
+#include "lm/wrap/cassette.hpp"
 #include "support/properties.hpp"
 
 using tgd::LMError;

@@ -1,5 +1,5 @@
 // The protocol without a network. Most cases are in replies.json.
-#include "lm/protocol.hpp"
+#include "lm/openai/protocol.hpp"
 
 #include <algorithm>
 #include <memory>

@@ -1,5 +1,5 @@
 // Limits per minute and what endpoints say of theirs, without a clock.
-#include "lm/rate_limit.hpp"
+#include "net/rate.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -10,10 +10,10 @@
 #include "catch.hpp"
 
 using namespace std::chrono_literals;
-using tgd::lm::detail::LearnedRate;
-using tgd::lm::detail::MinuteWindow;
-using tgd::lm::detail::RateLimit;
-using tgd::lm::detail::TimePoint;
+using tgd::net::TimePoint;
+using tgd::net::LearnedRate;
+using tgd::net::MinuteWindow;
+using tgd::net::RateLimit;
 
 namespace {
 

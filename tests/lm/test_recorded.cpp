@@ -17,7 +17,7 @@
 #include "catch.hpp"
 #include "core/append_file.hpp"
 #include "core/file.hpp"
-#include "lm/cassette.hpp"
+#include "lm/wrap/cassette.hpp"
 #include "support/child.hpp"
 #include "support/temporary_folder.hpp"
 

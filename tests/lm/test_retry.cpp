@@ -1,5 +1,5 @@
 // Retry decisions and the concurrency limit, without a clock. The cases are in retries.json.
-#include "lm/retry.hpp"
+#include "net/retry.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -10,23 +10,23 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
-#include "lm/concurrency_limit.hpp"
 #include "lm/error_kinds.hpp"
+#include "net/concurrency_limit.hpp"
 #include "support/table.hpp"
 
 using namespace std::chrono_literals;
 using nlohmann::json;
 using std::chrono::milliseconds;
 using tgd::LMError;
-using tgd::lm::detail::ConcurrencyLimit;
-using tgd::lm::detail::is_worth_retrying;
-using tgd::lm::detail::LimitLeft;
-using tgd::lm::detail::limits_left;
-using tgd::lm::detail::next_delay;
-using tgd::lm::detail::requested_wait;
-using tgd::lm::detail::reset_time;
-using tgd::lm::detail::RetryHistory;
-using tgd::lm::detail::RetryPolicy;
+using tgd::net::ConcurrencyLimit;
+using tgd::net::is_worth_retrying;
+using tgd::net::LimitLeft;
+using tgd::net::limits_left;
+using tgd::net::next_delay;
+using tgd::net::requested_wait;
+using tgd::net::reset_time;
+using tgd::net::RetryHistory;
+using tgd::net::RetryPolicy;
 using tgd::test::kind_named;
 using Kind = LMError::Kind;
 
@@ -96,7 +96,7 @@ TEST_CASE("Waits are named in words", "[lm][retry]") {
   const json words = tgd::test::table("lm/retries.json").at("words");
   for (const json& row : words) {
     CAPTURE(row);
-    CHECK(tgd::lm::detail::wait_named_in(row[0].get<std::string>()) == optional_ms(row[1]));
+    CHECK(tgd::net::wait_named_in(row[0].get<std::string>()) == optional_ms(row[1]));
   }
 }
 

@@ -1,5 +1,5 @@
 // Which names go with secrets, and that nothing of a secret is left wherever text is written, said or cut.
-#include "lm/secrets.hpp"
+#include "net/secrets.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -23,8 +23,8 @@ using tgd::lm::OpenAI;
 using tgd::lm::OpenAIOptions;
 using tgd::lm::Request;
 using tgd::lm::Stub;
-using tgd::lm::detail::may_hold_secret;
-using tgd::lm::detail::Secrets;
+using tgd::net::may_hold_secret;
+using tgd::net::Secrets;
 using tgd::test::ask;
 using tgd::test::error_of;
 using tgd::test::HttpRequest;
@@ -53,9 +53,9 @@ std::string all_files(const std::filesystem::path& folder) {
 }  // namespace
 
 TEST_CASE("Names say by their words whether they go with a secret", "[lm][secrets]") {
-  for (const char* name : {"Authorization", "Proxy-Authorization", "X-Api-Key", "api_key", "apikey", "x-goog-api-key", "accessToken",
-                           "X-Sig", "sig", "X-Amz-Signature", "X-Amz-Security-Token", "Cookie", "code", "client_secret",
-                           "Ocp-Apim-Subscription-Key", "X-Auth", "password", "X-JWT"}) {
+  for (const char* name : {"Authorization", "Proxy-Authorization", "X-Api-Key", "api_key", "apikey", "x-goog-api-key",
+                           "accessToken", "X-Sig", "sig", "X-Amz-Signature", "X-Amz-Security-Token", "Cookie", "code",
+                           "client_secret", "Ocp-Apim-Subscription-Key", "X-Auth", "password", "X-JWT"}) {
     CAPTURE(name);
     CHECK(may_hold_secret(name));
   }
@@ -94,7 +94,8 @@ TEST_CASE("What stands for no key is no secret, and a short key is one where it 
 TEST_CASE("Beginnings of a secret are blanked where a text may have been cut", "[lm][secrets]") {
   Secrets secrets;
   secrets.add(secret);
-  for (std::size_t size = 4; size <= secret.size(); ++size) CHECK(secrets.blank_quoted("key: " + secret.substr(0, size)) == "key: ***");
+  for (std::size_t size = 4; size <= secret.size(); ++size)
+    CHECK(secrets.blank_quoted("key: " + secret.substr(0, size)) == "key: ***");
   CHECK(secrets.blank_quoted(secret.substr(0, 12) + "... is wrong") == "***... is wrong");
   CHECK(secrets.blank(secret.substr(0, 12) + " is no key") == secret.substr(0, 12) + " is no key");
 }

@@ -1,5 +1,5 @@
 // Server-sent events, in pieces of every size.
-#include "lm/sse.hpp"
+#include "net/sse.hpp"
 
 #include <string>
 #include <vector>
@@ -10,8 +10,8 @@
 #include "support/table.hpp"
 
 using nlohmann::json;
-using tgd::lm::detail::SseEvent;
-using tgd::lm::detail::SseParser;
+using tgd::net::SseEvent;
+using tgd::net::SseParser;
 
 namespace {
 

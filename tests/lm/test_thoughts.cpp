@@ -1,13 +1,13 @@
 // Thoughts in the content of replies. The cases are in thoughts.json.
-#include "lm/thoughts.hpp"
+#include "lm/openai/thoughts.hpp"
 
 #include <string>
 
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
-#include "lm/chat_stream.hpp"
-#include "lm/protocol.hpp"
+#include "lm/openai/protocol.hpp"
+#include "lm/openai/stream.hpp"
 #include "support/table.hpp"
 
 using nlohmann::json;

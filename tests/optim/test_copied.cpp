@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
-#include "optim/words.hpp"
+#include "optim/reply/word_runs.hpp"
 
 using tgd::optim::TGDOptions;
 using tgd::optim::detail::WordRuns;

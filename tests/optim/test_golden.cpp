@@ -13,7 +13,7 @@
 #include "core/sha256.hpp"
 #include "core/variable_impl.hpp"
 #include "optim/checks.hpp"
-#include "optim/meta_prompt.hpp"
+#include "optim/prompt/meta_prompt.hpp"
 #include "support/golden.hpp"
 
 using tgd::Variable;

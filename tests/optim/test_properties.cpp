@@ -8,7 +8,7 @@
 
 #include "catch.hpp"
 #include "optim/improving.hpp"
-#include "optim/words.hpp"
+#include "optim/reply/word_runs.hpp"
 #include "support/properties.hpp"
 
 using tgd::Json;

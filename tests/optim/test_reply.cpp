@@ -1,4 +1,4 @@
-#include "optim/reply.hpp"
+#include "optim/reply/extract.hpp"
 
 #include <string>
 #include <variant>
@@ -10,20 +10,20 @@
 
 using tgd::Prompts;
 using tgd::optim::UnusableReply;
+using tgd::optim::detail::EchoGuard;
 using tgd::optim::detail::FixedPart;
-using tgd::optim::detail::Instructions;
 using tgd::optim::detail::read_value;
 
 namespace {
 
 /// What a request with every section is made of.
-Instructions whole_prompt(const std::string& old_value) {
+EchoGuard whole_prompt(const std::string& old_value) {
   const auto fixed = std::make_shared<FixedPart>();
   const Prompts prompts;
   for (const std::string_view name : Prompts::names()) {
     if (name.starts_with("tgd_")) fixed->add(prompts.get(name));
   }
-  Instructions instructions(fixed);
+  EchoGuard instructions(fixed);
   instructions.add_tag("IMPROVED_VALUE");
   instructions.add_mentions("Reply with <IMPROVED_VALUE> your text here </IMPROVED_VALUE>.", "IMPROVED_VALUE");
   instructions.allow(old_value);
@@ -53,7 +53,7 @@ TEST_CASE("A reply is a value or a reason why it is none", "[optim][reply]") {
 
 TEST_CASE("A reply that is no UTF-8 is no text", "[optim][reply]") {
   const tgd::lm::Reply reply{.content = "<IMPROVED_VALUE>n\xFFw</IMPROVED_VALUE>"};
-  const auto read = read_value(reply, {"IMPROVED_VALUE", {}, "old", Instructions(std::make_shared<FixedPart>()), Prompts()});
+  const auto read = read_value(reply, {"IMPROVED_VALUE", {}, "old", EchoGuard(std::make_shared<FixedPart>()), Prompts()});
   REQUIRE(std::holds_alternative<UnusableReply>(read));
   CHECK(std::get<UnusableReply>(read).problem == UnusableReply::Problem::unreadable);
 }
@@ -61,7 +61,7 @@ TEST_CASE("A reply that is no UTF-8 is no text", "[optim][reply]") {
 TEST_CASE("Of several values in one reply each is read from its own tags", "[optim][reply]") {
   const std::vector<std::string> tags{"A_1", "A_2", "A_3"};
   const auto read = [&](std::size_t index, const std::string& content, const std::string& finish_reason = "stop") {
-    Instructions instructions(std::make_shared<FixedPart>());
+    EchoGuard instructions(std::make_shared<FixedPart>());
     for (const std::string& tag : tags) instructions.add_tag(tag);
     std::vector<std::string> others = tags;
     others.erase(others.begin() + static_cast<std::ptrdiff_t>(index));
@@ -90,7 +90,7 @@ TEST_CASE("Tags that are repeated many times are read in linear time", "[optim][
     for (std::size_t i = 0; i < many; ++i) all += text;
     return all;
   };
-  Instructions instructions(std::make_shared<FixedPart>());
+  EchoGuard instructions(std::make_shared<FixedPart>());
   instructions.add_tag("V");
   const std::vector<std::string> others{"W"};
   const auto read = [&](const std::string& content, std::string_view old_value = "old") {

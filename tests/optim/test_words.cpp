@@ -1,4 +1,4 @@
-#include "optim/words.hpp"
+#include "optim/reply/word_runs.hpp"
 
 #include <algorithm>
 #include <string>

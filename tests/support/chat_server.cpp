@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "lm/mix.hpp"
+#include "core/split_mix.hpp"
 
 namespace tgd::test {
 
@@ -126,7 +126,7 @@ HttpServer::Handler handler(lm::ChatModelPtr model, const ChatServerOptions& opt
     std::chrono::microseconds delay = options.latency;
     if (options.shuffle.count() > 0) {
       const auto range = static_cast<std::uint64_t>(options.shuffle.count());
-      delay += std::chrono::microseconds(static_cast<std::int64_t>(lm::detail::mix(options.seed, request.number) % range));
+      delay += std::chrono::microseconds(static_cast<std::int64_t>(detail::split_mix64(options.seed, request.number) % range));
     }
     if (delay.count() > 0) std::this_thread::sleep_for(delay);
     return answer(*model, request);

@@ -14,11 +14,14 @@
 #include <tgd/export.hpp>
 #include <tgd/lm/chat_model.hpp>
 
+namespace tgd::net {
+class Secrets;
+}
+
 namespace tgd::lm {
 
 namespace detail {
 class CallSource;
-class Secrets;
 }  // namespace detail
 
 class TGD_API Call {
@@ -37,7 +40,7 @@ class TGD_API Call {
   const std::string& digest() const;
   /// The one list of what must not be written or said of this call: the model's secrets, and what the call's headers, query and
   /// arguments hold under a secret's name. Made when it is first asked for.
-  const std::shared_ptr<const detail::Secrets>& secrets() const;
+  const std::shared_ptr<const net::Secrets>& secrets() const;
   std::chrono::steady_clock::time_point began() const noexcept;
 
   /// Ends the call, queued or running.

@@ -1,0 +1,131 @@
+// tgd init: from a data file to a task that runs.
+#include <memory>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include "cli/command.hpp"
+#include "cli/init/guess.hpp"
+#include "core/file.hpp"
+#include "core/text.hpp"
+#include "task/data.hpp"
+#include "task/parts.hpp"
+#include "task/task.hpp"
+
+namespace tgd::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* init_examples = R"(Examples:
+  tgd init tickets.csv
+      writes task.json: guesses which column is the expected answer and which are to be read, and says why
+  tgd init data/qa.jsonl -o qa/task.json --target answer --input question --input context
+      with a target and inputs of your own; a field inside others is named by a JSON pointer: --input /fields/text
+
+Then `tgd check task.json` and `tgd optimize task.json`. The task runs as it is, with a simulated language model; its comments
+show how to name a real one.)";
+
+struct InitFlags {
+  std::string data;
+  std::string task = "task.json";
+  InitWishes wishes = {};
+  bool force = false;
+  OutputFlags output = {};
+};
+
+const char* name_of(EvaluatorSpec::Type type) {
+  switch (type) {
+    case EvaluatorSpec::Type::number:
+      return "number";
+    case EvaluatorSpec::Type::json_fields:
+      return "json_fields";
+    case EvaluatorSpec::Type::judge:
+      return "judge";
+    default:
+      return "exact_match";
+  }
+}
+
+void expect_free(const fs::path& task, bool force) {
+  if (fs::is_directory(task)) throw TaskError(fmt::format("{} is a folder; name a file with -o", task.string()));
+  const fs::path folder = task.parent_path();
+  if (!folder.empty() && !fs::is_directory(folder))
+    throw TaskError(fmt::format("there is no folder {}; make it first", folder.string()));
+  const tgd::detail::Output output = named_output("-o", task);
+  if (!force && output.is_there && !output.is_stream)
+    throw TaskError(fmt::format(
+        "{} is there already, and is left as it is; name another file with -o, or overwrite it with --force", task.string()));
+}
+
+std::string shown_values(const Column& column) {
+  if (!column.has_labels()) return {};
+  return ": " + tgd::detail::excerpt(tgd::detail::join(column.labels, ", "), 100);
+}
+
+void print_guess(Terminal& terminal, const InitGuess& guess) {
+  terminal.note(fmt::format("{}: {} samples", guess.file.string(), guess.samples));
+  terminal.note(
+      fmt::format("  answer     \"{}\", because {}{}", guess.target.source, guess.why_target, shown_values(guess.target)));
+  for (const auto& [name, column] : guess.inputs)
+    terminal.note(
+        fmt::format("  input      \"{}\" as {{{}}}, {} characters on average", column.source, name, column.mean_length));
+  terminal.note(fmt::format("  evaluator  {}, because {}", name_of(guess.evaluator), guess.why_evaluator));
+  for (const auto& [source, reason] : guess.left_out) terminal.note(fmt::format("  left out   \"{}\": {}", source, reason));
+  if (guess.samples < 30) terminal.note("  With fewer than 30 samples the scores say little; more would help.");
+  if (guess.samples > 2000)
+    terminal.note("  A run calls the model for every sample, several times; a few hundred of these would do.");
+}
+
+OrderedJson document(const InitGuess& guess, const fs::path& task) {
+  OrderedJson json{{"task", task.string()}, {"samples", guess.samples}, {"target", guess.target.source}};
+  for (const auto& [name, column] : guess.inputs) json["inputs"][name] = column.source;
+  json["evaluator"] = name_of(guess.evaluator);
+  json["left_out"] = OrderedJson::object();
+  for (const auto& [source, reason] : guess.left_out) json["left_out"][source] = reason;
+  return json;
+}
+
+Status init(const InitFlags& flags) {
+  const fs::path task = flags.task;
+  expect_free(task, flags.force);
+  try {
+    if (fs::exists(flags.data)) tgd::detail::expect_regular_file(flags.data);  // it is read several times
+  } catch (const ValueError& error) {
+    throw TaskError(error.what());
+  }
+  const InitGuess guess = guess_task(flags.data, flags.wishes);
+  const std::string text = starter_task(guess, task);
+  // What is handed over has to run: it is read as `tgd optimize` would read it.
+  load_data(parse_task(TaskDocument(task, text), task).data);
+  tgd::detail::write_output(task, text);
+
+  Terminal terminal(flags.output);
+  print_guess(terminal, guess);
+  terminal.line(fmt::format("Wrote {}. Read it, correct what was guessed wrong, then:", task.string()));
+  terminal.line(fmt::format("  tgd check {}      what is wrong, and what a run would cost", task.string()));
+  terminal.line(fmt::format("  tgd optimize {}   improves the prompt; with a simulated model until the task names a real one",
+                            task.string()));
+  terminal.document(document(guess, task));
+  return Status::ok;
+}
+
+}  // namespace
+
+void add_init(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("init", "Write a commented starter task from a data file");
+  const auto flags = std::make_shared<InitFlags>();
+  command->add_option("data", flags->data, "The data: .csv, .jsonl or .json")->required()->option_text("DATA");
+  command->add_option("-o,--output", flags->task, "The task file to write; else task.json")->option_text("TASK");
+  command->add_option("--target", flags->wishes.target, "The field with the expected answer")->option_text("COLUMN");
+  command->add_option("--input", flags->wishes.inputs, "A field that the model reads; may be given several times")
+      ->option_text("COLUMN")
+      ->allow_extra_args(false);
+  command->add_flag("--force", flags->force, "Overwrite the task file");
+  add_output_flags(*command, flags->output);
+  command->footer(init_examples);
+  command->callback([flags, &action] { action = [flags] { return init(*flags); }; });
+}
+
+}  // namespace tgd::cli

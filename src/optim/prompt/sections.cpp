@@ -1,0 +1,206 @@
+#include "optim/prompt/sections.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "core/text.hpp"
+#include "core/variable_impl.hpp"
+#include "optim/checks.hpp"
+#include "optim/reply/echo_guard.hpp"
+
+namespace tgd::optim::detail {
+
+namespace {
+
+using tgd::detail::cut_middle;
+using tgd::detail::join;
+
+constexpr std::size_t longest_sibling = 600;  // bytes of its value
+
+std::string number(std::size_t count) { return fmt::format("{}", count); }
+std::string number(double score) { return fmt::format("{:.6g}", score); }
+
+template <class Entry>
+std::span<const Entry> latest(const std::vector<Entry>& entries, std::size_t count) {
+  return std::span(entries).last(std::min(count, entries.size()));
+}
+
+}  // namespace
+
+std::span<const MomentumPair> versions_of(const ParameterState& state, const TGDOptions& options) {
+  return latest(state.momentum, options.momentum);
+}
+
+std::span<const RejectedProposal> rejected_of(const ParameterState& state, const TGDOptions& options) {
+  return latest(state.rejected, options.rejected);
+}
+
+std::string feedback_text(const Variable& gradient) {
+  const Data& data = gradient.data();
+  if (!data.is_batch()) return data.item_text();
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < data.size(); ++i) {
+    if (std::string text = data.item_text(i); !text.empty()) texts.push_back(std::move(text));
+  }
+  return texts.empty() ? std::string() : tgd::detail::join_items(texts);
+}
+
+Sections::Sections(const TGDOptions& options, PromptParts& parts, const Extent& extent)
+    : options_(options), parts_(parts), extent_(extent) {}
+
+std::string Sections::render(std::string_view name, std::initializer_list<TemplateInput> inputs) {
+  use(name);
+  return options_.prompts.render(name, inputs);
+}
+
+void Sections::use(std::string_view name) {
+  if (!used_.contains(name)) used_.emplace(name);
+}
+
+std::string Sections::left_out(std::size_t count, std::string_view what) {
+  return render(fmt::format("tgd_left_out_{}", what), {{"count", number(count)}});
+}
+
+std::string Sections::score_line(const std::optional<double>& score) {
+  return score ? render("tgd_score", {{"score", number(*score)}}) : std::string();
+}
+
+std::string Sections::feedback_of(const Variable& gradient, std::string_view value) const {
+  return cut_middle(with_bracketed_tags(feedback_text(gradient), parts_.tags(), value), extent_.feedback_size);
+}
+
+/// The conversations behind a gradient, as many as may still be shown.
+std::string Sections::contexts(const Variable& gradient, std::string_view value) {
+  const auto& extras = gradient.impl()->extras;
+  if (!options_.show_context || !extras || extras->contexts.empty()) return {};
+  const std::size_t shown = std::min(extent_.conversations, extras->contexts.size());
+  extent_.conversations -= shown;
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < shown; ++i)
+    texts.push_back(with_bracketed_tags(*extras->contexts[i], parts_.tags_beside_samples(), value));
+  if (shown < extras->contexts.size()) texts.push_back(left_out(extras->contexts.size() - shown, "conversations"));
+  return join(texts, "\n\n");
+}
+
+std::string Sections::feedback(const Subject& subject) {
+  const std::string& value = subject.state->parameter.data().text();
+  std::vector<std::string> items;
+  for (const Variable& gradient : subject.gradients) {
+    const std::string feedback = feedback_of(gradient, value);
+    const std::string context = contexts(gradient, value);
+    items.push_back(context.empty() ? render("tgd_feedback_item", {{"feedback", feedback}})
+                                    : render("tgd_feedback_item_with_context", {{"feedback", feedback}, {"context", context}}));
+  }
+  return items.empty() ? std::string() : render("tgd_feedback", {{"items", join(items, "\n\n")}});
+}
+
+std::string Sections::constraints(const Subject& subject) {
+  std::vector<std::string> items;
+  for (const std::string& constraint : subject.constraints)
+    items.push_back(fmt::format("{}. {}", items.size() + 1, constraint));
+  return items.empty() ? std::string() : render("tgd_constraints", {{"items", join(items, "\n")}});
+}
+
+std::string Sections::instructions(const Subject& subject) {
+  const ParameterRules* rules = rules_for(subject.state->parameter, options_);
+  if (rules == nullptr || rules->instructions.empty()) return {};
+  return render("tgd_instructions", {{"instructions", rules->instructions}});
+}
+
+std::string Sections::momentum(const Subject& subject) {
+  const auto versions = versions_of(*subject.state, options_);
+  const std::size_t hidden = versions.size() - std::min(extent_.versions, versions.size());
+  std::vector<std::string> items;
+  if (hidden > 0 && hidden < versions.size()) items.push_back(left_out(hidden, "versions"));
+  for (std::size_t i = hidden; i < versions.size(); ++i) {
+    const std::string& value = versions[i].value.data().text();
+    std::vector<std::string> feedback;
+    for (const Variable& gradient : versions[i].gradients) {
+      if (std::string text = feedback_of(gradient, value); !text.empty()) feedback.push_back(std::move(text));
+    }
+    items.push_back(render("tgd_momentum_item", {{"number", number(i + 1)},
+                                                 {"value", value},
+                                                 {"feedback", join(feedback, "\n\n")},
+                                                 {"score", score_line(versions[i].score)}}));
+  }
+  return items.empty() ? std::string() : render("tgd_momentum", {{"items", join(items, "\n")}});
+}
+
+std::string Sections::rejected(const Subject& subject) {
+  const auto proposals = rejected_of(*subject.state, options_);
+  const std::size_t hidden = proposals.size() - std::min(extent_.rejected, proposals.size());
+  std::vector<std::string> items;
+  if (hidden > 0 && hidden < proposals.size()) items.push_back(left_out(hidden, "rejected"));
+  for (std::size_t i = hidden; i < proposals.size(); ++i) {
+    const std::string reason = cut_middle(with_bracketed_tags(proposals[i].reason, parts_.tags(), {}), extent_.feedback_size);
+    items.push_back(render("tgd_rejected_item", {{"number", number(i + 1)},
+                                                 {"value", proposals[i].value},
+                                                 {"reason", reason},
+                                                 {"score", score_line(proposals[i].score)}}));
+  }
+  return items.empty() ? std::string() : render("tgd_rejected", {{"items", join(items, "\n")}});
+}
+
+std::string Sections::objective(std::span<const Subject> subjects) {
+  const auto has_score = [](const auto& shown) { return shown.score.has_value(); };
+  const auto shows_score = [&](const Subject& subject) {
+    const auto versions = versions_of(*subject.state, options_);
+    const auto proposals = rejected_of(*subject.state, options_);
+    return std::any_of(versions.begin(), versions.end(), has_score) ||
+           std::any_of(proposals.begin(), proposals.end(), has_score);
+  };
+  const std::optional<double> score_of_first = subjects.front().state->present_score();
+  const bool is_shared = std::all_of(subjects.begin(), subjects.end(),
+                                     [&](const Subject& subject) { return subject.state->present_score() == score_of_first; });
+  const std::optional<double> present = is_shared ? score_of_first : std::nullopt;
+  if (!options_.direction && !present && std::none_of(subjects.begin(), subjects.end(), shows_score)) return {};
+  const bool minimizes = options_.direction == Direction::minimize;
+  const std::string score = present ? render("tgd_objective_score", {{"score", number(*present)}}) : std::string();
+  const std::string text = render(minimizes ? "tgd_objective_minimize" : "tgd_objective_maximize", {{"score", score}});
+  return std::string(tgd::detail::trim(text));
+}
+
+const std::string& Sections::sibling_item(const Variable& sibling) {
+  std::string& item = parts_.sibling_item(sibling);
+  const std::string_view prompt = "tgd_siblings_item";
+  if (item.empty()) {
+    item = render(prompt, {{"role", sibling.role()}, {"value", cut_middle(sibling.data().text(), longest_sibling)}});
+  } else {
+    use(prompt);
+  }
+  return item;
+}
+
+std::string Sections::siblings(std::span<const Variable> siblings, std::size_t more) {
+  const std::size_t shown = std::min(extent_.siblings, siblings.size());
+  if (shown == 0) return {};
+  std::vector<std::string> items;
+  for (const Variable& sibling : siblings.first(shown)) items.push_back(sibling_item(sibling));
+  const std::size_t missing = siblings.size() + more - shown;
+  if (missing > 0) items.push_back(left_out(missing, "siblings"));
+  return render("tgd_siblings", {{"items", join(items, "\n")}});
+}
+
+std::string Sections::examples() {
+  std::vector<std::string> items;
+  for (const std::string& example : options_.examples) {
+    items.push_back(render("tgd_examples_item", {{"number", number(items.size() + 1)}, {"example", example}}));
+  }
+  return items.empty() ? std::string() : render("tgd_examples", {{"items", join(items, "\n")}});
+}
+
+std::string Sections::boldness() {
+  if (!options_.boldness) return {};
+  switch (*options_.boldness) {
+    case Boldness::conservative:
+      return render("tgd_boldness_conservative", {});
+    case Boldness::moderate:
+      return render("tgd_boldness_moderate", {});
+    case Boldness::bold:
+      return render("tgd_boldness_bold", {});
+  }
+  return {};
+}
+
+}  // namespace tgd::optim::detail

@@ -1,0 +1,444 @@
+#include "report/data.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include <tgd/version.hpp>
+
+#include "core/text.hpp"
+#include "report/calls.hpp"
+#include "run/summary.hpp"
+
+namespace tgd::cli {
+
+namespace {
+
+/// Four digits of a score are what anybody looks at.
+OrderedJson score(double value) { return std::round(value * 1e4) / 1e4; }
+OrderedJson score(const std::optional<double>& value) { return value ? score(*value) : OrderedJson(nullptr); }
+
+/// A member of a document that may not be there or be of another kind.
+OrderedJson member(const OrderedJson& document, const OrderedJson::json_pointer& place) {
+  return document.is_object() && document.contains(place) ? document.at(place) : OrderedJson(nullptr);
+}
+OrderedJson member(const OrderedJson& document, const char* place) {
+  return member(document, OrderedJson::json_pointer(place));
+}
+
+std::optional<double> number(const OrderedJson& value) {
+  return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
+}
+std::string text_or(const OrderedJson& value, const std::string& fallback) {
+  return value.is_string() ? value.get<std::string>() : fallback;
+}
+
+/// Each text once.
+class Strings {
+ public:
+  std::int64_t add(const std::string& text) {
+    const auto [entry, is_new] = numbers_.try_emplace(text, texts_.size());
+    if (is_new) texts_.push_back(text);
+    return entry->second;
+  }
+  std::int64_t add(const std::optional<std::string>& text) { return text ? add(*text) : -1; }
+  std::int64_t add_if_any(const std::string& text) { return text.empty() ? -1 : add(text); }
+  OrderedJson json() && { return std::move(texts_); }
+
+ private:
+  std::unordered_map<std::string, std::int64_t> numbers_;
+  OrderedJson::array_t texts_;
+};
+
+// ---- Measurements -----------------------------------------------------------------------------------------------------
+
+/// Two measurements of the same samples.
+struct Comparison {
+  std::size_t better = 0;
+  std::size_t worse = 0;
+  double chance = 1;  ///< the two-sided p-value, as the program's other figures have it
+};
+
+Comparison compare(const Measurement& before, const Measurement& after, bool higher_is_better) {
+  Comparison comparison;
+  std::vector<double> known_before;
+  std::vector<double> known_after;
+  for (std::size_t i = 0; i < before.scores.size(); ++i) {
+    if (!before.scores[i] || !after.scores[i]) continue;
+    known_before.push_back(*before.scores[i]);
+    known_after.push_back(*after.scores[i]);
+    const double gain = (*after.scores[i] - *before.scores[i]) * (higher_is_better ? 1 : -1);
+    comparison.better += gain > 0 ? 1 : 0;
+    comparison.worse += gain < 0 ? 1 : 0;
+  }
+  comparison.chance = two_sided_chance(known_before, known_after);
+  return comparison;
+}
+
+std::optional<double> mean_of(const Measurement& measurement) {
+  std::vector<double> known;
+  for (const std::optional<double>& one : measurement.scores) {
+    if (one) known.push_back(*one);
+  }
+  return known.empty() ? std::nullopt : std::optional(mean(known));
+}
+
+/// Inputs of ten thousand samples need not be long to be told apart.
+std::size_t excerpt_limit(const std::vector<PartRecord>& parts) {
+  constexpr std::array<std::size_t, 4> limits = {300, 160, 80, 40};
+  constexpr std::size_t most_bytes = 12'000'000;
+  for (const std::size_t limit : limits) {
+    std::size_t bytes = 0;
+    const auto add = [&](const std::string& text) { bytes += std::min(text.size(), limit) + 4; };
+    for (const PartRecord& part : parts) {
+      for (const std::string& input : part.inputs) add(input);
+      for (const auto& [step, measurement] : part.at) {
+        for (const auto& prediction : measurement.predictions) add(prediction.value_or(""));
+      }
+    }
+    if (bytes <= most_bytes) return limit;
+  }
+  return limits.back();
+}
+
+// ---- The document -----------------------------------------------------------------------------------------------------
+
+class Builder {
+ public:
+  explicit Builder(const RunRecord& record) : record_(record), notes_(record.notes) {
+    const OrderedJson higher = member(record.task, "/evaluator/higher_is_better");
+    higher_ = !higher.is_boolean() || higher.get<bool>();
+    find_parameters();
+  }
+
+  OrderedJson build() {
+    OrderedJson document = head();
+    document["parts"] = parts();
+    document["usage"] = usage();
+    document["steps"] = steps();
+    document["gates"] = gates();
+    document["validations"] = validations();
+    document["parameters"] = parameters();
+    document["versions"] = versions();
+    document["measured"] = measured();
+    document["calls"] = calls_data(record_.calls);
+    document["notes"] = notes_;
+    document["strings"] = std::move(strings_).json();
+    return document;
+  }
+
+ private:
+  // ---- Head ----
+
+  std::string status() const { return text_or(member(record_.result, "/status"), "unfinished"); }
+
+  std::string name() const {
+    const std::filesystem::path folder = record_.folder.has_filename() ? record_.folder : record_.folder.parent_path();
+    return text_or(member(record_.result, "/name"), text_or(member(record_.task, "/name"), folder.filename().string()));
+  }
+
+  /// The step after which the values were best: 0 for the first ones.
+  std::optional<std::size_t> best_step() const {
+    const OrderedJson step = member(record_.result, "/best/step");
+    if (step.is_number_unsigned()) return step.get<std::size_t>();
+    for (auto report = record_.validations.rbegin(); report != record_.validations.rend(); ++report) {
+      if (report->is_best) return report->step;
+    }
+    return std::nullopt;
+  }
+
+  OrderedJson started() const {
+    if (record_.calls.empty() || record_.calls.front().start <= 0) return nullptr;
+    return std::llround(record_.calls.front().start);
+  }
+
+  OrderedJson models() const {
+    OrderedJson list = OrderedJson::array();
+    const OrderedJson models = member(record_.result, "/models");
+    if (!models.is_object()) return list;
+    for (const auto& [role, model] : models.items()) {
+      list.push_back({{"role", role},
+                      {"provider", text_or(member(model, "/provider"), "")},
+                      {"model", text_or(member(model, "/model"), "")}});
+    }
+    return list;
+  }
+
+  OrderedJson steps_done() const {
+    const OrderedJson steps = member(record_.result, "/steps");
+    if (steps.is_number_unsigned()) return steps;
+    return record_.steps.empty() ? OrderedJson(nullptr) : OrderedJson(record_.steps.back().step);
+  }
+
+  OrderedJson head() const {
+    const OrderedJson simulated = member(record_.result, "/simulated");
+    return {{"tgd", version()},
+            {"name", name()},
+            {"folder", record_.folder.string()},
+            {"status", status()},
+            {"ending", member(record_.result, "/ending")},
+            {"error", member(record_.result, "/error")},
+            {"simulated", simulated.is_boolean() && simulated.get<bool>()},
+            {"seconds", or_null(number(member(record_.result, "/seconds")))},
+            {"steps_done", steps_done()},
+            {"best", or_null(best_step())},
+            {"started", started()},
+            {"higher", higher_},
+            {"best_score", number(member(record_.task, "/evaluator/best_score")).value_or(1)},
+            {"models", models()}};
+  }
+
+  // ---- Figures ----
+
+  const PartRecord* part(const std::string& name) const {
+    const auto found =
+        std::find_if(record_.parts.begin(), record_.parts.end(), [&](const PartRecord& part) { return part.name == name; });
+    return found == record_.parts.end() ? nullptr : &*found;
+  }
+
+  /// The measurement of the best values; while nobody knows them, the last one.
+  const Measurement& final_of(const PartRecord& part) const {
+    const std::optional<std::size_t> best = best_step();
+    const auto found = best ? part.at.find(*best) : part.at.end();
+    return found == part.at.end() ? part.at.rbegin()->second : found->second;
+  }
+
+  OrderedJson outcome_of(const std::string& name) const {
+    const OrderedJson figures = member(record_.result, OrderedJson::json_pointer("/accuracy") / name);
+    std::optional<double> before = number(member(figures, "/before"));
+    std::optional<double> after = number(member(figures, "/after"));
+    OrderedJson samples = member(figures, "/samples");
+    std::optional<Comparison> comparison;
+    if (const PartRecord* measured = part(name); measured != nullptr && !measured->at.empty()) {
+      samples = measured->rows.size();
+      const Measurement& first = measured->at.begin()->second;
+      const bool has_first = measured->at.begin()->first == 0;
+      if (has_first && !before) before = mean_of(first);
+      if (!after && (!has_first || measured->at.size() > 1)) after = mean_of(final_of(*measured));
+      if (has_first && after) comparison = compare(first, final_of(*measured), higher_);
+    }
+    return {{"name", name},
+            {"samples", samples.is_number() ? samples : OrderedJson(0)},
+            {"before", score(before)},
+            {"after", score(after)},
+            {"chance", comparison ? OrderedJson(comparison->chance) : OrderedJson(nullptr)},
+            {"better", comparison ? OrderedJson(comparison->better) : OrderedJson(nullptr)},
+            {"worse", comparison ? OrderedJson(comparison->worse) : OrderedJson(nullptr)}};
+  }
+
+  OrderedJson parts() const {
+    std::vector<std::string> names{"test", "validation", "train"};
+    for (const PartRecord& part : record_.parts) {
+      if (std::find(names.begin(), names.end(), part.name) == names.end()) names.push_back(part.name);
+    }
+    OrderedJson list = OrderedJson::array();
+    for (const std::string& name : names) {
+      OrderedJson outcome = outcome_of(name);
+      if (!outcome["before"].is_null() || !outcome["after"].is_null()) list.push_back(std::move(outcome));
+    }
+    return list;
+  }
+
+  /// The result's figures count what no ledger has seen; without a result, what the ledger says.
+  OrderedJson usage() const {
+    const OrderedJson total = member(record_.result, "/cost/total");
+    if (!total.is_object()) return usage_data(record_.calls);
+    const auto whole = [&](const char* place) { return number(member(total, place)).value_or(0); };
+    const std::optional<double> cost = number(member(total, "/cost_usd"));
+    const OrderedJson ledger = usage_data(record_.calls);
+    const OrderedJson unknown_models = member(record_.result, "/cost/unknown_models");
+    return {{"calls", whole("/usage/calls")},
+            {"failed", whole("/failed")},
+            {"input", whole("/usage/prompt_tokens")},
+            {"output", whole("/usage/completion_tokens")},
+            {"cost", or_null(cost)},
+            {"known_cost", cost ? OrderedJson(*cost) : OrderedJson(number(member(ledger, "/known_cost")).value_or(0))},
+            {"unknown_calls", whole("/unknown_calls")},
+            {"unknown_models", unknown_models.is_array() ? unknown_models : OrderedJson::array()}};
+  }
+
+  OrderedJson steps() const {
+    OrderedJson columns{{"step", OrderedJson::array()},
+                        {"epoch", OrderedJson::array()},
+                        {"score", OrderedJson::array()},
+                        {"samples", OrderedJson::array()},
+                        {"failed", OrderedJson::array()}};
+    for (const StepRecord& step : record_.steps) {
+      columns["step"].push_back(step.step);
+      columns["epoch"].push_back(step.epoch);
+      // A batch that the step has passed over has no score.
+      columns["score"].push_back(step.metrics.samples == 0 ? OrderedJson(nullptr) : score(step.metrics.score));
+      columns["samples"].push_back(step.metrics.samples);
+      columns["failed"].push_back(step.metrics.failed);
+    }
+    return columns;
+  }
+
+  OrderedJson gates() {
+    OrderedJson rows = OrderedJson::array();
+    for (const StepRecord& step : record_.steps) {
+      if (!step.gate) continue;
+      const GateReport& gate = *step.gate;
+      rows.push_back(OrderedJson::array({step.step, gate.accepted, strings_.add_if_any(gate.reason), gate.proposals,
+                                         score(gate.batch_before), score(gate.batch_after), score(gate.validation_before),
+                                         score(gate.validation_after), gate.chance}));
+    }
+    return rows;
+  }
+
+  OrderedJson validations() const {
+    OrderedJson rows = OrderedJson::array();
+    for (const ValidationReport& report : record_.validations) {
+      rows.push_back(OrderedJson::array({report.epoch, report.step, score(report.metrics.score), report.metrics.samples,
+                                         report.metrics.failed, report.is_best}));
+    }
+    return rows;
+  }
+
+  // ---- Values ----
+
+  struct Parameter {
+    std::string role = {};
+    std::string first = {};
+  };
+
+  std::size_t parameter_number(const std::string& name) {
+    const auto found = std::find(names_.begin(), names_.end(), name);
+    if (found != names_.end()) return static_cast<std::size_t>(found - names_.begin());
+    names_.push_back(name);
+    parameters_.emplace_back();
+    return names_.size() - 1;
+  }
+
+  /// From the result and the task, should the first line of the versions be missing, and from the versions themselves.
+  void find_parameters() {
+    const auto take = [&](const OrderedJson& list, const char* first) {
+      if (!list.is_object()) return;
+      for (const auto& [name, parameter] : list.items()) {
+        Parameter& known = parameters_[parameter_number(name)];
+        known.role = text_or(member(parameter, "/role"), known.role);
+        known.first = text_or(member(parameter, first), known.first);
+      }
+    };
+    take(member(record_.task, "/parameters"), "/value");
+    take(member(record_.result, "/parameters"), "/first");
+    for (const VersionRecord& version : record_.versions) {
+      for (const auto& [name, update] : version.updates) {
+        const std::size_t number = parameter_number(name);
+        if (version.step == 0 && update.value) parameters_[number].first = *update.value;
+      }
+    }
+  }
+
+  OrderedJson parameters() const {
+    OrderedJson list = OrderedJson::array();
+    for (std::size_t i = 0; i < names_.size(); ++i) list.push_back({{"name", names_[i]}, {"role", parameters_[i].role}});
+    return list;
+  }
+
+  OrderedJson update_json(const UpdateRecord& update, std::int64_t value) {
+    const bool is_proposal = update.outcome == "rejected" && update.value;
+    OrderedJson problems = OrderedJson::array();
+    for (const auto& [problem, reason] : update.problems) {
+      problems.push_back(OrderedJson::array({problem, strings_.add_if_any(reason)}));
+    }
+    OrderedJson feedback = OrderedJson::array();
+    for (const std::string& text : update.feedback) feedback.push_back(strings_.add(text));
+    return {{"outcome", update.outcome},
+            {"value", value},
+            {"proposal", is_proposal ? OrderedJson(strings_.add(*update.value)) : OrderedJson(nullptr)},
+            {"edits", or_null(update.edit_distance)},
+            {"requests", update.requests},
+            {"reason", strings_.add_if_any(update.reason)},
+            {"problems", problems},
+            {"feedback", feedback}};
+  }
+
+  OrderedJson version_json(const VersionRecord& version, std::vector<std::int64_t>& values) {
+    std::vector<UpdateRecord> updates(names_.size(), UpdateRecord{.outcome = version.step == 0 ? "first" : "unchanged"});
+    for (const auto& [name, update] : version.updates) {
+      const std::size_t number = parameter_number(name);
+      updates[number] = update;
+      if (version.step == 0) updates[number].outcome = "first";
+      if (update.outcome == "updated" && update.value) values[number] = strings_.add(*update.value);
+    }
+    OrderedJson of = OrderedJson::array();
+    for (std::size_t i = 0; i < updates.size(); ++i) of.push_back(update_json(updates[i], values[i]));
+    return {{"epoch", version.epoch}, {"step", version.step}, {"seconds", or_null(version.seconds)}, {"of", of}};
+  }
+
+  /// What the result tells when the versions were not written.
+  VersionRecord best_version() const {
+    VersionRecord version{.step = best_step().value_or(0)};
+    for (const std::string& name : names_) {
+      const OrderedJson best = member(record_.result, OrderedJson::json_pointer("/parameters") / name / "best");
+      if (best.is_string()) version.updates.emplace_back(name, UpdateRecord{.outcome = "updated", .value = best});
+    }
+    return version;
+  }
+
+  OrderedJson versions() {
+    if (names_.empty()) return OrderedJson::array();
+    std::vector<std::int64_t> values;
+    for (const Parameter& parameter : parameters_) values.push_back(strings_.add(parameter.first));
+    std::vector<VersionRecord> versions = record_.versions;
+    if (versions.empty() || versions.front().step != 0) versions.insert(versions.begin(), VersionRecord{});
+    if (versions.size() == 1 && best_version().step > 0) versions.push_back(best_version());
+    OrderedJson list = OrderedJson::array();
+    for (const VersionRecord& version : versions) list.push_back(version_json(version, values));
+    return list;
+  }
+
+  // ---- Samples ----
+
+  OrderedJson measured() {
+    const std::size_t limit = excerpt_limit(record_.parts);
+    if (limit < 300 && !record_.parts.empty()) {
+      notes_.push_back(fmt::format("inputs and predictions are cut at {} characters, because there are many", limit));
+    }
+    const auto shown = [&](const std::string& text) { return strings_.add(tgd::detail::excerpt(text, limit)); };
+    OrderedJson list = OrderedJson::array();
+    for (const PartRecord& part : record_.parts) {
+      OrderedJson inputs = OrderedJson::array();
+      for (const std::string& input : part.inputs) inputs.push_back(shown(input));
+      OrderedJson targets = OrderedJson::array();
+      for (const std::string& target : part.targets) targets.push_back(shown(target));
+      OrderedJson at = OrderedJson::array();
+      for (const auto& [step, measurement] : part.at) {
+        OrderedJson predictions = OrderedJson::array();
+        for (const auto& prediction : measurement.predictions) predictions.push_back(prediction ? shown(*prediction) : -1);
+        OrderedJson scores = OrderedJson::array();
+        for (const auto& one : measurement.scores) scores.push_back(compact_score(one));
+        at.push_back(OrderedJson::array({step, std::move(predictions), std::move(scores)}));
+      }
+      list.push_back({{"part", part.name},
+                      {"rows", part.rows},
+                      {"targets", part.targets.empty() ? OrderedJson(nullptr) : std::move(targets)},
+                      {"inputs", std::move(inputs)},
+                      {"at", std::move(at)}});
+    }
+    return list;
+  }
+
+  /// "1" is a third of "1.0", and there may be hundreds of thousands of them.
+  static OrderedJson compact_score(const std::optional<double>& value) {
+    if (value && (*value == 0 || *value == 1)) return static_cast<int>(*value);
+    return score(value);
+  }
+
+  const RunRecord& record_;
+  std::vector<std::string> notes_;
+  bool higher_ = true;
+  std::vector<std::string> names_;
+  std::vector<Parameter> parameters_;
+  Strings strings_;
+};
+
+}  // namespace
+
+OrderedJson report_data(const RunRecord& record) { return Builder(record).build(); }
+
+}  // namespace tgd::cli

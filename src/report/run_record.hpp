@@ -1,0 +1,96 @@
+// RunRecord: what a run folder says, as it was written by `tgd optimize`.
+//
+// Reading is tolerant, because a report is wanted most where something went wrong: files may be missing, cut off by a crash, or of
+// a run that is still going on. What cannot be read is passed over and named in `notes`. Where a step stands twice (a run that was
+// gone on with), the last line counts.
+// Errors: TaskError where there is no run folder at all.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tgd/trainer.hpp>
+
+#include "task/document.hpp"
+
+namespace tgd::cli {
+
+/// A line "step" of metrics.jsonl. The score is that of the batch, before the step.
+struct StepRecord {
+  std::size_t epoch = 0;
+  std::size_t step = 0;
+  Metrics metrics = {};
+  std::optional<GateReport> gate = {};
+};
+
+/// What became of one parameter in a step.
+struct UpdateRecord {
+  std::string outcome = {};
+  std::optional<std::string> value = {};  ///< the new one; the proposal where `outcome` is "rejected"
+  std::size_t requests = 0;
+  std::optional<std::size_t> edit_distance = {};
+  std::string reason = {};
+  std::vector<std::pair<std::string, std::string>> problems = {};  ///< and how they were told to the model
+  std::vector<std::string> feedback = {};
+};
+
+/// A line of versions.jsonl; that of step 0 has the first values.
+struct VersionRecord {
+  std::size_t epoch = 0;
+  std::size_t step = 0;
+  std::optional<double> seconds = {};                              ///< of the run up to then
+  std::vector<std::pair<std::string, UpdateRecord>> updates = {};  ///< by parameter
+};
+
+/// Aligned with the rows of the part.
+struct Measurement {
+  std::vector<std::optional<std::string>> predictions = {};  ///< nothing: the sample failed
+  std::vector<std::optional<double>> scores = {};
+};
+
+struct PartRecord {
+  std::string name;
+  std::vector<std::size_t> rows = {};
+  std::vector<std::string> targets = {};  ///< empty where the task has none
+  std::vector<std::string> inputs = {};
+  std::map<std::size_t, Measurement> at = {};  ///< by the step whose values were measured
+};
+
+/// A line of calls.jsonl.
+struct CallLine {
+  double start = 0;  ///< seconds since 1970
+  double latency = 0;
+  std::string purpose = {};
+  std::string parameter = {};
+  std::string model = {};
+  std::optional<std::int64_t> input_tokens = {};
+  std::optional<std::int64_t> output_tokens = {};
+  std::optional<double> cost = {};  ///< nothing: unknown
+  std::string outcome = {};
+  std::string error_type = {};
+  std::string error_message = {};
+  std::int64_t attempts = 1;
+  bool cached = false;
+};
+
+struct RunRecord {
+  std::filesystem::path folder;
+  OrderedJson task = nullptr;    ///< null: none, or unreadable
+  OrderedJson result = nullptr;  ///< the same
+  std::vector<StepRecord> steps = {};
+  std::vector<ValidationReport> validations = {};
+  std::vector<VersionRecord> versions = {};
+  std::vector<PartRecord> parts = {};
+  std::vector<CallLine> calls = {};     ///< in the order in which they began
+  std::vector<std::string> notes = {};  ///< what could not be read, for people
+};
+
+RunRecord read_run(const std::filesystem::path& folder);
+
+}  // namespace tgd::cli

@@ -1,0 +1,243 @@
+#include "run/folder.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <limits>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "core/file.hpp"
+#include "core/json_position.hpp"
+#include "core/json_text.hpp"
+#include "core/problem.hpp"
+#include "core/text.hpp"
+#include "train/journal.hpp"
+
+namespace tgd::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* versions_name = "versions.jsonl";
+constexpr const char* samples_name = "samples.jsonl";
+constexpr std::size_t most_shown = 300;  // characters of an input or a prediction
+
+std::string dumped(const OrderedJson& json, int indent) { return detail::json_text(json, indent) + "\n"; }
+
+/// What a process leaves that was killed before its run began: its lock, a journal that says no more, and half a file.
+bool is_left_by_none(const fs::path& folder, const fs::path& name) {
+  if (name == "run.lock" || name.extension() == ".tmp") return true;
+  try {
+    return name == "journal.jsonl" && !tgd::detail::Journal::has_begun(folder);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+void expect_unused_folder(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return;
+  if (!fs::is_directory(path, error)) throw TaskError("--run-dir: " + path.string() + " is no folder; name a new one");
+  for (const auto& entry : fs::directory_iterator(path, error)) {
+    if (is_left_by_none(path, entry.path().filename())) continue;
+    throw TaskError(
+        "--run-dir: " + path.string() +
+        " is not empty, and a run never overwrites another one's files; name a new folder, empty this one, or go on with "
+        "the run in it: tgd optimize --resume " +
+        path.string());
+  }
+}
+
+/// Two runs in the same second get different folders.
+fs::path make_new_folder(const std::string& name) {
+  const std::string stem = fmt::format("{}-{:%Y%m%d-%H%M%S}", name, fmt::localtime(std::time(nullptr)));
+  fs::path path = fs::path("runs") / stem;
+  std::error_code ignored;
+  fs::create_directories(path.parent_path(), ignored);
+  for (int number = 2; ::mkdir(path.c_str(), 0700) != 0 && errno == EEXIST; ++number)
+    path = fs::path("runs") / fmt::format("{}-{}", stem, number);
+  return path;
+}
+
+std::string shown(const std::string& text) { return detail::excerpt(text, most_shown); }
+
+/// The inputs of a sample in one text.
+std::string inputs_text(const data::Record& sample) {
+  std::string text;
+  for (const auto& [name, value] : sample) {
+    if (name == target_name || name == row_name) continue;
+    text += (text.empty() ? "" : "\n") + value.item_text();
+  }
+  return text;
+}
+
+bool is_scores(const LineReader& line) {
+  const auto kind = line.find("kind");
+  return kind && kind->text() == "scores";
+}
+
+}  // namespace
+
+std::optional<std::int64_t> optional_count(const LineReader& line, std::string_view key) {
+  const auto member = line.find(key);
+  if (!member || member->is_null()) return std::nullopt;
+  return static_cast<std::int64_t>(member->count(std::numeric_limits<std::int64_t>::max()));
+}
+
+std::optional<double> optional_expense(const LineReader& line, std::string_view key) {
+  constexpr double most = 1e12;
+  const auto member = line.find(key);
+  if (!member || member->is_null()) return std::nullopt;
+  const double expense = member->number();
+  if (!(expense >= 0 && expense <= most))
+    member->fail(fmt::format("expected a number from 0 to {}, but this is {}", most, expense));
+  return expense;
+}
+
+RunFolder::RunFolder(const std::string& name, const std::optional<fs::path>& wanted)
+    : RunFolder(wanted ? *wanted : make_new_folder(name)) {
+  expect_unused();
+  try {
+    detail::make_run_folder(path_);
+  } catch (const ValueError& error) {
+    throw TaskError(std::string(error.what()) + "; name another one with --run-dir");
+  }
+}
+
+void RunFolder::expect_unused() const { expect_unused_folder(path_); }
+
+RunFolder RunFolder::open(const fs::path& path) {
+  RunFolder folder(path);
+  std::error_code error;
+  if (!fs::is_directory(path, error)) throw TaskError("--resume: there is no folder " + path.string());
+  if (!fs::exists(folder.task_file(), error))
+    throw TaskError("--resume: " + path.string() +
+                    " holds no run (it has no task.json); name the folder that `tgd optimize` made");
+  return folder;
+}
+
+void RunFolder::write_task(const OrderedJson& task) const { write_json("task.json", task); }
+
+void RunFolder::write_parameters(const NamedValues& values, const Json& state) const {
+  for (const auto& [name, value] : values) journal_->write_view(parameter_file(name).filename().string(), value + "\n");
+  journal_->write_view("parameters.json", detail::json_text(state.value(), 2) + "\n");
+}
+
+bool RunFolder::has_parameters() const { return fs::exists(path_ / "parameters.json"); }
+
+void RunFolder::write_result(const OrderedJson& result) const { write_json("result.json", result); }
+
+void RunFolder::add_version(const OrderedJson& line) const { add_line(versions_name, line); }
+
+bool RunFolder::has_versions() const { return !journal_->notes(versions_name).empty(); }
+bool RunFolder::has_parts() const { return !journal_->notes(samples_name).empty(); }
+
+void RunFolder::describe_part(const std::string& part, const DataPart& samples) const {
+  OrderedJson line{{"kind", "part"}, {"part", part}, {"rows", samples.rows()}};
+  std::vector<std::string> targets;
+  std::vector<std::string> inputs;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const data::Record sample = samples[i];
+    if (const auto target = sample.find(target_name); target != sample.end())
+      targets.push_back(shown(target->second.item_text()));
+    inputs.push_back(shown(inputs_text(sample)));
+  }
+  if (!targets.empty()) line["targets"] = std::move(targets);
+  line["inputs"] = std::move(inputs);
+  add_line(samples_name, line);
+}
+
+void RunFolder::add_scores(const std::string& part, std::size_t step, const DataPart& samples,
+                           const SampleResults& results) const {
+  std::unordered_map<std::size_t, std::size_t> positions;
+  for (std::size_t i = 0; i < results.rows.size(); ++i) positions[results.rows[i]] = i;
+  OrderedJson predictions = OrderedJson::array();
+  OrderedJson scores = OrderedJson::array();
+  for (const std::size_t row : samples.rows()) {
+    const auto found = positions.find(row);
+    predictions.push_back(found == positions.end() ? OrderedJson(nullptr)
+                                                   : OrderedJson(shown(results.predictions[found->second])));
+    scores.push_back(found == positions.end() ? OrderedJson(nullptr) : OrderedJson(results.scores[found->second]));
+  }
+  OrderedJson line{{"kind", "scores"},
+                   {"part", part},
+                   {"step", step},
+                   {"predictions", std::move(predictions)},
+                   {"scores", std::move(scores)}};
+  for (const auto& [row, problem] : results.problems) line["problems"][std::to_string(row)] = problem_json(problem);
+  add_line(samples_name, line);
+}
+
+RunProblems RunFolder::problems() const {
+  std::map<std::pair<std::string, std::string>, Problem> latest;
+  read_lines(samples_name, [&](const LineReader& line) {
+    if (!is_scores(line)) return;
+    const auto problems = line.find("problems");
+    if (!problems) return;
+    const std::string part = line.at("part").text();
+    for (const auto& [row, problem] : problems->members()) {
+      const LineReader name = problem.at("kind");
+      const auto kind = detail::problem_kind(name.text());
+      if (!kind) name.fail("no kind of problem has this name");
+      Problem read{.kind = *kind, .text = problem.at("text").text(), .is_failure = !problem.find("is_failure")};
+      latest.insert_or_assign({part, row}, std::move(read));
+    }
+  });
+  RunProblems found;
+  for (const auto& [sample, problem] : latest) {
+    if (!found.counts.any()) found.first = {sample.first, sample.second, to_string(problem)};
+    found.counts.add(problem);
+  }
+  return found;
+}
+
+std::optional<std::vector<double>> RunFolder::scores(const std::string& part, std::size_t step) const {
+  std::optional<std::vector<double>> found;
+  read_lines(samples_name, [&](const LineReader& line) {
+    if (!is_scores(line) || line.at("part").text() != part || line.at("step").count() != step) return;
+    std::vector<double> scores;
+    for (const LineReader& score : line.at("scores").items()) {
+      if (score.is_null()) return;  // that sample failed
+      scores.push_back(score.number());
+    }
+    found = std::move(scores);
+  });
+  return found;
+}
+
+ValidationSteps RunFolder::validation_steps() const {
+  ValidationSteps steps;
+  read_lines("metrics.jsonl", [&](const LineReader& line) {
+    const std::size_t step = line.at("step").count();
+    steps.last = std::max(steps.last, step);
+    if (line.at("kind").text() != "validation" || !line.at("is_best").flag()) return;
+    steps.best = ValidationReport{line.at("epoch").count(), step, {}, true};
+    steps.best->metrics.score = line.at("score").number();
+    steps.best->metrics.samples = line.at("samples").count();
+  });
+  return steps;
+}
+
+void RunFolder::read_lines(const char* name, const std::function<void(const LineReader&)>& take) const {
+  const detail::JsonOrigin origin{(path_ / name).string(), 1, {}};
+  for (const std::string& line : journal_->notes(name)) {
+    const OrderedJson json = detail::parse_json<OrderedJson>(line, origin.file, 1);
+    take(LineReader(json, origin));
+  }
+}
+
+void RunFolder::write_json(const std::string& name, const OrderedJson& json) const {
+  journal_->write_view(name, dumped(json, 2));
+}
+
+void RunFolder::add_line(const char* name, const OrderedJson& line) const { journal_->note(name, detail::json_text(line, -1)); }
+
+}  // namespace tgd::cli

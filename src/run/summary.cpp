@@ -1,0 +1,146 @@
+#include "run/summary.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <numeric>
+#include <optional>
+
+#include <fmt/format.h>
+#include <tgd/version.hpp>
+
+#include "core/text.hpp"
+#include "train/paired_test.hpp"
+
+namespace tgd::cli {
+
+namespace {
+
+OrderedJson mean_json(const std::vector<double>& scores) {
+  return scores.empty() ? OrderedJson(nullptr) : OrderedJson(mean(scores));
+}
+
+OrderedJson accuracy_json(const RunReport& report) {
+  OrderedJson json = OrderedJson::object();
+  for (const auto& [name, scores] : parts_of(report)) {
+    const auto chance = chance_of(*scores);
+    json[name] = {{"before", mean_json(scores->before)},
+                  {"after", mean_json(scores->after)},
+                  {"samples", scores->before.size()},
+                  {"p_value", chance ? OrderedJson(*chance) : OrderedJson(nullptr)}};
+  }
+  return json;
+}
+
+OrderedJson parameters_json(const RunReport& report) {
+  OrderedJson json = OrderedJson::object();
+  for (std::size_t i = 0; i < report.values.size(); ++i) {
+    const ParameterSpec& spec = report.task->parameters[i];
+    json[spec.name] = {{"role", spec.role}, {"first", spec.value}, {"best", report.values[i].second}};
+  }
+  return json;
+}
+
+OrderedJson models_json(const Models& models) {
+  OrderedJson json = OrderedJson::object();
+  for (const auto& [name, model] : models.distinct()) {
+    json[name] = {{"provider", model->provider()},
+                  {"model", model->model_name()},
+                  {"usage", OrderedJson(model->usage().to_json().value())}};
+  }
+  return json;
+}
+
+}  // namespace
+
+std::array<NamedScores, 3> parts_of(const RunReport& report) {
+  return {{{"test", &report.test}, {"validation", &report.validation}, {"train", &report.train}}};
+}
+
+std::optional<double> chance_of(const PartScores& scores) {
+  if (scores.before.empty() || scores.before.size() != scores.after.size()) return std::nullopt;
+  return two_sided_chance(scores.before, scores.after);
+}
+
+std::string calls_text(const CallCounts& counts, const lm::CostReport& costs) {
+  std::vector<std::string> purposes;
+  std::int64_t total = 0;
+  for (const auto& [purpose, count] : counts.by_purpose) {
+    purposes.push_back(fmt::format("{} {}", count, purpose.empty() ? "other" : purpose));
+    total += count;
+  }
+  const lm::Usage usage = costs.total().usage;
+  std::string text = fmt::format("Calls: {} ({})", total, tgd::detail::join(purposes, ", "));
+  if (counts.cached > 0) text += fmt::format(", {} from the cache", counts.cached);
+  text += fmt::format(
+      "; tokens: {} in{}, {} out{}{}", usage.prompt_tokens,
+      usage.cached_prompt_tokens > 0 ? fmt::format(" ({} from the endpoint's cache)", usage.cached_prompt_tokens) : "",
+      usage.completion_tokens, usage.reasoning_tokens > 0 ? fmt::format(" ({} of thoughts)", usage.reasoning_tokens) : "",
+      usage.reported < usage.calls - counts.cached ? " as far as the endpoint said" : "");
+  if (usage.estimated_prompt_tokens > 0 || usage.estimated_completion_tokens > 0)
+    text +=
+        fmt::format(", and about {} in, {} out by estimate", usage.estimated_prompt_tokens, usage.estimated_completion_tokens);
+  const auto cost = costs.cost();
+  if (!cost || cost->pico_usd() > 0) text += "; cost: " + (cost ? cost->text() : "unknown");
+  if (usage.thoughtful > 0)
+    text += fmt::format("; {} replies came with thoughts, which are no part of the answers", usage.thoughtful);
+  return text;
+}
+
+std::string score_text(const EvaluatorSpec& evaluator, double score) {
+  return evaluator.best_score == 1 ? fmt::format("{:.1f}%", score * 100) : fmt::format("{:.3g}", score);
+}
+
+std::string difference_text(const EvaluatorSpec& evaluator, double difference) {
+  return evaluator.best_score == 1 ? fmt::format("{:+.1f} points", difference * 100) : fmt::format("{:+.3g}", difference);
+}
+
+std::string score_name(const EvaluatorSpec& evaluator) {
+  return evaluator.type == EvaluatorSpec::Type::exact_match || evaluator.type == EvaluatorSpec::Type::number ? "Accuracy"
+                                                                                                             : "Score";
+}
+
+std::string chance_text(double chance) { return chance < 0.001 ? "p < 0.001" : fmt::format("p = {:.2g}", chance); }
+
+double two_sided_chance(const std::vector<double>& before, const std::vector<double>& after) {
+  std::vector<double> gains(before.size());
+  std::vector<double> losses(before.size());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    gains[i] = after[i] - before[i];
+    losses[i] = before[i] - after[i];
+  }
+  return std::min(1.0, 2 * std::min(tgd::detail::probability_of_chance(gains), tgd::detail::probability_of_chance(losses)));
+}
+
+double mean(const std::vector<double>& scores) {
+  return scores.empty() ? 0 : std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size());
+}
+
+OrderedJson result_json(const RunReport& report, const Models& models, const RunFolder& folder) {
+  OrderedJson json{{"name", report.task->name}, {"status", report.status}};
+  if (!report.ending.empty()) json["ending"] = report.ending;
+  if (!report.error.empty()) json["error"] = report.error;
+  json["accuracy"] = accuracy_json(report);
+  json["parameters"] = parameters_json(report);
+  json["steps"] = report.steps;
+  if (report.best) json["best"] = {{"epoch", report.best->epoch}, {"step", report.best->step}};
+  if (report.problems.counts.any()) json["problems"] = report.problems.counts.json();
+  json["simulated"] = models.is_simulated();
+  json["models"] = models_json(models);
+  json["cost"] = OrderedJson(report.usage.to_json().value());
+  json["calls"] = report.calls.by_purpose;
+  json["cached_calls"] = report.calls.cached;
+  // Not what an undisturbed run comes to, and so apart from what it cost.
+  if (report.abandoned.usage.calls > 0)
+    json["abandoned"] = {
+        {"calls", report.abandoned.usage.calls},
+        {"prompt_tokens", report.abandoned.usage.prompt_tokens},
+        {"completion_tokens", report.abandoned.usage.completion_tokens},
+        {"cost_usd", report.abandoned.unknown_calls == 0 ? OrderedJson(report.abandoned.cost.usd()) : OrderedJson()}};
+  json["seconds"] = report.seconds;
+  json["run_folder"] = folder.path().string();
+  json["version"] = version();
+  return json;
+}
+
+}  // namespace tgd::cli

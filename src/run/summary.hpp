@@ -1,0 +1,67 @@
+// The outcome of a run: as result.json, and as texts for people.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tgd/trainer.hpp>
+
+#include "run/folder.hpp"
+#include "task/models.hpp"
+#include "task/task.hpp"
+
+namespace tgd::cli {
+
+/// A score as people read it: 0.5625 as "56.2%" where 1 is the best, else the number.
+std::string score_text(const EvaluatorSpec& evaluator, double score);
+/// A difference of scores: "+50.7 points", "-0.25".
+std::string difference_text(const EvaluatorSpec& evaluator, double difference);
+/// "Accuracy", or "Score" where that is no share of right answers.
+std::string score_name(const EvaluatorSpec& evaluator);
+/// How likely a difference is chance: "p < 0.001", "p = 0.042".
+std::string chance_text(double chance);
+/// The p-value of a difference between two measurements of the same samples, whichever is better. See probability_of_chance().
+double two_sided_chance(const std::vector<double>& before, const std::vector<double>& after);
+
+/// "Calls: 961 (23 backward, …); tokens: … in, … out; cost: …".
+std::string calls_text(const CallCounts& counts, const lm::CostReport& costs);
+
+/// One part of the data, measured sample by sample with the first and with the best parameters. Empty: not measured.
+struct PartScores {
+  std::vector<double> before = {};
+  std::vector<double> after = {};
+};
+
+double mean(const std::vector<double>& scores);
+
+struct RunReport {
+  const Task* task = nullptr;
+  PartScores train = {};
+  PartScores validation = {};
+  PartScores test = {};
+  NamedValues values = {};  ///< the best so far
+  std::size_t steps = 0;
+  std::optional<ValidationReport> best = {};
+  std::string status = "ok";  ///< or "failed", "interrupted"
+  std::string ending = {};    ///< why the training ended
+  std::string error = {};
+  lm::CostReport usage = {};
+  CallCounts calls = {};
+  lm::ModelCost abandoned = {};
+  double seconds = 0;
+  RunProblems problems = {};
+};
+
+using NamedScores = std::pair<const char*, const PartScores*>;
+/// The parts, the one that counts most first.
+std::array<NamedScores, 3> parts_of(const RunReport& report);
+/// How likely it is that the difference is chance; nothing where one of both was not measured.
+std::optional<double> chance_of(const PartScores& scores);
+
+OrderedJson result_json(const RunReport& report, const Models& models, const RunFolder& folder);
+
+}  // namespace tgd::cli

@@ -1,0 +1,53 @@
+// The three parts of a task's data.
+// Errors: TaskError at the place in the task file that has to change.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <tgd/data/records.hpp>
+#include <tgd/variable.hpp>
+
+#include "task/task.hpp"
+
+namespace tgd::cli {
+
+// Under these names samples hold the expected answer and their number in the file. No input can have them.
+inline constexpr const char* target_name = "/target";
+inline constexpr const char* row_name = "/row";
+
+/// Some rows of a file. A sample holds its inputs, its target where the task has one, and its row, by name.
+class DataPart {
+ public:
+  DataPart(data::Records records, std::vector<std::size_t> rows) : records_(std::move(records)), rows_(std::move(rows)) {}
+
+  std::size_t size() const noexcept { return rows_.size(); }
+  data::Record operator[](std::size_t i) const;
+  const SampleOrigin& origin(std::size_t i) const { return records_[rows_.at(i)].origin; }
+  const std::vector<std::size_t>& rows() const noexcept { return rows_; }
+
+ private:
+  data::Records records_;
+  std::vector<std::size_t> rows_;
+};
+
+/// What a DataLoader makes of samples: inputs, target and row by name.
+using Batch = std::map<std::string, Variable>;
+/// "data.jsonl, row 3 (line 4)"
+std::string place_of(const Batch& batch, std::size_t sample);
+
+struct TaskData {
+  DataPart train;
+  DataPart validation;
+  DataPart test;
+
+  std::size_t size() const { return train.size() + validation.size() + test.size(); }
+  /// "train", "validation" or "test".
+  const DataPart& part(const std::string& name) const;
+};
+
+TaskData load_data(const DataSpec& spec);
+
+}  // namespace tgd::cli

@@ -1,0 +1,104 @@
+// "evaluator" of a task.
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <tgd/template.hpp>
+
+#include "task/parts.hpp"
+
+namespace tgd::cli {
+
+namespace {
+
+using Type = EvaluatorSpec::Type;
+
+const Words<Type>& types() {
+  static const Words<Type> words{{"exact_match", Type::exact_match},
+                                 {"contains", Type::contains},
+                                 {"number", Type::number},
+                                 {"json_fields", Type::json_fields},
+                                 {"f1", Type::f1},
+                                 {"judge", Type::judge}};
+  return words;
+}
+
+constexpr Members::Example judge_example =
+    R"([{"role": "user", "content": "{prediction} … Reply with JSON: {\"score\": 0 to 1, \"explanation\": \"…\"}"}])";
+
+void check_fields(const TaskValue& value) {
+  for (const TaskValue& field : value.items()) {
+    try {
+      OrderedJson::json_pointer(field.text());
+    } catch (const OrderedJson::exception&) {
+      field.fail(fmt::format("\"{}\" is not a JSON pointer; write for example \"/{}\"", field.text(), field.text()));
+    }
+  }
+}
+
+bool any_has(const std::vector<MessageSpec>& messages, std::string_view name) {
+  return std::any_of(messages.begin(), messages.end(), [&](const MessageSpec& message) {
+    return std::any_of(message.content.begin(), message.content.end(),
+                       [&](const std::string& text) { return has_placeholder(text, name); });
+  });
+}
+
+void check_judge(const TaskValue& value, const Task& task) {
+  for (const auto& input : task.data.inputs) {
+    if (input.first != "prediction" && input.first != "target") continue;
+    task.data.place.at("inputs", "")
+        .at(input.first, "")
+        .fail(fmt::format("{{{}}} has a meaning of its own in the judge's messages; give the input another name", input.first));
+  }
+  const TaskValue messages = value.at("messages", judge_example);
+  if (!any_has(task.evaluator.messages, "prediction"))
+    messages.fail("the judge does not see what it judges; put {prediction} into the \"content\" of a message");
+  if (!task.data.has_target() && any_has(task.evaluator.messages, "target"))
+    messages.fail("{target} stands for nothing, since \"data\" has no \"target\"; name one there, or leave {target} out");
+}
+
+}  // namespace
+
+void describe_evaluator(Members& in, EvaluatorSpec& evaluator) {
+  in.word("type", evaluator.type, types(), "\"exact_match\"");
+  switch (evaluator.type) {
+    case Type::exact_match:
+    case Type::contains:
+    case Type::f1:
+      in.flag("ignore_case", evaluator.ignore_case);
+      break;
+    case Type::number:
+      in.real("tolerance", evaluator.tolerance, {.least = 0});
+      break;
+    case Type::json_fields:
+      in.texts("fields", evaluator.fields);
+      break;
+    case Type::judge:
+      in.text("model", evaluator.model);
+      in.member(
+          "messages", [&](const TaskValue& at) { evaluator.messages = read_messages(at); },
+          [&] { return written_messages(evaluator.messages); }, judge_example);
+      in.args("args", evaluator.args);
+      in.real("best_score", evaluator.best_score, {.least = -std::numeric_limits<double>::max()});
+      in.real("worst_score", evaluator.worst_score, {.least = -std::numeric_limits<double>::max()});
+      in.flag("higher_is_better", evaluator.higher_is_better);
+      break;
+  }
+  in.word("critique", evaluator.critique_by_lm, {{"explanation", false}, {"lm", true}});
+}
+
+EvaluatorSpec read_evaluator(const TaskValue& value) {
+  EvaluatorSpec evaluator;
+  read_variant(value, evaluator, &EvaluatorSpec::type, "type", types(), describe_evaluator, "\"exact_match\"");
+  if (const auto fields = value.find("fields")) check_fields(*fields);
+  return evaluator;
+}
+
+void check_evaluator(const TaskValue& value, const Task& task) {
+  if (task.evaluator.type == Type::judge) {
+    check_judge(value, task);
+  } else if (!task.data.has_target()) {
+    task.data.place.at("target", "\"label\", the field with the expected answer; only a \"judge\" can do without");
+  }
+}
+
+}  // namespace tgd::cli

@@ -1,0 +1,228 @@
+#include "task/models.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+
+#include <fmt/format.h>
+#include <tgd/lm/openai.hpp>
+#include <tgd/lm/simulated.hpp>
+
+#include "core/seconds.hpp"
+#include "task/interruptible.hpp"
+#include "task/task.hpp"
+
+namespace tgd::cli {
+
+namespace {
+
+constexpr std::size_t simulated_in_flight = 256;
+
+void expect_key(const ModelSpec& spec, const lm::OpenAI& model) {
+  const char* key = std::getenv("OPENAI_API_KEY");
+  if (spec.api_key.empty() && spec.headers.empty() && spec.secret_headers.empty() &&
+      model.url().starts_with("https://api.openai.com/") && (key == nullptr || *key == '\0')) {
+    throw TaskError("OPENAI_API_KEY is not set, and " + model.url() +
+                    " needs a key; set it in the environment, or name another endpoint with --base-url");
+  }
+}
+
+std::vector<std::pair<std::string, std::string>> pairs_of(const std::vector<NamedSetting>& settings) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const NamedSetting& setting : settings) pairs.emplace_back(setting.name, setting.value);
+  return pairs;
+}
+
+lm::OpenAIOptions openai_options(const ModelSpec& spec, const ModelFlags& flags) {
+  lm::OpenAIOptions options{.model = spec.model, .base_url = spec.base_url, .api_key = spec.api_key, .args = spec.args};
+  if (const auto most = flags.max_in_flight ? flags.max_in_flight : spec.max_in_flight) options.max_in_flight = *most;
+  if (const auto timeout = flags.timeout_seconds ? flags.timeout_seconds : spec.timeout_seconds)
+    options.timeout = detail::span_of_seconds(*timeout, flags.timeout_seconds ? "--timeout" : "\"timeout_seconds\"");
+  options.reasoning = spec.reasoning.value_or(options.reasoning);
+  options.system_role = spec.system_role.value_or(options.system_role);
+  if (const auto retries = flags.max_retries ? flags.max_retries : spec.max_retries) options.max_retries = *retries;
+  if (spec.max_retry_after_seconds)
+    options.max_retry_after = detail::span_of_seconds(*spec.max_retry_after_seconds, "\"max_retry_after_seconds\"");
+  if (spec.max_retry_time_seconds)
+    options.max_retry_time = detail::span_of_seconds(*spec.max_retry_time_seconds, "\"max_retry_time_seconds\"");
+  options.headers = pairs_of(spec.headers);
+  options.secret_headers = pairs_of(spec.secret_headers);
+  options.query = pairs_of(spec.query);
+  options.requests_per_minute = spec.requests_per_minute.value_or(0);
+  options.tokens_per_minute = spec.tokens_per_minute.value_or(0);
+  return options;
+}
+
+/// The model itself, and how many calls it takes at the same time.
+std::pair<lm::ChatModelPtr, std::size_t> make_model(const ModelSpec& spec, const ModelFlags& flags, const OnNotice& on_notice) {
+  try {
+    if (spec.provider == "simulated")
+      return {std::make_shared<lm::Simulated>(spec.simulated), flags.max_in_flight.value_or(simulated_in_flight)};
+    lm::OpenAIOptions options = openai_options(spec, flags);
+    options.on_notice = on_notice;
+    auto model = std::make_shared<lm::OpenAI>(options);
+    expect_key(spec, *model);
+    return {model, options.max_in_flight};
+  } catch (const ValueError& error) {
+    throw TaskError(spec.place + ": " + error.what());
+  }
+}
+
+std::string name_of(const ModelSpec& spec) { return spec.provider == "simulated" ? "simulated" : spec.model; }
+
+lm::PriceTable prices_of(const Task& task) {
+  lm::PriceTable prices;
+  prices.set("simulated", lm::Price::free());
+  for (const auto& [name, spec] : task.models) {
+    if (spec.price) prices.set(name_of(spec), *spec.price);
+  }
+  return prices;
+}
+
+bool is_limited(const lm::BudgetLimits& limits) {
+  return limits.calls || limits.prompt_tokens || limits.completion_tokens || limits.usd || limits.seconds;
+}
+
+std::shared_ptr<lm::Cache> open_cache(const Task& task, const ModelOptions& options) {
+  if (!task.cache || options.flags.no_cache) return nullptr;
+  try {
+    return std::make_shared<lm::Cache>(lm::CacheOptions{.path = *task.cache});
+  } catch (const ValueError& error) {
+    throw TaskError(std::string("/cache: ") + error.what() + "; name another file, or use --no-cache");
+  }
+}
+
+/// Makes the model of one spec, with all that stands before it.
+class Stack {
+ public:
+  Stack(const ModelOptions& options, Models& models) : options_(options), models_(models) {}
+
+  lm::ChatModelPtr make(const std::string& name, const ModelSpec& spec) const {
+    if (options_.cassette && options_.cassette->mode() == lm::CassetteMode::replay)
+      return finish(name, budgeted(std::make_shared<lm::Recorded>(options_.cassette, name_of(spec))), simulated_in_flight);
+    auto [model, in_flight] = make_model(spec, options_.flags, options_.on_notice);
+    model = budgeted(std::move(model));
+    if (models_.cache) model = std::make_shared<lm::Cached>(model, models_.cache);
+    if (options_.cassette) model = std::make_shared<lm::Recorded>(model, options_.cassette);
+    return finish(name, std::move(model), in_flight);
+  }
+
+ private:
+  lm::ChatModelPtr budgeted(lm::ChatModelPtr model) const {
+    return models_.budget ? std::make_shared<lm::Budgeted>(std::move(model), models_.budget) : model;
+  }
+
+  lm::ChatModelPtr finish(const std::string& name, lm::ChatModelPtr model, std::size_t in_flight) const {
+    models_.in_flight[name] = in_flight;
+    return std::make_shared<Interruptible>(std::move(model), in_flight, options_.stop);
+  }
+
+  const ModelOptions& options_;
+  Models& models_;
+};
+
+}  // namespace
+
+std::vector<std::string> model_providers() { return {"openai", "simulated"}; }
+
+void apply(const ModelFlags& flags, Task& task) {
+  if (!flags.base_url && !flags.model) return;
+  ModelSpec endpoint = task.models.at("student");
+  if (endpoint.provider != "openai") endpoint = {.place = "", .provider = "openai"};
+  endpoint.place = flags.base_url ? "--base-url" : "--model";
+  if (flags.base_url) {
+    endpoint.base_url = *flags.base_url;
+    endpoint.base_url_source.clear();
+  }
+  if (flags.model) endpoint.model = *flags.model;
+  if (endpoint.model.empty()) throw TaskError("--base-url needs --model: the name that the endpoint knows the model by");
+  for (auto& [name, spec] : task.models) spec = endpoint;
+}
+
+std::vector<std::pair<std::string, lm::ChatModelPtr>> Models::distinct() const {
+  std::vector<std::string> names{"student", "teacher", "judge"};
+  for (const auto& [name, model] : by_name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  std::vector<std::pair<std::string, lm::ChatModelPtr>> models;
+  for (const std::string& name : names) {
+    const lm::ChatModelPtr& model = by_name.at(name);
+    const bool is_known = std::any_of(models.begin(), models.end(), [&](const auto& known) { return known.second == model; });
+    if (!is_known) models.emplace_back(name, model);
+  }
+  return models;
+}
+
+void Models::wrap(const std::function<lm::ChatModelPtr(const std::string&, lm::ChatModelPtr)>& wrap) {
+  for (const auto& [name, model] : distinct()) {
+    const lm::ChatModelPtr wrapped = wrap(name, model);
+    for (auto& entry : by_name) {
+      if (entry.second == model) entry.second = wrapped;
+    }
+  }
+}
+
+std::string Models::text() const {
+  std::string text;
+  for (const auto& [name, model] : distinct()) {
+    text += fmt::format("{}{} {}{}", text.empty() ? "" : ", ", name, model->provider(),
+                        model->model_name() == model->provider() ? "" : "/" + model->model_name());
+  }
+  return text;
+}
+
+bool Models::is_simulated() const {
+  return std::any_of(by_name.begin(), by_name.end(), [](const auto& entry) { return entry.second->provider() == "simulated"; });
+}
+
+namespace {
+
+/// Said before anything is sent, not call by call.
+void expect_prices(const Task& task, const lm::PriceTable& prices) {
+  if (!task.budget.usd) return;
+  for (const auto& [name, spec] : task.models) {
+    if (prices.find(name_of(spec))) continue;
+    throw TaskError(fmt::format(
+        "{}: the budget is limited in USD, and the price of \"{}\" is not known; give the model a \"price\": {{\"input\": …, "
+        "\"output\": …}}, in USD for a million tokens (0 for what costs nothing), or limit \"calls\" or tokens instead of "
+        "\"usd\" "
+        "(--max-cost)",
+        spec.place, name_of(spec)));
+  }
+}
+
+}  // namespace
+
+Models make_models(const Task& task, const ModelOptions& options) {
+  Models models{.by_name = {},
+                .prices = prices_of(task),
+                .budget = nullptr,
+                .cache = open_cache(task, options),
+                .counter = std::make_shared<CallCounter>()};
+  if (is_limited(task.budget)) {
+    try {
+      models.budget = std::make_shared<lm::Budget>(lm::BudgetOptions{.limits = task.budget, .prices = models.prices});
+    } catch (const ValueError& error) {
+      throw TaskError(error.what());  // of a flag: those of the task were looked at
+    }
+  }
+  expect_prices(task, models.prices);
+  const Stack stack(options, models);
+  for (const auto& [name, spec] : task.models) models.by_name[name] = stack.make(name, spec);
+  for (const auto& [name, other] : {std::pair("teacher", "student"), std::pair("judge", "teacher")}) {
+    models.by_name.try_emplace(name, models.by_name.at(other));
+    models.in_flight.try_emplace(name, models.in_flight.at(other));
+  }
+  return models;
+}
+
+std::shared_ptr<lm::Ledger> meter(Models& models) {
+  const auto ledger = std::make_shared<lm::Ledger>(lm::LedgerOptions{
+      .prices = models.prices, .on_call = [counter = models.counter](const lm::CallRecord& record) { counter->add(record); }});
+  models.wrap(
+      [&](const std::string&, lm::ChatModelPtr model) { return std::make_shared<lm::Observed>(std::move(model), ledger); });
+  return ledger;
+}
+
+}  // namespace tgd::cli

@@ -1,0 +1,102 @@
+// The language models of a task, as a command reaches them.
+// Errors: TaskError for settings that no model can be made of.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <tgd/lm/budgeted.hpp>
+#include <tgd/lm/cached.hpp>
+#include <tgd/lm/chat_model.hpp>
+#include <tgd/lm/observed.hpp>
+#include <tgd/lm/prices.hpp>
+#include <tgd/lm/recorded.hpp>
+#include <tgd/notice.hpp>
+
+#include "lm/money/call_counts.hpp"
+#include "task/document.hpp"
+
+namespace tgd::cli {
+
+struct Task;
+
+/// The models of a task by name; "student", "teacher" and "judge" are always there.
+using NamedModels = std::map<std::string, lm::ChatModelPtr>;
+
+/// The providers that a task can name.
+std::vector<std::string> model_providers();
+
+/// Settings of the command line, which go over those of the task.
+struct ModelFlags {
+  std::optional<std::string> base_url = {};
+  std::optional<std::string> model = {};
+  std::optional<std::size_t> max_in_flight = {};
+  std::optional<int> max_retries = {};
+  std::optional<double> timeout_seconds = {};
+  bool no_cache = false;
+};
+
+/// With --base-url or --model one endpoint plays all roles.
+void apply(const ModelFlags& flags, Task& task);
+
+using lm::detail::CallCounts;
+
+/// Counts calls from any thread.
+class CallCounter {
+ public:
+  void add(const lm::CallRecord& record) {
+    const std::lock_guard lock(mutex_);
+    counts_.add(record.info.purpose, record.receipt);
+  }
+  CallCounts counts() const {
+    const std::lock_guard lock(mutex_);
+    return counts_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  CallCounts counts_;
+};
+
+struct ModelOptions {
+  ModelFlags flags = {};
+  std::stop_token stop = {};                    ///< see Interruptible
+  std::shared_ptr<lm::Cassette> cassette = {};  ///< records what is asked; in replay no other model is made
+  OnNotice on_notice = {};                      ///< what endpoints do that is no error
+};
+
+/// From the inside: the endpoint, the budget, the cache, the cassette, the queue that Ctrl-C empties. The one ledger before them is
+/// that of whoever uses them.
+struct Models {
+  NamedModels by_name;  ///< names of one model share an object
+  lm::PriceTable prices;
+  std::shared_ptr<lm::Budget> budget;  ///< null: none
+  std::shared_ptr<lm::Cache> cache;    ///< null: none
+  std::shared_ptr<CallCounter> counter;
+  std::map<std::string, std::size_t> in_flight = {};  ///< by name: how many calls a model is given at the same time
+
+  const lm::ChatModelPtr& at(const std::string& name) const { return by_name.at(name); }
+  /// Each model once, under the first of its names: student, teacher, judge, then others.
+  std::vector<std::pair<std::string, lm::ChatModelPtr>> distinct() const;
+  /// Puts `wrap(name, model)` in the place of each model, once for each.
+  void wrap(const std::function<lm::ChatModelPtr(const std::string&, lm::ChatModelPtr)>& wrap);
+  /// "student and teacher openai/gpt-4o-mini, judge openai/gpt-4o".
+  std::string text() const;
+  bool is_simulated() const;
+};
+
+Models make_models(const Task& task, const ModelOptions& options);
+
+/// Adds up what all models use from now on, and what it costs; Models::counter, what for.
+std::shared_ptr<lm::Ledger> meter(Models& models);
+
+}  // namespace tgd::cli

@@ -1,0 +1,19 @@
+// The evaluators that a task can name.
+#pragma once
+
+#include <tgd/cognitive/evaluator.hpp>
+#include <tgd/prompts.hpp>
+
+#include "task/data.hpp"
+#include "task/task.hpp"
+
+namespace tgd::cli {
+
+/// One score for each sample, the worst for one that has a problem. `judge` is asked by evaluators of the type "judge" only.
+Evaluation evaluate_predictions(const EvaluatorSpec& spec, const lm::ChatModelPtr& judge, const Variable& prediction,
+                                const Batch& batch, const Prompts& prompts, OnError on_error = OnError::keep);
+
+/// How well a prediction fits its target by an evaluator that asks no model; what is no number or no JSON scores 0.
+double score_of(const EvaluatorSpec& spec, const std::string& prediction, const std::string& target);
+
+}  // namespace tgd::cli

@@ -1,0 +1,195 @@
+// "messages", "output" and "stages" of a task.
+#include <fmt/format.h>
+
+#include "core/pattern.hpp"
+#include "task/parts.hpp"
+
+namespace tgd::cli {
+
+namespace {
+
+using Kind = OutputStep::Kind;
+
+constexpr Members::Example messages_example = R"([{"role": "user", "content": "{ticket}"}])";
+
+void read_content(const TaskValue& value, std::vector<std::string>& content) {
+  if (!value.json().is_array()) return content.push_back(value.text());
+  for (const TaskValue& part : value.items()) content.push_back(part.text());
+  if (content.empty()) value.fail("no text; write one, such as \"{ticket}\", or a list of several");
+}
+
+void describe_message(Members& in, MessageSpec& message) {
+  in.one_of("role", message.role, {"system", "developer", "user", "assistant"}, "\"user\"");
+  in.member(
+      "content", [&](const TaskValue& at) { read_content(at, message.content); },
+      [&] { return message.content.size() == 1 ? OrderedJson(message.content[0]) : OrderedJson(message.content); },
+      "\"{ticket}\"");
+}
+
+// ---- Output ----------------------------------------------------------------------------------------------------------------
+
+const Words<Kind>& plain_steps() {
+  static const Words<Kind> words{{"text", Kind::text}, {"lower_case", Kind::lower_case}, {"fenced_json", Kind::fenced_json}};
+  return words;
+}
+
+const Words<Kind>& steps_with_argument() {
+  static const Words<Kind> words{{"json_pointer", Kind::json_pointer}, {"regex", Kind::regex}};
+  return words;
+}
+
+constexpr const char* step_examples = R"x({"json_pointer": "/label"} or {"regex": "label: (\\w+)"})x";
+
+void check_argument(const TaskValue& value, const OutputStep& step) {
+  if (step.kind == Kind::regex) {
+    try {
+      detail::Pattern compiled(step.argument);
+    } catch (const ValueError& error) {
+      value.fail(error.what());
+    }
+    return;
+  }
+  try {
+    OrderedJson::json_pointer(step.argument);
+  } catch (const OrderedJson::exception&) {
+    value.fail(
+        fmt::format("\"{}\" is not a JSON pointer; one begins with /, such as \"/label\" or \"/answers/0\", and ~0 and ~1 "
+                    "stand for ~ and / in a name",
+                    step.argument));
+  }
+}
+
+OutputStep read_plain_step(const TaskValue& value) {
+  for (const auto& word : steps_with_argument()) {
+    if (value.text() == word.first) value.fail(fmt::format("\"{}\" needs an argument; write {}", word.first, step_examples));
+  }
+  const std::vector<std::string> words = names_in(plain_steps());
+  const std::string word = value.text();
+  for (const auto& step : plain_steps()) {
+    if (step.first == word) return {step.second};
+  }
+  value.fail(fmt::format("\"{}\" is not known; there are {}, {}{}", word, quoted_list(words), step_examples,
+                         did_you_mean(word, words)));
+}
+
+OutputStep read_step(const TaskValue& value) {
+  if (value.json().is_string()) return read_plain_step(value);
+  value.expect_object(names_in(steps_with_argument()));
+  const auto members = value.members();
+  if (members.size() != 1) value.fail(fmt::format("expected one member, such as {}; several steps form a list", step_examples));
+  OutputStep step;
+  for (const auto& word : steps_with_argument()) {
+    if (members[0].first == word.first) step.kind = word.second;
+  }
+  step.argument = members[0].second.nonempty_text();
+  check_argument(members[0].second, step);
+  return step;
+}
+
+std::vector<OutputStep> read_output(const TaskValue& value) {
+  if (!value.json().is_array()) return {read_step(value)};
+  std::vector<OutputStep> steps;
+  for (const TaskValue& item : value.items()) steps.push_back(read_step(item));
+  if (steps.empty()) value.fail("no steps; write \"text\" for the reply as it is, or leave \"output\" out");
+  return steps;
+}
+
+OrderedJson written_step(const OutputStep& step) {
+  for (const auto& word : plain_steps()) {
+    if (word.second == step.kind) return word.first;
+  }
+  for (const auto& word : steps_with_argument()) {
+    if (word.second == step.kind) return {{word.first, step.argument}};
+  }
+  return {};
+}
+
+OrderedJson written_output(const std::vector<OutputStep>& steps) {
+  if (steps.size() == 1) return written_step(steps[0]);
+  OrderedJson json = OrderedJson::array();
+  for (const OutputStep& step : steps) json.push_back(written_step(step));
+  return json;
+}
+
+// ---- Stages ----------------------------------------------------------------------------------------------------------------
+
+void describe_stage(Members& in, StageSpec& stage) {
+  in.text("name", stage.name, "\"facts\"");
+  in.text("model", stage.model);
+  in.member(
+      "messages", [&](const TaskValue& at) { stage.messages = read_messages(at); },
+      [&] { return written_messages(stage.messages); }, messages_example);
+  in.args("args", stage.args);
+  in.word("on_error", stage.on_error, policies());
+  in.member(
+      "output", [&](const TaskValue& at) { stage.output = read_output(at); }, [&] { return written_output(stage.output); });
+}
+
+std::vector<StageSpec> read_stages(const TaskValue& value) {
+  std::vector<StageSpec> stages;
+  for (const TaskValue& item : value.items()) {
+    StageSpec stage{.name = {}, .messages = {}};
+    read_object(item, stage, describe_stage);
+    expect_identifier(item.at("name", ""), stage.name);
+    stages.push_back(std::move(stage));
+  }
+  if (stages.empty())
+    value.fail(fmt::format("no stages; write for example [{{\"name\": \"answer\", \"messages\": {}}}]", messages_example));
+  return stages;
+}
+
+StageSpec only_stage() { return {.name = "answer", .messages = {}}; }
+
+/// Whether the short form, without "stages", says the same.
+bool is_short(const Task& task) {
+  const StageSpec plain = only_stage();
+  return task.stages.size() == 1 && task.stages[0].name == plain.name && task.stages[0].model == plain.model &&
+         task.stages[0].args.empty() && !task.stages[0].on_error;
+}
+
+}  // namespace
+
+std::vector<MessageSpec> read_messages(const TaskValue& value) {
+  std::vector<MessageSpec> messages;
+  for (const TaskValue& item : value.items()) read_object(item, messages.emplace_back(), describe_message);
+  if (messages.empty()) value.fail(fmt::format("no messages; write for example {}", messages_example));
+  return messages;
+}
+
+OrderedJson written_messages(const std::vector<MessageSpec>& messages) {
+  OrderedJson json = OrderedJson::array();
+  for (const MessageSpec& message : messages) json.push_back(written_object(message, describe_message));
+  return json;
+}
+
+void describe_stages(Members& in, Task& task) {
+  const auto read_only_messages = [&](const TaskValue& at) {
+    task.stages = {only_stage()};
+    task.stages[0].messages = read_messages(at);
+  };
+  in.member("messages", read_only_messages,
+            [&] { return is_short(task) ? written_messages(task.stages[0].messages) : OrderedJson(); });
+  const auto read_only_output = [&](const TaskValue& at) {
+    if (task.stages.empty())
+      at.fail("\"output\" belongs to \"messages\"; each of the \"stages\" can have an \"output\" of its own");
+    task.stages[0].output = read_output(at);
+  };
+  in.member("output", read_only_output, [&] { return is_short(task) ? written_output(task.stages[0].output) : OrderedJson(); });
+  const auto read_all = [&](const TaskValue& at) {
+    if (!task.stages.empty()) at.fail("expected either \"messages\", for one call, or \"stages\", for several");
+    task.stages = read_stages(at);
+  };
+  const auto write_all = [&] {
+    if (is_short(task)) return OrderedJson();
+    OrderedJson json = OrderedJson::array();
+    for (const StageSpec& stage : task.stages) json.push_back(written_object(stage, describe_stage));
+    return json;
+  };
+  in.member("stages", read_all, write_all);
+}
+
+void check_stages(const TaskValue& root, const Task& task) {
+  if (task.stages.empty()) root.at("messages", messages_example);
+}
+
+}  // namespace tgd::cli

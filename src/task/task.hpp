@@ -1,0 +1,216 @@
+// Task: what a task file asks for, checked as far as that is possible without the data and the models.
+//
+//   {
+//     "$schema": "…",                                                       // for editors; `tgd schema` prints it
+//     "name": "tickets",
+//     "data": {"file": "tickets.jsonl", "inputs": {"ticket": "text"}, "target": "label",
+//              "split": {"train": 0.4, "validation": 0.25, "test": 0.35, "seed": 1, "stratify": true}},
+//                                              // or "train": "a.jsonl", "validation": "b.jsonl", "test": "c.jsonl"
+//     "parameters": {"instructions": {"role": "…", "value": "…", "instructions": "…", "frozen": ["…"]}},   // or "file": "prompt.txt"
+//     "messages": [{"role": "system", "content": "{instructions}"}, {"role": "user", "content": "{ticket}"}],
+//     "output": [{"json_pointer": "/label"}, "lower_case"],
+//                                              // or several stages, each of which may use the outputs of earlier ones by name:
+//     "stages": [{"name": "facts", "messages": […]}, {"name": "label", "model": "large", "messages": […], "args": {…}, "output": […]}],
+//     "evaluator": {"type": "exact_match"},
+//     "models": {"student": "openai/gpt-4o-mini", "teacher": {"provider": "openai", "model": "gpt-4o", "args": {…}}},
+//     "optimizer": {"type": "tgd", "momentum": 3, "constraints": ["…", {"max_length": 1500}]},
+//     "training": {"epochs": 4, "batch_size": 16, "seed": 7, "validate_every": 0, "max_steps": 0,
+//                  "early_stopping": {"patience": 3, "min_delta": 0.0}, "gate": {"confidence": 0.8, "proposals": 2}},
+//     "budget": {"calls": 5000, "prompt_tokens": …, "completion_tokens": …, "usd": 2.5, "seconds": 3600},
+//     "cache": "replies.db",
+//     "prompts": "my-prompts",
+//     "on_error": "keep"                                                    // a sample that fails is counted as wrong; or "fail"
+//   }
+//
+// `inputs` names what a placeholder stands for and the field of the data that it comes from. {name} in a message stands for an
+// input, a parameter or the output of an earlier stage; a text that is nothing but {parameter} is that parameter itself, which
+// may have placeholders of its own. The student answers; the teacher criticises and rewrites, and is the student unless it is
+// given; the judge, which an evaluator of the type "judge" asks, is the teacher unless it is given; stages may name further
+// models. Without models the simulated one plays all roles. ${NAME} in "base_url" and "api_key" stands for a variable of the
+// environment. Errors: TaskError with file, line, pointer, what was found and what is accepted.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tgd/json.hpp>
+#include <tgd/lm/budgeted.hpp>
+#include <tgd/lm/openai.hpp>
+#include <tgd/lm/prices.hpp>
+#include <tgd/lm/simulated.hpp>
+#include <tgd/optim.hpp>
+#include <tgd/trainer.hpp>
+
+#include "task/document.hpp"
+
+namespace tgd::cli {
+
+/// Kept with what was read from it, so that later mistakes, too, can be shown at their place.
+struct DataSpec {
+  TaskValue place;
+  std::filesystem::path file = {};  ///< empty: a file for each part
+  std::filesystem::path train_file = {};
+  std::filesystem::path validation_file = {};
+  std::filesystem::path test_file = {};
+  std::vector<std::pair<std::string, std::string>> inputs = {};  ///< placeholder, field
+  std::string target = {};                                       ///< field; empty: none
+  double train = 0;                                              ///< shares of the whole
+  double validation = 0;
+  double test = 0;
+  std::uint64_t seed = 0;
+  bool stratify = true;
+
+  bool has_target() const { return !target.empty(); }
+};
+
+struct ParameterSpec {
+  std::string name;
+  std::string role;
+  std::string value;
+  std::string instructions = {};         ///< for the teacher, when it rewrites this one
+  std::vector<std::string> frozen = {};  ///< parts that stay as they are
+};
+
+struct MessageSpec {
+  std::string role;
+  std::vector<std::string> content;
+};
+
+/// One step from a reply to an output.
+struct OutputStep {
+  enum class Kind {
+    text,  ///< the reply without white space around it; every chain begins so
+    lower_case,
+    fenced_json,   ///< the JSON in the reply, out of code fences or prose, as compact text
+    json_pointer,  ///< a member of the JSON in the reply; `argument` is the pointer
+    regex          ///< the first group of the first match in the whole reply, or the whole match; `argument` is the
+                   ///< pattern (RE2 syntax)
+  };
+  Kind kind = Kind::text;
+  std::string argument = {};
+};
+
+/// One call of a model for each sample.
+struct StageSpec {
+  std::string name;  ///< the placeholder that later stages use for its output
+  std::string model = "student";
+  std::vector<MessageSpec> messages;
+  Json args = {};
+  std::vector<OutputStep> output = {OutputStep{}};
+  std::optional<OnError> on_error = {};  ///< over that of the task
+};
+
+struct EvaluatorSpec {
+  enum class Type {
+    exact_match,
+    contains,     ///< the target stands in the output
+    number,       ///< the output is the target within `tolerance`
+    json_fields,  ///< the share of `fields` in which the output, which is JSON, equals the target, which is JSON
+    f1,           ///< the harmonic mean of precision and recall of the words
+    judge         ///< a model judges
+  };
+  Type type = Type::exact_match;
+  bool ignore_case = false;
+  double tolerance = 0;                  ///< of the number, absolute
+  std::vector<std::string> fields = {};  ///< JSON pointers; empty: all members of the target
+  std::string model = "judge";
+  Json args = {};                          ///< of the judge's requests
+  std::vector<MessageSpec> messages = {};  ///< of the judge; {prediction}, {target} and the inputs stand there
+  double best_score = 1;                   ///< what needs no feedback
+  std::optional<double> worst_score = {};  ///< of a sample with a problem
+  bool higher_is_better = true;
+  bool critique_by_lm = false;  ///< the teacher words the feedback instead of the evaluator
+};
+
+/// A header, or a part of a query.
+struct NamedSetting {
+  std::string name;
+  std::string value = {};   ///< may hold variables of the environment; then never written anywhere
+  std::string source = {};  ///< as the file has it
+};
+
+struct ModelSpec {
+  std::string place;  ///< file:line: /pointer, for errors
+  std::string provider = "simulated";
+  std::string model = {};
+  std::string base_url = {};
+  std::string base_url_source = {};  ///< as the file has it, variables and all; empty: `base_url` came from elsewhere
+  std::string api_key = {};          ///< from the environment; never written anywhere
+  std::string api_key_source = {};   ///< as the file has it: "${NAME}"
+  Json args = {};
+  std::optional<std::size_t> max_in_flight = {};
+  std::optional<std::int64_t> requests_per_minute = {};
+  std::optional<std::int64_t> tokens_per_minute = {};
+  std::optional<double> timeout_seconds = {};
+  std::optional<int> max_retries = {};
+  std::optional<double> max_retry_after_seconds = {};
+  std::optional<double> max_retry_time_seconds = {};
+  std::vector<NamedSetting> headers = {};
+  std::vector<NamedSetting> secret_headers = {};
+  std::vector<NamedSetting> query = {};
+  std::optional<lm::Thoughts> reasoning = {};
+  std::optional<bool> system_role = {};
+  std::optional<lm::Price> price = {};
+  lm::SimulatedOptions simulated = {};
+};
+
+struct OptimizerSpec {
+  std::size_t momentum = 0;
+  std::size_t max_reasks = 2;
+  bool show_context = true;
+  std::optional<std::size_t> context_budget = {};
+  std::optional<std::size_t> samples_per_request = {};
+  bool joint = false;
+  std::optional<optim::Boldness> boldness = {};
+  std::optional<double> max_length_ratio = {};
+  std::size_t rejected = 3;
+  std::size_t copied_words = 8;
+  std::vector<std::string> examples = {};
+  Json args = {};
+  std::vector<optim::Constraint> constraints = {};
+  OrderedJson constraints_source = OrderedJson::array();  ///< as the file has them
+};
+
+struct TrainingSpec {
+  std::size_t epochs = 4;
+  std::size_t batch_size = 16;
+  std::uint64_t seed = 0;
+  std::size_t validate_every = 0;
+  std::size_t max_steps = 0;
+  EarlyStopping early_stopping = {};
+  Gate gate = {};
+  std::optional<double> max_failed_share = {};
+};
+
+struct Task {
+  std::filesystem::path file;
+  std::string name;
+  DataSpec data;
+  std::vector<ParameterSpec> parameters;
+  std::vector<StageSpec> stages;  ///< in the order of their calls; the last one's output is the prediction
+  EvaluatorSpec evaluator;
+  std::map<std::string, ModelSpec> models;  ///< by role; "student" is always there
+  OptimizerSpec optimizer;
+  TrainingSpec training;
+  lm::BudgetLimits budget;
+  std::optional<std::filesystem::path> cache;
+  std::optional<std::filesystem::path> prompts;  ///< texts to use instead of tgd's own
+  OnError on_error = OnError::keep;              ///< of a sample that fails by its own fault: see tgd/problem.hpp
+  OrderedJson json;                              ///< as written
+};
+
+Task read_task(const std::filesystem::path& file);
+Task parse_task(const TaskDocument& document, const std::filesystem::path& file);
+
+/// The task with files' contents and all settings in place, as JSON that could be given to the program again.
+OrderedJson resolved_json(const Task& task);
+/// The same for a file in this folder: its paths start there, so that both can be moved together.
+OrderedJson resolved_json(const Task& task, const std::filesystem::path& folder);
+
+}  // namespace tgd::cli
