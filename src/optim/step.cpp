@@ -78,12 +78,12 @@ bool may_be_too_large(const Job& job, const std::vector<StepItem>& items, const 
   return 2 * size > options.context_budget;
 }
 
-/// An endpoint that found no text in a reply is no reason to fail: the model is asked again.
+/// A reply without a text that could be read is no reason to fail: the model is asked again.
 lm::Reply reply_of(lm::Outcome outcome) {
   try {
     return std::move(outcome).value();
   } catch (const LMError& error) {
-    if (error.kind() == LMError::Kind::empty) return {};
+    if (error.kind() == LMError::Kind::empty || error.kind() == LMError::Kind::unreadable) return {};
     if (error.kind() == LMError::Kind::truncated) return {.finish_reason = "length"};
     if (error.kind() == LMError::Kind::filtered || error.kind() == LMError::Kind::refused)
       return {.finish_reason = "content_filter"};

@@ -44,7 +44,7 @@ from campaign import Endpoint, Fault, Program, QuietServer, write_task
 # Texts that must not get any further, by what they were the reply to.
 MARKS = {"forward": "Qzxf", "backward": "Qzxb", "optimize": "Qzxo"}
 FIRST_PROMPT = "Answer billing or shipping."
-HANG = 2.0  # seconds, the time limit of a request where endpoints hang
+HANG = 4.0  # seconds, the time limit of a request where endpoints hang
 STANDSTILL = 60  # seconds without a request or an end: it hangs
 
 
@@ -404,6 +404,9 @@ class Endpoints:
             task["training"]["gate"] = {"confidence": 0.6, "proposals": 2}
         if draw.random() < 0.1:
             task["budget"] = {"calls": draw.randint(5, 60)}
+        if draw.random() < 0.15:
+            final = [{"role": "user", "content": "{ticket} Draft: {draft}"}]
+            task["stages"] = [{"name": "draft", "messages": task.pop("messages")}, {"name": "final", "messages": final}]
         scene.budget = task.get("budget", {}).get("calls")
         scene.records = draw.random() < 0.15
         (folder / "task.json").write_text(json.dumps(task))

@@ -243,7 +243,7 @@ TEST_CASE("A value that comes back unchanged is asked about once", "[optim][chec
 }
 
 TEST_CASE("A reply without text is asked for again, like any other that cannot be used", "[optim][checks]") {
-  const auto kind = GENERATE(tgd::LMError::Kind::empty, tgd::LMError::Kind::truncated);
+  const auto kind = GENERATE(tgd::LMError::Kind::empty, tgd::LMError::Kind::unreadable, tgd::LMError::Kind::truncated);
   const auto model = Stub::answering([kind, n = 0](const Request&) mutable -> std::string {
     if (n++ == 0) throw tgd::LMError(kind, "nothing came");
     return tagged("new");
@@ -253,5 +253,5 @@ TEST_CASE("A reply without text is asked for again, like any other that cannot b
   optimizer.step();
   CHECK(prompt.text() == "new");
   CHECK(optimizer.last_updates()[0].problems.at(0).problem ==
-        (kind == tgd::LMError::Kind::empty ? Problem::no_value : Problem::cut_off));
+        (kind == tgd::LMError::Kind::truncated ? Problem::cut_off : Problem::no_value));
 }
