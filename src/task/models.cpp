@@ -93,6 +93,21 @@ std::shared_ptr<lm::Cache> open_cache(const Task& task, const ModelOptions& opti
   }
 }
 
+/// Before a recording that is replayed: what a cache gave when it was recorded passes the budget by, as it did then.
+class ReplayedBudget final : public lm::CallDecorator {
+ public:
+  ReplayedBudget(const std::shared_ptr<lm::Recorded>& recorded, std::shared_ptr<lm::Budget> budget)
+      : CallDecorator(std::make_shared<lm::Budgeted>(recorded, std::move(budget))), recorded_(recorded) {}
+
+  void start_call(lm::Call call, OnText on_text, Done done) override {
+    if (recorded_->is_free(call)) return recorded_->start_call(std::move(call), std::move(on_text), std::move(done));
+    inner().start_call(std::move(call), std::move(on_text), std::move(done));
+  }
+
+ private:
+  std::shared_ptr<lm::Recorded> recorded_;
+};
+
 /// Makes the model of one spec, with all that stands before it.
 class Stack {
  public:
@@ -100,7 +115,7 @@ class Stack {
 
   lm::ChatModelPtr make(const std::string& name, const ModelSpec& spec) const {
     if (options_.cassette && options_.cassette->mode() == lm::CassetteMode::replay)
-      return finish(name, budgeted(std::make_shared<lm::Recorded>(options_.cassette, name_of(spec))), simulated_in_flight);
+      return finish(name, replayed(std::make_shared<lm::Recorded>(options_.cassette, name_of(spec))), simulated_in_flight);
     auto [model, in_flight] = make_model(spec, options_.flags, options_.on_notice);
     model = budgeted(std::move(model));
     if (models_.cache) model = std::make_shared<lm::Cached>(model, models_.cache);
@@ -109,6 +124,11 @@ class Stack {
   }
 
  private:
+  lm::ChatModelPtr replayed(std::shared_ptr<lm::Recorded> recorded) const {
+    if (!models_.budget) return recorded;
+    return std::make_shared<ReplayedBudget>(recorded, models_.budget);
+  }
+
   lm::ChatModelPtr budgeted(lm::ChatModelPtr model) const {
     return models_.budget ? std::make_shared<lm::Budgeted>(std::move(model), models_.budget) : model;
   }

@@ -117,3 +117,20 @@ TEST_CASE("what cannot be replayed is told", "[cli]") {
   CHECK_THAT(unfinished.err, ContainsSubstring("interrupted") && ContainsSubstring("--resume"));
   CHECK(test::run_tgd({"replay", (folder.path() / "none").string()}).status == 2);
 }
+
+TEST_CASE("what a cache gave passes the budget by in a replay as it did in the run", "[cli]") {
+  const test::TemporaryFolder folder;
+  const fs::path file = test::write_small_task(folder, 30);
+  nlohmann::json task = nlohmann::json::parse(test::read_text(file));
+  task["cache"] = "replies.db";
+  // 30 measure the first prompt. What is asked again then is in the cache, and nothing else is asked any more.
+  task["budget"] = {{"calls", GENERATE(30, 33, 36)}};
+  folder.write("task.json", task.dump());
+  const fs::path run = folder.path() / "run";
+  const test::ProcessResult recorded = test::optimize(file, run, {"--record", "--epochs", "1"});
+  INFO(recorded.out << recorded.err);
+  REQUIRE(recorded.status == 0);
+  const test::ProcessResult same = test::run_tgd({"replay", run.string()});
+  INFO(same.out << same.err);
+  CHECK(same.status == 0);
+}

@@ -83,6 +83,8 @@ class TGD_API Recorded : public CallDecorator {
   explicit Recorded(std::shared_ptr<Cassette> cassette, const std::string& model_name = "");
 
   void start_call(Call call, OnText on_text, Done done) override;
+  /// Whether the next reply to this call is on the cassette, and sent nothing when it was recorded, because a cache gave it.
+  bool is_free(const Call& call) const;
   /// Of the model below, and of what was replayed.
   Usage usage() const override;
 

@@ -109,6 +109,7 @@ struct Cassette::Core {
   void pass_over_replies();
   void open_journal();
   Take take(const Question& question);
+  bool is_free(const Question& question) const;
   struct Job {
     std::string block;  // as it stands in the file
     Outcome outcome;
@@ -227,6 +228,13 @@ Cassette::Core::Take Cassette::Core::take(const Question& question) {
   const std::string has = "the cassette " + options.path.string() + " has " + std::to_string(track.replies.size());
   return not_there(LMError(LMError::Kind::script, has + " replies to this request, and it was asked once more: " +
                                                       tgd::detail::in_quotes(question.text())));
+}
+
+bool Cassette::Core::is_free(const Question& question) const {
+  const std::lock_guard lock(mutex);
+  const auto track = tracks.find(question);
+  if (track == tracks.end() || track->second.next >= track->second.replies.size()) return false;
+  return track->second.replies[track->second.next].receipt().original_usage.has_value();
 }
 
 LMError Cassette::Core::unknown(const Question& question) const {
@@ -368,6 +376,11 @@ Usage Recorded::usage() const {
   Usage usage = inner().usage();
   usage += replayed_->total();
   return usage;
+}
+
+bool Recorded::is_free(const Call& call) const {
+  const auto secrets = secrets_->with(cassette_->core_->secrets, call.secrets());
+  return cassette_->core_->is_free(detail::question_of(call, *secrets));
 }
 
 void Recorded::start_call(Call call, OnText on_text, Done done) {
