@@ -119,6 +119,8 @@ void Journal::History::take(const RecordReader& record, std::uint64_t end) {
     take_sent(record);
   } else if (kind == "call") {
     take_call(record, end);
+  } else if (kind == "again") {
+    next_id = std::max(next_id, record.at("as").count() + 1);
   } else if (kind == "rejected") {
     const auto call = keys.find(record.at("id").count());
     if (call != keys.end()) rejected.insert(call->second);
@@ -367,7 +369,7 @@ void Journal::write_cassette(const std::string& name) {
     });
     keys.insert_or_assign(id, key);
   });
-  std::map<std::uint64_t, const Used*> in_order;
+  std::multimap<std::uint64_t, const Used*> in_order;  // earlier versions gave a place twice
   for (const auto& [key, call] : used) in_order.emplace(call.place, &call);
   std::map<lm::detail::Question, std::size_t> numbers;
   std::vector<lm::detail::Exchange> exchanges;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include <nlohmann/json.hpp>
+#include <tgd/lm/recorded.hpp>
 #include <tgd/lm/stub.hpp>
 #include <tgd/trainer.hpp>
 
@@ -138,6 +139,24 @@ TEST_CASE("the files of a run are its user's alone, and none is written through 
     }
     CHECK(tgd::detail::read_file(victim) == "{precious}\n");
   }
+}
+
+TEST_CASE("a cassette has every reply that a run used, whichever of its processes gave it again", "[train]") {
+  const test::TemporaryFolder folder;
+  const auto ask = [&](const std::string& text, bool goes_on, const detail::JournalPosition& from) {
+    Trainer trainer({.run_folder = folder.path()});
+    detail::Journal& journal = detail::journal_of(trainer);
+    journal.set_recording(true);
+    journal.open(folder.path(), goes_on, from);
+    const lm::ChatModelPtr model = trainer.track(lm::Stub::answering([](const lm::Request&) { return "yes"; }), "student");
+    model->chat(lm::Request{.messages = {{"user", text}}});
+    journal.write_cassette("run.cassette");
+    return journal.mark();
+  };
+  ask("first", false, {});
+  const detail::JournalPosition border = ask("first", true, {});  // given again, and nothing is asked
+  ask("second", true, border);
+  CHECK(lm::Cassette({.path = folder.path() / "run.cassette", .mode = lm::CassetteMode::replay}).size() == 2);
 }
 
 TEST_CASE("a parameter whose name can be no file's is refused before anything is asked", "[train]") {
