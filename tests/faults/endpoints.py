@@ -225,6 +225,7 @@ class Scene:
         trouble = sum(rate for each, rate in self.rates if each.kind != "whole")
         if trouble > 0.5:
             self.rates = [(each, rate * 0.5 / trouble if each.kind != "whole" else rate) for each, rate in self.rates]
+        # On a busy machine a client with a time limit gives up replies that come: no count is exact then.
         self.needs_timeout = any(each.get("ends") == "hang" for each, _ in self.rates)
         self.is_healthy = False
 
@@ -490,7 +491,7 @@ class Endpoints:
         of_samples = re.search("none of the .* got an answer", said) is not None
         own = [each for each in scene.sent if each.form.kind in ("own", "cut", "twice")]
         excuses += [each.form for each in own if of_samples or scene.fails or each.purpose != "forward"]
-        if scene.budget and "budget" in said:
+        if (scene.budget and "budget" in said) or (scene.needs_timeout and "timed out" in said):
             return
         if not excuses:
             raise Fault(f"ended with 1, and nothing stood in its way: {said[-1500:]}")
@@ -559,6 +560,8 @@ class Endpoints:
     @staticmethod
     def expect_figures(total, scene):
         """What was used is what was sent."""
+        if scene.needs_timeout:
+            return
         given = collections.Counter(attempts=len(scene.sent) + scene.role_refusals)
         cost = 0.0
         for each in scene.sent:
@@ -576,6 +579,8 @@ class Endpoints:
     @staticmethod
     def expect_calls(file, scene):
         """Nothing that was answered is asked again: as many calls have a reply as replies were sent."""
+        if scene.needs_timeout:
+            return
         lines = [json.loads(line) for line in file.read_text().splitlines()]
         answered = sum(1 for line in lines if line["tgd.outcome"] == "ok" and not line["tgd.cached"])
         replies = sum(1 for each in scene.sent if each.is_reply)
@@ -602,6 +607,8 @@ class Endpoints:
         for at, row in enumerate(rows):
             ticket = tickets[row["row"]] if "row" in row else tickets[at]
             got = last[ticket]
+            if scene.needs_timeout and "timed out" in row.get("error", ""):
+                continue
             is_right = got.is_reply and got.form.kind != "cut"
             if is_right and (row.get("prediction") != got.content or "problem" in row):
                 raise Fault(f"{row} is not {got.content!r}, which the endpoint sent ({got.form.name})")
@@ -640,7 +647,7 @@ class Endpoints:
         later = scene.sent[before:]
         if command == "predict":
             rows = len((folder / "tickets.jsonl").read_text().splitlines())
-            if len(later) > rows - written:
+            if not scene.needs_timeout and len(later) > rows - written:
                 raise Fault(f"{len(later)} requests were sent for {rows - written} rows that were left")
             return
         self.expect_prompt(folder, scene)
@@ -650,7 +657,7 @@ class Endpoints:
         lines = [json.loads(line) for line in (folder / "run" / "calls.jsonl").read_text().splitlines()]
         answered = sum(1 for line in lines if line["tgd.outcome"] == "ok" and not line["tgd.cached"])
         replies = sum(1 for each in scene.sent if each.is_reply)
-        if replies > answered + lost + self.in_flight(folder):
+        if not scene.needs_timeout and replies > answered + lost + self.in_flight(folder):
             raise Fault(f"{replies} replies were sent; {answered} calls have one, and {lost} were abandoned")
         self.totals["gone on with"] += 1
 
