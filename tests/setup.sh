@@ -16,6 +16,7 @@ libcurl4-openssl-dev  header  curl/curl.h
 libsqlite3-dev        header  sqlite3.h
 libssl-dev            header  openssl/evp.h
 libre2-dev            header  re2/re2.h
+libutf8proc-dev       header  utf8proc.h
 nlohmann-json3-dev    header  nlohmann/json.hpp
 libfmt-dev            header  fmt/core.h
 libcli11-dev          header  CLI/CLI.hpp

@@ -187,6 +187,7 @@ class Check {
     terminal_.line(terminal_.bold(fmt::format("{}: {}", task_.name, state)));
     terminal_.line(fmt::format("  data   {} samples: {} train, {} validation, {} test", data_.size(), data_.train.size(),
                                data_.validation.size(), data_.test.size()));
+    for (const std::string& note : data_.notes) terminal_.line("  note   " + note);
     terminal_.line(fmt::format("  LM     {}", models_.text()));
     if (unreachable_.empty()) return;
     terminal_.line(terminal_.bad(

@@ -8,10 +8,12 @@
 
 #include <fmt/format.h>
 
+#include "task/output.hpp"
+#include "task/scores.hpp"
+#include "core/fold.hpp"
 #include "core/pattern.hpp"
 #include "core/text.hpp"
 #include "lm/lenient_json.hpp"
-#include "task/output.hpp"
 #include "task/scoring.hpp"
 
 namespace tgd::cli {
@@ -138,6 +140,8 @@ class Reach {
       switch (steps_[i].kind) {
         case Kind::text:
         case Kind::lower_case:
+        case Kind::number:
+        case Kind::comma_number:
           break;
         case Kind::fenced_json:
           text = Value(text).dump(-1, ' ', false, Value::error_handler_t::replace);
@@ -146,7 +150,7 @@ class Reach {
           if (!put_into_json(text, steps_[i].argument)) return Start{text, i + 1};
           break;
         case Kind::regex:
-          if (!captures_[i]->can_be(text) || (was_lowered(i) && detail::lower_case(text) != text)) return std::nullopt;
+          if (!captures_[i]->can_be(text) || (was_lowered(i) && detail::has_upper_case(text))) return std::nullopt;
           if (detail::Pattern(steps_[i].argument).find(text) != text) return Start{text, i + 1};
           break;
       }
@@ -171,7 +175,7 @@ class Reach {
   }
 
   static std::string changed(const std::string& output, const std::string& target) {
-    const std::string cure = detail::lower_case(target) == output
+    const std::string cure = detail::in_lower_case(target) == output
                                  ? R"(leave "lower_case" out, or set "ignore_case" in the evaluator)"
                                  : "change the output steps or the target";
     return fmt::format("the output steps make \"{}\" of it; {}", detail::excerpt(output), cure);
@@ -180,9 +184,8 @@ class Reach {
   std::string wrong_for_evaluator(const std::string& target) const {
     switch (evaluator_.type) {
       case EvaluatorSpec::Type::number:
-        return "it is not a number, and the evaluator compares numbers only; write it as one (\"1200\", \"3.5\"), or take "
-               "another "
-               "evaluator";
+        return "there is no number in it, and the evaluator compares numbers only; write one (\"1200\", \"3.5\"), or take "
+               "another evaluator";
       case EvaluatorSpec::Type::json_fields:
         return lm::detail::parse_json(target)
                    ? "its JSON lacks a field that the evaluator looks at; see \"fields\" in the evaluator"

@@ -8,6 +8,7 @@
 #include "autograd/anomaly.hpp"
 #include "autograd/graph.hpp"
 #include "cognitive/judgement.hpp"
+#include "cognitive/match_evaluator.hpp"
 
 namespace tgd {
 
@@ -28,15 +29,14 @@ Evaluation evaluate(Judgement plan, const Variable& prediction, const Input& tar
   return detail::judge_prediction(std::move(plan), inputs);
 }
 
-Data exact_match(const Data& prediction, const Data& target) {
+bool is_exact_match(const Data& prediction, const Data& target) {
   if (prediction.is_text() != target.is_text()) {
     throw TypeError(
         fmt::format("exact_match_evaluator: the prediction is {} and the target {}; convert one of them, for example with "
                     "map(prediction, …)",
                     prediction.description(), target.description()));
   }
-  const bool equal = prediction.is_text() ? prediction == target : is_same_number(prediction, target);
-  return equal ? 1 : 0;
+  return prediction.is_text() ? prediction == target : is_same_number(prediction, target);
 }
 
 double finite_score(double score) {
@@ -50,6 +50,12 @@ double finite_score(double score) {
 }  // namespace
 
 Evaluation exact_match_evaluator(const Variable& prediction, const Input& target, EvaluatorOptions options, Place place) {
+  return detail::match_evaluator(prediction, target, is_exact_match, std::move(options), place);
+}
+
+Evaluation detail::match_evaluator(const Variable& prediction, const Input& target,
+                                   std::function<bool(const Data& prediction, const Data& target)> same,
+                                   EvaluatorOptions options, Place place) {
   const detail::CalledFrom called(place);
   Judgement plan;
   plan.operation = "exact_match_evaluator";
@@ -57,9 +63,11 @@ Evaluation exact_match_evaluator(const Variable& prediction, const Input& target
   plan.purpose = "exact match with the expected text";
   plan.options = std::move(options);
   plan.node_name = "ExactMatchEvaluatorBackward";
-  return evaluate(std::move(plan), prediction, target, [](const Judgement& judgement, std::span<const Variable> inputs) {
-    const auto score = [](std::size_t, std::span<const Data> items) { return exact_match(items[0], items[1]); };
-    return detail::compute_items("exact_match_evaluator", inputs, detail::scoring(judgement, score));
+  return evaluate(std::move(plan), prediction, target, [&same](const Judgement& judgement, std::span<const Variable> inputs) {
+    auto score = [same = std::move(same)](std::size_t, std::span<const Data> items) -> Data {
+      return same(items[0], items[1]) ? 1 : 0;
+    };
+    return detail::compute_items("exact_match_evaluator", inputs, detail::scoring(judgement, std::move(score)));
   });
 }
 

@@ -34,6 +34,11 @@ constexpr bool overrides_direction(char32_t code) noexcept {
   return is_between(code, 0x202A, 0x202E) || is_between(code, 0x2066, 0x2069);
 }
 
+/// Kana, ideographs and their extensions.
+constexpr bool is_ideograph(char32_t code) noexcept {
+  return is_between(code, 0x3000, 0x9FFF) || is_between(code, 0x20000, 0x3FFFF);
+}
+
 constexpr bool is_blank(char32_t code) noexcept {
   return code == ' ' || is_between(code, '\t', '\r') || code == 0xA0 || code == 0x1680 || is_between(code, 0x2000, 0x200A) ||
          code == 0x2028 || code == 0x2029 || code == 0x202F || code == 0x205F || code == 0x2800 || code == 0x3000;

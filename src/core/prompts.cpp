@@ -12,8 +12,8 @@
 #include <tgd/error.hpp>
 
 #include "core/embedded_prompts.hpp"
-#include "core/file.hpp"
 #include "core/text.hpp"
+#include "core/text_file.hpp"
 #include "core/utf8.hpp"
 
 namespace tgd {
@@ -50,13 +50,17 @@ std::set<std::string_view> placeholders_of(std::string_view text) {
 constexpr std::uint64_t most_prompt_bytes = 1U << 20U;
 
 std::string read_prompt(const std::filesystem::path& file) {
-  std::string text = detail::read_file(file, most_prompt_bytes);
-  const char* problem = nullptr;
-  if (!detail::is_utf8(text)) problem = "it is not UTF-8";
-  if (text.find('\0') != std::string::npos) problem = "it holds a zero byte";
-  if (problem != nullptr)
+  const auto fail = [&](std::string_view problem) {
     throw ValueError(
         fmt::format("the prompt file {} cannot be used: {}, and no text; save it as UTF-8", file.string(), problem));
+  };
+  std::string text;
+  try {
+    text = detail::read_text_file(file, most_prompt_bytes);
+  } catch (const ParseError&) {
+    fail("it is not UTF-8");
+  }
+  if (text.find('\0') != std::string::npos) fail("it holds a zero byte");
   return text;
 }
 

@@ -5,6 +5,8 @@
 #include <tgd/data/records.hpp>
 #include <tgd/data/stream.hpp>
 
+#include "core/text.hpp"
+#include "core/text_file.hpp"
 #include "data/record_content.hpp"
 #include "data/record_reader.hpp"
 
@@ -39,8 +41,8 @@ class CsvRecordReader final : public detail::RecordReader {
  public:
   CsvRecordReader(const std::filesystem::path& path, const Fields& fields, const CsvOptions& options)
       : RecordReader(path.string()),
-        file_(detail::open_file(path)),
-        reader_(file_, file_name(), options.delimiter),
+        file_(tgd::detail::open_text(path, options.encoding)),
+        reader_(*file_, file_name(), options.delimiter),
         fields_(fields),
         columns_(options.column_names) {
     has_header_ = columns_.empty();
@@ -54,7 +56,9 @@ class CsvRecordReader final : public detail::RecordReader {
 
  private:
   bool read(std::vector<Data>& values) override {
-    if (!reader_.next(row_)) return false;
+    do {
+      if (!reader_.next(row_)) return false;
+    } while (row_.size() == 1 && columns_.size() > 1 && tgd::detail::trim(row_[0]).empty());  // a line of blanks
     if (row_.size() != columns_.size()) {
       throw ParseError(fmt::format("{}: {} fields, expected the {} of the {}", place(), row_.size(), columns_.size(),
                                    has_header_ ? "header line" : "given column names"));
@@ -67,12 +71,16 @@ class CsvRecordReader final : public detail::RecordReader {
 
   std::string place() const { return fmt::format("{}:{}", file_name(), reader_.line()); }
   void find_columns() {
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      columns_[i] = tgd::detail::trim(columns_[i]);
+      if (columns_[i].empty()) columns_[i] = fmt::format("column_{}", i + 1);
+    }
     check_column_names(columns_);
     if (fields_.empty()) fields_.assign(columns_.begin(), columns_.end());
     indices_ = columns_of(fields_, columns_);
   }
 
-  std::ifstream file_;
+  std::unique_ptr<std::istream> file_;
   CsvReader reader_;
   Fields fields_;
   Row columns_;

@@ -37,14 +37,14 @@ std::vector<std::vector<std::size_t>> groups_by_label(std::span<const std::strin
   return groups;
 }
 
-/// The part that is furthest behind its share after `dealt` samples were dealt out; the first of equals.
-std::size_t most_behind(const Parts& parts, std::span<const std::size_t> sizes, std::size_t dealt) {
+/// The part that is furthest behind its share after `dealt` samples were dealt out and some more are to be; the first of equals.
+std::size_t most_behind(const Parts& parts, std::span<const std::size_t> sizes, std::size_t dealt, std::size_t more = 1) {
   const auto total = static_cast<double>(total_of(sizes));
   std::size_t best = 0;
-  double largest_lack = 0;
+  double largest_lack = -total;
   for (std::size_t part = 0; part < parts.size(); ++part) {
-    if (parts[part].size() == sizes[part]) continue;
-    const double share = static_cast<double>(sizes[part]) * static_cast<double>(dealt + 1) / total;
+    if (parts[part].size() >= sizes[part]) continue;
+    const double share = static_cast<double>(sizes[part]) * static_cast<double>(dealt + more) / total;
     const double lack = share - static_cast<double>(parts[part].size());
     if (lack > largest_lack) {
       best = part;
@@ -119,6 +119,31 @@ Parts stratified_indices(std::span<const std::string> labels, std::span<const st
   std::size_t dealt = 0;
   for (const auto& group : groups_by_label(labels, random)) {
     for (const std::size_t index : group) parts[most_behind(parts, sizes, dealt++)].push_back(index);
+  }
+  for (auto& part : parts) random.shuffle(part);
+  return parts;
+}
+
+Parts grouped_indices(std::span<const std::size_t> groups, std::span<const std::string> labels,
+                      std::span<const std::size_t> sizes, std::uint64_t seed) {
+  std::vector<std::vector<std::size_t>> members;
+  std::vector<std::string> labels_of_groups;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    if (groups[i] == members.size()) {
+      members.emplace_back();
+      labels_of_groups.push_back(labels.empty() ? std::string() : labels[i]);
+    }
+    members[groups[i]].push_back(i);
+  }
+  Random random(seed);
+  Parts parts(sizes.size());
+  std::size_t dealt = 0;
+  for (const auto& label : groups_by_label(labels_of_groups, random)) {
+    for (const std::size_t group : label) {
+      auto& part = parts[most_behind(parts, sizes, dealt, members[group].size())];
+      part.insert(part.end(), members[group].begin(), members[group].end());
+      dealt += members[group].size();
+    }
   }
   for (auto& part : parts) random.shuffle(part);
   return parts;

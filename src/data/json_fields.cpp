@@ -42,12 +42,26 @@ std::string prefix_of(const JsonPath& path, std::size_t depth) {
   throw ParseError(fmt::format("no field \"{}\"; {}", path.source, existing_names(prefix_of(path, depth + 1), siblings)));
 }
 
+/// The last item that says of itself that this is its role, as in chats.
+const json* last_message_of(const json& messages, const std::string& role) {
+  const json* found = nullptr;
+  for (const json& message : messages) {
+    if (!message.is_object()) continue;
+    for (const char* key : {"role", "from"}) {
+      const auto member = message.find(key);
+      if (member != message.end() && *member == role) found = &message;
+    }
+  }
+  return found;
+}
+
 const json* child(const json& parent, const std::string& key) {
   if (parent.is_object()) {
     const auto found = parent.find(key);
     return found == parent.end() ? nullptr : &*found;
   }
   if (!parent.is_array()) return nullptr;
+  if (const json* message = last_message_of(parent, key)) return message;
   std::size_t index = 0;
   std::from_chars(key.data(), key.data() + key.size(), index);
   const bool is_index = std::to_string(index) == key;  // no sign, no leading zeros, nothing behind
@@ -72,6 +86,15 @@ Data data_of(const json& value, const std::string& source) {
     throw ParseError(fmt::format("the field \"{}\" is nested deeper than {} levels", source, most_levels));
   }
   return value.dump();
+}
+
+Data value_of(const json& record, const JsonPath& path, bool is_lenient) {
+  if (!is_lenient) return data_of(find_in(record, path), path.source);
+  const json* value = &record;
+  for (std::size_t depth = 0; value != nullptr && depth < path.keys.size(); ++depth) value = child(*value, path.keys[depth]);
+  if (value == nullptr || value->is_null()) return "";
+  if (value->is_number()) return value->is_number_float() ? Data(value->get<double>()).item_text() : value->dump();
+  return data_of(*value, path.source);
 }
 
 /// A source that names a member whatever its key is.
@@ -102,7 +125,7 @@ JsonFields::JsonFields(const Fields& fields) : fields_(fields) {
 void JsonFields::take(const json& record, std::vector<Data>& values) {
   if (paths_.empty()) take_fields_of(record);
   values.clear();
-  for (const JsonPath& path : paths_) values.push_back(data_of(find_in(record, path), path.source));
+  for (std::size_t i = 0; i < paths_.size(); ++i) values.push_back(value_of(record, paths_[i], fields_[i].is_lenient));
   check_kinds(values);
 }
 

@@ -1,10 +1,14 @@
 #include <iterator>
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <tgd/data/records.hpp>
 
+#include "core/json_parser.hpp"
 #include "core/json_position.hpp"
+#include "core/text.hpp"
+#include "core/text_file.hpp"
 #include "data/json_fields.hpp"
 #include "data/record_content.hpp"
 
@@ -14,18 +18,45 @@ namespace {
 
 using nlohmann::json;
 
+/// The member that is a list of objects, as in {"data": […]}.
+std::string only_list_of(const json& document) {
+  std::vector<std::string> lists;
+  for (const auto& member : document.items()) {
+    const json& value = member.value();
+    if (value.is_array() && !value.empty() && value[0].is_object()) lists.push_back(member.key());
+  }
+  if (lists.size() == 1) return lists[0];
+  throw ParseError(fmt::format("expected an array of records, found an object {}",
+                               lists.empty() ? "without one" : fmt::format("with several: {}", fmt::join(lists, ", "))));
+}
+
+json parse_document(const std::string& text, const std::string& name) {
+  try {
+    return tgd::detail::parse_json(text, name, 1);
+  } catch (const ParseError& error) {
+    const std::string first(tgd::detail::trim(std::string_view(text).substr(0, text.find('\n'))));
+    if (!tgd::detail::parse_or_discard<json>(first).is_object()) throw;
+    throw ParseError(
+        fmt::format("{}. The first line is a JSON object: a file with one on each line is called .jsonl", error.what()));
+  }
+}
+
 std::shared_ptr<const Records::Content> read_document(const std::filesystem::path& path, const Fields& fields,
-                                                      const std::string& pointer) {
-  std::ifstream input = detail::open_file(path);
-  const std::string text(std::istreambuf_iterator<char>(input), {});
+                                                      const std::string& pointer, const std::string& encoding) {
+  const auto input = tgd::detail::open_text(path, encoding);
+  const std::string text(std::istreambuf_iterator<char>(*input), {});
   const std::string name = path.string();
   const auto file = std::make_shared<const std::string>(name);
-  const json document = tgd::detail::parse_json(text, name, 1);
+  const json document = parse_document(text, name);
   detail::JsonPath place = detail::json_path(pointer);
   const auto line = [&] { return fmt::format("{}:{}", name, tgd::detail::line_of(text, place.keys)); };
 
   const json* array = &document;
-  detail::in_place([&] { return fmt::format("{}:1", name); }, [&] { array = &detail::find_in(document, place); });
+  detail::in_place([&] { return fmt::format("{}:1", name); },
+                   [&] {
+                     if (pointer.empty() && document.is_object()) place.keys = {only_list_of(document)};
+                     array = &detail::find_in(document, place);
+                   });
   detail::in_place(line, [&] {
     if (!array->is_array()) {
       throw ParseError(fmt::format("expected an array of records{}, found the type {}",
@@ -47,7 +78,8 @@ std::shared_ptr<const Records::Content> read_document(const std::filesystem::pat
 
 }  // namespace
 
-JsonFile::JsonFile(const std::filesystem::path& path, const Fields& fields, const std::string& records)
-    : Records(read_document(path, fields, records)) {}
+JsonFile::JsonFile(const std::filesystem::path& path, const Fields& fields, const std::string& records,
+                   const std::string& encoding)
+    : Records(read_document(path, fields, records, encoding)) {}
 
 }  // namespace tgd::data

@@ -22,7 +22,7 @@ struct Records::Content {
 
 namespace detail {
 
-/// Opens a file for reading. Throws ValueError when it is none or cannot be read.
+/// Opens a file for reading, as it is. Throws ValueError when it is none or cannot be read.
 std::ifstream open_file(const std::filesystem::path& path);
 
 /// Runs `work`; a ParseError out of it begins with the text that `place` returns.

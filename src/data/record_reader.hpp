@@ -39,7 +39,8 @@ class RecordReader {
   std::size_t rows_ = 0;
 };
 
-TGD_API std::shared_ptr<RecordReader> read_json_lines(const std::filesystem::path& path, const Fields& fields);
+TGD_API std::shared_ptr<RecordReader> read_json_lines(const std::filesystem::path& path, const Fields& fields,
+                                                      const std::string& encoding = {});
 TGD_API std::shared_ptr<RecordReader> read_csv(const std::filesystem::path& path, const Fields& fields,
                                                const CsvOptions& options);
 

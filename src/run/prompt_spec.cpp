@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "core/file.hpp"
 #include "core/json_parser.hpp"
 #include "core/text.hpp"
+#include "core/text_file.hpp"
 
 namespace tgd::cli {
 
@@ -35,7 +35,11 @@ std::vector<std::string> names_of(const Task& task) {
 std::string text_of(const std::string& spec, const fs::path& file) {
   std::error_code error;
   if (!fs::is_regular_file(file, error)) fail(spec, fmt::format("there is no file {}", file.string()));
-  return detail::read_file(file);
+  try {
+    return detail::read_text_file(file);
+  } catch (const Error& error) {
+    fail(spec, error.what());
+  }
 }
 
 std::string prompt_in(const std::string& spec, const fs::path& file) {

@@ -42,12 +42,18 @@ struct TaskData {
   DataPart train;
   DataPart validation;
   DataPart test;
+  std::vector<std::string> notes = {};  ///< what was left out, and what is odd about the samples: sentences for people
 
   std::size_t size() const { return train.size() + validation.size() + test.size(); }
   /// "train", "validation" or "test".
   const DataPart& part(const std::string& name) const;
 };
 
+/// Of a test part without a limit: more samples cost more calls and say hardly more.
+inline constexpr std::size_t most_tested = 5000;
+
+/// Samples without an answer, where the task has one, or without anything to read are left out. Those with the same inputs stay in
+/// one part.
 TaskData load_data(const DataSpec& spec);
 
 }  // namespace tgd::cli

@@ -7,6 +7,8 @@
 #include "core/file.hpp"
 #include "core/text.hpp"
 #include "task/parts.hpp"
+#include "task/data_file.hpp"
+#include "core/text_file.hpp"
 
 namespace tgd::cli {
 
@@ -16,9 +18,10 @@ namespace fs = std::filesystem;
 
 fs::path data_file(const TaskValue& value) {
   const fs::path file = value.path();
-  const std::vector<std::string> endings{".jsonl", ".json", ".csv"};
-  if (std::find(endings.begin(), endings.end(), file.extension().string()) == endings.end()) {
-    value.fail(fmt::format("the ending of {} is not known; there are {}", file.filename().string(), quoted_list(endings)));
+  try {
+    data_format(file);
+  } catch (const ValueError& error) {
+    value.fail(error.what());
   }
   return existing_file(value);
 }
@@ -42,6 +45,33 @@ OrderedJson written_inputs(const DataSpec& data) {
   OrderedJson json = OrderedJson::object();
   for (const auto& [name, source] : data.inputs) json[name] = source;
   return json;
+}
+
+void describe_limit(Members& in, DataSpec& data) {
+  in.count("train", data.train_limit, {.least = 1});
+  in.count("validation", data.validation_limit, {.least = 1});
+  in.count("test", data.test_limit, {.least = 1});
+}
+
+void read_limit(const TaskValue& value, DataSpec& data) {
+  if (value.json().is_object()) return read_object(value, data, describe_limit);
+  const auto limit = static_cast<std::size_t>(value.count({.least = 1}));
+  data.train_limit = data.validation_limit = data.test_limit = limit;
+}
+
+std::string read_encoding(const TaskValue& value) {
+  std::string name = value.nonempty_text();
+  if (!detail::is_encoding(name))
+    value.fail(
+        fmt::format("the encoding \"{}\" is not known; expected what iconv knows, such as \"UTF-16\", \"ISO-8859-1\", "
+                    "\"WINDOWS-1252\" or \"SHIFT_JIS\"",
+                    detail::excerpt(name, 60)));
+  return name;
+}
+
+void read_columns(const TaskValue& value, DataSpec& data) {
+  for (const TaskValue& name : value.items()) data.columns.push_back(name.nonempty_text());
+  if (data.columns.empty()) value.fail("no names; write one for each column, such as [\"text\", \"label\"]");
 }
 
 void describe_split(Members& in, DataSpec& data) {
@@ -72,7 +102,12 @@ void describe_parameter(Members& in, ParameterSpec& parameter) {
   in.text("role", parameter.role, R"("instructions of a classifier")");
   in.text("value", parameter.value);
   const auto read_file = [&](const TaskValue& at) {
-    parameter.value = detail::trim(detail::read_file(existing_file(at)));
+    const fs::path file = existing_file(at);
+    try {
+      parameter.value = detail::trim(detail::read_text_file(file));
+    } catch (const Error& error) {
+      at.fail(error.what());
+    }
     if (parameter.value.empty()) at.fail("the file is empty");
   };
   in.member("file", read_file, [] { return OrderedJson(); });
@@ -135,6 +170,19 @@ void describe_data(Members& in, DataSpec& data) {
   in.member(
       "split", [&](const TaskValue& at) { read_split(at, data); },
       [&] { return data.file.empty() ? OrderedJson() : written_object(data, describe_split); });
+  in.text("group_by", data.group_by);
+  in.member(
+      "limit", [&](const TaskValue& at) { read_limit(at, data); },
+      [&] {
+        OrderedJson limit = written_object(data, describe_limit);
+        return limit.empty() ? OrderedJson() : limit;
+      });
+  in.member(
+      "encoding", [&](const TaskValue& at) { data.encoding = read_encoding(at); },
+      [&] { return data.encoding.empty() ? OrderedJson() : OrderedJson(data.encoding); });
+  in.member(
+      "columns", [&](const TaskValue& at) { read_columns(at, data); },
+      [&] { return data.columns.empty() ? OrderedJson() : OrderedJson(data.columns); });
 }
 
 void check_data(DataSpec& data) {
@@ -148,6 +196,8 @@ void check_data(DataSpec& data) {
     place.at("file", "\"data.jsonl\"");
     place.at("split", R"({"train": 0.4, "validation": 0.25, "test": 0.35})");
   }
+  if (const auto group = place.find("group_by"); group && has_parts)
+    group->fail("each part has a file of its own, so there is nothing to split; leave this out");
   if (data.has_target()) return;
   const auto split = place.find("split");
   if (split && split->has("stratify") && data.stratify)

@@ -11,6 +11,7 @@
 #include "core/json_parser.hpp"
 #include "core/text.hpp"
 #include "task/json_slips.hpp"
+#include "core/text_file.hpp"
 
 namespace tgd::cli {
 
@@ -185,8 +186,10 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 
 TaskDocument TaskDocument::read(const std::filesystem::path& file) {
   try {
-    return TaskDocument(file, detail::read_file(file));
-  } catch (const ValueError& error) {
+    return TaskDocument(file, detail::read_text_file(file));
+  } catch (const TaskError&) {
+    throw;
+  } catch (const Error& error) {
     throw TaskError(error.what());
   }
 }

@@ -22,6 +22,21 @@ const Words<Type>& types() {
   return words;
 }
 
+const Words<EvaluatorSpec::Lists>& list_scores() {
+  using Lists = EvaluatorSpec::Lists;
+  static const Words<Lists> words{{"f1", Lists::f1},
+                                  {"precision", Lists::precision},
+                                  {"recall", Lists::recall},
+                                  {"exact_set", Lists::exact_set},
+                                  {"in_order", Lists::in_order}};
+  return words;
+}
+
+const Words<detail::DecimalMark>& decimal_marks() {
+  static const Words<detail::DecimalMark> words{{"point", detail::DecimalMark::point}, {"comma", detail::DecimalMark::comma}};
+  return words;
+}
+
 constexpr Members::Example judge_example =
     R"([{"role": "user", "content": "{prediction} … Reply with JSON: {\"score\": 0 to 1, \"explanation\": \"…\"}"}])";
 
@@ -68,9 +83,13 @@ void describe_evaluator(Members& in, EvaluatorSpec& evaluator) {
       break;
     case Type::number:
       in.real("tolerance", evaluator.tolerance, {.least = 0});
+      in.word("decimal_mark", evaluator.decimal_mark, decimal_marks());
       break;
     case Type::json_fields:
       in.texts("fields", evaluator.fields);
+      in.word("lists", evaluator.lists, list_scores());
+      in.flag("ignore_case", evaluator.ignore_case);
+      in.word("decimal_mark", evaluator.decimal_mark, decimal_marks());
       break;
     case Type::judge:
       in.text("model", evaluator.model);

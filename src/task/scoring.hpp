@@ -13,7 +13,4 @@ namespace tgd::cli {
 Evaluation evaluate_predictions(const EvaluatorSpec& spec, const lm::ChatModelPtr& judge, const Variable& prediction,
                                 const Batch& batch, const Prompts& prompts, OnError on_error = OnError::keep);
 
-/// How well a prediction fits its target by an evaluator that asks no model; what is no number or no JSON scores 0.
-double score_of(const EvaluatorSpec& spec, const std::string& prediction, const std::string& target);
-
 }  // namespace tgd::cli

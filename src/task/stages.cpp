@@ -29,7 +29,11 @@ void describe_message(Members& in, MessageSpec& message) {
 // ---- Output ----------------------------------------------------------------------------------------------------------------
 
 const Words<Kind>& plain_steps() {
-  static const Words<Kind> words{{"text", Kind::text}, {"lower_case", Kind::lower_case}, {"fenced_json", Kind::fenced_json}};
+  static const Words<Kind> words{{"text", Kind::text},
+                                 {"lower_case", Kind::lower_case},
+                                 {"number", Kind::number},
+                                 {"comma_number", Kind::comma_number},
+                                 {"fenced_json", Kind::fenced_json}};
   return words;
 }
 

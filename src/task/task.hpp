@@ -48,6 +48,7 @@
 #include <tgd/trainer.hpp>
 
 #include "task/document.hpp"
+#include "core/number_text.hpp"
 
 namespace tgd::cli {
 
@@ -65,6 +66,12 @@ struct DataSpec {
   double test = 0;
   std::uint64_t seed = 0;
   bool stratify = true;
+  std::string group_by = {};              ///< field; samples that agree in it stay in one part
+  std::string encoding = {};              ///< of the files; empty: UTF-8, or what their first bytes say
+  std::vector<std::string> columns = {};  ///< of files without a header line
+  std::optional<std::size_t> train_limit = {};
+  std::optional<std::size_t> validation_limit = {};
+  std::optional<std::size_t> test_limit = {};
 
   bool has_target() const { return !target.empty(); }
 };
@@ -85,8 +92,10 @@ struct MessageSpec {
 /// One step from a reply to an output.
 struct OutputStep {
   enum class Kind {
-    text,  ///< the reply without white space around it; every chain begins so
-    lower_case,
+    text,          ///< the reply without white space around it; every chain begins so
+    lower_case,    ///< of every script
+    number,        ///< the last number in the reply, in plain digits; see core/number_text.hpp
+    comma_number,  ///< the same where a comma is the decimal mark
     fenced_json,   ///< the JSON in the reply, out of code fences or prose, as compact text
     json_pointer,  ///< a member of the JSON in the reply; `argument` is the pointer
     regex          ///< the first group of the first match in the whole reply, or the whole match; `argument` is the
@@ -110,15 +119,25 @@ struct EvaluatorSpec {
   enum class Type {
     exact_match,
     contains,     ///< the target stands in the output
-    number,       ///< the output is the target within `tolerance`
-    json_fields,  ///< the share of `fields` in which the output, which is JSON, equals the target, which is JSON
-    f1,           ///< the harmonic mean of precision and recall of the words
+    number,       ///< the last number of the output is that of the target within `tolerance`
+    json_fields,  ///< the share of `fields` in which the JSON in the output equals the target, which is JSON; lists by `lists`
+    f1,           ///< the harmonic mean of precision and recall of the words; of characters, where no blanks part words
     judge         ///< a model judges
   };
   Type type = Type::exact_match;
-  bool ignore_case = false;
-  double tolerance = 0;                  ///< of the number, absolute
-  std::vector<std::string> fields = {};  ///< JSON pointers; empty: all members of the target
+  /// What a list of the answer is worth beside the expected one.
+  enum class Lists {
+    f1,         ///< the harmonic mean of precision and recall of the items, whatever their order
+    precision,  ///< the share of the answer's items that are expected
+    recall,     ///< the share of the expected items that the answer has
+    exact_set,  ///< 1 where both have the same items, whatever their order
+    in_order    ///< the share of places that are equal
+  };
+  bool ignore_case = false;                                       ///< and width, and style
+  double tolerance = 0;                                           ///< of the number, absolute
+  detail::DecimalMark decimal_mark = detail::DecimalMark::point;  ///< how "1,200" and "1.200" are read
+  Lists lists = Lists::f1;                                        ///< in JSON
+  std::vector<std::string> fields = {};                           ///< JSON pointers; empty: all members of the target
   std::string model = "judge";
   Json args = {};                          ///< of the judge's requests
   std::vector<MessageSpec> messages = {};  ///< of the judge; {prediction}, {target} and the inputs stand there

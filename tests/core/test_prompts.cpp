@@ -124,7 +124,7 @@ TEST_CASE("What is no prompt in a folder of prompts is named, and nothing waits 
     problem = "it has more than";
   }
   SECTION("bytes that are no text") {
-    folder.write("tgd_user.md", "\xff\xfe");
+    folder.write("tgd_user.md", "\xff\xc0");
     problem = "not UTF-8";
   }
   SECTION("a zero byte") {

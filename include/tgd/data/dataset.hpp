@@ -98,6 +98,11 @@ class Subset {
 
 namespace detail {
 
+/// The same for samples that have to stay together: those with the same number in `groups`, which count up from 0. A group is dealt
+/// out as its first sample's label says; `labels` may be empty.
+TGD_API Parts grouped_indices(std::span<const std::size_t> groups, std::span<const std::string> labels,
+                              std::span<const std::size_t> sizes, std::uint64_t seed);
+
 template <std::size_t N, Dataset D>
 std::array<Subset<D>, N> subsets(std::shared_ptr<const D> dataset, Parts parts) {
   return [&]<std::size_t... I>(std::index_sequence<I...>) { return std::array{Subset<D>(dataset, std::move(parts[I]))...}; }

@@ -11,6 +11,9 @@
 //
 // Fields of JSON: text stays text, numbers stay numbers, true, false, lists and objects become their JSON text. Fields of CSV
 // are text. A field is text in all records or a number in all records.
+// Files are UTF-8, or UTF-16 and UTF-32 where a mark or their zero bytes say so; others have an encoding, by its name ("ISO-8859-1",
+// "WINDOWS-1252", what iconv knows). The names of columns are without blanks around them; a column without a name is called by its
+// number: "column_3".
 // Errors: ParseError that begins with file:line: (and column: where known) for a malformed record, and names the field that is
 // missing and those that exist; ValueError for a file that cannot be read.
 // Thread-safety: reading is safe from any number of threads.
@@ -42,7 +45,8 @@ struct Record : std::map<std::string, Data> {
 };
 
 /// What to keep under `name`: `source` is a column of CSV, a member of a JSON object, or, where it begins with '/', a JSON
-/// pointer (RFC 6901). Without a source it is the name.
+/// pointer (RFC 6901). Without a source it is the name. In a list of messages a role stands for its last message:
+/// "/messages/assistant/content".
 struct Field {
   Field(const char* field) : Field(std::string(field)) {}             // NOLINT(google-explicit-constructor)
   Field(std::string field) : name(std::move(field)), source(name) {}  // NOLINT(google-explicit-constructor)
@@ -50,6 +54,8 @@ struct Field {
 
   std::string name;
   std::string source;
+  /// For files of people: what is missing or null is the empty text, and a number is its text, so that the field is text always.
+  bool is_lenient = false;
 };
 using Fields = std::vector<Field>;
 
@@ -108,19 +114,22 @@ class Columns {
 /// One JSON value on each line, the fields out of each. Without `fields`: all members of the first line's object.
 class TGD_API JsonLinesFile final : public Records {
  public:
-  explicit JsonLinesFile(const std::filesystem::path& path, const Fields& fields = {});
+  explicit JsonLinesFile(const std::filesystem::path& path, const Fields& fields = {}, const std::string& encoding = "");
 };
 
-/// A JSON array of records, at the JSON pointer `records` of the document. Without `fields`: all members of the first record.
+/// A JSON array of records, at the JSON pointer `records` of the document; without one the document, or the only array of objects
+/// that it has as a member, as in {"data": […]}. Without `fields`: all members of the first record.
 class TGD_API JsonFile final : public Records {
  public:
-  explicit JsonFile(const std::filesystem::path& path, const Fields& fields = {}, const std::string& records = "");
+  explicit JsonFile(const std::filesystem::path& path, const Fields& fields = {}, const std::string& records = "",
+                    const std::string& encoding = "");
 };
 
 struct CsvOptions {
   char delimiter = ',';
   /// The names of the columns of a file without a header line.
   std::vector<std::string> column_names = {};
+  std::string encoding = {};  ///< see above
 };
 
 /// Comma-separated values below a header line; see csv.hpp for the format. Without `fields`: all columns.

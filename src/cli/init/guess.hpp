@@ -5,34 +5,21 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "task/task.hpp"
+#include "cli/init/survey.hpp"
 
 namespace tgd::cli {
-
-/// A field of the data with what its values look like.
-struct Column {
-  std::string source;  ///< as task files name it: a column, a member, or a JSON pointer
-  std::size_t mean_length = 0;
-  std::size_t longest = 0;
-  bool is_number = false;  ///< every value
-  bool is_json = false;    ///< every value is a JSON object
-  std::size_t distinct = 0;
-  std::vector<std::string> labels = {};  ///< the values by name, where they are few and short
-  std::string example = {};              ///< the first value
-
-  /// The last part of the source.
-  std::string name() const;
-  bool has_labels() const { return !labels.empty(); }
-};
 
 struct InitWishes {
   std::optional<std::string> target = {};
   std::vector<std::string> inputs = {};
+  std::string encoding = {};  ///< of the file; empty: a guess
 };
 
 struct InitGuess {
@@ -44,9 +31,14 @@ struct InitGuess {
   std::vector<std::pair<std::string, std::string>> left_out = {};  ///< source, reason
   EvaluatorSpec::Type evaluator = EvaluatorSpec::Type::exact_match;
   std::string why_evaluator = {};
+  DataFileOptions options = {};         ///< as the file is read
+  std::string system_text = {};         ///< of chats that all begin with the same one
+  std::vector<std::string> notes = {};  ///< what was found out about the file
 };
 
-InitGuess guess_task(const std::filesystem::path& file, const InitWishes& wishes);
+/// `on_progress(rows)` is called now and then while the file is read.
+InitGuess guess_task(const std::filesystem::path& file, const InitWishes& wishes,
+                     const std::function<void(std::size_t)>& on_progress = {});
 
 /// A placeholder for a field of any name: "Größe (cm)" is {groesse_cm}.
 std::string placeholder_for(const std::string& name);

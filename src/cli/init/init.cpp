@@ -64,7 +64,7 @@ std::string shown_values(const Column& column) {
   return ": " + tgd::detail::excerpt(tgd::detail::join(column.labels, ", "), 100);
 }
 
-void print_guess(Terminal& terminal, const InitGuess& guess) {
+void print_guess(Terminal& terminal, const InitGuess& guess, const TaskData& data) {
   terminal.note(fmt::format("{}: {} samples", guess.file.string(), guess.samples));
   terminal.note(
       fmt::format("  answer     \"{}\", because {}{}", guess.target.source, guess.why_target, shown_values(guess.target)));
@@ -73,17 +73,19 @@ void print_guess(Terminal& terminal, const InitGuess& guess) {
         fmt::format("  input      \"{}\" as {{{}}}, {} characters on average", column.source, name, column.mean_length));
   terminal.note(fmt::format("  evaluator  {}, because {}", name_of(guess.evaluator), guess.why_evaluator));
   for (const auto& [source, reason] : guess.left_out) terminal.note(fmt::format("  left out   \"{}\": {}", source, reason));
+  for (const std::string& note : guess.notes) terminal.note("  note       " + note);
+  for (const std::string& note : data.notes) terminal.note("  note       " + note);
   if (guess.samples < 30) terminal.note("  With fewer than 30 samples the scores say little; more would help.");
-  if (guess.samples > 2000)
-    terminal.note("  A run calls the model for every sample, several times; a few hundred of these would do.");
 }
 
-OrderedJson document(const InitGuess& guess, const fs::path& task) {
+OrderedJson document(const InitGuess& guess, const TaskData& data, const fs::path& task) {
   OrderedJson json{{"task", task.string()}, {"samples", guess.samples}, {"target", guess.target.source}};
   for (const auto& [name, column] : guess.inputs) json["inputs"][name] = column.source;
   json["evaluator"] = name_of(guess.evaluator);
   json["left_out"] = OrderedJson::object();
   for (const auto& [source, reason] : guess.left_out) json["left_out"][source] = reason;
+  json["notes"] = guess.notes;
+  for (const std::string& note : data.notes) json["notes"].push_back(note);
   return json;
 }
 
@@ -95,19 +97,20 @@ Status init(const InitFlags& flags) {
   } catch (const ValueError& error) {
     throw TaskError(error.what());
   }
-  const InitGuess guess = guess_task(flags.data, flags.wishes);
+  Terminal terminal(flags.output);
+  const InitGuess guess = guess_task(flags.data, flags.wishes,
+                                     [&](std::size_t rows) { terminal.progress(fmt::format("reading: {} samples", rows)); });
   const std::string text = starter_task(guess, task);
   // What is handed over has to run: it is read as `tgd optimize` would read it.
-  load_data(parse_task(TaskDocument(task, text), task).data);
+  const TaskData data = load_data(parse_task(TaskDocument(task, text), task).data);
   tgd::detail::write_output(task, text);
 
-  Terminal terminal(flags.output);
-  print_guess(terminal, guess);
+  print_guess(terminal, guess, data);
   terminal.line(fmt::format("Wrote {}. Read it, correct what was guessed wrong, then:", task.string()));
   terminal.line(fmt::format("  tgd check {}      what is wrong, and what a run would cost", task.string()));
   terminal.line(fmt::format("  tgd optimize {}   improves the prompt; with a simulated model until the task names a real one",
                             task.string()));
-  terminal.document(document(guess, task));
+  terminal.document(document(guess, data, task));
   return Status::ok;
 }
 
@@ -116,12 +119,16 @@ Status init(const InitFlags& flags) {
 void add_init(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("init", "Write a commented starter task from a data file");
   const auto flags = std::make_shared<InitFlags>();
-  command->add_option("data", flags->data, "The data: .csv, .jsonl or .json")->required()->option_text("DATA");
+  command->add_option("data", flags->data, "The data: .csv, .tsv, .psv, .jsonl, .ndjson or .json")
+      ->required()
+      ->option_text("DATA");
   command->add_option("-o,--output", flags->task, "The task file to write; else task.json")->option_text("TASK");
   command->add_option("--target", flags->wishes.target, "The field with the expected answer")->option_text("COLUMN");
   command->add_option("--input", flags->wishes.inputs, "A field that the model reads; may be given several times")
       ->option_text("COLUMN")
       ->allow_extra_args(false);
+  command->add_option("--encoding", flags->wishes.encoding, "Of a file that is not UTF-8, such as WINDOWS-1252")
+      ->option_text("NAME");
   command->add_flag("--force", flags->force, "Overwrite the task file");
   add_output_flags(*command, flags->output);
   command->footer(init_examples);

@@ -5,6 +5,7 @@
 #include <tgd/template.hpp>
 
 #include "cli/init/guess.hpp"
+#include "core/fold.hpp"
 #include "core/json_text.hpp"
 #include "core/text.hpp"
 
@@ -30,7 +31,7 @@ constexpr std::string_view task_text =
     "target": {target},
     // The prompt learns from "train", "validation" decides which version is kept, and "test", from which nothing learns, tells
     // what it is worth.
-    "split": {split}
+    "split": {split}{file_options}
   },
 
   // What is improved. The better the first text says what is wanted, the fewer steps it takes. "role" tells the teacher what
@@ -89,13 +90,26 @@ std::string inputs_text(const InitGuess& guess) {
   return "{" + tgd::detail::join(members, ", ") + "}";
 }
 
-/// Small files keep enough for choosing and measuring; of large ones a part is enough to learn from.
+/// Small files keep enough for choosing and measuring.
 std::string split_text(const InitGuess& guess) {
-  const char* shares = guess.samples < 60      ? R"("train": 0.4, "validation": 0.3, "test": 0.3)"
-                       : guess.samples <= 2000 ? R"("train": 0.4, "validation": 0.25, "test": 0.35)"
-                                               : R"("train": 0.2, "validation": 0.1, "test": 0.7)";
-  const bool can_stratify = guess.target.has_labels() && guess.samples >= 10 * guess.target.labels.size();
+  const char* shares = guess.samples < 60 ? R"("train": 0.4, "validation": 0.3, "test": 0.3)"
+                                          : R"("train": 0.4, "validation": 0.25, "test": 0.35)";
+  const bool can_stratify =
+      guess.target.has_labels() && !guess.target.is_list && guess.samples >= 10 * guess.target.labels.size();
   return fmt::format(R"({{{}, "seed": 1, "stratify": {}}})", shares, can_stratify);
+}
+
+/// What else there is to say about the file. Of a large one a part does: every sample costs calls.
+std::string file_options_text(const InitGuess& guess) {
+  std::string text;
+  if (guess.samples > 2000)
+    text +=
+        ",\n    // A run takes so many at most: every sample costs calls, and more of them say hardly more.\n"
+        "    \"limit\": {\"train\": 1000, \"validation\": 500, \"test\": 1000}";
+  if (!guess.options.encoding.empty()) text += ",\n    \"encoding\": " + quoted(guess.options.encoding);
+  if (!guess.options.columns.empty())
+    text += ",\n    // The file has no header line.\n    \"columns\": " + OrderedJson(guess.options.columns).dump();
+  return text;
 }
 
 std::size_t batch_size(std::size_t samples) { return std::clamp<std::size_t>(samples / 12, 2, 16); }
@@ -110,6 +124,9 @@ std::string alternatives(const std::vector<std::string>& labels) {
   }
   return text;
 }
+
+/// What an answer is called in the prompt.
+std::string answer_name(const InitGuess& guess) { return guess.target.role.empty() ? guess.target.name() : "answer"; }
 
 /// "the title and the body"
 std::string things_to_read(const InitGuess& guess) {
@@ -137,23 +154,28 @@ OrderedJson emptied(const OrderedJson& value) {
 
 std::string first_prompt(const InitGuess& guess) {
   const Column& target = guess.target;
+  if (!guess.system_text.empty()) return guess.system_text;
   const std::string read = "Read " + things_to_read(guess);
   switch (guess.evaluator) {
     case Type::json_fields:
+      if (target.is_list)
+        return read + fmt::format(" and answer with a JSON list of the {} that fit{}, and nothing else, such as {}.",
+                                  answer_name(guess), target.has_labels() ? ", out of " + alternatives(target.labels) : "",
+                                  target.example);
       return read + " and answer with a JSON object of this form, and nothing else:\n" +
              emptied(OrderedJson::parse(target.example)).dump(2);
     case Type::number: {
-      const std::string ask = read + fmt::format(" and give the {} as a number.", target.name());
+      const std::string ask = read + fmt::format(" and give the {} as a number.", answer_name(guess));
       return ask + (target.has_labels() ? " It is one of " + alternatives(target.labels) + "." : "") +
              " Answer with the number alone.";
     }
     case Type::exact_match:
       if (target.has_labels())
-        return read + fmt::format(" and choose the {} that fits: {}. Answer with the {} alone.", target.name(),
-                                  alternatives(target.labels), target.name());
-      return read + fmt::format(" and give the {}. Answer in as few words as you can.", target.name());
+        return read + fmt::format(" and choose the {} that fits: {}. Answer with the {} alone.", answer_name(guess),
+                                  alternatives(target.labels), answer_name(guess));
+      return read + fmt::format(" and give the {}. Answer in as few words as you can.", answer_name(guess));
     default:
-      return read + fmt::format(" and write the {}.", target.name());
+      return read + fmt::format(" and write the {}.", answer_name(guess));
   }
 }
 
@@ -165,9 +187,7 @@ std::string user_message(const InitGuess& guess) {
 }
 
 bool is_lower_case(const std::vector<std::string>& labels) {
-  return std::none_of(labels.begin(), labels.end(), [](const std::string& label) {
-    return std::any_of(label.begin(), label.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
-  });
+  return std::none_of(labels.begin(), labels.end(), [](const std::string& label) { return detail::has_upper_case(label); });
 }
 
 std::string output_text(const InitGuess& guess) {
@@ -175,7 +195,10 @@ std::string output_text(const InitGuess& guess) {
     return "  // The JSON is taken out of the reply, whatever stands around it.\n  \"output\": \"fenced_json\",\n";
   }
   if (guess.evaluator == Type::number)
-    return "  // The first number in the reply is the answer.\n  \"output\": {\"regex\": \"-?[0-9]+(?:[.][0-9]+)?\"},\n";
+    return "  // The last number in the reply is the answer, written as people do: 1,200 or $1,200.50 or 12 %. Where a comma "
+           "is the\n"
+           "  // decimal mark: \"comma_number\", and \"decimal_mark\": \"comma\" in the evaluator.\n"
+           "  \"output\": \"number\",\n";
   if (guess.target.has_labels() && is_lower_case(guess.target.labels))
     return "  // All answers are in lower case, so a capital letter is no mistake.\n  \"output\": \"lower_case\",\n";
   return {};
@@ -197,7 +220,8 @@ std::string evaluator_text(const InitGuess& guess) {
     case Type::judge:
       return judge_text(guess);
     case Type::json_fields:
-      return R"({"type": "json_fields"})";
+      return guess.target.is_list ? R"({"type": "json_fields", "lists": "f1", "ignore_case": true})"
+                                  : R"({"type": "json_fields"})";
     case Type::number:
       return R"({"type": "number", "tolerance": 0})";
     default:
@@ -209,7 +233,7 @@ std::string evaluator_text(const InitGuess& guess) {
 
 std::string role_text(const InitGuess& guess) {
   return fmt::format("system prompt of a program that reads {} and answers with the {}", things_to_read(guess),
-                     guess.target.name());
+                     answer_name(guess));
 }
 
 }  // namespace
@@ -223,6 +247,7 @@ std::string starter_task(const InitGuess& guess, const fs::path& task) {
                                inputs_text(guess),
                                quoted(guess.target.source),
                                split_text(guess),
+                               file_options_text(guess),
                                quoted(role_text(guess)),
                                quoted(prompt),
                                quoted(user_message(guess)),
@@ -231,8 +256,9 @@ std::string starter_task(const InitGuess& guess, const fs::path& task) {
                                std::to_string(std::max<std::size_t>(1500, (prompt.size() / 500 + 3) * 500)),
                                std::to_string(epochs(guess.samples)),
                                std::to_string(batch_size(guess.samples))};
-  const char* names[] = {"data_name", "task_name",    "name",   "file",      "inputs",     "target", "split",     "role",
-                         "prompt",    "user_message", "output", "evaluator", "max_length", "epochs", "batch_size"};
+  const char* names[] = {"data_name", "task_name",    "name",   "file",      "inputs",       "target",
+                         "split",     "file_options", "role",   "prompt",    "user_message", "output",
+                         "evaluator", "max_length",   "epochs", "batch_size"};
   std::vector<TemplateInput> inputs;
   for (std::size_t i = 0; i < std::size(names); ++i) inputs.push_back({names[i], texts[i]});
   return fill_template(task_text, inputs);

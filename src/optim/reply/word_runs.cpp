@@ -32,9 +32,6 @@ constexpr std::array<unsigned char, 256> folded_ascii = [] {
 
 unsigned char ascii_letter(char c) { return folded_ascii[static_cast<unsigned char>(c)]; }
 
-/// Kana, ideographs and their extensions.
-bool is_ideograph(char32_t code) { return (code >= 0x3000 && code < 0xA000) || (code >= 0x20000 && code < 0x40000); }
-
 /// A character that is not ASCII: what it is to words, and where it ends.
 struct Character {
   enum class Kind { gap, left_out, letter, ideograph };
@@ -50,7 +47,7 @@ Character character_at(std::string_view text, std::size_t at) {
   const char32_t code = tgd::detail::folded(tgd::detail::code_of(text.substr(at, length)));
   const Kind kind = code == tgd::detail::no_character ? Kind::left_out
                     : !tgd::detail::is_in_word(code)  ? Kind::gap
-                    : is_ideograph(code)              ? Kind::ideograph
+                    : tgd::detail::is_ideograph(code) ? Kind::ideograph
                                                       : Kind::letter;
   return {kind, code, at + length};
 }
