@@ -340,12 +340,36 @@ std::string Column::name() const {
   return source.starts_with('/') ? source.substr(source.rfind('/') + 1) : source;
 }
 
+namespace {
+
+std::vector<std::string> first_row(const fs::path& file, const DataFileOptions& options) {
+  const auto in = detail::open_text(file, options.encoding);
+  std::vector<std::string> cells;
+  data::CsvReader(*in, file.string(), csv_options(file, options).delimiter).next(cells);
+  return cells;
+}
+
+/// Which names of columns cannot have.
+bool has_equal_cells(const std::vector<std::string>& cells) {
+  std::set<std::string_view> seen;
+  return std::any_of(cells.begin(), cells.end(), [&](const std::string& cell) {
+    const std::string_view plain = detail::trim(cell);
+    return !plain.empty() && !seen.insert(plain).second;
+  });
+}
+
+}  // namespace
+
 Survey survey_file(const fs::path& file, const std::string& encoding, const std::function<void(std::size_t)>& on_progress) {
   Survey plain;
   find_encoding(file, encoding, plain);
-  Survey survey = survey_as(file, plain, on_progress);
-  if (data_format(file) != DataFormat::csv || !is_first_line_a_record(survey)) return survey;
-  for (std::size_t i = 1; i <= survey.columns.size(); ++i) plain.options.columns.push_back(fmt::format("column_{}", i));
+  const std::vector<std::string> cells =
+      data_format(file) == DataFormat::csv ? first_row(file, plain.options) : std::vector<std::string>();
+  if (!has_equal_cells(cells)) {
+    Survey survey = survey_as(file, plain, on_progress);
+    if (cells.empty() || !is_first_line_a_record(survey)) return survey;
+  }
+  for (std::size_t i = 1; i <= cells.size(); ++i) plain.options.columns.push_back(fmt::format("column_{}", i));
   plain.notes.push_back(
       fmt::format("the file has no header line, for its first line looks like a record; its columns are called "
                   "{} (\"columns\" in the task names them)",

@@ -32,3 +32,44 @@ TEST_CASE("Texts that differ in their spelling only are folded to one", "[core][
     CHECK(folded(row.expected) == row.expected);
   }
 }
+
+TEST_CASE("Texts that differ in how they are stored only have one plain form", "[core][fold]") {
+  using tgd::detail::plain_form;
+  struct Row {
+    std::string text;
+    std::string expected;
+  };
+  const std::vector<Row> rows = {{"a\r\nb\rc\n", "a\nb\nc\n"},
+                                 {"a\u00A0b\u202Fc\u3000d", "a b c d"},
+                                 {"a\u2028b\u0085c", "a\nb\nc"},
+                                 {"e\u0301", "\u00E9"},
+                                 {"\u212B", "\u00C5"},
+                                 {"\uFEFFa\u00ADb\u200Bc\u200Ed", "abcd"},
+                                 {"\U0001F468\u200D\U0001F469", "\U0001F468\u200D\U0001F469"},
+                                 {"Ａ ﬁ ① ß", "Ａ ﬁ ① ß"},
+                                 {"\xFF\r\n\xC3", "\xFF\n\xC3"},
+                                 {"a\tb", "a\tb"}};
+  for (const Row& row : rows) {
+    CAPTURE(row.text);
+    CHECK(plain_form(row.text) == row.expected);
+    CHECK(plain_form(row.expected) == row.expected);
+  }
+}
+
+TEST_CASE("Upper and lower case, width and style are folded in every script", "[core][fold]") {
+  using tgd::detail::caseless_form;
+  const std::vector<std::vector<std::string>> classes = {{"STRASSE", "Straße", "strasse", "ｓｔｒａｓｓｅ"},
+                                                         {"Ärger", "ÄRGER", "A\u0308rger"},
+                                                         {"ПРАВДА", "правда"},
+                                                         {"ΟΔΟΣ", "οδος", "οδοσ"},
+                                                         {"ﬁne", "FINE"},
+                                                         {"Ⅻ", "xii"},
+                                                         {"ԱԲ", "աբ"}};
+  for (const std::vector<std::string>& forms : classes) {
+    for (const std::string& form : forms) CHECK(caseless_form(form) == caseless_form(forms.front()));
+  }
+  CHECK(caseless_form("élevé") != caseless_form("eleve"));
+  CHECK(tgd::detail::in_lower_case("ÉLEVÉ Straße ПРАВДА \xFF") == "élevé straße правда \xFF");
+  CHECK(tgd::detail::has_upper_case("élevÉ"));
+  CHECK_FALSE(tgd::detail::has_upper_case("élevé 返品"));
+}
