@@ -169,6 +169,7 @@ struct RunInfo {
   std::size_t steps_done = 0;              ///< in earlier sessions
   std::function<RunStatus()> status = {};  ///< may be called from any thread until on_end()
   std::function<void()> stop = {};         ///< ends the run after the step under way, as a limit does; from any thread
+  std::function<void(std::string)> stop_because = {};  ///< the same, for a reason: FitResult::reason
 };
 
 struct CheckpointInfo {
@@ -268,6 +269,7 @@ struct FitResult {
   std::optional<ValidationReport> best = {};
   Ending ending = Ending::epochs;
   lm::CostReport usage = {};  ///< of the tracked models, over all the sessions of the run
+  std::string reason = {};    ///< the ending in words, or those of the callback that ended the run
 };
 
 namespace detail {

@@ -17,13 +17,14 @@
 
 #include "cli/command.hpp"
 #include "cli/estimate.hpp"
+#include "run/interrupt.hpp"
+#include "task/task.hpp"
+#include "task/agent.hpp"
+#include "task/data.hpp"
+#include "task/parts.hpp"
 #include "cli/trial.hpp"
 #include "cli/unreachable.hpp"
 #include "core/text.hpp"
-#include "run/interrupt.hpp"
-#include "task/agent.hpp"
-#include "task/data.hpp"
-#include "task/task.hpp"
 
 namespace tgd::cli {
 
@@ -188,6 +189,7 @@ class Check {
     terminal_.line(fmt::format("  data   {} samples: {} train, {} validation, {} test", data_.size(), data_.train.size(),
                                data_.validation.size(), data_.test.size()));
     for (const std::string& note : data_.notes) terminal_.line("  note   " + note);
+    for (const std::string& oddity : oddities_of(task_)) terminal_.line(terminal_.bad("  warning: " + oddity));
     terminal_.line(fmt::format("  LM     {}", models_.text()));
     if (unreachable_.empty()) return;
     terminal_.line(terminal_.bad(
@@ -326,6 +328,8 @@ class Check {
     json["problems"] = OrderedJson::array();
     for (const TrialProblem& problem : trial_.problems)
       json["problems"].push_back({{"ends_run", problem.ends_run}, {"text", problem.text}});
+    json["notes"] = data_.notes;
+    for (const std::string& oddity : oddities_of(task_)) json["notes"].push_back(oddity);
     json["unreachable_targets"] = targets_json();
     json["models"] = models_json();
     json["estimate"] = OrderedJson::object();
@@ -394,6 +398,7 @@ class Check {
     for (const TrialProblem& problem : trial_.problems) {
       if (problem.ends_run) throw Error("a run would end with an error. " + problem.text);
     }
+    if (const std::string problem = budget_problem(task_, data_); !problem.empty()) throw Error(problem);
     if (none_is_reachable())
       throw Error(
           fmt::format("no reply can score best against any target, so that nothing can be learnt; {}", target_lines().front()));

@@ -32,6 +32,9 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
       ->check(CLI::Range(0, 1000))
       ->option_text("N");
   command.add_option("--timeout", flags.timeout_seconds, "Of one request")->check(CLI::PositiveNumber)->option_text("SECONDS");
+  command.add_option("--limit", flags.limit, "The most samples of each part, over the task's own limits")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
   command.add_flag("--no-cache", flags.no_cache, "Ask for everything anew, whatever the task's cache holds");
 }
 

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -389,6 +391,26 @@ std::string budget_text(const lm::BudgetLimits& limits, const Outlook& outlook, 
     return fmt::format("the budget of {} is too small to measure the prompts before and after training", first.text);
   return fmt::format("the budget of {} ends the run after about step {} of {}", first.text,
                      detail::count_of(std::floor(share(first) * static_cast<double>(steps))), steps);
+}
+
+std::size_t calls_to_measure(const Task& task, std::size_t samples) {
+  const std::size_t judge = task.evaluator.type == EvaluatorSpec::Type::judge ? 1 : 0;
+  return samples * (task.stages.size() + judge);
+}
+
+std::string budget_problem(const Task& task, const TaskData& data) {
+  std::error_code unknown;
+  const bool may_be_cached = task.cache && std::filesystem::exists(*task.cache, unknown);
+  if (!task.budget.calls || may_be_cached) return {};
+  constexpr std::size_t feedback_and_value = 2;
+  const std::size_t measured = calls_to_measure(task, 2 * data.size());
+  const std::size_t step = calls_to_measure(task, std::min(task.training.batch_size, data.train.size())) + feedback_and_value;
+  if (*task.budget.calls >= static_cast<std::int64_t>(measured + step)) return {};
+  return fmt::format(
+      "the budget of {} calls is too small for one step: measuring the {} samples before and after takes {} calls, and a step "
+      "{} "
+      "more. Give it {} or more (--max-calls), or measure fewer samples (--limit)",
+      *task.budget.calls, data.size(), measured, step, measured + step);
 }
 
 }  // namespace tgd::cli

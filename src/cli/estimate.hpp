@@ -65,6 +65,12 @@ std::vector<Outlook> estimate(const Task& task, const TaskData& data, const Mode
 /// What the task's budget means for a run: "the budget of 500 calls ends the run after about step 12 of 24". Empty: it lets it be.
 std::string budget_text(const lm::BudgetLimits& limits, const Outlook& outlook, std::size_t steps);
 
+/// How many calls it takes to measure some samples.
+std::size_t calls_to_measure(const Task& task, std::size_t samples);
+
+/// Why a new run cannot reach what it is for: a step that is validated, between two measurements. Empty: it can, or a cache may answer.
+std::string budget_problem(const Task& task, const TaskData& data);
+
 /// Some samples of a part, evenly over it.
 Batch batch_of(const DataPart& part, std::size_t count);
 

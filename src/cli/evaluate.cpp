@@ -133,6 +133,7 @@ class Evaluating {
         interrupt_([this] { terminal_.note("Interrupted: waiting for the calls in flight. Ctrl-C again ends at once."); }),
         flags_(flags),
         task_(read_task(flags.task)) {
+    model_note_ = use_models_of_run(flags.prompts, flags.model, task_);
     apply(flags.model, task_);
     for (const std::string& spec : flags.prompts) prompts_.push_back(read_prompt(spec, task_));
     if (flags.output_file) {
@@ -168,6 +169,12 @@ class Evaluating {
     terminal_.note(terminal_.bold(fmt::format("tgd {}: evaluating {}", version(), task_.name)));
     terminal_.note(fmt::format("  data   {} samples ({})", samples, flags_.split));
     terminal_.note("  LM     " + models_.text());
+    if (!model_note_.empty()) terminal_.note("  note   " + model_note_);
+    for (const std::string& note : data_->notes) terminal_.note("  note   " + note);
+    for (const NamedPrompt& prompt : prompts_) {
+      for (const std::string& file : prompt.edited) terminal_.note(fmt::format("  note   {} was edited since the run; the text in it is used", file));
+    }
+    if (models_.is_simulated()) terminal_.note(terminal_.bold(simulation_warning));
   }
 
   /// All prompts' calls are on their way before the first reply is read.
@@ -315,6 +322,7 @@ class Evaluating {
   Interrupt interrupt_;
   const EvaluateFlags& flags_;
   Task task_;
+  std::string model_note_;
   std::vector<NamedPrompt> prompts_;
   std::unique_ptr<TaskData> data_;
   Models models_;

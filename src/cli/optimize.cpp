@@ -10,10 +10,11 @@
 #include <tgd/version.hpp>
 
 #include "cli/print_summary.hpp"
+#include "cli/estimate.hpp"
+#include "run/interrupt.hpp"
 #include "cli/report.hpp"
 #include "core/rethrow.hpp"
 #include "run/folder.hpp"
-#include "run/interrupt.hpp"
 #include "run/log.hpp"
 #include "run/spent.hpp"
 #include "run/summary.hpp"
@@ -60,6 +61,7 @@ void expect_same_run(const OptimizeFlags& flags, const Task& task) {
   expect("--seed", flags.seed, task.training.seed);
   expect("--epochs", flags.epochs, task.training.epochs);
   expect("--prompts", flags.prompts, task.prompts.value_or(""));
+  refuse_if("--limit", flags.model.limit.has_value());
   refuse_if("--no-cache", flags.model.no_cache && task.cache.has_value());
   const auto expect_more = [](const char* flag, const auto& given, const auto& own) {
     if (given && (!own || *given < *own))
@@ -87,12 +89,6 @@ Task task_with(const OptimizeFlags& flags) {
   return task;
 }
 
-/// How many calls it takes to measure some samples.
-std::size_t calls_to_measure(const Task& task, std::size_t samples) {
-  const std::size_t judge = task.evaluator.type == EvaluatorSpec::Type::judge ? 1 : 0;
-  return samples * (task.stages.size() + judge);
-}
-
 /// One run, from the first measurement to the summary.
 class Optimization {
  public:
@@ -105,6 +101,8 @@ class Optimization {
         is_resumed_(flags.resume.has_value()),
         data_(load_data(task_.data)),
         prompts_(load_prompts(task_)) {
+    if (const std::string problem = budget_problem(task_, data_); !is_resumed_ && !replayed && !problem.empty())
+      throw TaskError(problem);
     make_models(model_options(flags, replayed));  // what is wrong with them is said before a folder is made
     folder_ = std::make_unique<RunFolder>(is_resumed_ ? RunFolder::open(*flags.resume) : RunFolder(task_.name, flags.run_dir));
     hold_folder(flags);
@@ -121,6 +119,11 @@ class Optimization {
       report_.status = interrupt_.requested() ? "interrupted" : "ok";
     } catch (const std::exception& error) {
       report_.status = interrupt_.requested() ? "interrupted" : "failed";
+      if (leave_no_folder()) {
+        if (report_.status == "failed") throw;
+        terminal_.line("Interrupted before anything was sent; no run folder is left.");
+        return {Status::interrupted, {}};
+      }
       if (report_.status == "failed") report_.error = error.what();
       journal().fail(std::current_exception());
       finish();
@@ -210,6 +213,7 @@ class Optimization {
     terminal_.note(terminal_.bold(fmt::format("tgd {}: optimizing {}", version(), task_.name)));
     terminal_.note(fmt::format("  data   {} samples: {} train, {} validation, {} test", data_.size(), data_.train.size(),
                                data_.validation.size(), data_.test.size()));
+    for (const std::string& note : data_.notes) terminal_.note("  note   " + note);
     terminal_.note("  LM     " + models_.text() +
                    (models_.is_simulated() ? " (no language model: a small program that follows the rules it reads; --base-url "
                                              "and --model name a real one)"
@@ -253,9 +257,9 @@ class Optimization {
     const Loader validation(data_.validation, {.batch_size = data_.validation.size()});
     try {
       const FitResult fit = trainer_->fit(*agent_, batches, validation, {.resume = is_resumed_});
-      report_.ending = guard_ && guard_->has_ended_run() ? "the budget is used up" : to_string(fit.ending);
+      report_.ending = fit.reason;
     } catch (const BudgetError& error) {
-      report_.ending = std::string("the budget is used up: ") + error.what();
+      report_.ending = std::string(budget_used_up) + ": " + error.what();
     }
     if (!folder_->has_parameters()) folder_->write_parameters(agent_->values(), agent_->state_dict());
   }
@@ -277,6 +281,7 @@ class Optimization {
     report_.abandoned = trainer_->abandoned();
     const ValidationSteps steps = folder_->validation_steps();
     report_.steps = steps.last;
+    report_.new_values = folder_->new_values();
     report_.problems = folder_->problems();
     report_.best = steps.best;
     if (const auto first = folder_->scores("validation", 0)) report_.validation.before = *first;
@@ -288,6 +293,20 @@ class Optimization {
     folder_->write_result(result);
     write_report(folder_->path());
     terminal_.document(result);
+  }
+
+  /// A run that sent nothing has nothing to go on with.
+  bool leave_no_folder() {
+    if (is_resumed_ || journal().paid().usage.attempts > 0 || journal().paid().usage.calls > 0) return false;
+    const std::filesystem::path path = folder_->path();
+    if (path.empty()) return false;
+    agent_.reset();
+    guard_.reset();
+    trainer_.reset();
+    held_folder_.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+    return true;
   }
 
   OptimizeResult explain_interruption() {

@@ -1,4 +1,5 @@
 // `tgd predict`: the task's program over a stream of samples, JSON Lines in, JSON Lines out.
+#include <algorithm>
 #include <condition_variable>
 #include <cstdio>
 #include <deque>
@@ -22,9 +23,12 @@
 #include "cli/command.hpp"
 #include "cli/input_pump.hpp"
 #include "core/append_file.hpp"
+#include "core/file.hpp"
 #include "core/json_position.hpp"
 #include "core/json_reader.hpp"
+#include "core/sha256.hpp"
 #include "core/start_thread.hpp"
+#include "core/text.hpp"
 #include "data/record_reader.hpp"
 #include "run/folder.hpp"
 #include "run/interrupt.hpp"
@@ -46,13 +50,16 @@ constexpr const char* predict_examples = R"(Examples:
   tgd predict task.json --input new.csv --output answers.jsonl
   tgd predict task.json --input new.csv --output answers.jsonl --resume
       goes on behind the last line of answers.jsonl; nothing is asked twice
+  tgd predict task.json --input new.csv --output answers.csv
 
 A line of the input is a JSON object with the fields that the task's inputs name; a .csv file has them as columns. The target is
-not needed. A line of the output, in the order of the input:
-  {"row": 0, "prediction": "billing"}
-with "outputs" where the task has several stages, "problem" where a sample was refused, filtered or too long or its reply was cut or
-cannot be read, and "error" where a call failed (the prediction is null then; a call that failed without being the sample's own fault
-makes the exit status 1 in the end).
+not needed. A file is checked to its end before the first call. A line of the output, in the order of the input:
+  {"row": 0, "id": "T-17", "prediction": "billing"}
+with the other fields of the input as they are (an "id", say); out of a .csv an --output of that ending gets the input's columns and
+three more, "prediction", "problem" and "error". In a line stand "outputs" where the task has several stages, "problem" where a sample was refused, filtered or too long or its reply was cut or
+cannot be read, and "error" where a call failed (the prediction is null then, or a blank cell; a call that failed without being the sample's own fault
+makes the exit status 1 in the end). What the answers were made with is noted in <output>.made-with.json, and --resume goes on with
+nothing else.
 Ctrl-C once lets the calls in flight come to their end and keeps their lines; twice ends at once.)";
 
 /// Samples that are begun and not yet written. What is read ahead of the slowest reply, and all that is held in memory.
@@ -71,51 +78,226 @@ struct PredictFlags {
   bool writes_file() const { return output_file != "-"; }
 };
 
+/// One sample, and what else its record holds.
+struct Sample {
+  Batch batch;
+  OrderedJson others = OrderedJson::object();
+};
+
 /// Inputs of the task out of a file or standard input, one sample after the other.
 class Samples {
  public:
-  Samples(const Task& task, const std::string& input, const std::stop_token& stop) {
-    data::Fields fields;
-    for (const auto& [name, source] : task.data.inputs) fields.emplace_back(name, source);
+  Samples(const Task& task, const std::string& input, const std::stop_token& stop) : task_(task) {
     const fs::path path = input == "-" ? "/dev/stdin" : input;
     try {
       // A file can be looked at beforehand; whatever else it is may never end.
       std::error_code unknown;
       const bool is_file = fs::is_regular_file(path, unknown);
       if (!is_file) pump_ = std::make_unique<InputPump>(path, stop);
-      const fs::path place = is_file ? path : pump_->path();
-      reader_ = path.extension() == ".csv"
-                    ? data::detail::read_csv(place, fields, is_file ? csv_options(path) : data::CsvOptions{})
-                    : data::detail::read_json_lines(place, fields);
+      is_csv_ = path.extension() != "" && is_csv(path);
+      place_ = is_file ? path : pump_->path();
+      csv_ = is_csv_ && is_file ? csv_options(path, {.encoding = task.data.encoding, .columns = task.data.columns})
+                                : data::CsvOptions{};
+      find_fields(is_file);
+      if (is_file && input != "-") check(stop);
+      reader_ = open();
     } catch (const Error& error) {
       throw TaskError(std::string("--input: ") + error.what());
     }
   }
 
+  /// All of a .csv file, in their order; empty for another format.
+  const std::vector<std::string>& columns() const { return columns_; }
+
   /// Throws ParseError with file and line.
-  std::optional<Batch> next() {
+  std::optional<Sample> next() {
     std::vector<Data> values;
     if (!reader_->next(values)) {
       if (pump_) pump_->expect_read();
       return std::nullopt;
     }
-    Batch sample;
+    Sample sample;
     for (std::size_t i = 0; i < values.size(); ++i) {
-      const std::string& name = reader_->fields()[i].name;
-      sample.emplace(name, data::detail::sample_variable(std::move(values[i]), name, reader_->origin()));
+      const std::string& name = fields_[i].name;
+      const bool is_input = i < task_.data.inputs.size();
+      if (!is_input) sample.others[fields_[i].source] = values[i].text();
+      if (is_input && !columns_.empty()) sample.others[fields_[i].source] = values[i].item_text();
+      if (is_input) sample.batch.emplace(name, data::detail::sample_variable(std::move(values[i]), name, reader_->origin()));
     }
+    if (const nlohmann::json* record = reader_->record(); record != nullptr && record->is_object())
+      add_others(*record, sample.others);
     return sample;
   }
 
  private:
+  static bool is_csv(const fs::path& path) {
+    try {
+      return data_format(path) == DataFormat::csv;
+    } catch (const ValueError&) {
+      return false;  // JSON Lines by another name
+    }
+  }
+
+  std::shared_ptr<data::detail::RecordReader> open() const {
+    return is_csv_ ? data::detail::read_csv(place_, fields_, csv_)
+                   : data::detail::read_json_lines(place_, fields_, task_.data.encoding);
+  }
+
+  /// The inputs, and of a file with columns the others.
+  void find_fields(bool is_file) {
+    for (const auto& [name, source] : task_.data.inputs) fields_.emplace_back(name, source);
+    if (!is_csv_ || !is_file) return;
+    const auto reader = data::detail::read_csv(place_, {}, csv_);
+    for (const data::Field& column : reader->fields()) {
+      columns_.push_back(column.source);
+      const bool is_input = std::any_of(task_.data.inputs.begin(), task_.data.inputs.end(),
+                                        [&](const auto& input) { return input.second == column.source; });
+      if (!is_input) fields_.emplace_back("/column/" + column.source, column.source);
+    }
+  }
+
+  /// What is malformed is found before anything is paid.
+  void check(const std::stop_token& stop) const {
+    const auto reader = open();
+    std::vector<Data> values;
+    while (!stop.stop_requested() && reader->next(values)) {
+    }
+  }
+
+  void add_others(const nlohmann::json& record, OrderedJson& others) const {
+    for (const auto& member : record.items()) {
+      const bool is_input = std::any_of(task_.data.inputs.begin(), task_.data.inputs.end(), [&](const auto& input) {
+        return input.second == member.key() || input.second.starts_with("/" + member.key());
+      });
+      if (!is_input) others[member.key()] = member.value();
+    }
+  }
+
+  const Task& task_;
   std::unique_ptr<InputPump> pump_;  // null: a file
+  bool is_csv_ = false;
+  fs::path place_;
+  data::CsvOptions csv_;
+  data::Fields fields_;  // the inputs first
+  std::vector<std::string> columns_;
   std::shared_ptr<data::detail::RecordReader> reader_;
+};
+
+/// What answers depend on, noted beside the output (never in it), so that no other program goes on behind it.
+class Fingerprint {
+ public:
+  Fingerprint(const Task& task, const NamedValues& values, const std::string& output) : file_(output + ".made-with.json") {
+    const OrderedJson all = resolved_json(task);
+    const auto part = [&](const char* key) { return all.contains(key) ? all.at(key) : OrderedJson(); };
+    parts_ = {{"prompt", detail::sha256(as_object(values).dump())},
+              {"models", detail::sha256(part("models").dump())},
+              {"messages", detail::sha256(OrderedJson{part("messages"), part("stages"), part("output")}.dump())},
+              {"inputs", detail::sha256(OrderedJson(task.data.inputs).dump())}};
+  }
+
+  /// Throws TaskError when what is there was made with something else.
+  void expect_same() const {
+    std::error_code unknown;
+    if (!fs::is_regular_file(file_, unknown)) return;  // of an earlier version
+    const OrderedJson before = detail::parse_json<OrderedJson>(detail::read_file(file_), file_.string(), 1);
+    std::vector<std::string> changed;
+    for (const auto& part : parts_.items()) {
+      if (!before.is_object() || before.value(part.key(), OrderedJson()) != part.value()) changed.push_back(part.key());
+    }
+    if (!changed.empty())
+      throw TaskError(
+          fmt::format("--resume: the lines that are there were made with another one of: {} ({} says so); answers of both "
+                      "in one file could not be told apart. Use the same, or begin anew with --force",
+                      detail::join(changed, ", "), file_.string()));
+  }
+  void write() const { detail::write_file(file_, json_text(parts_, 2) + "\n"); }
+
+ private:
+  fs::path file_;
+  OrderedJson parts_;
+};
+
+/// How a sample's answer is written.
+class RowFormat {
+ public:
+  /// `columns`: of the input; a .csv can only be made of one.
+  RowFormat(const std::string& output, const std::vector<std::string>& columns) : columns_(columns) {
+    const std::string ending = detail::lower_case(fs::path(output).extension().string());
+    is_csv_ = ending == ".csv" || ending == ".tsv";
+    if (!is_csv_) return;
+    if (columns.empty())
+      throw TaskError(fmt::format("--output: {} would have the columns of the input, which has none; name a .jsonl", output));
+    delimiter_ = ending == ".tsv" ? '\t' : ',';
+  }
+
+  bool is_csv() const { return is_csv_; }
+  detail::RecordFormat record_format() const {
+    if (!is_csv_) return {.begin = "{", .end = "\n"};
+    std::vector<std::string> names = columns_;
+    for (const char* name : {"prediction", "problem", "error"}) names.push_back(free_name(name));
+    return {.end = "\r\n", .header = csv_line(names)};
+  }
+
+  std::string text(std::size_t row, const OrderedJson& others, const Answer& answer) const {
+    OrderedJson answered = OrderedJson::object();
+    add_answer(answered, answer);
+    return is_csv_ ? csv_row(others, answered) : json_row(row, others, answered);
+  }
+
+ private:
+  /// The same name as one of the input's gets a mark.
+  std::string free_name(std::string name) const {
+    while (std::find(columns_.begin(), columns_.end(), name) != columns_.end()) name += "_";
+    return name;
+  }
+
+  static std::string json_row(std::size_t row, const OrderedJson& others, const OrderedJson& answered) {
+    OrderedJson json{{"row", row}};
+    for (const auto& member : others.items()) {
+      std::string name = member.key();
+      while (name == "row" || name == "prediction" || name == "outputs" || name == "problem" || name == "error") name += "_";
+      json[name] = member.value();
+    }
+    json.update(answered);
+    return json_text(json) + "\n";
+  }
+
+  std::string csv_row(const OrderedJson& others, const OrderedJson& answered) const {
+    std::vector<std::string> cells;
+    for (const std::string& column : columns_) cells.push_back(others.value(column, std::string()));
+    for (const char* name : {"prediction", "problem", "error"}) {
+      const auto found = answered.find(name);
+      cells.push_back(found != answered.end() && found->is_string() ? found->get<std::string>() : std::string());
+    }
+    return csv_line(cells);
+  }
+
+  /// Records end in CR LF, and cells have line feeds only: so an end can be told from a part.
+  std::string csv_line(const std::vector<std::string>& cells) const {
+    std::string line;
+    for (const std::string& cell : cells) {
+      if (&cell != cells.data()) line += delimiter_;
+      std::string quoted;
+      bool needs_quotes = false;
+      for (const char c : cell) {
+        if (c == '\r') continue;
+        needs_quotes = needs_quotes || c == delimiter_ || c == '"' || c == '\n';
+        quoted += c == '"' ? "\"\"" : std::string(1, c);
+      }
+      line += needs_quotes ? "\"" + quoted + "\"" : quoted;
+    }
+    return line + "\r\n";
+  }
+
+  std::vector<std::string> columns_;
+  bool is_csv_ = false;
+  char delimiter_ = ',';
 };
 
 /// Where whole lines go: standard output, or the end of a file.
 class Lines {
  public:
-  explicit Lines(const PredictFlags& flags) {
+  Lines(const PredictFlags& flags, const RowFormat& format) : format_(format) {
     if (!flags.writes_file()) return;
     const detail::Output output = named_output("--output", flags.output_file);
     if (output.is_stream && flags.resume)
@@ -130,13 +312,14 @@ class Lines {
         return;
       }
       if (flags.force && output.is_there) detail::write_file(path, "");
-      file_ = std::make_unique<detail::AppendFile>(path, detail::RecordFormat{.begin = "{", .end = "\n"});
+      file_ = std::make_unique<detail::AppendFile>(path, format.record_format());
     } catch (const ValueError& error) {
       throw TaskError(std::string("--output: ") + error.what());
     }
     if (flags.resume) count(path);
   }
 
+  bool is_file() const { return file_ != nullptr; }
   /// How many samples were done before.
   std::size_t done() const { return done_; }
 
@@ -151,6 +334,12 @@ class Lines {
   void count(const fs::path& path) {
     std::ifstream file(path, std::ios::binary);
     std::string last;
+    if (format_.is_csv()) {
+      std::size_t lines = 0;
+      for (std::string line; std::getline(file, line);) lines += line.ends_with('\r') ? 1 : 0;
+      done_ = lines > 0 ? lines - 1 : 0;  // the header
+      return;
+    }
     for (std::string line; std::getline(file, line); ++done_) last = std::move(line);
     if (done_ == 0) return;
     try {
@@ -163,34 +352,38 @@ class Lines {
     }
   }
 
+  const RowFormat& format_;
   // Neither: standard output.
   std::unique_ptr<detail::AppendFile> file_;
   std::unique_ptr<detail::OutputStream> stream_;
   std::size_t done_ = 0;
 };
 
-std::string line_of(std::size_t row, const Answer& answer) {
-  OrderedJson json{{"row", row}};
-  add_answer(json, answer);
-  return json_text(json) + "\n";
-}
+/// A sample whose calls are on their way.
+struct UnderWay {
+  std::vector<StageResult> stages;
+  OrderedJson others;
+};
 
 /// Samples under way, in order. One thread begins them, another one waits for their answers and writes them, so that an answer
 /// is out as soon as it is there and those before it are, however slowly the input comes.
 class Pipeline {
  public:
-  explicit Pipeline(Lines& lines)
-      : lines_(lines), next_row_(lines.done()), writer_(tgd::detail::start_thread("the output", [this] { write(); })) {}
+  Pipeline(Lines& lines, const RowFormat& format)
+      : lines_(lines),
+        format_(format),
+        next_row_(lines.done()),
+        writer_(tgd::detail::start_thread("the output", [this] { write(); })) {}
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
   ~Pipeline() { finish(); }
 
   /// Waits for room. False: the writer has stopped, and no further sample is wanted.
-  bool add(std::vector<StageResult> stages) {
+  bool add(UnderWay sample) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return under_way_.size() < window || has_stopped_; });
     if (has_stopped_) return false;
-    under_way_.push_back(std::move(stages));
+    under_way_.push_back(std::move(sample));
     changed_.notify_all();
     return true;
   }
@@ -219,13 +412,13 @@ class Pipeline {
  private:
   void write() {
     try {
-      while (const auto stages = front()) {
-        const Answer answer = answer_of(*stages);
+      while (const auto sample = front()) {
+        const Answer answer = answer_of(sample->stages);
         if (answer.is_refused) {
           refusal_ = answer.error;
           break;
         }
-        lines_.add(line_of(next_row_, answer));
+        lines_.add(format_.text(next_row_, sample->others, answer));
         count(answer);
         pop();
       }
@@ -238,7 +431,7 @@ class Pipeline {
     changed_.notify_all();
   }
 
-  std::optional<std::vector<StageResult>> front() {
+  std::optional<UnderWay> front() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !under_way_.empty() || is_complete_; });
     if (under_way_.empty()) return std::nullopt;
@@ -258,6 +451,7 @@ class Pipeline {
   }
 
   Lines& lines_;
+  const RowFormat& format_;
   std::size_t next_row_;
   std::size_t failed_ = 0;
   ProblemCounts problems_;
@@ -267,7 +461,7 @@ class Pipeline {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::vector<StageResult>> under_way_;
+  std::deque<UnderWay> under_way_;
   bool is_complete_ = false;
   bool has_stopped_ = false;
   std::thread writer_;  // the last member: it uses the others
@@ -281,21 +475,30 @@ class Predicting {
         flags_(flags),
         task_(read_task(flags.task)) {
     if (flags.resume && !flags.writes_file()) throw TaskError("--resume needs --output with the file to go on with");
+    const std::string model_note = use_models_of_run({flags.prompt}, flags.model, task_);
     apply(flags.model, task_);
     const NamedPrompt prompt = read_prompt(flags.prompt, task_);
+    if (!model_note.empty()) terminal_.note("note: " + model_note);
+    for (const std::string& file : prompt.edited)
+      terminal_.note(fmt::format("note: {} was edited since the run; the text in it is used", file));
     samples_ = std::make_unique<Samples>(task_, flags.input, interrupt_.token());
     models_ = make_models(
         task_, {.flags = flags.model, .stop = interrupt_.token(), .cassette = {}, .on_notice = terminal_.on_notice()});
     ledger_ = meter(models_);
     agent_ = std::make_unique<TaskAgent>(task_, models_.by_name, load_prompts(task_));
     agent_->set_values(prompt.values);
-    lines_ = std::make_unique<Lines>(flags);
+    if (models_.is_simulated()) terminal_.note(terminal_.bold(simulation_warning));
+    format_ = std::make_unique<RowFormat>(flags.output_file, samples_->columns());
+    const Fingerprint fingerprint(task_, prompt.values, flags.output_file);
+    if (flags.resume) fingerprint.expect_same();
+    lines_ = std::make_unique<Lines>(flags, *format_);
+    if (lines_->is_file()) fingerprint.write();
   }
 
   Status run() {
     std::exception_ptr malformed;
     bool is_whole = false;
-    Pipeline pipeline(*lines_);
+    Pipeline pipeline(*lines_, *format_);
     try {
       is_whole = begin_all(pipeline);
     } catch (...) {
@@ -321,10 +524,10 @@ class Predicting {
     const NoGradGuard no_grad;
     std::size_t row = 0;
     while (!interrupt_.requested()) {
-      const auto sample = samples_->next();
+      auto sample = samples_->next();
       if (!sample) return !interrupt_.requested();  // which ends an input, too
       if (row++ < lines_->done()) continue;
-      if (!pipeline.add(agent_->run(*sample))) return false;
+      if (!pipeline.add({agent_->run(sample->batch), std::move(sample->others)})) return false;
     }
     return false;
   }
@@ -378,6 +581,7 @@ class Predicting {
   Models models_;
   std::shared_ptr<lm::Ledger> ledger_;
   std::unique_ptr<TaskAgent> agent_;
+  std::unique_ptr<RowFormat> format_;
   std::unique_ptr<Lines> lines_;
 };
 

@@ -135,7 +135,7 @@ void add_fields(const Value& value, const Value::json_pointer& place, std::vecto
   for (const auto& member : value.items()) add_fields(member.value(), place / member.key(), fields);
 }
 
-std::vector<Value::json_pointer> fields_of(const EvaluatorSpec& spec, const Value& target) {
+std::vector<Value::json_pointer> scored_fields(const EvaluatorSpec& spec, const Value& target) {
   std::vector<Value::json_pointer> fields;
   for (const std::string& field : spec.fields) fields.emplace_back(field);
   if (fields.empty()) add_fields(target, Value::json_pointer(), fields);
@@ -149,7 +149,7 @@ double json_score(const EvaluatorSpec& spec, const std::string& prediction, cons
   const auto wanted = json_in(target);
   const auto got = json_in(prediction);
   if (!wanted || !got) return 0;
-  const auto fields = fields_of(spec, *wanted);
+  const auto fields = scored_fields(spec, *wanted);
   double sum = 0;
   for (const auto& field : fields) {
     if (!wanted->contains(field)) continue;  // what is looked at has to be there
@@ -172,9 +172,9 @@ bool is_sentence_mark(char32_t code) {
 }
 
 /// The words of a text; where words are not kept apart by blanks, its characters. Marks around a word are no part of it.
-class Words {
+class WordCounter {
  public:
-  explicit Words(std::string_view text) {
+  explicit WordCounter(std::string_view text) {
     while (!text.empty()) {
       const std::size_t length = std::max<std::size_t>(detail::character_length(text), 1);
       const std::string_view character = text.substr(0, length);
@@ -216,21 +216,21 @@ class Words {
   bool is_alone_ = false;  // the word is one character of a text without blanks
 };
 
-int total(const WordCounts& counts) {
+int count_words(const WordCounts& counts) {
   int sum = 0;
   for (const auto& [word, count] : counts) sum += count;
   return sum;
 }
 
 double f1_score(const std::string& prediction, const std::string& target) {
-  const WordCounts got = Words(prediction).take();
-  const WordCounts wanted = Words(target).take();
+  const WordCounts got = WordCounter(prediction).take();
+  const WordCounts wanted = WordCounter(target).take();
   int common = 0;
   for (const auto& [word, count] : got) {
     const auto found = wanted.find(word);
     if (found != wanted.end()) common += std::min(count, found->second);
   }
-  const int both = total(got) + total(wanted);
+  const int both = count_words(got) + count_words(wanted);
   if (both == 0) return prediction == target ? 1 : 0;  // nothing but marks, or nothing
   return 2.0 * common / both;
 }

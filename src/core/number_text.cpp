@@ -45,7 +45,7 @@ char digit_of(char32_t code) {
 
 bool is_superscript(char32_t code) { return code == 0xB2 || code == 0xB3 || code == 0xB9 || is_between(code, 0x2070, 0x209F); }
 
-char kind_of(char32_t code) {
+char reading_of(char32_t code) {
   if (const char digit = digit_of(code); digit != 0) return digit;
   if (code == 0xA0 || code == 0x2007 || code == 0x2009 || code == 0x202F) return tight_blank;
   if (is_blank(code)) return ' ';
@@ -69,7 +69,7 @@ std::string kinds_of(std::string_view text) {
   std::string kinds;
   while (!text.empty()) {
     const std::size_t length = character_length(text);
-    kinds += length == 0 ? other : kind_of(code_of(text.substr(0, length)));
+    kinds += length == 0 ? other : reading_of(code_of(text.substr(0, length)));
     text.remove_prefix(std::max<std::size_t>(length, 1));
   }
   return kinds;

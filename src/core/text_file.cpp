@@ -22,7 +22,7 @@ namespace tgd::detail {
 
 namespace {
 
-constexpr std::size_t piece = std::size_t{1} << 16U;
+constexpr std::size_t decoded_piece = std::size_t{1} << 16U;
 constexpr std::string_view utf8_mark = "\xEF\xBB\xBF";
 
 // NOLINTNEXTLINE(performance-no-int-to-ptr): what iconv_open() returns for a failure
@@ -65,8 +65,8 @@ class DecodingBuffer final : public std::streambuf {
         name_(std::move(name)),
         encoding_(encoding),
         converter_(encoding),
-        raw_(piece),
-        text_(4 * piece) {}
+        raw_(decoded_piece),
+        text_(4 * decoded_piece) {}
 
  private:
   int_type underflow() override {
@@ -133,7 +133,7 @@ std::size_t line_of_first_invalid(std::string_view text) {
 std::string decoded(std::string text, const std::string& name, const std::string& encoding) {
   const Converter converter(encoding);
   std::string result;
-  std::vector<char> room(piece);
+  std::vector<char> room(decoded_piece);
   std::span<char> in(text);
   while (!in.empty()) {
     std::span<char> out(room);

@@ -22,14 +22,15 @@ class JsonLinesReader final : public detail::RecordReader {
       : RecordReader(path.string()), fields_(fields), file_(tgd::detail::open_text(path, encoding)) {}
 
   const Fields& fields() const override { return fields_.fields(); }
+  const nlohmann::json* record() const override { return &record_; }
 
  private:
   bool read(std::vector<Data>& values) override {
     while (std::getline(*file_, line_)) {
       ++number_;
       if (tgd::detail::trim(line_).empty()) continue;
-      const nlohmann::json record = parsed();
-      detail::in_place([this] { return fmt::format("{}:{}", file_name(), number_); }, [&] { fields_.take(record, values); });
+      record_ = parsed();
+      detail::in_place([this] { return fmt::format("{}:{}", file_name(), number_); }, [&] { fields_.take(record_, values); });
       return true;
     }
     if (file_->bad()) throw ValueError(fmt::format("cannot read \"{}\" behind line {}", file_name(), number_));
@@ -58,6 +59,7 @@ class JsonLinesReader final : public detail::RecordReader {
   detail::JsonFields fields_;
   std::unique_ptr<std::istream> file_;
   std::string line_;
+  nlohmann::json record_;
   std::size_t number_ = 0;
   bool is_first_ = true;
 };

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <tgd/data/records.hpp>
 
 namespace tgd::data::detail {
@@ -23,6 +25,8 @@ class RecordReader {
   }
   /// Of the record that was read last.
   const SampleOrigin& origin() const noexcept { return origin_; }
+  /// The JSON of the record that was read last; null where the format is another.
+  virtual const nlohmann::json* record() const { return nullptr; }
   /// The fields; where none were asked for, those of a JSON file are known after its first record.
   virtual const Fields& fields() const = 0;
 

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <ctime>
 #include <limits>
+#include <set>
 #include <string_view>
 #include <system_error>
 #include <unordered_map>
@@ -196,6 +197,30 @@ RunProblems RunFolder::problems() const {
     if (!found.counts.any()) found.first = {sample.first, sample.second, to_string(problem)};
     found.counts.add(problem);
   }
+  return found;
+}
+
+NewValues RunFolder::new_values() const {
+  using Outcome = optim::ParameterUpdate::Outcome;
+  NewValues found;
+  read_lines(versions_name, [&](const LineReader& line) {
+    if (line.at("kind").text() != "step") return;
+    ++found.steps;
+    std::set<std::string, std::less<>> outcomes;
+    for (const auto& [name, update] : line.at("parameters").members()) {
+      outcomes.insert(update.at("outcome").text());
+      if (update.at("outcome").text() == optim::to_string(Outcome::kept) && update.find("reason"))
+        found.reason = update.at("reason").text();
+    }
+    const auto has = [&](Outcome outcome) { return outcomes.count(optim::to_string(outcome)) > 0; };
+    if (has(Outcome::updated) || has(Outcome::rejected)) {
+      ++found.usable;
+    } else if (has(Outcome::kept) || has(Outcome::unchanged)) {
+      ++found.unusable;
+    } else {
+      ++found.no_feedback;
+    }
+  });
   return found;
 }
 

@@ -58,6 +58,15 @@ struct RunProblems {
   Sample first = {};
 };
 
+/// What became of the steps of a run.
+struct NewValues {
+  std::size_t steps = 0;
+  std::size_t usable = 0;       ///< steps that came to a new value, taken or not
+  std::size_t unusable = 0;     ///< steps whose replies could not be used
+  std::size_t no_feedback = 0;  ///< steps without a sample that needed any
+  std::string reason = {};      ///< what was wrong with the last reply that could not be used
+};
+
 class RunFolder {
  public:
   /// Makes `wanted`, which must be new or empty, or runs/<name>-<time> below the current folder.
@@ -94,6 +103,7 @@ class RunFolder {
   /// How far training has come.
   ValidationSteps validation_steps() const;
   RunProblems problems() const;
+  NewValues new_values() const;
 
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}

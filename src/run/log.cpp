@@ -82,7 +82,7 @@ void RunLog::on_validation(const ValidationReport& report) {
 void BudgetGuard::on_step(const StepReport&) {
   if (has_ended_run_ || !is_short()) return;
   has_ended_run_ = true;
-  stop_();
+  stop_(budget_used_up);
 }
 
 // By what was used, and not by what a process that died has asked already of the steps to come: the run ends where it would have.

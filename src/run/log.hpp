@@ -37,6 +37,9 @@ class RunLog final : public TrainerCallback {
   std::function<RunStatus()> status_;
 };
 
+/// How a run ends that may use no more.
+inline constexpr const char* budget_used_up = "the budget is used up";
+
 /// Ends a run while its budget still has room for `reserved_calls` calls of the price that calls had so far, so that the outcome can
 /// be measured.
 class BudgetGuard final : public TrainerCallback {
@@ -46,7 +49,7 @@ class BudgetGuard final : public TrainerCallback {
       : limits_(limits), journal_(journal), reserved_(static_cast<std::int64_t>(reserved_calls)) {}
 
   void on_start(const RunInfo& info) override {
-    stop_ = info.stop;
+    stop_ = info.stop_because;
     status_ = info.status;
   }
   void on_step(const StepReport&) override;
@@ -59,7 +62,7 @@ class BudgetGuard final : public TrainerCallback {
   const detail::Journal& journal_;
   std::int64_t reserved_;
   std::function<RunStatus()> status_;
-  std::function<void()> stop_;
+  std::function<void(std::string)> stop_;
   bool has_ended_run_ = false;
 };
 

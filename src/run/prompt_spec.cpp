@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "cli/models.hpp"
+#include "core/fold.hpp"
 #include "core/json_parser.hpp"
 #include "core/text.hpp"
 #include "core/text_file.hpp"
@@ -75,6 +77,19 @@ NamedValues values_in_json(const std::string& spec, const fs::path& file, const 
   return values_in_state(spec, json.at("state"), task);
 }
 
+/// A person may have edited what the run left: <parameter>.txt is for people.
+void take_edited(NamedPrompt& prompt, const fs::path& folder) {
+  for (auto& [name, value] : prompt.values) {
+    const fs::path file = folder / (name + ".txt");
+    std::error_code unknown;
+    if (!fs::is_regular_file(file, unknown)) continue;
+    std::string text = prompt_in(prompt.name, file);
+    if (detail::plain_form(text) == detail::plain_form(detail::trim(value))) continue;
+    value = std::move(text);
+    prompt.edited.push_back(file.string());
+  }
+}
+
 NamedValues values_in_run(const std::string& spec, const fs::path& folder, const Task& task) {
   const fs::path file = folder / "parameters.json";
   if (fs::exists(file)) return values_in_json(spec, file, task);
@@ -112,6 +127,25 @@ NamedValues values_of(const std::string& spec, const Task& task) {
 
 }  // namespace
 
-NamedPrompt read_prompt(const std::string& spec, const Task& task) { return {spec, values_of(spec, task)}; }
+NamedPrompt read_prompt(const std::string& spec, const Task& task) {
+  NamedPrompt prompt{spec, values_of(spec, task)};
+  if (spec != "first" && fs::is_directory(spec)) take_edited(prompt, spec);
+  return prompt;
+}
+
+std::string use_models_of_run(const std::vector<std::string>& specs, const ModelFlags& flags, Task& task) {
+  if (flags.base_url || flags.model) return {};
+  for (const std::string& spec : specs) {
+    std::error_code unknown;
+    const fs::path file = fs::path(spec) / "task.json";
+    if (spec == "first" || !fs::is_directory(spec, unknown) || !fs::is_regular_file(file, unknown)) continue;
+    const Task run = read_task(file);
+    const auto is_known = [&](const auto& model) { return run.models.count(model.first) > 0; };
+    if (!std::all_of(task.models.begin(), task.models.end(), is_known)) continue;
+    task.models = run.models;
+    return fmt::format("the models are those of {}; --model and --base-url name others", spec);
+  }
+  return {};
+}
 
 }  // namespace tgd::cli

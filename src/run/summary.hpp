@@ -45,6 +45,7 @@ struct RunReport {
   PartScores test = {};
   NamedValues values = {};  ///< the best so far
   std::size_t steps = 0;
+  NewValues new_values = {};
   std::optional<ValidationReport> best = {};
   std::string status = "ok";  ///< or "failed", "interrupted"
   std::string ending = {};    ///< why the training ended

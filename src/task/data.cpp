@@ -6,7 +6,9 @@
 #include <functional>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,6 +17,7 @@
 #include "task/data_file.hpp"
 #include "core/fold.hpp"
 #include "core/text.hpp"
+#include "data/record_reader.hpp"
 
 namespace tgd::cli {
 
@@ -22,7 +25,7 @@ namespace {
 
 constexpr const char* group_name = "/group";
 
-DataFileOptions options_of(const DataSpec& spec) { return {.encoding = spec.encoding, .columns = spec.columns}; }
+DataFileOptions file_options_of(const DataSpec& spec) { return {.encoding = spec.encoding, .columns = spec.columns}; }
 
 TaskValue place_of_field(const DataSpec& spec, const std::string& name) {
   if (name == target_name) return spec.place.at("target", "");
@@ -38,12 +41,43 @@ data::Fields fields_of(const DataSpec& spec) {
   return fields;
 }
 
-/// Reads each field alone to find the one that is at fault, and complains where the task names it.
+// ---- Reading ---------------------------------------------------------------------------------------------------------------
+
+/// `take(record)` gets one record after the other.
+using TakeRecord = std::function<void(data::Record&&)>;
+
+void read_each(const DataSpec& spec, const std::filesystem::path& file, const data::Fields& fields, const TakeRecord& take) {
+  const auto reader = open_data_file(file, fields, file_options_of(spec));
+  if (!reader) {
+    const data::Records records = read_data_file(file, fields, file_options_of(spec));
+    for (std::size_t i = 0; i < records.size(); ++i) take(data::Record(records[i]));
+    return;
+  }
+  std::vector<Data> values;
+  while (reader->next(values)) {
+    data::Record record;
+    record.origin = reader->origin();
+    for (std::size_t i = 0; i < values.size(); ++i) record.emplace(fields[i].name, std::move(values[i]));
+    take(std::move(record));
+  }
+}
+
+void read_strictly(const DataSpec& spec, const std::filesystem::path& file, data::Field field) {
+  field.is_lenient = false;
+  try {
+    read_each(spec, file, {field}, [](const data::Record&) {});
+  } catch (const Error& error) {
+    place_of_field(spec, field.name).fail(error.what());
+  }
+}
+
+/// Reads each field alone to find the one that is at fault, and complains where the task names it. `key`: under which the task names
+/// the file.
 [[noreturn]] void fail_at_field(const DataSpec& spec, const std::filesystem::path& file, const char* key,
                                 const data::Fields& fields, const std::string& message) {
   for (const data::Field& field : fields) {
     try {
-      read_data_file(file, {field}, options_of(spec));
+      read_each(spec, file, {field}, [](const data::Record&) {});
     } catch (const Error& error) {
       place_of_field(spec, field.name).fail(error.what());
     }
@@ -51,110 +85,155 @@ data::Fields fields_of(const DataSpec& spec) {
   spec.place.at(key, "").fail(message);
 }
 
-bool is_blank(const data::Record& record, const std::string& name) {
-  return detail::trim(detail::plain_form(record.at(name).item_text())).empty();
+bool is_blank(const std::string& text) { return detail::trim(detail::plain_form(text)).empty(); }
+
+std::size_t hash_of(const std::string& text) { return std::hash<std::string>()(text); }
+
+/// What the split has to know of a record. Texts of large files would be in memory twice; 64 bits of them are enough.
+struct RowFacts {
+  std::size_t row;     ///< in its file, from 0
+  std::size_t line;    ///< 0: not known
+  std::size_t inputs;  ///< of all of them as they are compared
+  std::size_t target;  ///< the same of the answer
+  std::optional<std::size_t> group;
+};
+
+/// What a first walk over a file finds out.
+struct FileFacts {
+  std::filesystem::path file;
+  std::vector<RowFacts> rows = {};                                           ///< those that a run can use
+  std::vector<std::string> notes = {};                                       ///< what became of the others
+  std::unordered_map<std::size_t, std::string> targets = {};                 ///< by their hash, cut where they are long
+};
+
+std::string place_of_row(std::size_t row, std::size_t line) {
+  return line > 0 ? fmt::format("line {}", line) : fmt::format("row {}", row + 1);
 }
 
-/// A field that no record has is none: what it is called is a mistake.
-void expect_fields(const DataSpec& spec, const std::filesystem::path& file, const data::Records& records,
-                   const data::Fields& fields) {
-  for (data::Field field : fields) {
-    bool is_anywhere = records.size() == 0;
-    for (std::size_t i = 0; i < records.size() && !is_anywhere; ++i) is_anywhere = !is_blank(records[i], field.name);
-    if (is_anywhere) continue;
-    field.is_lenient = false;
-    try {
-      read_data_file(file, {field}, options_of(spec));
-    } catch (const Error& error) {
-      place_of_field(spec, field.name).fail(error.what());
-    }
-  }
-}
-
-/// `key`: under which the task names the file.
-data::Records read_records(const DataSpec& spec, const std::filesystem::path& file, const char* key) {
-  const data::Fields fields = fields_of(spec);
-  try {
-    data::Records records = read_data_file(file, fields, options_of(spec));
-    expect_fields(spec, file, records, fields);
-    return records;
-  } catch (const TaskError&) {
-    throw;
-  } catch (const Error& error) {
-    fail_at_field(spec, file, key, fields, error.what());
-  }
-}
-
-// ---- Which samples ---------------------------------------------------------------------------------------------------------
-
-/// "row 3 (line 4)"
-std::string place_in_file(const data::Records& records, std::size_t row) {
-  const SampleOrigin& origin = records[row].origin;
-  return origin.line > 0 ? fmt::format("line {}", origin.line) : fmt::format("row {}", row + 1);
-}
+/// What a sample's own file says of it: "line 3" or "row 3".
+std::string place_in_file(const RowFacts& row) { return place_of_row(row.row, row.line); }
 
 std::string counted(std::size_t count, const char* one, const char* several) {
   return fmt::format("{} {}", count, count == 1 ? one : several);
 }
 
-/// The rows that a run can use, and what became of the others.
-struct UsableRows {
-  std::vector<std::size_t> rows = {};
-  std::vector<std::string> notes = {};
+class Facts {
+ public:
+  Facts(const DataSpec& spec, const std::filesystem::path& file) : spec_(spec), found_{.file = file} {
+    for (const data::Field& field : fields_of(spec)) blank_.emplace(field.name, true);
+  }
+
+  void add(const data::Record& record) {
+    for (auto& [name, is_blank_so_far] : blank_) is_blank_so_far = is_blank_so_far && is_blank(record.at(name).item_text());
+    const std::string target =
+        spec_.has_target() ? std::string(detail::trim(detail::plain_form(record.at(target_name).item_text()))) : std::string();
+    std::string inputs;
+    bool has_input = false;
+    for (const auto& input : spec_.inputs) {
+      const std::string text = detail::plain_form(record.at(input.first).item_text());
+      has_input = has_input || !detail::trim(text).empty();
+      inputs += text + '\0';
+    }
+    const bool has_answer = !spec_.has_target() || !target.empty();
+    const std::size_t row = count_++;
+    if (!has_answer || !has_input) {
+      const char* reason = has_answer ? "nothing to read" : has_input ? "no answer" : "nothing at all (blank)";
+      ++left_out_.try_emplace(reason, 0, place_of_row(row, record.origin.line)).first->second.first;
+      return;
+    }
+    constexpr std::size_t most_kept = 80;
+    const std::size_t hash = hash_of(target);
+    if (targets_may_be_labels_) found_.targets.try_emplace(hash, detail::excerpt(target, most_kept));
+    constexpr std::size_t most_labels = 1000;
+    if (found_.targets.size() > most_labels) targets_may_be_labels_ = false;
+    found_.rows.push_back({row, record.origin.line, hash_of(inputs), hash, {}});
+    if (spec_.group_by.empty() || is_blank(record.at(group_name).item_text())) return;
+    found_.rows.back().group = hash_of(record.at(group_name).item_text());
+  }
+
+  FileFacts take() {
+    std::vector<std::string> reasons;
+    std::size_t count = 0;
+    for (const auto& [reason, left_out] : left_out_) {
+      reasons.push_back(fmt::format("{} with {}, from {} on", left_out.first, reason, left_out.second));
+      count += left_out.first;
+    }
+    if (count > 0)
+      found_.notes.push_back(fmt::format("{} of {} are left out: {}", counted(count, "row", "rows"),
+                                         found_.file.filename().string(), detail::join(reasons, "; ")));
+    return std::move(found_);
+  }
+
+  /// Fields without a text in any record. A field that no record has is none: what it is called is a mistake.
+  std::vector<std::string> blank_fields() const {
+    std::vector<std::string> names;
+    for (const auto& [name, is_blank_everywhere] : blank_) {
+      if (is_blank_everywhere && count_ > 0) names.push_back(name);
+    }
+    return names;
+  }
+
+ private:
+  const DataSpec& spec_;
+  FileFacts found_;
+  std::map<std::string, std::pair<std::size_t, std::string>> left_out_;  // by reason: how many, and where the first of them is
+  std::map<std::string, bool> blank_;
+  std::size_t count_ = 0;
+  bool targets_may_be_labels_ = true;
 };
 
-UsableRows usable_rows(const DataSpec& spec, const std::filesystem::path& file, const data::Records& records) {
-  UsableRows usable;
-  std::map<std::string, std::pair<std::size_t, std::size_t>> left_out;  // by reason: how many, and the first of them
-  for (std::size_t row = 0; row < records.size(); ++row) {
-    const bool has_answer = !spec.has_target() || !is_blank(records[row], target_name);
-    const bool has_input = std::any_of(spec.inputs.begin(), spec.inputs.end(),
-                                       [&](const auto& input) { return !is_blank(records[row], input.first); });
-    if (has_answer && has_input) {
-      usable.rows.push_back(row);
-      continue;
-    }
-    const char* reason = has_answer ? "nothing to read" : has_input ? "no answer" : "nothing at all (blank)";
-    ++left_out.try_emplace(reason, 0, row).first->second.first;
+FileFacts facts_of(const DataSpec& spec, const std::filesystem::path& file, const char* key) {
+  const data::Fields fields = fields_of(spec);
+  Facts facts(spec, file);
+  try {
+    read_each(spec, file, fields, [&](const data::Record& record) { facts.add(record); });
+  } catch (const TaskError&) {
+    throw;
+  } catch (const Error& error) {
+    fail_at_field(spec, file, key, fields, error.what());
   }
-  if (left_out.empty()) return usable;
-  std::vector<std::string> reasons;
-  for (const auto& [reason, found] : left_out)
-    reasons.push_back(fmt::format("{} with {}, from {} on", found.first, reason, place_in_file(records, found.second)));
-  usable.notes.push_back(fmt::format("{} of {} are left out: {}", counted(records.size() - usable.rows.size(), "row", "rows"),
-                                     file.filename().string(), detail::join(reasons, "; ")));
-  return usable;
+  const std::vector<std::string> blank = facts.blank_fields();
+  for (const data::Field& field : fields) {
+    if (std::find(blank.begin(), blank.end(), field.name) != blank.end()) read_strictly(spec, file, field);
+  }
+  return facts.take();
 }
 
-/// All inputs of a sample as they are compared, in 64 bits: of large files the texts would be in memory twice.
-std::size_t inputs_hash(const DataSpec& spec, const data::Record& record) {
-  std::string text;
-  for (const auto& input : spec.inputs) text += detail::plain_form(record.at(input.first).item_text()) + '\0';
-  return std::hash<std::string>()(text);
+/// The records with these numbers, in this order.
+DataPart records_at(const DataSpec& spec, const std::filesystem::path& file, const std::vector<std::size_t>& rows) {
+  std::unordered_map<std::size_t, std::size_t> place_of_row_number;
+  for (std::size_t i = 0; i < rows.size(); ++i) place_of_row_number.emplace(rows[i], i);
+  std::vector<data::Record> records(rows.size());
+  std::size_t row = 0;
+  read_each(spec, file, fields_of(spec), [&](data::Record&& record) {
+    const auto found = place_of_row_number.find(row++);
+    if (found == place_of_row_number.end()) return;
+    record.erase(group_name);
+    records[found->second] = std::move(record);
+  });
+  return {std::move(records), rows};
 }
 
 /// Which samples are to stay together: numbers that count up from 0, in the order of the rows.
-std::vector<std::size_t> groups_of(const DataSpec& spec, const data::Records& records, const std::vector<std::size_t>& rows) {
+std::vector<std::size_t> groups_of(const std::vector<RowFacts>& rows) {
   std::vector<std::size_t> parent(rows.size());
   std::iota(parent.begin(), parent.end(), std::size_t{0});
   const auto root = [&](std::size_t i) {
     while (parent[i] != i) i = parent[i] = parent[parent[i]];
     return i;
   };
-  std::map<std::size_t, std::size_t> first_of_text;
-  std::map<std::size_t, std::size_t> first_of_group;
+  std::unordered_map<std::size_t, std::size_t> first_of_text;
+  std::unordered_map<std::size_t, std::size_t> first_of_group;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const data::Record& record = records[rows[i]];
-    const auto join = [&](std::map<std::size_t, std::size_t>& firsts, std::size_t key) {
+    const auto join = [&](std::unordered_map<std::size_t, std::size_t>& firsts, std::size_t key) {
       const std::size_t first = firsts.try_emplace(key, i).first->second;
       const auto [low, high] = std::minmax(root(first), root(i));
       parent[high] = low;
     };
-    join(first_of_text, inputs_hash(spec, record));
-    if (!spec.group_by.empty() && !is_blank(record, group_name))
-      join(first_of_group, std::hash<std::string>()(record.at(group_name).item_text()));
+    join(first_of_text, rows[i].inputs);
+    if (rows[i].group) join(first_of_group, *rows[i].group);
   }
-  std::map<std::size_t, std::size_t> numbers;
+  std::unordered_map<std::size_t, std::size_t> numbers;
   std::vector<std::size_t> groups;
   for (std::size_t i = 0; i < rows.size(); ++i) groups.push_back(numbers.try_emplace(root(i), numbers.size()).first->second);
   return groups;
@@ -162,45 +241,45 @@ std::vector<std::size_t> groups_of(const DataSpec& spec, const data::Records& re
 
 // ---- What is odd about them ------------------------------------------------------------------------------------------------
 
+/// "\"praise\" in line 3", or the line alone where answers are many.
+std::string answer_in(const FileFacts& facts, const RowFacts& row) {
+  const auto found = facts.targets.find(row.target);
+  return (found == facts.targets.end() ? "one" : fmt::format("\"{}\"", found->second)) + " in " + place_in_file(row);
+}
+
 /// Samples with the same inputs, and whether their answers differ.
-void note_repeated(const DataSpec& spec, const data::Records& records, const std::vector<std::size_t>& rows,
-                   std::vector<std::string>& notes) {
-  std::map<std::size_t, std::size_t> first_of_text;
+void note_repeated(const DataSpec& spec, FileFacts& facts) {
+  std::unordered_map<std::size_t, const RowFacts*> first_of_text;
   std::size_t repeated = 0;
   std::size_t contradicting = 0;
   std::string example;
-  for (const std::size_t row : rows) {
-    const auto [found, is_new] = first_of_text.try_emplace(inputs_hash(spec, records[row]), row);
+  for (const RowFacts& row : facts.rows) {
+    const auto [found, is_new] = first_of_text.try_emplace(row.inputs, &row);
     if (is_new) continue;
     ++repeated;
-    if (!spec.has_target()) continue;
-    const std::string before = records[found->second].at(target_name).item_text();
-    const std::string now = records[row].at(target_name).item_text();
-    if (detail::plain_form(before) == detail::plain_form(now)) continue;
-    if (contradicting++ == 0)
-      example = fmt::format("\"{}\" in {}, \"{}\" in {}", detail::excerpt(before, 40), place_in_file(records, found->second),
-                            detail::excerpt(now, 40), place_in_file(records, row));
+    if (!spec.has_target() || found->second->target == row.target) continue;
+    if (contradicting++ == 0) example = answer_in(facts, *found->second) + ", " + answer_in(facts, row);
   }
   if (repeated > 0)
-    notes.push_back(fmt::format("{} the inputs of an earlier one (duplicates); equal ones stay in one part",
-                                counted(repeated, "sample repeats", "samples repeat")));
+    facts.notes.push_back(
+        fmt::format("{} the inputs of an earlier one (duplicates)", counted(repeated, "sample repeats", "samples repeat")));
   if (contradicting > 0)
-    notes.push_back(fmt::format("{} another answer than an earlier one with the same inputs ({}): no prompt gets both right",
-                                counted(contradicting, "sample has", "samples have"), example));
+    facts.notes.push_back(
+        fmt::format("{} another answer than an earlier one with the same inputs ({}): no prompt gets both right",
+                    counted(contradicting, "sample has", "samples have"), example));
 }
 
 /// Answers that differ in case, width or blanks only are one label to people.
-void note_spellings(const data::Records& records, const std::vector<std::size_t>& rows, std::vector<std::string>& notes) {
+void note_spellings(FileFacts& facts) {
   constexpr std::size_t most_labels = 200;
+  if (facts.targets.size() > most_labels) return;  // no labels, but texts
   std::map<std::string, std::set<std::string>> spellings;
-  for (const std::size_t row : rows) {
-    const std::string text(detail::trim(detail::plain_form(records[row].at(target_name).item_text())));
+  for (const auto& target : facts.targets) {
     std::string key;
-    for (const char c : detail::caseless_form(text)) {
+    for (const char c : detail::caseless_form(target.second)) {
       if (c != ' ' && c != '\n' && c != '\t') key += c;
     }
-    spellings[key].insert(text);
-    if (spellings.size() > most_labels) return;  // no labels, but texts
+    spellings[key].insert(target.second);
   }
   std::vector<std::string> odd;
   for (const auto& [key, forms] : spellings) {
@@ -209,15 +288,14 @@ void note_spellings(const data::Records& records, const std::vector<std::size_t>
   if (odd.empty()) return;
   const std::size_t count = odd.size();
   odd.resize(std::min<std::size_t>(count, 3));
-  notes.push_back(fmt::format("{} in case or blanks only: {}; to an exact match they are different answers, so make them one",
-                              counted(count, "answer has spellings that differ", "answers have spellings that differ"),
-                              detail::join(odd, "; ")));
+  facts.notes.push_back(fmt::format(
+      "{} in case or blanks only: {}; to an exact match they are different answers, so make them one",
+      counted(count, "answer has spellings that differ", "answers have spellings that differ"), detail::join(odd, "; ")));
 }
 
-void note_oddities(const DataSpec& spec, const data::Records& records, const std::vector<std::size_t>& rows,
-                   std::vector<std::string>& notes) {
-  note_repeated(spec, records, rows, notes);
-  if (spec.has_target()) note_spellings(records, rows, notes);
+void note_oddities(const DataSpec& spec, FileFacts& facts) {
+  note_repeated(spec, facts);
+  if (spec.has_target()) note_spellings(facts);
 }
 
 // ---- Parts -----------------------------------------------------------------------------------------------------------------
@@ -238,85 +316,107 @@ void limit_parts(const DataSpec& spec, data::detail::Parts& parts, std::vector<s
   }
 }
 
-data::detail::Parts split_rows(const DataSpec& spec, const data::Records& records, const std::vector<std::size_t>& rows) {
+data::detail::Parts split_rows(const DataSpec& spec, FileFacts& facts) {
+  const std::vector<RowFacts>& rows = facts.rows;
   const std::array shares{spec.train, spec.validation, spec.test};
   const std::vector<std::size_t> sizes = data::detail::part_sizes(rows.size(), shares);
   std::vector<std::string> labels;
   if (spec.stratify && spec.has_target()) {
-    for (const std::size_t row : rows) labels.push_back(records[row].at(target_name).item_text());
+    for (const RowFacts& row : rows) labels.push_back(std::to_string(row.target));
   }
-  const std::vector<std::size_t> groups = groups_of(spec, records, rows);
-  const bool is_each_alone = groups.back() + 1 == rows.size();
-  data::detail::Parts parts = !is_each_alone   ? data::detail::grouped_indices(groups, labels, sizes, spec.seed)
-                              : labels.empty() ? data::detail::split_indices(sizes, spec.seed)
-                                               : data::detail::stratified_indices(labels, sizes, spec.seed);
+  const std::vector<std::size_t> groups = groups_of(rows);
+  const std::size_t different = *std::max_element(groups.begin(), groups.end()) + 1;
+  data::detail::Parts parts;
+  if (different < rows.size()) parts = data::detail::grouped_indices(groups, labels, sizes, spec.seed);
+  const bool is_possible = std::none_of(parts.begin(), parts.end(), [](const auto& part) { return part.empty(); });
+  if (!is_possible)
+    facts.notes.push_back(
+        fmt::format("equal samples stand in several parts, for there are only {} different ones: what is measured "
+                    "may have been learned by heart",
+                    different));
+  if (parts.empty() || !is_possible)
+    parts = labels.empty() ? data::detail::split_indices(sizes, spec.seed)
+                           : data::detail::stratified_indices(labels, sizes, spec.seed);
   for (auto& part : parts) {
-    for (std::size_t& index : part) index = rows[index];
+    for (std::size_t& index : part) index = rows[index].row;
   }
   return parts;
 }
 
 TaskData split_file(const DataSpec& spec) {
-  const data::Records records = read_records(spec, spec.file, "file");
-  UsableRows usable = usable_rows(spec, spec.file, records);
-  if (usable.rows.size() < 3)
+  FileFacts facts = facts_of(spec, spec.file, "file");
+  if (facts.rows.size() < 3)
     spec.place.at("file", "")
-        .fail(fmt::format("{} holds {} samples{}; there have to be some for each part", spec.file.string(), usable.rows.size(),
-                          usable.notes.empty() ? "" : " that can be used (" + usable.notes[0] + ")"));
-  note_oddities(spec, records, usable.rows, usable.notes);
-  data::detail::Parts parts = split_rows(spec, records, usable.rows);
+        .fail(fmt::format("{} holds {} samples{}; there have to be some for each part", spec.file.string(), facts.rows.size(),
+                          facts.notes.empty() ? "" : " that can be used (" + facts.notes[0] + ")"));
+  note_oddities(spec, facts);
+  data::detail::Parts parts = split_rows(spec, facts);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (!parts[i].empty()) continue;
     spec.place.at("split", "")
         .at(part_names[i], "")
-        .fail(fmt::format("no sample out of {} is left for this part; give it a larger share", usable.rows.size()));
+        .fail(fmt::format("no sample out of {} is left for this part; give it a larger share", facts.rows.size()));
   }
-  limit_parts(spec, parts, usable.notes);
-  return {{records, parts[0]}, {records, parts[1]}, {records, parts[2]}, std::move(usable.notes)};
+  limit_parts(spec, parts, facts.notes);
+  // One walk for all parts.
+  std::vector<std::size_t> all;
+  for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
+  const DataPart samples = records_at(spec, spec.file, all);
+  const std::size_t first_test = parts[0].size() + parts[1].size();
+  return {samples.piece(0, parts[0].size()), samples.piece(parts[0].size(), first_test), samples.piece(first_test, all.size()),
+          std::move(facts.notes)};
 }
 
 /// A test that repeats what was learned from measures nothing.
-void note_shared(const DataSpec& spec, const std::vector<data::Records>& files, const data::detail::Parts& parts,
-                 std::vector<std::string>& notes) {
+void note_shared(const std::vector<FileFacts>& files, std::vector<std::string>& notes) {
   std::set<std::size_t> learned;
-  for (const std::size_t row : parts[0]) learned.insert(inputs_hash(spec, files[0][row]));
-  for (std::size_t i = 1; i < parts.size(); ++i) {
-    const auto shared = std::count_if(parts[i].begin(), parts[i].end(),
-                                      [&](std::size_t row) { return learned.count(inputs_hash(spec, files[i][row])) > 0; });
+  for (const RowFacts& row : files[0].rows) learned.insert(row.inputs);
+  for (std::size_t i = 1; i < files.size(); ++i) {
+    const auto shared = std::count_if(files[i].rows.begin(), files[i].rows.end(),
+                                      [&](const RowFacts& row) { return learned.count(row.inputs) > 0; });
     if (shared > 0)
       notes.push_back(
           fmt::format("{} of the {} {} samples stand in the training part, too (duplicates), so that they measure "
                       "what was learned by heart",
-                      shared, parts[i].size(), part_names[i]));
+                      shared, files[i].rows.size(), part_names[i]));
   }
 }
 
 TaskData file_for_each_part(const DataSpec& spec) {
-  std::vector<data::Records> files;
-  data::detail::Parts parts;
+  std::vector<FileFacts> files;
+  data::detail::Parts parts(part_names.size());
   std::vector<std::string> notes;
   const std::array paths{&spec.train_file, &spec.validation_file, &spec.test_file};
   for (std::size_t i = 0; i < paths.size(); ++i) {
-    files.push_back(read_records(spec, *paths[i], part_names[i]));
-    UsableRows usable = usable_rows(spec, *paths[i], files[i]);
-    if (usable.rows.empty()) spec.place.at(part_names[i], "").fail(fmt::format("{} holds no samples", paths[i]->string()));
-    notes.insert(notes.end(), usable.notes.begin(), usable.notes.end());
-    if (i == 0) note_oddities(spec, files[i], usable.rows, notes);
-    parts.push_back(std::move(usable.rows));
+    files.push_back(facts_of(spec, *paths[i], part_names[i]));
+    FileFacts& facts = files.back();
+    if (facts.rows.empty()) spec.place.at(part_names[i], "").fail(fmt::format("{} holds no samples", paths[i]->string()));
+    if (i == 0) note_oddities(spec, facts);
+    notes.insert(notes.end(), facts.notes.begin(), facts.notes.end());
+    for (const RowFacts& row : facts.rows) parts[i].push_back(row.row);
   }
-  note_shared(spec, files, parts, notes);
+  note_shared(files, notes);
   limit_parts(spec, parts, notes);
-  return {{files[0], parts[0]}, {files[1], parts[1]}, {files[2], parts[2]}, std::move(notes)};
+  return {records_at(spec, *paths[0], parts[0]), records_at(spec, *paths[1], parts[1]), records_at(spec, *paths[2], parts[2]),
+          std::move(notes)};
 }
 
 }  // namespace
 
+DataPart::DataPart(std::vector<data::Record> records, std::vector<std::size_t> rows)
+    : records_(std::make_shared<const std::vector<data::Record>>(std::move(records))), rows_(std::move(rows)) {}
+
 data::Record DataPart::operator[](std::size_t i) const {
-  const std::size_t row = rows_.at(i);
-  data::Record record = records_[row];
-  record.erase(group_name);
-  record.emplace(row_name, static_cast<std::int64_t>(row));
+  data::Record record = (*records_)[first_ + i];
+  record.emplace(row_name, static_cast<std::int64_t>(rows_.at(i)));
   return record;
+}
+
+DataPart DataPart::piece(std::size_t begin, std::size_t end) const {
+  DataPart part = *this;
+  part.first_ = first_ + begin;
+  part.rows_.assign(rows_.begin() + static_cast<std::ptrdiff_t>(begin), rows_.begin() + static_cast<std::ptrdiff_t>(end));
+  return part;
 }
 
 std::string place_of(const Batch& batch, std::size_t sample) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,15 +22,19 @@ inline constexpr const char* row_name = "/row";
 /// Some rows of a file. A sample holds its inputs, its target where the task has one, and its row, by name.
 class DataPart {
  public:
-  DataPart(data::Records records, std::vector<std::size_t> rows) : records_(std::move(records)), rows_(std::move(rows)) {}
+  /// The records of these rows, in this order.
+  DataPart(std::vector<data::Record> records, std::vector<std::size_t> rows);
 
   std::size_t size() const noexcept { return rows_.size(); }
   data::Record operator[](std::size_t i) const;
-  const SampleOrigin& origin(std::size_t i) const { return records_[rows_.at(i)].origin; }
+  const SampleOrigin& origin(std::size_t i) const { return records_->at(first_ + i).origin; }
   const std::vector<std::size_t>& rows() const noexcept { return rows_; }
+  /// Some of them, which share the records.
+  DataPart piece(std::size_t begin, std::size_t end) const;
 
  private:
-  data::Records records_;
+  std::shared_ptr<const std::vector<data::Record>> records_;
+  std::size_t first_ = 0;
   std::vector<std::size_t> rows_;
 };
 

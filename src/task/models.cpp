@@ -147,6 +147,7 @@ class Stack {
 std::vector<std::string> model_providers() { return {"openai", "simulated"}; }
 
 void apply(const ModelFlags& flags, Task& task) {
+  if (flags.limit) task.data.train_limit = task.data.validation_limit = task.data.test_limit = flags.limit;
   if (!flags.base_url && !flags.model) return;
   ModelSpec endpoint = task.models.at("student");
   if (endpoint.provider != "openai") endpoint = {.place = "", .provider = "openai"};

@@ -29,6 +29,10 @@ namespace tgd::cli {
 
 struct Task;
 
+/// Said wherever a simulation answers in place of a model.
+inline constexpr const char* simulation_warning =
+    "WARNING: no language model answers here, but a simulation; name a model in the task, or with --model or --base-url";
+
 /// The models of a task by name; "student", "teacher" and "judge" are always there.
 using NamedModels = std::map<std::string, lm::ChatModelPtr>;
 
@@ -43,6 +47,7 @@ struct ModelFlags {
   std::optional<int> max_retries = {};
   std::optional<double> timeout_seconds = {};
   bool no_cache = false;
+  std::optional<std::size_t> limit = {};  ///< the most samples of each part
 };
 
 /// With --base-url or --model one endpoint plays all roles.

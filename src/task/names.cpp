@@ -160,6 +160,30 @@ void expect_outputs_known(const Texts& texts) {
 
 }  // namespace
 
+std::vector<std::string> oddities_of(const Task& task) {
+  std::vector<std::string> texts;
+  for (const StageSpec& stage : task.stages) {
+    for (const MessageSpec& message : stage.messages) texts.insert(texts.end(), message.content.begin(), message.content.end());
+  }
+  for (const MessageSpec& message : task.evaluator.messages)
+    texts.insert(texts.end(), message.content.begin(), message.content.end());
+  for (const ParameterSpec& parameter : task.parameters) texts.push_back(parameter.value);
+  std::vector<std::string> names{"prediction", "target"};
+  for (const auto& input : task.data.inputs) names.push_back(input.first);
+  for (const ParameterSpec& parameter : task.parameters) names.push_back(parameter.name);
+  for (const StageSpec& stage : task.stages) names.push_back(stage.name);
+  std::vector<std::string> oddities;
+  for (const std::string& name : names) {
+    const std::string doubled = "{{" + name + "}}";
+    const bool is_there =
+        std::any_of(texts.begin(), texts.end(), [&](const std::string& text) { return text.find(doubled) != text.npos; });
+    if (is_there)
+      oddities.push_back(
+          fmt::format("{} stands for the value of {} between braces; write {{{}}} for the value alone", doubled, name, name));
+  }
+  return oddities;
+}
+
 void check_names(const TaskValue& root, const Task& task) {
   const Texts texts(root, task);
   expect_distinct(texts);

@@ -64,6 +64,9 @@ void describe_optimizer(Members& in, OptimizerSpec& optimizer);
 void describe_training(Members& in, TrainingSpec& training);
 void describe_budget(Members& in, lm::BudgetLimits& limits);
 
+/// What is no mistake and yet hardly meant, such as {{text}}, which leaves its outer braces in the prompt. Sentences.
+std::vector<std::string> oddities_of(const Task& task);
+
 /// Names are distinct, and each input, parameter and output is used where it is known.
 void check_names(const TaskValue& root, const Task& task);
 

@@ -160,7 +160,7 @@ void Progress::on_end(const FitResult* result) {
   const std::lock_guard lock(impl_->mutex);
   if (result != nullptr && !impl_->options.quiet) {
     impl_->line(
-        fmt::format("{} after {} steps:{}", to_string(result->ending), result->steps, impl_->run_text(impl_->info.status())));
+        fmt::format("{} after {} steps:{}", result->reason, result->steps, impl_->run_text(impl_->info.status())));
   }
   impl_->info.status = nullptr;
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
+#include <mutex>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -38,6 +40,30 @@ auto in_place(const Place& place, const Work& work) {
     detail::rethrow_with_prefix(place());
   }
 }
+
+/// What callbacks end a run with, from any thread.
+class CallbacksStop {
+ public:
+  /// The first reason is the one.
+  void request(std::string reason) {
+    const std::lock_guard lock(mutex_);
+    if (reason_.empty()) reason_ = std::move(reason);
+    is_requested_ = true;
+  }
+  bool is_requested() const {
+    const std::lock_guard lock(mutex_);
+    return is_requested_;
+  }
+  std::string reason() const {
+    const std::lock_guard lock(mutex_);
+    return reason_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  bool is_requested_ = false;
+  std::string reason_;
+};
 
 /// The files of a run, in a folder that is locked. Without a folder nothing is written.
 class RunFiles {
@@ -184,12 +210,15 @@ class Run {
       const lm::CostReport report = journal_.usage();
       return RunStatus{seconds(), report.total().usage.calls, journal_.calls_in_flight(), report.cost()};
     };
-    info.stop = [stop = stop_] { stop.request_stop(); };
+    info.stop = [stop = stop_] { stop->request({}); };
+    info.stop_because = [stop = stop_](std::string reason) { stop->request(std::move(reason)); };
     tell(&TrainerCallback::on_start, info);
   }
 
   FitResult result() const {
-    return {state_.step, state_.first, state_.best, ending_.value_or(Ending::epochs), journal_.usage()};
+    const Ending ending = ending_.value_or(Ending::epochs);
+    const std::string reason = ending == Ending::stopped ? stop_->reason() : std::string();
+    return {state_.step, state_.first, state_.best, ending, journal_.usage(), reason.empty() ? to_string(ending) : reason};
   }
 
   void begin(const std::optional<Checkpoint>& checkpoint) {
@@ -367,7 +396,7 @@ class Run {
   }
 
   std::optional<Ending> reached_limit() const {
-    if (options_.stop.stop_requested() || stop_.stop_requested()) return Ending::stopped;
+    if (options_.stop.stop_requested() || stop_->is_requested()) return Ending::stopped;
     if (has_stopped_improving()) return Ending::early_stopping;
     if (options_.max_steps > 0 && state_.step >= options_.max_steps) return Ending::steps;
     if (options_.max_time.count() > 0 && seconds() >= options_.max_time.count()) return Ending::time;
@@ -485,7 +514,7 @@ class Run {
   detail::Failures failures_;
   std::optional<Ending> ending_;
   std::optional<detail::Gatekeeper> gate_;
-  std::stop_source stop_;  // what callbacks stop the run with
+  std::shared_ptr<CallbacksStop> stop_ = std::make_shared<CallbacksStop>();
 };
 
 }  // namespace

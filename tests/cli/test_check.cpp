@@ -281,7 +281,7 @@ TEST_CASE("replies that differ at temperature 0 are told", "[cli]") {
   CHECK(report["models"]["student"]["repeats_at_temperature_0"] == false);
 }
 
-TEST_CASE("a budget that the trial would use up is no fault of the task", "[cli]") {
+TEST_CASE("a budget that the trial would use up leaves the rest untried, and is too small for a run", "[cli]") {
   const test::TemporaryFolder folder;
   Value json = Value::parse(test::read_text(test::write_small_task(folder)));
   json["budget"] = {{"calls", 2}};
@@ -289,8 +289,9 @@ TEST_CASE("a budget that the trial would use up is no fault of the task", "[cli]
   const test::ProcessResult result =
       test::run_tgd({"check", folder.write("poor.json", json.dump()).string(), "--base-url", server.url(), "--model", "m"});
   INFO(result.out << result.err);
-  CHECK(result.status == 0);
+  CHECK(result.status == 1);
   CHECK_THAT(result.out, ContainsSubstring("could not be tried") && ContainsSubstring("budget"));
+  CHECK_THAT(result.err, ContainsSubstring("the budget of 2 calls is too small for one step"));
 }
 
 TEST_CASE("targets that no reply can score best against are found with the reason", "[cli]") {
@@ -361,7 +362,7 @@ TEST_CASE("targets that no reply can score best against are found with the reaso
     task.data.target = "label";
     task.stages = {{.name = "answer", .messages = {}, .output = example.output}};
     task.evaluator = example.evaluator;
-    const cli::DataPart part(data::JsonLinesFile(file, {{cli::target_name, "label"}}), {0});
+    const cli::DataPart part({data::JsonLinesFile(file, {{cli::target_name, "label"}})[0]}, {0});
     const auto found = cli::unreachable_targets(task, part);
     CHECK(found.empty() == example.reason.empty());
     for (const cli::UnreachableTarget& target : found) CHECK_THAT(target.reason, ContainsSubstring(example.reason));

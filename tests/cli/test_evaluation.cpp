@@ -43,7 +43,7 @@ TEST_CASE("evaluators give a score for each sample, and feedback that says what 
   REQUIRE(prediction.grad().size() == 1);
   CHECK(prediction.grad()[0].data().item_text(0).empty());
   CHECK_THAT(prediction.grad()[0].data().item_text(1), ContainsSubstring("4") && ContainsSubstring("5") &&
-                                                           ContainsSubstring("whether the answer is the expected number"));
+                                                           ContainsSubstring("is the expected number"));
 }
 
 TEST_CASE("a judge is asked with the prediction, the target and the inputs that its messages use", "[cli]") {

@@ -120,7 +120,7 @@ TEST_CASE("init picks the evaluator by what answers look like", "[cli][init]") {
     const cli::Task task =
         task_for(folder, ".csv", repeated("id,question,answer\n", {question + "12", question + "3.5", question + "7"}, 30));
     CHECK(task.evaluator.type == Type::number);
-    CHECK(task.stages[0].output[0].kind == cli::OutputStep::Kind::regex);
+    CHECK(task.stages[0].output[0].kind == cli::OutputStep::Kind::number);
   }
   SECTION("upper case") {
     const cli::Task task = task_for(folder, ".csv", repeated("id,question,answer\n", {question + "Yes", question + "No"}, 30));
@@ -198,7 +198,7 @@ TEST_CASE("init says what a file lacks, and writes nothing then", "[cli][init]")
   CHECK_THAT(complaint("a.jsonl", "{\"text\": \"a\", \"label\": \"b\"}\n{\"text\": \n"), ContainsSubstring("a.jsonl:2:"));
   CHECK_THAT(complaint("a.jsonl", ""), ContainsSubstring("a.jsonl"));
   CHECK_THAT(complaint("a.json", "{\"rows\": 1}"), ContainsSubstring("a.json"));
-  CHECK_THAT(complaint("a.xlsx", ""), ContainsSubstring("\".csv\", \".jsonl\" and \".json\""));
+  CHECK_THAT(complaint("a.xlsx", ""), ContainsSubstring("soffice --headless --convert-to csv"));
   const test::ProcessResult missing = init(folder.path(), {"nothing.csv"});
   CHECK(missing.status == 2);
   CHECK_THAT(missing.err, ContainsSubstring("there is no file nothing.csv"));
@@ -253,4 +253,38 @@ TEST_CASE("init reads the data of the tutorial", "[cli][init]") {
   CHECK(task.data.inputs == std::vector<std::pair<std::string, std::string>>{{"input", "/fields/input"}});
   CHECK(task.evaluator.type == Type::json_fields);
   CHECK(cli::load_data(task.data).size() == 200);
+}
+
+TEST_CASE("init names the model that it is told, and never credentials", "[cli][init]") {
+  const test::TemporaryFolder folder;
+  const std::string rows = repeated("id,body,topic\n", mails, 40);
+  const cli::Task named = task_for(folder, ".csv", rows, {"--model", "gpt-4o-mini"});
+  CHECK(named.models.at("student").provider == "openai");
+  CHECK(named.models.at("student").model == "gpt-4o-mini");
+  const cli::Task served = task_for(folder, ".csv", rows, {"--model", "qwen3", "--base-url", "http://localhost:8000/v1"});
+  CHECK(served.models.at("student").base_url == "http://localhost:8000/v1");
+  CHECK(init(folder.path(), {"data.csv", "--force", "--base-url", "http://localhost:8000/v1"}).status == 2);
+  const test::ProcessResult secret =
+      init(folder.path(), {"data.csv", "--force", "--model", "m", "--base-url", "http://me:word@localhost:8000/v1"});
+  CHECK(secret.status == 2);
+  CHECK_THAT(secret.err, ContainsSubstring("no place for credentials"));
+}
+
+TEST_CASE("the task for long answers has a judge that a simulation can play", "[cli][init]") {
+  const test::TemporaryFolder folder;
+  std::string rows;
+  for (int i = 0; i < 30; ++i) {
+    const std::string number = std::to_string(i);
+    rows += nlohmann::json{{"question", "What became of order " + number + ", which I have been waiting for?"},
+                           {"answer", "Order " + number + " was sent on Monday, and the carrier says that it will be with you by the "
+                                      "end of this week; write to us again if it is not."}}
+                .dump() +
+            "\n";
+  }
+  const cli::Task task = task_for(folder, ".jsonl", rows);
+  CHECK(task.evaluator.type == Type::judge);
+  const test::ProcessResult run =
+      test::run_process({TGD_PROGRAM, "optimize", "task.json", "--run-dir", "run"}, {.folder = folder.path()});
+  INFO(run.out << run.err);
+  CHECK(run.status == 0);
 }

@@ -16,6 +16,8 @@ cli::OutputStep step_of(const nlohmann::json& step) {
   if (step == "text") return {Kind::text};
   if (step == "lower_case") return {Kind::lower_case};
   if (step == "fenced_json") return {Kind::fenced_json};
+  if (step == "number") return {Kind::number};
+  if (step == "comma_number") return {Kind::comma_number};
   if (step.contains("json_pointer")) return {Kind::json_pointer, step["json_pointer"]};
   return {Kind::regex, step.at("regex")};
 }

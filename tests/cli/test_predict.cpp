@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <nlohmann/json.hpp>
+#include <tgd/data/records.hpp>
 #include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
@@ -110,14 +111,19 @@ TEST_CASE("a sample that fails has its error in its line, the others their answe
   CHECK(lines[2]["prediction"] == "echo of b");
 }
 
-TEST_CASE("a malformed line is named, what stands before it is done, and mended it can be gone on with", "[cli]") {
+TEST_CASE("a malformed line of a file is named before the first call; of a pipe what stands before it is done", "[cli]") {
   const test::TemporaryFolder folder;
   const std::string task = test::write_small_task(folder).string();
   const std::string input = folder.write("new.jsonl", samples(3) + "{\"text\": \n" + samples(1)).string();
   const std::string output = (folder.path() / "out.jsonl").string();
-  const test::ProcessResult result = test::run_tgd({"predict", task, "--input", input, "--output", output});
+  const test::ProcessResult refused = test::run_tgd({"predict", task, "--input", input, "--output", output});
+  CHECK(refused.status == 2);
+  CHECK_THAT(refused.err, ContainsSubstring("new.jsonl:4:") && !ContainsSubstring("rows"));
+  CHECK_FALSE(std::filesystem::exists(output));
+
+  const test::ProcessResult result = test::run_tgd({"predict", task, "--output", output}, {.in = input});
   CHECK(result.status == 2);
-  CHECK_THAT(result.err, ContainsSubstring("new.jsonl:4:") && ContainsSubstring("3 rows") && ContainsSubstring("--resume"));
+  CHECK_THAT(result.err, ContainsSubstring(":4:") && ContainsSubstring("3 rows") && ContainsSubstring("--resume"));
   CHECK(test::lines_of(test::read_text(output)).size() == 3);
 
   folder.write("new.jsonl", samples(5));
@@ -194,4 +200,61 @@ TEST_CASE("a prediction that is killed or interrupted goes on behind its last wh
   const test::ProcessResult done = test::run_tgd(arguments);
   REQUIRE(done.status == 0);
   CHECK_THAT(done.out, ContainsSubstring("Calls: 0"));
+}
+
+TEST_CASE("other fields of the input pass through, and out of a table into a table its columns", "[cli]") {
+  const test::TemporaryFolder folder;
+  const std::string task = test::write_small_task(folder).string();
+  const auto lines =
+      folder.write("in.jsonl", "{\"id\": \"T-1\", \"text\": \"My invoice is wrong\", \"row\": 9, \"tags\": [1]}\n");
+  const auto answered = test::lines_of(test::run_tgd({"predict", task, "--input", lines}).out).at(0);
+  CHECK(answered["row"] == 0);
+  CHECK(answered["row_"] == 9);
+  CHECK(answered["id"] == "T-1");
+  CHECK(answered["tags"] == Value{1});
+  CHECK_FALSE(answered.contains("text"));
+
+  const auto table =
+      folder.write("in.csv", "id;text;error\n1;\"My invoice; it is \"\"wrong\"\"\nsee\";x\n2;Where is my parcel?;\n");
+  const std::string output = (folder.path() / "out.csv").string();
+  const std::vector<std::string> arguments{"predict", task, "--input", table, "--output", output};
+  REQUIRE(test::run_tgd(arguments).status == 0);
+  const data::CsvFile rows(output);
+  CHECK(rows.names() == std::vector<std::string>{"id", "text", "error", "prediction", "problem", "error_"});
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].at("id").text() == "1");
+  CHECK(rows[0].at("text").text() == "My invoice; it is \"wrong\"\nsee");
+  CHECK_FALSE(rows[0].at("prediction").text().empty());
+
+  // A row that was cut off is made again.
+  const std::string whole = test::read_text(output);
+  folder.write("out.csv", whole.substr(0, whole.size() - 4));
+  std::vector<std::string> again = arguments;
+  again.push_back("--resume");
+  REQUIRE(test::run_tgd(again).status == 0);
+  CHECK(test::read_text(output) == whole);
+  CHECK(test::run_tgd({"predict", task, "--input", lines, "--output", (folder.path() / "other.csv").string()}).status == 2);
+}
+
+TEST_CASE("a prediction goes on with what it was begun with, and with nothing else", "[cli]") {
+  const test::TemporaryFolder folder;
+  const std::string task = test::write_small_task(folder).string();
+  const std::string input = folder.write("new.jsonl", samples(3)).string();
+  const std::string output = (folder.path() / "out.jsonl").string();
+  const auto predict = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"predict", task, "--input", input, "--output", output});
+    return test::run_tgd(more);
+  };
+  REQUIRE(predict({}).status == 0);
+  const std::string before = test::read_text(output);
+  const std::string prompt = folder.write("prompt.txt", "Say billing.").string();
+  const test::ProcessResult refused = predict({"--resume", "--prompt", prompt});
+  CHECK(refused.status == 2);
+  CHECK_THAT(refused.err, ContainsSubstring("were made with another one of: prompt (") && ContainsSubstring("--force"));
+  const test::ProcessResult other_model = predict({"--resume", "--base-url", "http://127.0.0.1:9/v1", "--model", "m"});
+  CHECK_THAT(other_model.err, ContainsSubstring("another one of: models ("));
+  CHECK(test::read_text(output) == before);
+  CHECK(predict({"--resume"}).status == 0);
+  CHECK(predict({"--force", "--prompt", prompt}).status == 0);
+  CHECK(predict({"--resume", "--prompt", prompt}).status == 0);
 }

@@ -269,3 +269,57 @@ TEST_CASE("What is made of a sample knows the file, row and line that it was rea
                       ContainsSubstring("map: " + place(batch, 0) + ": no"));
   }
 }
+
+TEST_CASE("Lenient fields are text whatever stands there, and may be missing", "[records]") {
+  tgd::data::Field label("label");
+  label.is_lenient = true;
+  const JsonLinesFile rows = File(
+                                 "{\"label\": 1}\n{\"x\": 0}\n{\"label\": null}\n{\"label\": \"b\"}\n{\"label\": "
+                                 "2.5}\n{\"label\": [\"c\"]}\n{\"label\": true}\n")
+                                 .json_lines({label});
+  Texts values;
+  for (std::size_t i = 0; i < rows.size(); ++i) values.push_back(rows[i].at("label").text());
+  CHECK(values == Texts{"1", "", "", "b", "2.5", "[\"c\"]", "true"});
+}
+
+TEST_CASE("In a list of messages a role stands for its last message", "[records]") {
+  const std::string chat =
+      R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]})";
+  const Fields fields{
+      {"question", "/messages/user/content"}, {"first", "/messages/0/content"}, {"answer", "/messages/assistant/content"}};
+  CHECK(File(chat + "\n").json_lines(fields)[0] == Record{{"question", "c"}, {"first", "a"}, {"answer", "b"}});
+  CHECK(File(R"([{"conversations": [{"from": "gpt", "value": "x"}]}])").json({{"answer", "/conversations/gpt/value"}})[0] ==
+        Record{{"answer", "x"}});
+  CHECK_THROWS_WITH(File(chat + "\n").json_lines({{"x", "/messages/system/content"}}),
+                    ContainsSubstring("\"/messages/system/content\""));
+}
+
+TEST_CASE("JsonFile finds the only list of records in an object", "[records]") {
+  const JsonFile rows = File(R"({"version": [1], "data": [{"a": "x"}]})").json();
+  CHECK(rows[0] == Record{{"a", "x"}});
+  CHECK_THROWS_WITH(File(R"({"a": [{"x": 1}], "b": [{"x": 1}]})").json(), ContainsSubstring("an object with several: a, b"));
+  CHECK_THROWS_WITH(File(R"({"a": 1})").json(), ContainsSubstring("an object without one"));
+}
+
+TEST_CASE("Files of the other JSON format are told apart", "[records]") {
+  const File list("[{\"x\": 1}, {\"x\": 2}]\n");
+  CHECK_THROWS_WITH(list.json_lines({"x"}), StartsWith(list.at("1")) && ContainsSubstring("is called .json"));
+  CHECK_THROWS_WITH(File("[\n{\"x\": 1}]").json_lines({"x"}), ContainsSubstring("is called .json"));
+  CHECK_THROWS_WITH(File("{\"x\": 1}\n{\"x\": 2}\n").json({"x"}), ContainsSubstring("is called .jsonl"));
+}
+
+TEST_CASE("Columns have names without blanks around them, and the others numbers", "[records]") {
+  const CsvFile rows = File(" text ,,\tlabel\n a ,b, c\n   \n").csv();
+  CHECK(rows.names() == Texts{"text", "column_2", "label"});
+  REQUIRE(rows.size() == 1);
+  CHECK(rows[0].at("text").text() == " a ");
+}
+
+TEST_CASE("Files are read in the encoding that their mark or the caller names", "[records]") {
+  const tgd::test::TemporaryFolder folder;
+  const std::string_view utf16("\xFF\xFEx\0\n\0\xFC\0\n\0", 10);
+  CHECK(CsvFile(folder.write("a.csv", utf16))[0] == Record{{"x", "ü"}});
+  CHECK(CsvFile(folder.write("b.csv", "x\n\xFC\n"), {}, {.encoding = "ISO-8859-1"})[0] == Record{{"x", "ü"}});
+  CHECK(JsonLinesFile(folder.write("c.jsonl", "{\"x\": \"\xFC\"}\n"), {"x"}, "ISO-8859-1")[0] == Record{{"x", "ü"}});
+  CHECK(JsonFile(folder.write("d.json", "[{\"x\": \"\xFC\"}]"), {"x"}, "", "ISO-8859-1")[0] == Record{{"x", "ü"}});
+}

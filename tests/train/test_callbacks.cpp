@@ -163,7 +163,23 @@ TEST_CASE("a callback can end the run", "[train][callbacks]") {
     borders->stops = true;
     const FitResult result = Trainer(options_with(borders)).fit(agent, loader({"x", "y"}));
     CHECK(result.ending == Ending::stopped);
+    CHECK(result.reason == "stopped on request");
     CHECK(result.steps == 0);
+  }
+  SECTION("and say why") {
+    struct StopForAReason : TrainerCallback {
+      void on_start(const RunInfo& info) override { stop = info.stop_because; }
+      void on_step(const StepReport&) override {
+        stop("the moon is full");
+        stop("it was too late");
+      }
+      std::function<void(std::string)> stop;
+    };
+    TrainerOptions options = options_with(borders);
+    options.callbacks.push_back(std::make_shared<StopForAReason>());
+    const FitResult result = Trainer(options).fit(agent, loader({"x", "y"}));
+    CHECK(result.ending == Ending::stopped);
+    CHECK(result.reason == "the moon is full");
   }
   SECTION("after the step under way, and the next run is a new one") {
     struct StopAfterOne : TrainerCallback {

@@ -68,6 +68,8 @@ class Guesser {
     guess_.samples = survey.rows;
     guess_.options = std::move(survey.options);
     guess_.notes = std::move(survey.notes);
+    guess_.model = wishes.model;
+    guess_.base_url = wishes.base_url;
     if (survey.records_with_turns > 0)
       guess_.notes.push_back(fmt::format("{} of {} conversations have more than one message of the user; the last one is read",
                                          survey.records_with_turns, survey.rows));

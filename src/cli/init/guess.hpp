@@ -20,6 +20,8 @@ struct InitWishes {
   std::optional<std::string> target = {};
   std::vector<std::string> inputs = {};
   std::string encoding = {};  ///< of the file; empty: a guess
+  std::string model = {};     ///< of the task; empty: the simulated one
+  std::string base_url = {};
 };
 
 struct InitGuess {
@@ -31,7 +33,9 @@ struct InitGuess {
   std::vector<std::pair<std::string, std::string>> left_out = {};  ///< source, reason
   EvaluatorSpec::Type evaluator = EvaluatorSpec::Type::exact_match;
   std::string why_evaluator = {};
-  DataFileOptions options = {};         ///< as the file is read
+  DataFileOptions options = {};  ///< as the file is read
+  std::string model = {};        ///< as wished
+  std::string base_url = {};
   std::string system_text = {};         ///< of chats that all begin with the same one
   std::vector<std::string> notes = {};  ///< what was found out about the file
 };

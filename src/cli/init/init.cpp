@@ -91,6 +91,10 @@ OrderedJson document(const InitGuess& guess, const TaskData& data, const fs::pat
 
 Status init(const InitFlags& flags) {
   const fs::path task = flags.task;
+  if (!flags.wishes.base_url.empty() && flags.wishes.model.empty())
+    throw TaskError("--base-url needs --model: the name that the endpoint knows the model by");
+  if (flags.wishes.base_url.find_first_of("@?") != std::string::npos)
+    throw TaskError("--base-url: a task is no place for credentials; name the URL without what stands before @ or behind ?");
   expect_free(task, flags.force);
   try {
     if (fs::exists(flags.data)) tgd::detail::expect_regular_file(flags.data);  // it is read several times
@@ -108,8 +112,8 @@ Status init(const InitFlags& flags) {
   print_guess(terminal, guess, data);
   terminal.line(fmt::format("Wrote {}. Read it, correct what was guessed wrong, then:", task.string()));
   terminal.line(fmt::format("  tgd check {}      what is wrong, and what a run would cost", task.string()));
-  terminal.line(fmt::format("  tgd optimize {}   improves the prompt; with a simulated model until the task names a real one",
-                            task.string()));
+  terminal.line(fmt::format("  tgd optimize {}   improves the prompt{}", task.string(),
+                            flags.wishes.model.empty() ? "; with a simulated model until the task names a real one" : ""));
   terminal.document(document(guess, data, task));
   return Status::ok;
 }
@@ -127,6 +131,9 @@ void add_init(CLI::App& app, Action& action) {
   command->add_option("--input", flags->wishes.inputs, "A field that the model reads; may be given several times")
       ->option_text("COLUMN")
       ->allow_extra_args(false);
+  command->add_option("--model", flags->wishes.model, "The model that the task names; else a simulated one")
+      ->option_text("NAME");
+  command->add_option("--base-url", flags->wishes.base_url, "Its endpoint")->option_text("URL");
   command->add_option("--encoding", flags->wishes.encoding, "Of a file that is not UTF-8, such as WINDOWS-1252")
       ->option_text("NAME");
   command->add_flag("--force", flags->force, "Overwrite the task file");

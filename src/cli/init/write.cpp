@@ -57,7 +57,7 @@ constexpr std::string_view task_text =
   //   "student": "openai/gpt-4o-mini",
   //   "teacher": "openai/gpt-4o"
   //   "student": {"provider": "openai", "model": "qwen3", "base_url": "http://localhost:8000/v1", "max_in_flight": 16}
-  "models": {"student": "simulated"},
+  "models": {models},
 
   // How the prompt is rewritten: "momentum" shows the teacher so many earlier versions; constraints are texts, which the
   // teacher is told, and checks that no new version may fail.
@@ -110,6 +110,13 @@ std::string file_options_text(const InitGuess& guess) {
   if (!guess.options.columns.empty())
     text += ",\n    // The file has no header line.\n    \"columns\": " + OrderedJson(guess.options.columns).dump();
   return text;
+}
+
+std::string models_text(const InitGuess& guess) {
+  if (guess.model.empty()) return R"({"student": "simulated"})";
+  if (guess.base_url.empty()) return R"({"student": )" + quoted("openai/" + guess.model) + "}";
+  return R"({"student": {"provider": "openai", "model": )" + quoted(guess.model) + R"(, "base_url": )" +
+         quoted(guess.base_url) + "}}";
 }
 
 std::size_t batch_size(std::size_t samples) { return std::clamp<std::size_t>(samples / 12, 2, 16); }
@@ -253,12 +260,13 @@ std::string starter_task(const InitGuess& guess, const fs::path& task) {
                                quoted(user_message(guess)),
                                output_text(guess),
                                evaluator_text(guess),
+                               models_text(guess),
                                std::to_string(std::max<std::size_t>(1500, (prompt.size() / 500 + 3) * 500)),
                                std::to_string(epochs(guess.samples)),
                                std::to_string(batch_size(guess.samples))};
-  const char* names[] = {"data_name", "task_name",    "name",   "file",      "inputs",       "target",
-                         "split",     "file_options", "role",   "prompt",    "user_message", "output",
-                         "evaluator", "max_length",   "epochs", "batch_size"};
+  const char* names[] = {"data_name", "task_name",    "name",       "file",   "inputs",       "target",
+                         "split",     "file_options", "role",       "prompt", "user_message", "output",
+                         "evaluator", "models",       "max_length", "epochs", "batch_size"};
   std::vector<TemplateInput> inputs;
   for (std::size_t i = 0; i < std::size(names); ++i) inputs.push_back({names[i], texts[i]});
   return fill_template(task_text, inputs);
