@@ -174,7 +174,7 @@ class Evaluating {
     for (const NamedPrompt& prompt : prompts_) {
       for (const std::string& file : prompt.edited) terminal_.note(fmt::format("  note   {} was edited since the run; the text in it is used", file));
     }
-    if (models_.is_simulated()) terminal_.note(terminal_.bold(simulation_warning));
+    if (models_.is_simulated()) terminal_.warn(simulation_warning);
   }
 
   /// All prompts' calls are on their way before the first reply is read.

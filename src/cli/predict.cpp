@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -221,7 +222,8 @@ class Fingerprint {
 class RowFormat {
  public:
   /// `columns`: of the input; a .csv can only be made of one.
-  RowFormat(const std::string& output, const std::vector<std::string>& columns) : columns_(columns) {
+  RowFormat(const Task& task, const std::string& output, const std::vector<std::string>& columns) : columns_(columns) {
+    for (const auto& input : task.data.inputs) inputs_.insert(input.second);
     const std::string ending = detail::lower_case(fs::path(output).extension().string());
     is_csv_ = ending == ".csv" || ending == ".tsv";
     if (!is_csv_) return;
@@ -251,10 +253,12 @@ class RowFormat {
     return name;
   }
 
-  static std::string json_row(std::size_t row, const OrderedJson& others, const OrderedJson& answered) {
+  /// Whoever reads it has the inputs.
+  std::string json_row(std::size_t row, const OrderedJson& others, const OrderedJson& answered) const {
     OrderedJson json{{"row", row}};
     for (const auto& member : others.items()) {
       std::string name = member.key();
+      if (inputs_.count(name) > 0) continue;
       while (name == "row" || name == "prediction" || name == "outputs" || name == "problem" || name == "error") name += "_";
       json[name] = member.value();
     }
@@ -289,6 +293,7 @@ class RowFormat {
     return line + "\r\n";
   }
 
+  std::set<std::string> inputs_;  // fields that the task reads
   std::vector<std::string> columns_;
   bool is_csv_ = false;
   char delimiter_ = ',';
@@ -487,8 +492,8 @@ class Predicting {
     ledger_ = meter(models_);
     agent_ = std::make_unique<TaskAgent>(task_, models_.by_name, load_prompts(task_));
     agent_->set_values(prompt.values);
-    if (models_.is_simulated()) terminal_.note(terminal_.bold(simulation_warning));
-    format_ = std::make_unique<RowFormat>(flags.output_file, samples_->columns());
+    if (models_.is_simulated()) terminal_.warn(simulation_warning);
+    format_ = std::make_unique<RowFormat>(task_, flags.output_file, samples_->columns());
     const Fingerprint fingerprint(task_, prompt.values, flags.output_file);
     if (flags.resume) fingerprint.expect_same();
     lines_ = std::make_unique<Lines>(flags, *format_);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/text.hpp"
+#include "run/log.hpp"
 
 namespace tgd::cli {
 
@@ -49,13 +50,33 @@ std::string short_form(const std::string& text, const std::string& file) {
   return indented(detail::excerpt(text, most)) + fmt::format("\n  [{} more characters in {}]", size - most, file);
 }
 
+/// Why a parameter is as it was.
+std::string unchanged_text(const NewValues& made) {
+  if (made.steps == 0) return "unchanged: no step was made";
+  if (made.usable > 0) return "unchanged: no new value did better on the validation part";
+  if (made.unusable == 0) return "unchanged: no sample needed feedback";
+  return "unchanged: none of the replies with a new value could be used" +
+         (made.reason.empty() ? std::string() : "; the last one: " + made.reason);
+}
+
+/// How the training ended where it was not done, and how to go on.
+void print_ending(Terminal& terminal, const RunReport& report, const RunFolder& folder) {
+  if (report.ending.empty() || report.ending == to_string(Ending::epochs)) return;
+  const bool is_budget = report.ending.starts_with(budget_used_up);
+  terminal.line(fmt::format(
+      "\nThe training ended after {} step{}: {}{}", report.new_values.steps, report.new_values.steps == 1 ? "" : "s",
+      report.ending,
+      is_budget ? fmt::format(". With a larger one it goes on: tgd optimize --resume {} --max-calls N", folder.path().string())
+                : std::string()));
+}
+
 void print_values(Terminal& terminal, const RunReport& report, const RunFolder& folder) {
   for (std::size_t i = 0; i < report.values.size(); ++i) {
     const auto& [name, value] = report.values[i];
     terminal.line("\n" + terminal.bold(fmt::format("{} before", name)) + "\n" +
                   short_form(report.task->parameters[i].value, (folder.path() / "result.json").string()));
     terminal.line(terminal.bold(fmt::format("{} after", name)) + "\n" +
-                  (value == report.task->parameters[i].value ? "  unchanged: no new value did better on the validation part"
+                  (value == report.task->parameters[i].value ? "  " + unchanged_text(report.new_values)
                                                              : short_form(value, folder.parameter_file(name).string())));
   }
 }
@@ -66,6 +87,7 @@ void print_summary(Terminal& terminal, const RunReport& report, const Models& mo
   terminal.line("");
   print_scores(terminal, report);
   print_values(terminal, report, folder);
+  print_ending(terminal, report, folder);
   if (const RunProblems& problems = report.problems; problems.counts.any()) {
     terminal.line(fmt::format("\n{} and count as wrong; the first: row {} of the {} part: {}", problems.counts.text(),
                               problems.first.row, problems.first.part, problems.first.problem));

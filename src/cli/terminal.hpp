@@ -49,6 +49,8 @@ class Terminal {
   void detail(const std::string& text);
   /// Makes a line on standard error of what the library wants known; the same thing is said once. Only silent ones do not show it.
   OnNotice on_notice();
+  /// The same for a text: quiet terminals show it, too.
+  void warn(const std::string& text);
   /// A line that the next one replaces on a terminal.
   void progress(const std::string& text);
   /// The result, for programs: printed with --json only.
@@ -66,7 +68,6 @@ class Terminal {
 
  private:
   void print(const std::string& text);
-  void warn(const std::string& text);
   std::string styled(const char* code, const std::string& text) const;
   std::string shown(std::string_view text) const;
   void write(std::FILE* stream, std::string_view text) const;

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/models.hpp"
+#include "task/models.hpp"
 #include "core/fold.hpp"
 #include "core/json_parser.hpp"
 #include "core/text.hpp"

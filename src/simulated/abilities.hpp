@@ -1,4 +1,4 @@
-// The three things that the simulated model can do. Each is a pure function of the request's text (and of chance fixed by the
+// The four things that the simulated model can do. Each is a pure function of the request's text (and of chance fixed by the
 // seed): nothing is remembered from one request to the next.
 #pragma once
 
@@ -13,6 +13,11 @@ namespace tgd::lm::detail {
 
 /// Performs the task that the system prompt states, for the last user message.
 std::string perform(const std::vector<Message>& messages, double slip_rate, const Dice& dice);
+
+/// Whether a request wants JSON with a score and an explanation.
+bool asks_for_verdict(std::string_view request);
+/// Judges what stands behind "Answer:" by the words of what stands behind "Expected answer:".
+std::string judge(std::string_view request);
 
 /// Criticises `<VALUE>` from the failed conversations in `<SAMPLE>`.
 std::string criticise(std::string_view request);

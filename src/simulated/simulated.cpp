@@ -139,6 +139,8 @@ std::string Simulated::reply_to(const Request& request) const {
     }
     if (!detail::elements(text, "CONVERSATION").empty()) return tgd::detail::valid_utf8(detail::criticise(text));
   }
+  if (!shows_value && detail::asks_for_verdict(text))
+    return tgd::detail::valid_utf8(detail::judge(request.messages.back().content));
   return tgd::detail::valid_utf8(detail::perform(request.messages, state_->options.slip_rate, state_->dice.with(text)));
 }
 

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/task_document.hpp"
+#include "task/document.hpp"
 #include "core/text.hpp"
 #include "core/text_file.hpp"
 #include "data/record_reader.hpp"

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "catch.hpp"
-#include "cli/task.hpp"
+#include "task/task.hpp"
 #include "cli/tickets.hpp"
 #include "support/process.hpp"
 #include "support/table.hpp"

@@ -9,9 +9,9 @@
 #include <tgd/data/dataset.hpp>
 
 #include "catch.hpp"
-#include "cli/task.hpp"
-#include "cli/task_data.hpp"
-#include "cli/task_parts.hpp"
+#include "task/task.hpp"
+#include "task/data.hpp"
+#include "task/parts.hpp"
 #include "cli/tickets.hpp"
 
 using namespace tgd;

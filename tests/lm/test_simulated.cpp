@@ -432,3 +432,21 @@ TEST_CASE("Simulated replies in valid UTF-8", "[lm][simulated]") {
   const std::string text = improved_value(reply(rewrite_request({.value = "caf\xe9 \xc3\xa9"})));
   CHECK(text == "caf\xef\xbf\xbd \xc3\xa9");
 }
+
+TEST_CASE("Simulated judges an answer by the words of the expected one", "[lm][simulated]") {
+  lm::Simulated model;
+  const auto verdict = [&](const std::string& answer) {
+    const std::string request =
+        "Where is my order?\n\nExpected answer:\nThe parcel was sent on Monday.\n\nAnswer:\n" + answer +
+        "\n\nDoes the answer say what the expected one says? Reply with JSON: {\"score\": a number from 0 to 1, "
+        "\"explanation\": \"what is missing or wrong\"}";
+    return nlohmann::json::parse(model.chat({.messages = {{"user", request}}}).content);
+  };
+  CHECK(verdict("Your parcel was sent Monday.")["score"] == 1);
+  const nlohmann::json poor = verdict("How can I help you?");
+  CHECK(poor["score"] == 0);
+  CHECK(poor["explanation"].get<std::string>().find("parcel") != std::string::npos);
+  const double half = verdict("It was sent.")["score"];
+  CHECK(half > 0);
+  CHECK(half < 1);
+}

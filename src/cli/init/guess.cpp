@@ -9,9 +9,9 @@
 
 #include "core/file.hpp"
 #include "core/json_parser.hpp"
+#include "core/text.hpp"
 #include "task/data_file.hpp"
 #include "task/parts.hpp"
-#include "core/text.hpp"
 
 namespace tgd::cli {
 

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "task/task.hpp"
 #include "cli/init/survey.hpp"
+#include "task/task.hpp"
 
 namespace tgd::cli {
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/data_file.hpp"
+#include "task/data_file.hpp"
 
 namespace tgd::cli {
 

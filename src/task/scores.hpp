@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "cli/task.hpp"
+#include "task/task.hpp"
 
 namespace tgd::cli {
 

@@ -1,4 +1,4 @@
-#include "cli/scores.hpp"
+#include "task/scores.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -11,12 +11,12 @@
 
 #include <fmt/format.h>
 
-#include "cli/output.hpp"
 #include "core/characters.hpp"
 #include "core/fold.hpp"
 #include "core/number_text.hpp"
 #include "core/text.hpp"
 #include "core/utf8.hpp"
+#include "task/output.hpp"
 
 namespace tgd::cli {
 

@@ -1,4 +1,4 @@
-#include "cli/init_survey.hpp"
+#include "cli/init/survey.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -13,7 +13,6 @@
 #include <fmt/format.h>
 #include <tgd/data/csv.hpp>
 
-#include "cli/task_document.hpp"
 #include "core/characters.hpp"
 #include "core/fold.hpp"
 #include "core/json_position.hpp"
@@ -22,6 +21,7 @@
 #include "core/text_file.hpp"
 #include "core/utf8.hpp"
 #include "data/record_reader.hpp"
+#include "task/document.hpp"
 
 namespace tgd::cli {
 
