@@ -112,6 +112,13 @@ struct Answer {
   std::vector<lm::Request> requests = {};
 };
 
+/// A function in the graph: where its inputs came from, and how feedback on its outputs becomes feedback on them.
+///
+/// Shapes: one edge an input, one gradient an edge; a gradient is a Variable of the input's shape or empty.
+/// Errors: what ask() or answer() throws fails the pass, with the node's name and role in front; GraphError for promises not
+/// kept.
+/// Thread-safety: the coordinator of a pass calls one member at a time; different passes may use a node at once.
+/// Model: torch/csrc/autograd/function.h, and its groups.
 class TGD_API Node {
  public:
   Node(const Node&) = delete;
@@ -195,6 +202,7 @@ class TGD_API AccumulateGrad : public Node {
   Variable leaf_;
 };
 
+/// What holds for one backward pass; see Variable::backward().
 struct BackwardOptions {
   bool retain_graph = false;            ///< keep the history for another pass
   std::vector<Variable> inputs = {};    ///< leaves: only they receive gradients, and nothing else costs a call

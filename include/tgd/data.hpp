@@ -1,5 +1,4 @@
 // Data: text, integer or real, or a list (batch) of one of these.
-// Thread-safety: a value type.
 #pragma once
 
 #include <concepts>
@@ -17,6 +16,8 @@
 
 namespace tgd {
 
+/// Text, integer or real, or a list (batch) of one of these.
+/// Thread-safety: a value type.
 class TGD_API Data {
  public:
   enum class Kind { text, integer, real };

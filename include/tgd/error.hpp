@@ -1,5 +1,4 @@
-// Errors. Everything tgd throws derives from tgd::Error; the message says what was given, what was expected and what to do.
-// Thread-safety: exception objects are values.
+// What tgd throws.
 #pragma once
 
 #include <chrono>
@@ -11,6 +10,8 @@
 
 namespace tgd {
 
+/// Errors. Everything tgd throws derives from tgd::Error; the message says what was given, what was expected and what to do.
+/// Thread-safety: exception objects are values.
 class TGD_API Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -1,6 +1,4 @@
 // Json: a cheap, immutable box around nlohmann::json, so that public headers need only its forward declaration.
-// Copies share the value. A value that is nested more than 500 deep is a ValueError. Include <nlohmann/json.hpp> yourself to look inside with value().
-// Thread-safety: a Json may be read from any thread; assigning to one needs the caller's own order.
 #pragma once
 
 #include <concepts>
@@ -16,6 +14,10 @@
 
 namespace tgd {
 
+/// A cheap, immutable box around nlohmann::json, so that public headers need only its forward declaration.
+/// Copies share the value. A value that is nested more than 500 deep is a ValueError. Include <nlohmann/json.hpp> yourself to
+/// look inside with value().
+/// Thread-safety: a Json may be read from any thread; assigning to one needs the caller's own order.
 class TGD_API Json {
  public:
   /// An empty object.

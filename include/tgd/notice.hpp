@@ -1,5 +1,4 @@
 // Notice: what an operation wants known that is no error: an item that failed, a text that was cut to fit.
-// Thread-safety: a value type. Callbacks that take one may be called from any thread.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +8,8 @@
 
 namespace tgd {
 
+/// What an operation wants known that is no error: an item that failed, a text that was cut to fit.
+/// Thread-safety: a value type. Callbacks that take one may be called from any thread.
 struct Notice {
   enum class Kind {
     failed_item,      ///< an item failed by its own fault and goes on as a problem, as OnError::keep asks for

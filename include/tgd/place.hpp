@@ -1,5 +1,4 @@
-// Place: where in the program an operation was called. Operations take theirs as a last argument that nobody has to write.
-// Thread-safety: a value type.
+// Place: where in the program an operation was called.
 #pragma once
 
 #include <string>
@@ -8,6 +7,8 @@
 
 namespace tgd {
 
+/// Where in the program an operation was called. Operations take theirs as a last argument that nobody has to write.
+/// Thread-safety: a value type.
 struct TGD_API Place {
   const char* file = nullptr;  ///< null: unknown
   int line = 0;

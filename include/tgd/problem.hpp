@@ -1,6 +1,4 @@
-// Problem: what is wrong with one item of a batch, by its own fault. The item travels on as what came, with its problem: no
-// function is called for it, evaluators score it worst and say why, and it gets feedback like any other. Faults of the endpoint
-// (a wrong key, an outage, a used-up budget) are no problem of an item: they fail the operation. Thread-safety: value types.
+// Problem: what is wrong with one item of a batch, by its own fault.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +9,10 @@
 
 namespace tgd {
 
+/// What is wrong with one item of a batch, by its own fault. The item travels on as what came, with its problem: no
+/// function is called for it, evaluators score it worst and say why, and it gets feedback like any other. Faults of the
+/// endpoint (a wrong key, an outage, a used-up budget) are no problem of an item: they fail the operation. Thread-safety: value
+/// types.
 struct Problem {
   enum class Kind {
     refused,    ///< the model did not want to answer

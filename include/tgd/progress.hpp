@@ -1,10 +1,4 @@
 // Progress: a TrainerCallback that says how far a run is.
-//
-//   Trainer trainer({.callbacks = {std::make_shared<Progress>(std::cerr, ProgressOptions{.is_terminal = isatty(2) == 1})}});
-//
-// On a terminal one line is kept up to date: epoch, step, samples, elapsed and remaining time, the running score, calls, calls in
-// flight and cost. Elsewhere each step is a line of its own. Validations are lines that stay.
-// Thread-safety: note() may be called from any thread; what else is written to the stream meanwhile would cut the line in two.
 #pragma once
 
 #include <iosfwd>
@@ -16,12 +10,20 @@
 
 namespace tgd {
 
+/// How a Progress writes.
 struct ProgressOptions {
   bool is_terminal = false;
   bool quiet = false;       ///< nothing but note()
   std::size_t width = 100;  ///< of the terminal, in characters
 };
 
+/// A TrainerCallback that says how far a run is.
+///
+///     Trainer trainer({.callbacks = {std::make_shared<Progress>(std::cerr, ProgressOptions{.is_terminal = isatty(2) == 1})}});
+///
+/// On a terminal one line is kept up to date: epoch, step, samples, elapsed and remaining time, the running score, calls, calls
+/// in flight and cost. Elsewhere each step is a line of its own. Validations are lines that stay.
+/// Thread-safety: note() may be called from any thread; what else is written to the stream meanwhile would cut the line in two.
 class TGD_API Progress : public TrainerCallback {
  public:
   /// `out` has to live as long as this object.

@@ -1,6 +1,4 @@
-// Prompts: every text of its own that tgd sends to a language model. The defaults are the files of the folder prompts/,
-// embedded when the library is built; an object of this class can replace any of them for the operations it is given to.
-// Thread-safety: a value type.
+// Prompts: every text of its own that tgd sends to a language model.
 #pragma once
 
 #include <filesystem>
@@ -15,6 +13,9 @@
 
 namespace tgd {
 
+/// Every text of its own that tgd sends to a language model. The defaults are the files of the folder prompts/,
+/// embedded when the library is built; an object of this class can replace any of them for the operations it is given to.
+/// Thread-safety: a value type.
 class TGD_API Prompts {
  public:
   /// The embedded texts.

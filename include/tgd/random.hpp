@@ -1,9 +1,4 @@
-// Random: the Mersenne Twister MT19937 used exactly as CPython's `random` module uses it. The same seed gives the same
-// numbers, shuffles, samples and choices as `random.Random(seed)`, on every platform.
-//
-// Reference: M. Matsumoto and T. Nishimura, "Mersenne Twister", ACM TOMACS 8 (1998); CPython's Lib/random.py.
-// Errors: ValueError for an empty range, a sample larger than its population, or weights that cannot be drawn from.
-// Thread-safety: a value type; one thread at a time for each object.
+// Random: the Mersenne Twister MT19937 used exactly as CPython's `random` module uses it.
 #pragma once
 
 #include <array>
@@ -18,6 +13,12 @@
 
 namespace tgd {
 
+/// The Mersenne Twister MT19937 used exactly as CPython's `random` module uses it. The same seed gives the same
+/// numbers, shuffles, samples and choices as `random.Random(seed)`, on every platform.
+///
+/// Reference: M. Matsumoto and T. Nishimura, "Mersenne Twister", ACM TOMACS 8 (1998); CPython's Lib/random.py.
+/// Errors: ValueError for an empty range, a sample larger than its population, or weights that cannot be drawn from.
+/// Thread-safety: a value type; one thread at a time for each object.
 class TGD_API Random {
  public:
   /// Like random.Random(seed).

@@ -12,6 +12,7 @@
 
 namespace tgd {
 
+/// A name and what stands for it: one text for all items, or a text for each.
 struct TemplateInput {
   std::string_view name;
   std::string_view value;

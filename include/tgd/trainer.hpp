@@ -1,47 +1,4 @@
-// Trainer: the training loop with validation, limits, early stopping, the best parameters kept, and checkpoints from which a
-// killed run goes on.
-//
-//   struct Agent : Module {
-//     std::optional<StepResult> training_step(Batch& batch);    // the forward pass and an evaluator; nullopt skips the batch
-//     std::optional<StepResult> validation_step(Batch& batch);  // optional: else training_step
-//     std::optional<StepResult> test_step(Batch& batch);        // optional: else the validation's
-//     Prediction predict_step(Batch& batch);                    // optional, for predict()
-//     std::shared_ptr<optim::Optimizer> configure_optimizers();  // or a std::vector of them
-//     bool automatic_optimization = false;                      // optional: training_step calls backward and step itself
-//   };
-//   Trainer trainer({.max_epochs = 4, .run_folder = "runs/tickets"});
-//   Agent agent(trainer.track(student));
-//   trainer.options().backward.model = trainer.track(critic, "critic");
-//   FitResult result = trainer.fit(agent, train_loader, validation_loader);
-//
-// Validation and test run without gradients and in eval mode where the agent has one. They start every batch before they read
-// the first result, so that all samples are on their way at the same time.
-//
-// A loader is a range of batches that can be walked over again: a DataLoader, a StreamLoader, a std::vector of batches. Of one
-// without size() nobody knows how long an epoch is: reports and Progress then say where a run is, but not of how many steps;
-// validation and test have about a thousand samples on their way at a time; a resumed run reads forward to its place.
-//
-// With a run folder, which needs an agent that is a Module, fit() leaves there:
-//   journal.jsonl     all that happened, from the first call on; it only grows, and everything else but the checkpoint is made of it
-//   checkpoint.json   the state of the run after the last step or validation, and its place in the journal: one JSON document, written
-//                     whole or not at all
-//   metrics.jsonl     a line for each step and each validation
-//   config.json       what the run was asked for
-//   calls.jsonl       the ledger: a line for each call of a tracked model (tgd/lm/observed.hpp), complete when fit() returns
-//   <parameter>.txt   the best values so far
-// A file that somebody has changed stays as it is; what tgd would have written there goes to <name>.new.
-//   run.lock          while a Trainer is at work there, which nobody else can be then
-// They are for their user alone (mode 0600, a new folder 0700), and symbolic links in the folder are not followed.
-// A run that was killed goes on with fit(agent, train, validation, {.resume = true}): with the same replies it ends with the
-// same parameters, buffers, metrics and costs as one that was never interrupted, and no reply that had come is paid again. What was
-// on its way when the process died is paid all the same: see abandoned(). Replies that were of no use and ended the run are asked for
-// anew. Not restored is what the agent keeps outside of its parameters, buffers and optimizers.
-//
-// Errors: what a step, a backward pass or the optimizer throws, with the epoch and step in front; the parameters are then the
-// best ones so far. ValueError for a checkpoint of another agent, for a parameter whose name can be no file's, and when the run
-// folder cannot be written; StateError when another Trainer is at work in it, which it names; the last checkpoint is whole in
-// any case. Thread-safety: one thread at a time for each object; callbacks run on the thread that calls. Model:
-// lightning.Trainer.
+// The training loop: what a step says, what a run reports, and the Trainer.
 #pragma once
 
 #include <chrono>
@@ -142,11 +99,13 @@ struct BatchInfo {
   std::size_t samples = 0;
 };
 
+/// A validation that begins.
 struct ValidationInfo {
   std::size_t epoch = 0;  ///< 0 before the first step
   std::size_t step = 0;   ///< the last one before it
 };
 
+/// What a validation came to: means over its samples.
 struct ValidationReport {
   std::size_t epoch = 0;  ///< 0 before the first step
   std::size_t step = 0;
@@ -162,6 +121,7 @@ struct RunStatus {
   std::optional<lm::Cost> cost = {};  ///< nothing: unknown
 };
 
+/// A run that begins, and how to look at it and end it from outside. A value type; its functions may be called from any thread.
 struct RunInfo {
   std::size_t epochs = 0;
   std::size_t steps_in_epoch = 0;          ///< 0: unknown, as of a stream
@@ -172,6 +132,7 @@ struct RunInfo {
   std::function<void(std::string)> stop_because = {};  ///< the same, for a reason: FitResult::reason
 };
 
+/// A checkpoint that was written, whole.
 struct CheckpointInfo {
   std::size_t step = 0;
   std::filesystem::path path = {};
@@ -221,6 +182,8 @@ struct EarlyStopping {
   double min_delta = 0;      ///< what a score has to be better by
 };
 
+/// What a run is to do. Everything may be left out; what contradicts itself is a ValueError of the Trainer's constructor or of
+/// fit().
 struct TrainerOptions {
   std::size_t max_epochs = 1;
   /// Validate after every so many steps; 0: after each epoch. The end of the last epoch is always validated.
@@ -250,6 +213,7 @@ struct TrainerOptions {
   lm::PriceTable prices = {};
 };
 
+/// What holds for one call of fit().
 struct FitOptions {
   /// Go on from the checkpoint in the run folder; where there is none yet, begin.
   bool resume = false;
@@ -262,6 +226,7 @@ struct FitOptions {
 enum class Ending { epochs, steps, time, calls, tokens, cost, early_stopping, stopped };
 TGD_API std::string to_string(Ending ending);
 
+/// What a run came to. Also where it was ended by a limit or a callback; a run that failed throws instead.
 struct FitResult {
   std::size_t steps = 0;
   /// Validations before the first step and of the parameters that were kept; without validation data nullopt.
@@ -394,6 +359,52 @@ class Journal;
 TGD_API Journal& journal_of(Trainer& trainer);
 }  // namespace detail
 
+/// The training loop with validation, limits, early stopping, the best parameters kept, and checkpoints from which a
+/// killed run goes on.
+///
+///     struct Agent : Module {
+///       std::optional<StepResult> training_step(Batch& batch);  // forward pass and evaluator; nullopt: skip
+///       std::optional<StepResult> validation_step(Batch& batch);  // optional: else training_step
+///       std::optional<StepResult> test_step(Batch& batch);        // optional: else the validation's
+///       Prediction predict_step(Batch& batch);                    // optional, for predict()
+///       std::shared_ptr<optim::Optimizer> configure_optimizers();  // or a std::vector of them
+///       bool automatic_optimization = false;                      // optional: training_step calls backward and step itself
+///     };
+///     Trainer trainer({.max_epochs = 4, .run_folder = "runs/tickets"});
+///     Agent agent(trainer.track(student));
+///     trainer.options().backward.model = trainer.track(critic, "critic");
+///     FitResult result = trainer.fit(agent, train_loader, validation_loader);
+///
+/// Validation and test run without gradients and in eval mode where the agent has one. They start every batch before they read
+/// the first result, so that all samples are on their way at the same time.
+///
+/// A loader is a range of batches that can be walked over again: a DataLoader, a StreamLoader, a std::vector of batches. Of one
+/// without size() nobody knows how long an epoch is: reports and Progress then say where a run is, but not of how many steps;
+/// validation and test have about a thousand samples on their way at a time; a resumed run reads forward to its place.
+///
+/// With a run folder, which needs an agent that is a Module, fit() leaves there:
+///
+///     journal.jsonl     all that happened, from the first call on; it only grows, and all else is made of it
+///     checkpoint.json   the state of the run after the last step or validation, and its place in the journal: one JSON
+///                       document, written whole or not at all
+///     metrics.jsonl     a line for each step and each validation
+///     config.json       what the run was asked for
+///     calls.jsonl       the ledger: a line for each call of a tracked model (tgd/lm/observed.hpp), complete when fit() returns
+///     <parameter>.txt   the best values so far
+///     run.lock          while a Trainer is at work there, which nobody else can be then
+///
+/// A file that somebody has changed stays as it is; what tgd would have written there goes to `<name>.new`.
+/// They are for their user alone (mode 0600, a new folder 0700), and symbolic links in the folder are not followed.
+/// A run that was killed goes on with fit(agent, train, validation, {.resume = true}): with the same replies it ends with the
+/// same parameters, buffers, metrics and costs as one that was never interrupted, and no reply that had come is paid again.
+/// What was on its way when the process died is paid all the same: see abandoned(). Replies that were of no use and ended the
+/// run are asked for anew. Not restored is what the agent keeps outside of its parameters, buffers and optimizers.
+///
+/// Errors: what a step, a backward pass or the optimizer throws, with the epoch and step in front; the parameters are then the
+/// best ones so far. ValueError for a checkpoint of another agent, for a parameter whose name can be no file's, and when the
+/// run folder cannot be written; StateError when another Trainer is at work in it, which it names; the last checkpoint is whole
+/// in any case. Thread-safety: one thread at a time for each object; callbacks run on the thread that calls. Model:
+/// lightning.Trainer.
 class TGD_API Trainer {
  public:
   explicit Trainer(TrainerOptions options = {});

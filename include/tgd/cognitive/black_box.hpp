@@ -19,6 +19,7 @@
 
 namespace tgd {
 
+/// How a black box is shown to the language model that works out its feedback.
 struct BlackBoxOptions {
   std::string name = "BlackBox";        ///< node names are `<name>Backward`
   std::string role = "function result";  ///< of the result

@@ -50,6 +50,7 @@ class TGD_API Input {
 };
 using Inputs = std::vector<std::pair<std::string, Input>>;
 
+/// How a call of chat_completion is made, for all its items.
 struct ChatOptions {
   Json args = {};                        ///< completion arguments, passed through untouched
   OnError on_error = OnError::fail;      ///< see tgd/problem.hpp

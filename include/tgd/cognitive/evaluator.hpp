@@ -33,6 +33,7 @@ enum class Critique {
   lm            ///< the backward model, from that explanation: one call for each item with feedback
 };
 
+/// How an evaluator scores and who words its feedback.
 struct EvaluatorOptions {
   Reduction reduction = Reduction::sum;
   bool higher_is_better = true;
@@ -56,6 +57,7 @@ TGD_API Evaluation deterministic_evaluator(const Variable& prediction, const Inp
                                            std::function<double(const Data& prediction, const Data& target)> fn,
                                            std::string purpose, EvaluatorOptions options = {}, Place place = Place::here());
 
+/// How lm_judge_evaluator asks and reads its judge.
 struct JudgeOptions {
   EvaluatorOptions evaluator = {};
   /// The score that needs no feedback where EvaluatorOptions::success is not given (or less, with lower scores better).

@@ -1,21 +1,4 @@
 // Module and Parameter: a program's prompts, named and kept in a tree.
-//
-//   struct Agent : tgd::Module {
-//     tgd::Parameter prompt = register_parameter("prompt", {"Classify the ticket.", "system prompt"});
-//     Rewriter& rewriter = emplace_module<Rewriter>("rewriter");
-//   };
-//
-// A registered Variable is a handle to the member's Variable: change it with set_data(). Assigning another Parameter to the
-// member leaves the module with the one that it registered.
-// A child is owned when it was emplaced or registered as a shared_ptr. One registered by reference, usually a member, has to
-// live as long as its parent. Modules therefore can be neither copied nor moved.
-//
-// Order everywhere: a module's own Variables as they were registered, then its children as they were registered, their names
-// behind a dot. What is reachable on several ways appears once, under its first name.
-// Errors: ValueError for a name that is empty, dotted or taken, for a child that contains its parent, and for a state that does
-// not fit.
-// Thread-safety: registering and loading need the caller's own order; reading is safe from any number of threads.
-// Model: torch.nn.Module.
 #pragma once
 
 #include <concepts>
@@ -54,6 +37,24 @@ struct StateDifference {
   std::vector<std::string> unexpected;  ///< in the state, but not in the module
 };
 
+/// Module and Parameter: a program's prompts, named and kept in a tree.
+///
+///     struct Agent : tgd::Module {
+///       tgd::Parameter prompt = register_parameter("prompt", {"Classify the ticket.", "system prompt"});
+///       Rewriter& rewriter = emplace_module<Rewriter>("rewriter");
+///     };
+///
+/// A registered Variable is a handle to the member's Variable: change it with set_data(). Assigning another Parameter to the
+/// member leaves the module with the one that it registered.
+/// A child is owned when it was emplaced or registered as a shared_ptr. One registered by reference, usually a member, has to
+/// live as long as its parent. Modules therefore can be neither copied nor moved.
+///
+/// Order everywhere: a module's own Variables as they were registered, then its children as they were registered, their names
+/// behind a dot. What is reachable on several ways appears once, under its first name.
+/// Errors: ValueError for a name that is empty, dotted or taken, for a child that contains its parent, and for a state that
+/// does not fit.
+/// Thread-safety: registering and loading need the caller's own order; reading is safe from any number of threads.
+/// Model: torch.nn.Module.
 class TGD_API Module {
  public:
   using NamedModules = std::vector<std::pair<std::string, Module*>>;

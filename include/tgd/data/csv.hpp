@@ -1,10 +1,4 @@
 // CsvReader: reads comma-separated values record by record, keeping no more than one record in memory.
-//
-// Format: RFC 4180. Records end with a line feed, with or without a carriage return before it. A field in quotes may hold
-// delimiters, doubled quotes and line breaks, which are kept as they are. A byte order mark is skipped, and so are blank
-// lines. The text must be UTF-8.
-// Errors: ParseError with name, line and column for what RFC 4180 does not allow, and for text that is not UTF-8.
-// Thread-safety: one thread at a time for each object.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +10,13 @@
 
 namespace tgd::data {
 
+/// Reads comma-separated values record by record, keeping no more than one record in memory.
+///
+/// Format: RFC 4180. Records end with a line feed, with or without a carriage return before it. A field in quotes may hold
+/// delimiters, doubled quotes and line breaks, which are kept as they are. A byte order mark is skipped, and so are blank
+/// lines. The text must be UTF-8.
+/// Errors: ParseError with name, line and column for what RFC 4180 does not allow, and for text that is not UTF-8.
+/// Thread-safety: one thread at a time for each object.
 class TGD_API CsvReader {
  public:
   /// Reads from `in`, which must outlive the reader. `name` stands for it in errors.

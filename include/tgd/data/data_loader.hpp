@@ -1,18 +1,4 @@
 // DataLoader: a dataset as a range of batches.
-//
-//   data::DataLoader loader(rows.columns("question", "answer"), {.batch_size = 8, .shuffle = true, .seed = 1});
-//   for (auto [question, answer] : loader) …   // two batch Variables of 8 items (fewer in the last batch)
-//
-// Samples are Variables or what a Variable can be made of, tuples of these (pairs and arrays, too), or std::maps from names
-// to them. They are collated position by position: a batch is a Variable, a tuple of Variables or a map of Variables whose
-// data are lists. A collated Variable has the given role, or that of its first sample, or, in a map, its name.
-// Another way of collating can be given as a function from a vector of samples.
-//
-// Every begin() starts the sampler's next epoch. Iterations are independent of each other and of the loader's life.
-// Errors: ValueError for options that contradict each other, and for samples that do not fit together; TypeError for texts and
-// numbers in one position. A sample that throws when it is read throws out of the loop.
-// Thread-safety: begin(), from() and load_state_dict() need the caller's own order; iterations may run on any thread.
-// Model: torch.utils.data.DataLoader.
 #pragma once
 
 #include <concepts>
@@ -38,6 +24,7 @@
 
 namespace tgd::data {
 
+/// How a DataLoader cuts a dataset into batches. What contradicts itself is a ValueError of its constructor.
 struct DataLoaderOptions {
   std::size_t batch_size = 1;
   bool shuffle = false;                        ///< RandomSampler(dataset size, seed)
@@ -147,6 +134,7 @@ std::map<std::string, Variable> collate(const std::vector<T>& samples, const std
   return batch;
 }
 
+/// Makes a batch of samples: position by position, with TypeError for texts and numbers in one position.
 struct DefaultCollate {
   std::vector<std::string> roles = {};
 
@@ -231,6 +219,21 @@ class TGD_API BatchSampler {
 
 }  // namespace detail
 
+/// A dataset as a range of batches.
+///
+///     data::DataLoader loader(rows.columns("question", "answer"), {.batch_size = 8, .shuffle = true, .seed = 1});
+///     for (auto [question, answer] : loader) …   // two batch Variables of 8 items (fewer in the last batch)
+///
+/// Samples are Variables or what a Variable can be made of, tuples of these (pairs and arrays, too), or std::maps from names
+/// to them. They are collated position by position: a batch is a Variable, a tuple of Variables or a map of Variables whose
+/// data are lists. A collated Variable has the given role, or that of its first sample, or, in a map, its name.
+/// Another way of collating can be given as a function from a vector of samples.
+///
+/// Every begin() starts the sampler's next epoch. Iterations are independent of each other and of the loader's life.
+/// Errors: ValueError for options that contradict each other, and for samples that do not fit together; TypeError for texts and
+/// numbers in one position. A sample that throws when it is read throws out of the loop.
+/// Thread-safety: begin(), from() and load_state_dict() need the caller's own order; iterations may run on any thread.
+/// Model: torch.utils.data.DataLoader.
 template <Dataset D, class Collate = DefaultCollate>
 class DataLoader {
  public:

@@ -1,11 +1,4 @@
 // FacilitySupport: 200 messages to a facility-support desk, with their urgency, sentiment and categories.
-//
-// Source: use-cases/facility-support-analyzer/dataset.json in https://github.com/meta-llama/llama-prompt-ops (MIT licence).
-// The split is the one that published results compare on: the records in the order of CPython's random.Random(0).shuffle, of
-// which the first 66 are for training, the next 66 for validation and the last 68 for testing.
-// Errors: ValueError for a file that cannot be read, ParseError for one that is not the published file; published.hpp says
-// those of downloads.
-// Thread-safety: reading is safe from any number of threads.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +12,14 @@
 
 namespace tgd::data {
 
+/// 200 messages to a facility-support desk, with their urgency, sentiment and categories.
+///
+/// Source: use-cases/facility-support-analyzer/dataset.json in https://github.com/meta-llama/llama-prompt-ops (MIT licence).
+/// The split is the one that published results compare on: the records in the order of CPython's random.Random(0).shuffle, of
+/// which the first 66 are for training, the next 66 for validation and the last 68 for testing.
+/// Errors: ValueError for a file that cannot be read, ParseError for one that is not the published file; published.hpp says
+/// those of downloads.
+/// Thread-safety: reading is safe from any number of threads.
 class TGD_API FacilitySupport {
  public:
   /// `path` is the file, or a folder that has it as facility_support/dataset.json.

@@ -27,6 +27,7 @@ struct DownloadProgress {
   bool is_verified = false;
 };
 
+/// Whether and from where a published file may be fetched; see the top of this file for checks and errors.
 struct DownloadOptions {
   /// Fetch the file when it is not there. A path that does not exist is then taken for a folder and made.
   bool download = false;

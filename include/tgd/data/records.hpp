@@ -1,22 +1,4 @@
-// Records: datasets from JSON Lines, JSON and CSV files. A sample is a map from field names to Data.
-//
-//   data::JsonLinesFile rows("train.jsonl", {{"question", "/fields/input"}, "answer"});
-//   for (auto batch : data::DataLoader(rows)) batch["question"]; …
-//   for (auto [question, answer] : data::DataLoader(rows.columns("question", "answer"))) …
-//
-// Files are read and checked when the dataset is made, one record at a time where the format allows, so that a run never
-// stops half way for its data. Only the fields asked for are kept. Copies share them.
-//
-// Samples know their file and row, and what is made of them does: errors and problems name them (Variable::origin).
-//
-// Fields of JSON: text stays text, numbers stay numbers, true, false, lists and objects become their JSON text. Fields of CSV
-// are text. A field is text in all records or a number in all records.
-// Files are UTF-8, or UTF-16 and UTF-32 where a mark or their zero bytes say so; others have an encoding, by its name ("ISO-8859-1",
-// "WINDOWS-1252", what iconv knows). The names of columns are without blanks around them; a column without a name is called by its
-// number: "column_3".
-// Errors: ParseError that begins with file:line: (and column: where known) for a malformed record, and names the field that is
-// missing and those that exist; ValueError for a file that cannot be read.
-// Thread-safety: reading is safe from any number of threads.
+// Records: datasets from JSON Lines, JSON and CSV files.
 #pragma once
 
 #include <array>
@@ -69,6 +51,25 @@ TGD_API Variable sample_variable(Data data, std::string role, const SampleOrigin
 
 }  // namespace detail
 
+/// Datasets from JSON Lines, JSON and CSV files. A sample is a map from field names to Data.
+///
+///     data::JsonLinesFile rows("train.jsonl", {{"question", "/fields/input"}, "answer"});
+///     for (auto batch : data::DataLoader(rows)) batch["question"]; …
+///     for (auto [question, answer] : data::DataLoader(rows.columns("question", "answer"))) …
+///
+/// Files are read and checked when the dataset is made, one record at a time where the format allows, so that a run never
+/// stops half way for its data. Only the fields asked for are kept. Copies share them.
+///
+/// Samples know their file and row, and what is made of them does: errors and problems name them (Variable::origin).
+///
+/// Fields of JSON: text stays text, numbers stay numbers, true, false, lists and objects become their JSON text. Fields of CSV
+/// are text. A field is text in all records or a number in all records.
+/// Files are UTF-8, or UTF-16 and UTF-32 where a mark or their zero bytes say so; others have an encoding, by its name
+/// ("ISO-8859-1", "WINDOWS-1252", what iconv knows). The names of columns are without blanks around them; a column without a
+/// name is called by its number: "column_3".
+/// Errors: ParseError that begins with file:line: (and column: where known) for a malformed record, and names the field that is
+/// missing and those that exist; ValueError for a file that cannot be read.
+/// Thread-safety: reading is safe from any number of threads.
 class TGD_API Records {
  public:
   std::size_t size() const noexcept;
@@ -117,14 +118,15 @@ class TGD_API JsonLinesFile final : public Records {
   explicit JsonLinesFile(const std::filesystem::path& path, const Fields& fields = {}, const std::string& encoding = "");
 };
 
-/// A JSON array of records, at the JSON pointer `records` of the document; without one the document, or the only array of objects
-/// that it has as a member, as in {"data": […]}. Without `fields`: all members of the first record.
+/// A JSON array of records, at the JSON pointer `records` of the document; without one the document, or the only array of
+/// objects that it has as a member, as in {"data": […]}. Without `fields`: all members of the first record.
 class TGD_API JsonFile final : public Records {
  public:
   explicit JsonFile(const std::filesystem::path& path, const Fields& fields = {}, const std::string& records = "",
                     const std::string& encoding = "");
 };
 
+/// How a CSV file is written.
 struct CsvOptions {
   char delimiter = ',';
   /// The names of the columns of a file without a header line.

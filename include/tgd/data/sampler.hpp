@@ -1,11 +1,4 @@
 // Samplers: in which order a DataLoader visits a dataset, epoch after epoch.
-//
-// Every call of next_epoch() draws the order of one more epoch. A sampler with a seed gives the same epochs in every run and
-// on every platform; they differ from one another. Results equal those of CPython's `random` with the same seed.
-//
-// Errors: ValueError for weights that cannot be drawn from, more samples than there are, or a state of another sampler.
-// Thread-safety: one thread at a time for each object.
-// Model: torch.utils.data.Sampler.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +11,14 @@
 
 namespace tgd::data {
 
+/// Samplers: in which order a DataLoader visits a dataset, epoch after epoch.
+///
+/// Every call of next_epoch() draws the order of one more epoch. A sampler with a seed gives the same epochs in every run and
+/// on every platform; they differ from one another. Results equal those of CPython's `random` with the same seed.
+///
+/// Errors: ValueError for weights that cannot be drawn from, more samples than there are, or a state of another sampler.
+/// Thread-safety: one thread at a time for each object.
+/// Model: torch.utils.data.Sampler.
 class TGD_API Sampler {
  public:
   virtual ~Sampler() = default;

@@ -1,14 +1,4 @@
 // RecordStream: JSON Lines and CSV files read one record after the other, for files that do not fit into memory.
-//
-//   data::JsonLinesStream rows("train.jsonl", {{"question", "/fields/input"}, "answer"});
-//   for (const data::Record& row : rows) row.at("question"); …
-//   for (auto [question, answer] : data::StreamLoader(rows.columns("question", "answer"), {.batch_size = 8})) …
-//
-// A stream is an input range. Every begin() opens the file anew, so that it can be walked over any number of times, also at the
-// same time. The first record is read and checked when the stream is made, the others as they come; one record at a time is in
-// memory. Fields and formats are those of records.hpp, which reads whole files with random access.
-// Errors: those of records.hpp, thrown by the constructor, begin() and ++.
-// Thread-safety: begin() may be called from any thread; one thread at a time for each iterator.
 #pragma once
 
 #include <array>
@@ -109,6 +99,17 @@ struct ColumnsReading {
 template <std::size_t N>
 class StreamColumns;
 
+/// JSON Lines and CSV files read one record after the other, for files that do not fit into memory.
+///
+///     data::JsonLinesStream rows("train.jsonl", {{"question", "/fields/input"}, "answer"});
+///     for (const data::Record& row : rows) row.at("question"); …
+///     for (auto [question, answer] : data::StreamLoader(rows.columns("question", "answer"), {.batch_size = 8})) …
+///
+/// A stream is an input range. Every begin() opens the file anew, so that it can be walked over any number of times, also at
+/// the same time. The first record is read and checked when the stream is made, the others as they come; one record at a time
+/// is in memory. Fields and formats are those of records.hpp, which reads whole files with random access.
+/// Errors: those of records.hpp, thrown by the constructor, begin() and ++.
+/// Thread-safety: begin() may be called from any thread; one thread at a time for each iterator.
 class TGD_API RecordStream {
  public:
   using Iterator = detail::StreamIterator<detail::RecordReading>;

@@ -1,12 +1,4 @@
 // StreamLoader: a stream of samples as a range of batches, for data whose size is not known before it was read.
-//
-//   for (auto [question, answer] : data::StreamLoader(rows.columns("question", "answer"), {.batch_size = 8})) …
-//
-// A stream is a range of samples that can be walked over again: a RecordStream, its columns, a std::list, or your own class with
-// begin() and end(). Samples, batches and roles are those of a DataLoader, and so are errors; a record that cannot be read
-// throws out of the loop. One batch at a time is in memory.
-// Thread-safety: that of the stream; iterations are independent of each other and of the loader's life.
-// Model: torch.utils.data.DataLoader over an IterableDataset.
 #pragma once
 
 #include <concepts>
@@ -28,12 +20,22 @@ namespace tgd::data {
 template <class S>
 concept Stream = std::ranges::input_range<const S> && std::copy_constructible<S>;
 
+/// How a StreamLoader cuts a stream into batches.
 struct StreamLoaderOptions {
   std::size_t batch_size = 1;
   bool drop_last = false;               ///< leave out a last batch that is not full
   std::vector<std::string> roles = {};  ///< of the Variables in a batch, as DataLoaderOptions has them
 };
 
+/// A stream of samples as a range of batches, for data whose size is not known before it was read.
+///
+///     for (auto [question, answer] : data::StreamLoader(rows.columns("question", "answer"), {.batch_size = 8})) …
+///
+/// A stream is a range of samples that can be walked over again: a RecordStream, its columns, a std::list, or your own class
+/// with begin() and end(). Samples, batches and roles are those of a DataLoader, and so are errors; a record that cannot be
+/// read throws out of the loop. One batch at a time is in memory.
+/// Thread-safety: that of the stream; iterations are independent of each other and of the loader's life.
+/// Model: torch.utils.data.DataLoader over an IterableDataset.
 template <Stream S, class Collate = DefaultCollate>
 class StreamLoader {
  public:

@@ -1,11 +1,4 @@
 // TREC: questions with what they ask for, in 6 coarse and 50 fine classes; 5452 for training and 500 for testing.
-//
-// Source: X. Li and D. Roth, "Learning Question Classifiers", COLING 2002; train_5500.label and TREC_10.label in
-// https://cogcomp.seas.upenn.edu/Data/QA/QC/. A line is a label, a space and the question: "LOC:city What is … ?"
-// There is no part for validation: take some of train with stratified_split(). About 70 questions of train come twice.
-// Errors: ValueError for a file that cannot be read and for Split::validation, ParseError that begins with file:line: for a
-// malformed line; published.hpp says those of downloads.
-// Thread-safety: reading is safe from any number of threads.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +12,14 @@
 
 namespace tgd::data {
 
+/// Questions with what they ask for, in 6 coarse and 50 fine classes; 5452 for training and 500 for testing.
+///
+/// Source: X. Li and D. Roth, "Learning Question Classifiers", COLING 2002; train_5500.label and TREC_10.label in
+/// https://cogcomp.seas.upenn.edu/Data/QA/QC/. A line is a label, a space and the question: "LOC:city What is … ?"
+/// There is no part for validation: take some of train with stratified_split(). About 70 questions of train come twice.
+/// Errors: ValueError for a file that cannot be read and for Split::validation, ParseError that begins with file:line: for a
+/// malformed line; published.hpp says those of downloads.
+/// Thread-safety: reading is safe from any number of threads.
 class TGD_API TREC {
  public:
   /// `path` is a file in the published format, or a folder that has it as trec/train_5500.label or trec/TREC_10.label.

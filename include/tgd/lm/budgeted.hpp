@@ -1,21 +1,4 @@
 // Budgeted: refuses calls that a budget has no room for, before they are sent.
-//
-//   auto budget = std::make_shared<lm::Budget>(lm::BudgetOptions{.limits = {.calls = 5000, .usd = 20.0}});
-//   auto student = std::make_shared<lm::Budgeted>(small, budget);
-//   auto teacher = std::make_shared<lm::Budgeted>(large, budget);      // one budget for both
-//   std::cout << student->estimate(requests).text();                   // before the run
-//
-// Each call reserves its place before it is sent and settles with what it has really used, so that concurrent calls share what
-// is left: the number of calls is never exceeded. Tokens and USD are reserved by estimate, so that they can be exceeded by the
-// errors of the estimates of the calls in flight, and no further call is sent then. Reservations of calls in flight may make a
-// budget refuse a call that it would have room for later.
-//
-// What counts: a call that was sent (Receipt::sent()), once with all its retries; the tokens and USD that the endpoint reported for
-// it, or the estimate when a reply came without figures.
-//
-// Errors: a refused call ends with a BudgetError that says what is left and what it would have needed; with a limit in USD also a
-// call to a model whose price is not known.
-// Thread-safety: every member of Budget and Budgeted may be called from any thread.
 #pragma once
 
 #include <chrono>
@@ -43,6 +26,7 @@ struct BudgetLimits {
   std::optional<double> seconds = {};
 };
 
+/// What may be spent, and how it is priced.
 struct BudgetOptions {
   BudgetLimits limits = {};
   PriceTable prices = {};
@@ -77,6 +61,8 @@ struct TGD_API Remaining {
   std::string text() const;
 };
 
+/// What calls may use, shared by any number of models: reservations, spending and what is left. Every member may be called from
+/// any thread.
 class TGD_API Budget {
  public:
   /// Throws ValueError for a limit that is negative or no number.
@@ -125,6 +111,24 @@ class TGD_API Budget {
   std::optional<std::chrono::steady_clock::time_point> begin_;
 };
 
+/// Refuses calls that a budget has no room for, before they are sent.
+///
+///     auto budget = std::make_shared<lm::Budget>(lm::BudgetOptions{.limits = {.calls = 5000, .usd = 20.0}});
+///     auto student = std::make_shared<lm::Budgeted>(small, budget);
+///     auto teacher = std::make_shared<lm::Budgeted>(large, budget);      // one budget for both
+///     std::cout << student->estimate(requests).text();                   // before the run
+///
+/// Each call reserves its place before it is sent and settles with what it has really used, so that concurrent calls share what
+/// is left: the number of calls is never exceeded. Tokens and USD are reserved by estimate, so that they can be exceeded by the
+/// errors of the estimates of the calls in flight, and no further call is sent then. Reservations of calls in flight may make a
+/// budget refuse a call that it would have room for later.
+///
+/// What counts: a call that was sent (Receipt::sent()), once with all its retries; the tokens and USD that the endpoint
+/// reported for it, or the estimate when a reply came without figures.
+///
+/// Errors: a refused call ends with a BudgetError that says what is left and what it would have needed; with a limit in USD
+/// also a call to a model whose price is not known.
+/// Thread-safety: every member of Budget and Budgeted may be called from any thread.
 class TGD_API Budgeted : public CallDecorator {
  public:
   /// Throws ValueError without a model or a budget.

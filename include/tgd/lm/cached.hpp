@@ -1,27 +1,4 @@
-// Cached: asks for the same thing once. Replies are kept in a file and given again for ever, also to other processes.
-//
-//   auto cache = std::make_shared<lm::Cache>(lm::CacheOptions{.path = "replies.db"});
-//   auto model = std::make_shared<lm::Cached>(openai, cache);
-//   model->chat(request);                 // asks the endpoint
-//   model->chat(request);                 // does not
-//   request.sample = 1; model->chat(request);   // another answer to the same question
-//
-// Key: Call::digest(), which knows everything that can change the answer; who asks, timeouts, keys and "stream" do not count. The
-// texts of requests are not in the file, those of replies are.
-//
-// A hit's usage has calls = 1 and nothing else, since nothing was sent; Receipt::original_usage says what the answer had used.
-// Not stored: errors, and replies that did not end well (ReplyEnd).
-// Requests that are equal and in flight at the same time are sent once, and all of them get the answer; the first one carries the
-// usage. A cancelled call leaves the others alone. Streamed calls are sent on their own, and their replies are stored as well.
-//
-// Durability: a reply is in the file before its caller gets it, so that a run which is killed at any moment (kill -9) pays for
-// nothing twice that it has seen. A power failure may lose the last moments. Replies that arrive together are written together, by
-// a thread of the cache; callbacks of calls that were not hits run on it.
-// Several processes may use one file, on a local disk (SQLite's WAL mode needs shared memory).
-// Errors: see OnFault. With `stop` a call whose lookup fails is not sent, and one whose reply cannot be stored ends with a StateError;
-// a file that is read-only is refused. With `go_on` such calls go to the endpoint, a read-only file still gives hits, and the
-// first fault is reported. A damaged file or one of another program is never changed.
-// Thread-safety: every member of Cache and Cached may be called from any thread.
+// Cached: asks for the same thing once.
 #pragma once
 
 #include <chrono>
@@ -36,6 +13,7 @@
 
 namespace tgd::lm {
 
+/// Where a cache keeps its replies.
 struct CacheOptions {
   std::filesystem::path path = {};  ///< made when there is none, in a folder that exists
   OnFault on_fault = OnFault::stop;
@@ -74,6 +52,31 @@ class TGD_API Cache {
   std::shared_ptr<Core> core_;
 };
 
+/// Asks for the same thing once. Replies are kept in a file and given again for ever, also to other processes.
+///
+///     auto cache = std::make_shared<lm::Cache>(lm::CacheOptions{.path = "replies.db"});
+///     auto model = std::make_shared<lm::Cached>(openai, cache);
+///     model->chat(request);                 // asks the endpoint
+///     model->chat(request);                 // does not
+///     request.sample = 1; model->chat(request);   // another answer to the same question
+///
+/// Key: Call::digest(), which knows everything that can change the answer; who asks, timeouts, keys and "stream" do not count.
+/// The texts of requests are not in the file, those of replies are.
+///
+/// A hit's usage has calls = 1 and nothing else, since nothing was sent; Receipt::original_usage says what the answer had used.
+/// Not stored: errors, and replies that did not end well (ReplyEnd).
+/// Requests that are equal and in flight at the same time are sent once, and all of them get the answer; the first one carries
+/// the usage. A cancelled call leaves the others alone. Streamed calls are sent on their own, and their replies are stored as
+/// well.
+///
+/// Durability: a reply is in the file before its caller gets it, so that a run which is killed at any moment (kill -9) pays for
+/// nothing twice that it has seen. A power failure may lose the last moments. Replies that arrive together are written
+/// together, by a thread of the cache; callbacks of calls that were not hits run on it. Several processes may use one file, on
+/// a local disk (SQLite's WAL mode needs shared memory).
+/// Errors: see OnFault. With `stop` a call whose lookup fails is not sent, and one whose reply cannot be stored ends with a
+/// StateError; a file that is read-only is refused. With `go_on` such calls go to the endpoint, a read-only file still gives
+/// hits, and the first fault is reported. A damaged file or one of another program is never changed.
+/// Thread-safety: every member of Cache and Cached may be called from any thread.
 class TGD_API Cached : public CallDecorator {
  public:
   /// Throws ValueError without a model or a cache.

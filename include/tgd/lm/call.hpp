@@ -1,8 +1,4 @@
 // Call: one request on its way through the models that stand before an endpoint, described once for all of them.
-//
-// The outermost CallDecorator makes it of the request, and each hands it down. Whoever needs to tell requests apart, to name the
-// model that was asked for, or to blank secrets reads it here and computes nothing of its own.
-// Thread-safety: a cheap handle; copies share what is computed, and may be used from any thread.
 #pragma once
 
 #include <chrono>
@@ -24,6 +20,11 @@ namespace detail {
 class CallSource;
 }  // namespace detail
 
+/// One request on its way through the models that stand before an endpoint, described once for all of them.
+///
+/// The outermost CallDecorator makes it of the request, and each hands it down. Whoever needs to tell requests apart, to name
+/// the model that was asked for, or to blank secrets reads it here and computes nothing of its own.
+/// Thread-safety: a cheap handle; copies share what is computed, and may be used from any thread.
 class TGD_API Call {
  public:
   /// What `request` asks of `model`. Decorators describe their model once and not for each call.

@@ -1,10 +1,4 @@
 // ChatModel: the one seam between tgd and any language model.
-//
-// A Request is a list of role/content messages plus an open JSON object of completion arguments that is passed through
-// untouched (model, temperature, response_format, reasoning_effort, vendor extensions).
-// API: https://platform.openai.com/docs/api-reference/chat
-//
-// Thread-safety: every member of ChatModel may be called from any thread at any time.
 #pragma once
 
 #include <chrono>
@@ -30,6 +24,7 @@
 
 namespace tgd::lm {
 
+/// One message of a conversation, as the endpoint gets it.
 struct Message {
   std::string role;  ///< "system", "user", "assistant", …
   std::string content;
@@ -54,6 +49,7 @@ struct CallOptions {
   std::optional<std::chrono::steady_clock::time_point> deadline = {};
 };
 
+/// What one call asks. A value type.
 struct Request {
   std::vector<Message> messages = {};
   Json args = {};  ///< completion arguments, laid over the model's own
@@ -88,6 +84,7 @@ struct TokenLogprob {
 /// Completion arguments that ask for them, with so many alternatives for each token (endpoints allow up to 20, or fewer).
 TGD_API Json logprob_args(std::size_t alternatives = 0);
 
+/// What came back, read once: text, thoughts, how it ended and what it used. A value type.
 struct TGD_API Reply {
   std::string content = {};
   std::string finish_reason = {};              ///< the endpoint's own word: "stop", "length", …; empty when it gave none
@@ -140,6 +137,13 @@ class TGD_API Outcome {
 
 class Call;
 
+/// The one seam between tgd and any language model.
+///
+/// A Request is a list of role/content messages plus an open JSON object of completion arguments that is passed through
+/// untouched (model, temperature, response_format, reasoning_effort, vendor extensions).
+/// API: https://platform.openai.com/docs/api-reference/chat
+///
+/// Thread-safety: every member of ChatModel may be called from any thread at any time.
 class TGD_API ChatModel {
  public:
   /// Called exactly once per start(), from any thread, possibly before start() returns. Must not throw and must not block:

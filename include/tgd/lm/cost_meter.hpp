@@ -1,5 +1,4 @@
-// Usage and cost per model and in total, added up from any thread. Sums are exact: the order of calls does not matter.
-// Thread-safety: every member of CostMeter may be called from any thread; the rest are value types.
+// Usage and cost per model and in total, added up from any thread.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +15,7 @@
 
 namespace tgd::lm {
 
+/// What the calls to one model used and cost. A value type; sums saturate.
 struct ModelCost {
   Usage usage = {};                ///< failed attempts included
   std::int64_t failed = 0;         ///< calls that ended with an error
@@ -27,6 +27,7 @@ struct ModelCost {
   friend bool operator==(const ModelCost&, const ModelCost&) = default;
 };
 
+/// What calls used and cost, by model and in total. A value type.
 struct TGD_API CostReport {
   std::map<std::string, ModelCost> models;  ///< by the name that was asked for
 
@@ -43,6 +44,8 @@ struct TGD_API CostReport {
   Json to_json() const;
 };
 
+/// Usage and cost per model and in total, added up from any thread. Sums are exact: the order of calls does not matter.
+/// Thread-safety: every member of CostMeter may be called from any thread; the rest are value types.
 class TGD_API CostMeter {
  public:
   explicit CostMeter(PriceTable prices = {});
@@ -59,9 +62,9 @@ class TGD_API CostMeter {
   CostReport report_;
 };
 
-/// What one call cost: what its receipt says, or else by these prices. A call that sent nothing (Receipt::sent()) costs 0; a reply
-/// without token figures has an unknown cost unless the model is free; a failed call costs what the endpoint reported. `model`: the
-/// name that was asked for. The name in the reply is used where there is no price for it.
+/// What one call cost: what its receipt says, or else by these prices. A call that sent nothing (Receipt::sent()) costs 0; a
+/// reply without token figures has an unknown cost unless the model is free; a failed call costs what the endpoint reported.
+/// `model`: the name that was asked for. The name in the reply is used where there is no price for it.
 TGD_API std::optional<Cost> call_cost(const PriceTable& prices, const std::string& model, const Outcome& outcome);
 /// Puts that into the receipt, so that all who see the call later read the same.
 TGD_API void settle_cost(Outcome& outcome, const PriceTable& prices, const std::string& model);

@@ -1,25 +1,4 @@
 // Observed: keeps a ledger of every call: who asked, how long it took, how many tokens it used, what it cost, how it ended.
-//
-//   auto ledger = std::make_shared<lm::Ledger>(lm::LedgerOptions{.path = "run/calls.jsonl"});
-//   auto model = std::make_shared<lm::Observed>(openai, ledger);
-//   …
-//   std::cout << ledger->totals().text();
-//
-// The file is JSON Lines, one call a line in the order in which calls end, with the attribute names of OpenTelemetry's semantic
-// conventions for generative AI (https://opentelemetry.io/docs/specs/semconv/gen-ai/) and further ones below "tgd.":
-//   timestamp (of the call's beginning, RFC 3339, UTC), gen_ai.operation.name, gen_ai.provider.name, gen_ai.request.*,
-//   gen_ai.response.model, gen_ai.response.finish_reasons, gen_ai.usage.input_tokens, gen_ai.usage.output_tokens,
-//   gen_ai.usage.cache_read.input_tokens, gen_ai.usage.reasoning.output_tokens (all absent when the endpoint gave none),
-//   error.type (an HTTP status, or an LMError's kind, "budget", "_OTHER"), error.message,
-//   tgd.purpose, tgd.node, tgd.parameter, tgd.item, tgd.sample, tgd.attempts, tgd.latency_s, tgd.cost_usd (null: unknown),
-//   tgd.outcome ("ok", "error", "cancelled", "refused"), tgd.cached, tgd.streamed, tgd.request.hash.
-// Texts of requests and replies are left out unless asked for. Headers and keys are never written.
-//
-// Durability: lines are written by a thread of the ledger, at most `flush_after` behind, each batch whole: a line that a crash
-// cut off is removed when the file is next opened, and read_ledger() passes over it. Several processes may share a file.
-// Errors: see OnFault. With `stop` a line that cannot be written is kept and tried again, and until that succeeds no further
-// call is sent: each ends with a StateError. With `go_on` such lines are lost and counted.
-// Thread-safety: every member of Ledger and Observed may be called from any thread.
 #pragma once
 
 #include <chrono>
@@ -39,6 +18,7 @@
 
 namespace tgd::lm {
 
+/// One call in a ledger: what was asked by whom, what came, and when. A value type.
 struct CallRecord {
   enum class Ending { ok, error, cancelled, refused };
 
@@ -60,6 +40,7 @@ struct CallRecord {
   std::vector<std::string> replies = {};  ///< the reply and its alternatives; only when texts were asked for
 };
 
+/// What a ledger keeps, and where.
 struct LedgerOptions {
   std::filesystem::path path = {};  ///< empty: no file, totals and callback only
   PriceTable prices = {};
@@ -72,6 +53,7 @@ struct LedgerOptions {
   OnNotice on_notice = {};
 };
 
+/// Keeps the records of calls, shared by any number of models. Every member may be called from any thread.
 class TGD_API Ledger {
  public:
   /// Throws ValueError for a file that cannot be opened or holds something else, unless it goes on with a notice.
@@ -111,6 +93,30 @@ TGD_API std::string to_json_line(const CallRecord& record);
 /// ParseError with file and line for a line that is no JSON object.
 TGD_API std::vector<Json> read_ledger(const std::filesystem::path& file);
 
+/// Keeps a ledger of every call: who asked, how long it took, how many tokens it used, what it cost, how it ended.
+///
+///     auto ledger = std::make_shared<lm::Ledger>(lm::LedgerOptions{.path = "run/calls.jsonl"});
+///     auto model = std::make_shared<lm::Observed>(openai, ledger);
+///     …
+///     std::cout << ledger->totals().text();
+///
+/// The file is JSON Lines, one call a line in the order in which calls end, with the attribute names of OpenTelemetry's
+/// semantic conventions for generative AI (https://opentelemetry.io/docs/specs/semconv/gen-ai/) and further ones below "tgd.":
+///
+///     timestamp (of the call's beginning, RFC 3339, UTC), gen_ai.operation.name, gen_ai.provider.name, gen_ai.request.*,
+///     gen_ai.response.model, gen_ai.response.finish_reasons, gen_ai.usage.input_tokens, gen_ai.usage.output_tokens,
+///     gen_ai.usage.cache_read.input_tokens, gen_ai.usage.reasoning.output_tokens (all absent when the endpoint gave none),
+///     error.type (an HTTP status, or an LMError's kind, "budget", "_OTHER"), error.message,
+///     tgd.purpose, tgd.node, tgd.parameter, tgd.item, tgd.sample, tgd.attempts, tgd.latency_s, tgd.cost_usd (null: unknown),
+///     tgd.outcome ("ok", "error", "cancelled", "refused"), tgd.cached, tgd.streamed, tgd.request.hash.
+///
+/// Texts of requests and replies are left out unless asked for. Headers and keys are never written.
+///
+/// Durability: lines are written by a thread of the ledger, at most `flush_after` behind, each batch whole: a line that a crash
+/// cut off is removed when the file is next opened, and read_ledger() passes over it. Several processes may share a file.
+/// Errors: see OnFault. With `stop` a line that cannot be written is kept and tried again, and until that succeeds no further
+/// call is sent: each ends with a StateError. With `go_on` such lines are lost and counted.
+/// Thread-safety: every member of Ledger and Observed may be called from any thread.
 class TGD_API Observed : public CallDecorator {
  public:
   /// Throws ValueError without a model or a ledger.

@@ -1,23 +1,4 @@
 // OpenAI: the OpenAI chat-completions protocol over libcurl, for any compatible base URL.
-// API: https://platform.openai.com/docs/api-reference/chat/create
-//
-// One I/O thread drives one curl_multi with keep-alive connections. Requests beyond `max_in_flight` queue in order of arrival.
-// What can help is retried (connect failures, timeouts, cut connections, 408, 409, 429, 5xx; once an answer that cannot be
-// used) with jittered exponential backoff. A wait that the endpoint names, in a header or in its message, is kept; one for
-// overload holds back all requests of this object. Overload, whatever its status, halves the number in flight and narrows the
-// requests a second to what the endpoint bore, until answers widen both again; while it answers others, being turned away for
-// it does not count against max_retries. So do x-ratelimit-remaining-* headers that say that nothing is left, until the time that
-// x-ratelimit-reset-* names.
-// A reply that was cut off by a token limit is returned as it is, with finish_reason "length".
-// A stream gives out together what arrives together. It asks for usage at its end (stream_options), unless the endpoint has
-// refused that before. It is tried again only while no text was given out. One that ends without "[DONE]" and without a
-// finish_reason is an error, never a short reply.
-// Errors: LMError with kind, HTTP status and whether a retry could help. The API key never appears in one. Redirects are not
-// followed, because the key would go along.
-// Proxies are those of the environment (http_proxy, https_proxy, all_proxy, no_proxy), and so are the certificates of
-// authorities (CURL_CA_BUNDLE, else SSL_CERT_FILE and SSL_CERT_DIR, else libcurl's own). HTTP/2 is used where a TLS server offers
-// it. Replies may come compressed; limits of size are those of the reply itself.
-// Thread-safety: like every ChatModel. The destructor cancels what is queued or running and returns promptly.
 #pragma once
 
 #include <chrono>
@@ -33,12 +14,14 @@
 
 namespace tgd::lm {
 
-/// What becomes of thoughts ("<think>…</think>" and other spellings) that a server leaves at the beginning of a reply's content.
+/// What becomes of thoughts ("<think>…</think>" and other spellings) that a server leaves at the beginning of a reply's
+/// content.
 enum class Thoughts {
   strip,  ///< they go to Reply::reasoning; streams leave them out
   keep    ///< they stay where they are
 };
 
+/// How an endpoint is reached and what is asked of it. Checked by the constructor: ValueError, which never shows a key.
 struct TGD_API OpenAIOptions {
   std::string model = {};  ///< sent as "model" unless the request's args name one
   /// Else OPENAI_BASE_URL, else https://api.openai.com/v1. With or without /v1 at the end (it is added where no part of the
@@ -79,6 +62,25 @@ struct TGD_API OpenAIOptions {
   OnNotice on_notice = {};
 };
 
+/// The OpenAI chat-completions protocol over libcurl, for any compatible base URL.
+/// API: https://platform.openai.com/docs/api-reference/chat/create
+///
+/// One I/O thread drives one curl_multi with keep-alive connections. Requests beyond `max_in_flight` queue in order of arrival.
+/// What can help is retried (connect failures, timeouts, cut connections, 408, 409, 429, 5xx; once an answer that cannot be
+/// used) with jittered exponential backoff. A wait that the endpoint names, in a header or in its message, is kept; one for
+/// overload holds back all requests of this object. Overload, whatever its status, halves the number in flight and narrows the
+/// requests a second to what the endpoint bore, until answers widen both again; while it answers others, being turned away for
+/// it does not count against max_retries. So do x-ratelimit-remaining-* headers that say that nothing is left, until the time
+/// that x-ratelimit-reset-* names. A reply that was cut off by a token limit is returned as it is, with finish_reason "length".
+/// A stream gives out together what arrives together. It asks for usage at its end (stream_options), unless the endpoint has
+/// refused that before. It is tried again only while no text was given out. One that ends without "[DONE]" and without a
+/// finish_reason is an error, never a short reply.
+/// Errors: LMError with kind, HTTP status and whether a retry could help. The API key never appears in one. Redirects are not
+/// followed, because the key would go along.
+/// Proxies are those of the environment (http_proxy, https_proxy, all_proxy, no_proxy), and so are the certificates of
+/// authorities (CURL_CA_BUNDLE, else SSL_CERT_FILE and SSL_CERT_DIR, else libcurl's own). HTTP/2 is used where a TLS server
+/// offers it. Replies may come compressed; limits of size are those of the reply itself.
+/// Thread-safety: like every ChatModel. The destructor cancels what is queued or running and returns promptly.
 class TGD_API OpenAI : public ChatModel {
  public:
   /// Throws ValueError for a base_url that is no http(s) URL or options out of range.

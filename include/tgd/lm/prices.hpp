@@ -1,13 +1,4 @@
 // Prices: what each model's tokens cost.
-//
-//   lm::PriceTable prices;                                      // the built-in table
-//   prices.load("my_prices.json");                              // extended and overridden by a file
-//   prices.set("my-local-model", lm::Price::free());
-//   prices.cost("gpt-4o-mini-2024-07-18", usage)->text();       // "$0.0123"
-//
-// A model that the table does not know has no cost; it is never taken as 0.
-// The built-in table holds OpenAI's standard prices with the day they were read. Prices change and contracts differ: check them.
-// Thread-safety: value types; a table may be read from any thread while nobody changes it.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +26,17 @@ struct TGD_API Price {
   friend bool operator==(const Price&, const Price&) = default;
 };
 
+/// Prices: what each model's tokens cost.
+///
+///     lm::PriceTable prices;                                      // the built-in table
+///     prices.load("my_prices.json");                              // extended and overridden by a file
+///     prices.set("my-local-model", lm::Price::free());
+///     prices.cost("gpt-4o-mini-2024-07-18", usage)->text();       // "$0.0123"
+///
+/// A model that the table does not know has no cost; it is never taken as 0.
+/// The built-in table holds OpenAI's standard prices with the day they were read. Prices change and contracts differ: check
+/// them.
+/// Thread-safety: value types; a table may be read from any thread while nobody changes it.
 class TGD_API PriceTable {
  public:
   /// The built-in table.

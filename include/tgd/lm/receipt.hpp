@@ -1,5 +1,4 @@
 // Receipt: what is known of a call when it has ended, for whoever caches, records, counts or limits calls.
-// Thread-safety: a value type.
 #pragma once
 
 #include <chrono>
@@ -32,6 +31,8 @@ enum class ReplySource {
 /// "endpoint", "cache", …
 TGD_API const char* to_string(ReplySource source);
 
+/// What is known of a call when it has ended, for whoever caches, records, counts or limits calls.
+/// Thread-safety: a value type.
 struct TGD_API Receipt {
   /// Of this call, all its attempts included. Models of users may leave it empty.
   Usage usage = {};

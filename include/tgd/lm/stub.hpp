@@ -1,15 +1,4 @@
-// Stub: a ChatModel for deterministic tests. Answers from a function, from rules or from a script, and keeps what it was asked.
-//
-//   auto stub = lm::Stub::scripted({"first reply", "second reply"});
-//   auto stub = lm::Stub::answering([](const lm::Request& request) { return "hello"; });
-//   auto stub = std::make_shared<lm::Stub>(); stub->when("invoice", "billing").otherwise("other");
-//
-// Answers are made on the calling thread, one at a time, in order of arrival. Without a latency `done` runs before start()
-// returns; with one it runs on a thread of the stub, so that a test can show that timing changes nothing. Streams give the text
-// out word by word.
-// Errors: a request that nothing answers ends with LMError::Kind::script that quotes the request; what an answer throws ends
-// its call. The destructor cancels replies that are not due yet.
-// Thread-safety: like every ChatModel; set it up before the first request.
+// Stub: a ChatModel for deterministic tests.
 #pragma once
 
 #include <chrono>
@@ -24,6 +13,18 @@
 
 namespace tgd::lm {
 
+/// A ChatModel for deterministic tests. Answers from a function, from rules or from a script, and keeps what it was asked.
+///
+///     auto stub = lm::Stub::scripted({"first reply", "second reply"});
+///     auto stub = lm::Stub::answering([](const lm::Request& request) { return "hello"; });
+///     auto stub = std::make_shared<lm::Stub>(); stub->when("invoice", "billing").otherwise("other");
+///
+/// Answers are made on the calling thread, one at a time, in order of arrival. Without a latency `done` runs before start()
+/// returns; with one it runs on a thread of the stub, so that a test can show that timing changes nothing. Streams give the
+/// text out word by word.
+/// Errors: a request that nothing answers ends with LMError::Kind::script that quotes the request; what an answer throws ends
+/// its call. The destructor cancels replies that are not due yet.
+/// Thread-safety: like every ChatModel; set it up before the first request.
 class TGD_API Stub : public ChatModel {
  public:
   /// Returns the reply's text; may throw an LMError to play a failing endpoint.

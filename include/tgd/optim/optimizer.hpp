@@ -1,6 +1,4 @@
-// Optimizer: what all optimizers have in common. They rewrite parameters from the gradients that a backward pass has left there.
-// Thread-safety: one thread at a time for each optimizer.
-// Model: torch.optim.Optimizer.
+// Optimizer: what all optimizers have in common.
 #pragma once
 
 #include <concepts>
@@ -20,6 +18,9 @@
 
 namespace tgd::optim {
 
+/// What all optimizers have in common. They rewrite parameters from the gradients that a backward pass has left there.
+/// Thread-safety: one thread at a time for each optimizer.
+/// Model: torch.optim.Optimizer.
 class TGD_API Optimizer {
  public:
   using Closure = std::function<Evaluation()>;

@@ -1,21 +1,4 @@
-// TGD, textual gradient descent: asks a language model to rewrite each parameter from its value, role, gradients, constraints
-// and what came of earlier proposals. A step is a transaction: all parameters change, or none.
-//
-//   optim::TGD optimizer({prompt}, {.model = model, .momentum = 3});
-//   optimizer.step();                                        // after backward()
-//   if (score() < best) optimizer.reject("it scored less");  // the next request shows what was rejected, and why
-//
-// What is taken and what is not: a reply has to hold one whole value between the answer tags. A value is never taken when the
-// reply was cut off, when it is empty, no text, repeats the instructions or leaves parts out ("..."), when it loses a
-// placeholder that the parameter is used with or a frozen part, grows beyond max_length_ratio, copies a conversation word for
-// word, or violates a checked constraint. Such a reply is asked for again with the reason, max_reasks times; then the old value
-// stays, and last_updates() says why.
-//
-// Shapes: parameters are scalar texts.
-// Errors: ValueError for parameters or options that cannot be used; a failed step throws the language model's error with the
-// parameter's role in front, and every parameter, buffer and counter is as before.
-// Thread-safety: one thread at a time for each optimizer.
-// Sources: PyTorch optim (groups, state); TextGrad (Yuksekgonul et al., 2024, arXiv:2406.07496).
+// TGD: see its comment below.
 #pragma once
 
 #include <cstddef>
@@ -61,6 +44,7 @@ struct ParameterRules {
   std::vector<std::string> frozen = {};  ///< parts of the value that stay as they are, in this order
 };
 
+/// What TGD does, for all groups that say nothing else. Checked by the constructor: ValueError.
 struct TGDOptions {
   lm::ChatModelPtr model = nullptr;
   /// The meta-prompt. Empty: one system and one user message from prompts/. Its placeholders: {role}, {value}, {open_tag},
@@ -107,7 +91,8 @@ struct TGDOptions {
 };
 
 /// The options of one group over the defaults, one by one: an option that is left out is the default's. Their meaning stands at
-/// TGDOptions. Where an option may be nothing, std::optional<Boldness>() and the like are given, to have nothing against the default.
+/// TGDOptions. Where an option may be nothing, std::optional<Boldness>() and the like are given, to have nothing against the
+/// default.
 struct TGDGroupOptions {
   std::optional<lm::ChatModelPtr> model = {};
   std::optional<Messages> messages = {};
@@ -204,6 +189,24 @@ struct HistoryEntry {
 };
 TGD_API std::string_view to_string(HistoryEntry::Status status);
 
+/// TGD, textual gradient descent: asks a language model to rewrite each parameter from its value, role, gradients, constraints
+/// and what came of earlier proposals. A step is a transaction: all parameters change, or none.
+///
+///     optim::TGD optimizer({prompt}, {.model = model, .momentum = 3});
+///     optimizer.step();                                        // after backward()
+///     if (score() < best) optimizer.reject("it scored less");  // the next request shows what was rejected, and why
+///
+/// What is taken and what is not: a reply has to hold one whole value between the answer tags. A value is never taken when the
+/// reply was cut off, when it is empty, no text, repeats the instructions or leaves parts out ("..."), when it loses a
+/// placeholder that the parameter is used with or a frozen part, grows beyond max_length_ratio, copies a conversation word for
+/// word, or violates a checked constraint. Such a reply is asked for again with the reason, max_reasks times; then the old
+/// value stays, and last_updates() says why.
+///
+/// Shapes: parameters are scalar texts.
+/// Errors: ValueError for parameters or options that cannot be used; a failed step throws the language model's error with the
+/// parameter's role in front, and every parameter, buffer and counter is as before.
+/// Thread-safety: one thread at a time for each optimizer.
+/// Sources: PyTorch optim (groups, state); TextGrad (Yuksekgonul et al., 2024, arXiv:2406.07496).
 class TGD_API TGD : public Optimizer {
  public:
   /// Options that are left out come from the defaults given to the constructor.
