@@ -49,7 +49,7 @@ HttpResponse refusal(std::size_t number) {
 }  // namespace
 
 TEST_CASE("200 requests at 64 in flight lose none against an endpoint that bears 30 a second, with default options",
-          "[lm][openai][busy]") {
+          "[lm][openai][busy][concurrent]") {
   std::mutex mutex;
   double tokens = 30;
   auto filled = std::chrono::steady_clock::now();
@@ -69,7 +69,7 @@ TEST_CASE("200 requests at 64 in flight lose none against an endpoint that bears
   CHECK(client.usage().attempts == static_cast<std::int64_t>(server.request_count()));
 }
 
-TEST_CASE("80 requests lose none against an endpoint with a short queue", "[lm][openai][busy]") {
+TEST_CASE("80 requests lose none against an endpoint with a short queue", "[lm][openai][busy][concurrent]") {
   std::atomic<int> inside = 0;
   std::mutex one_at_a_time;
   HttpServer server([&](const HttpRequest&) {
@@ -87,7 +87,7 @@ TEST_CASE("80 requests lose none against an endpoint with a short queue", "[lm][
 }
 
 TEST_CASE("An endpoint that turns everybody away is given up after max_retries, one that answers others is not",
-          "[lm][openai][busy]") {
+          "[lm][openai][busy][concurrent]") {
   OpenAIOptions options;
   SECTION("nobody is answered") {
     HttpServer server(tgd::test::replies({{.status = 503, .body = error_body("overloaded")}}));
@@ -108,7 +108,8 @@ TEST_CASE("An endpoint that turns everybody away is given up after max_retries, 
   }
 }
 
-TEST_CASE("A wait that a busy endpoint names in its message holds back the other requests too", "[lm][openai][busy]") {
+TEST_CASE("A wait that a busy endpoint names in its message holds back the other requests too",
+          "[lm][openai][busy][concurrent]") {
   std::mutex mutex;
   std::vector<std::chrono::steady_clock::time_point> times;
   HttpServer server([&](const HttpRequest&) {

@@ -39,15 +39,16 @@ TEST_CASE("A ledger's callback may ask the ledger", "[lm][callbacks]") {
   ledger = std::make_shared<Ledger>(LedgerOptions{.path = "/dev/full",
                                                   .on_fault = OnFault::go_on,
                                                   .on_call = [&](const tgd::lm::CallRecord&) { ledger->totals(); },
-                                                  .on_notice = [&](const Notice&) {
-                                                    ledger->flush();
-                                                    lost.set_value(ledger->lost());
-                                                  }});
+                                                  .on_notice =
+                                                      [&](const Notice&) {
+                                                        ledger->flush();
+                                                        lost.set_value(ledger->lost());
+                                                      }});
   ledger->add({});
   CHECK(lost.get_future().get() == 1);
 }
 
-TEST_CASE("An answer of a stub may ask the stub", "[lm][callbacks]") {
+TEST_CASE("An answer of a stub may ask the stub", "[lm][callbacks][concurrent]") {
   const auto stub = std::make_shared<Stub>();
   stub->when([&](const Request& request) { return request.messages[0].content == "outer"; },
              [&](const Request&) { return tgd::lm::Reply{.content = "with " + stub->chat(ask("inner")).content}; });
@@ -60,7 +61,7 @@ TEST_CASE("An answer of a stub may ask the stub", "[lm][callbacks]") {
   CHECK(stub->calls() == 2);
 }
 
-TEST_CASE("Answers of a stub are made one at a time, in order of arrival", "[lm][callbacks]") {
+TEST_CASE("Answers of a stub are made one at a time, in order of arrival", "[lm][callbacks][concurrent]") {
   int at_once = 0;
   int most = 0;
   const auto stub = Stub::answering([&](const Request&) {
@@ -80,11 +81,11 @@ TEST_CASE("Answers of a stub are made one at a time, in order of arrival", "[lm]
   CHECK(stub->calls() == 400);
 }
 
-TEST_CASE("A callback that throws ends its own call and leaves no other one open", "[lm][callbacks]") {
+TEST_CASE("A callback that throws ends its own call and leaves no other one open", "[lm][callbacks][concurrent]") {
   const tgd::test::TemporaryFolder folder;
   SECTION("a ledger's") {
-    const auto ledger = std::make_shared<Ledger>(LedgerOptions{
-        .on_call = [](const tgd::lm::CallRecord&) { throw std::runtime_error("the callback failed"); }});
+    const auto ledger = std::make_shared<Ledger>(
+        LedgerOptions{.on_call = [](const tgd::lm::CallRecord&) { throw std::runtime_error("the callback failed"); }});
     Observed model(echo(), ledger);
     CHECK_THROWS_WITH(model.chat(ask("x")), "the callback failed");
   }
@@ -96,8 +97,7 @@ TEST_CASE("A callback that throws ends its own call and leaves no other one open
   SECTION("one that waits for the same reply") {
     const auto stub = echo();
     stub->latency(std::chrono::milliseconds(20));
-    tgd::lm::Cached model(
-        stub, std::make_shared<tgd::lm::Cache>(tgd::lm::CacheOptions{.path = folder.path() / "cache.db"}));
+    tgd::lm::Cached model(stub, std::make_shared<tgd::lm::Cache>(tgd::lm::CacheOptions{.path = folder.path() / "cache.db"}));
     model.start(ask("x"), [](const Outcome&) { throw std::runtime_error("thrown away"); });
     std::future<Outcome> second = tgd::test::start(model, ask("x"));
     model.start(ask("x"), [](const Outcome&) { throw std::runtime_error("thrown away"); });
@@ -118,7 +118,8 @@ TEST_CASE("A callback that throws ends its own call and leaves no other one open
   }
 }
 
-TEST_CASE("A cassette that another process has locked holds up its own replies and nobody else", "[lm][callbacks]") {
+TEST_CASE("A cassette that another process has locked holds up its own replies and nobody else",
+          "[lm][callbacks][concurrent]") {
   const tgd::test::TemporaryFolder folder;
   const auto path = folder.path() / "run.cassette";
   const auto stub = echo();

@@ -132,7 +132,8 @@ Request with_system(const std::string& text) { return {.messages = {{"system", "
 
 // ---- Roles -------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("A model without a system role gets the text in the user's message, and that is learned once", "[lm][openai][odd]") {
+TEST_CASE("A model without a system role gets the text in the user's message, and that is learned once",
+          "[lm][openai][odd][concurrent]") {
   HttpServer server(strict_about_roles);
   Notices notices;
   OpenAIOptions options = options_for(server.url());
@@ -177,7 +178,7 @@ TEST_CASE("A model without a system role gets the text in the user's message, an
 }
 
 TEST_CASE("A refusal of roles that no folding mends is given up after one more attempt, and nothing is learned",
-          "[lm][openai][odd]") {
+          "[lm][openai][odd][concurrent]") {
   HttpServer server(replies({{.status = 400, .body = error_body("System role not supported")}}));
   OpenAI client(options_for(server.url()));
   CHECK_FALSE(error_of(client).retryable());
@@ -190,7 +191,8 @@ TEST_CASE("A refusal of roles that no folding mends is given up after one more a
 
 // ---- Windows -----------------------------------------------------------------------------------------------------------
 
-TEST_CASE("A request that is too long is made shorter once, by what the endpoint says of its window", "[lm][openai][odd]") {
+TEST_CASE("A request that is too long is made shorter once, by what the endpoint says of its window",
+          "[lm][openai][odd][concurrent]") {
   std::string refusal;
   HttpServer server([&](const HttpRequest& request) -> HttpResponse {
     if (request.method == "GET") return {.body = R"({"data":[{"id":"m","meta":{"n_ctx":500,"n_ctx_train":32768}}]})"};
@@ -255,7 +257,8 @@ TEST_CASE("The window of a model is read from lists of models in all forms", "[l
 
 // ---- Ways and encodings ------------------------------------------------------------------------------------------------
 
-TEST_CASE("A body that is not in the encoding of its header is read as it is, once that is known", "[lm][openai][odd]") {
+TEST_CASE("A body that is not in the encoding of its header is read as it is, once that is known",
+          "[lm][openai][odd][concurrent]") {
   HttpResponse answer = says("x");
   answer.headers = {{"Content-Encoding", GENERATE("gzip", "x-acme")}};
   SECTION("and is a reply") {
@@ -285,7 +288,7 @@ TEST_CASE("A body that is not in the encoding of its header is read as it is, on
   }
 }
 
-TEST_CASE("A status that came before the connection broke is what counts", "[lm][openai][odd]") {
+TEST_CASE("A status that came before the connection broke is what counts", "[lm][openai][odd][concurrent]") {
   HttpServer server(replies({{.raw = "HTTP/1.1 413 Too Large\r\nContent-Length: 1000\r\n\r\nthe body is too"}}));
   OpenAI client(options_for(server.url()));
   const LMError error = error_of(client);
@@ -294,7 +297,7 @@ TEST_CASE("A status that came before the connection broke is what counts", "[lm]
   CHECK(server.request_count() == 1);
 }
 
-TEST_CASE("A wrong port or a wrong protocol is said, and asked once", "[lm][openai][odd]") {
+TEST_CASE("A wrong port or a wrong protocol is said, and asked once", "[lm][openai][odd][concurrent]") {
   SECTION("http to a port that speaks TLS") {
     HttpServer server(replies({{.raw = std::string("\x15\x03\x03\x00\x02\x02\x46", 7)}}));
     OpenAI client(options_for(server.url()));
@@ -317,7 +320,7 @@ TEST_CASE("A wrong port or a wrong protocol is said, and asked once", "[lm][open
   }
 }
 
-TEST_CASE("A proxy that does not let a request through is named, and asked once", "[lm][openai][odd]") {
+TEST_CASE("A proxy that does not let a request through is named, and asked once", "[lm][openai][odd][concurrent]") {
   HttpServer proxy(replies({{.status = GENERATE(403, 407, 502), .body = "no"}}));
   setenv("https_proxy", ("http://ann:test-password@127.0.0.1:" + std::to_string(proxy.port())).c_str(), 1);
   OpenAIOptions options = options_for("https://models.invalid/v1");
@@ -329,7 +332,7 @@ TEST_CASE("A proxy that does not let a request through is named, and asked once"
   CHECK(proxy.request_count() <= 2);
 }
 
-TEST_CASE("/v1 that was put in is named where nothing is there", "[lm][openai][odd]") {
+TEST_CASE("/v1 that was put in is named where nothing is there", "[lm][openai][odd][concurrent]") {
   HttpServer server(replies({{.status = 404, .body = error_body("Resource not found")}}));
   OpenAI added(options_for(server.url() + "/inference"));
   CHECK_THAT(error_of(added).what(), ContainsSubstring("/v1 was added") && ContainsSubstring("ends with /chat/completions"));
@@ -339,7 +342,7 @@ TEST_CASE("/v1 that was put in is named where nothing is there", "[lm][openai][o
 
 // ---- Who asks ----------------------------------------------------------------------------------------------------------
 
-TEST_CASE("Who says who asks does not send the key of the environment besides", "[lm][openai][odd]") {
+TEST_CASE("Who says who asks does not send the key of the environment besides", "[lm][openai][odd][concurrent]") {
   HttpServer server(replies({says("x")}));
   setenv("OPENAI_API_KEY", "key-of-another-service", 1);
   OpenAIOptions options = options_for(server.url());
@@ -359,7 +362,7 @@ TEST_CASE("Who says who asks does not send the key of the environment besides", 
   CHECK((headers.contains("authorization") ? headers.at("authorization") : "") == expected);
 }
 
-TEST_CASE("Secret headers are sent, and seen nowhere", "[lm][openai][odd]") {
+TEST_CASE("Secret headers are sent, and seen nowhere", "[lm][openai][odd][concurrent]") {
   HttpServer server(replies({{.status = 400, .body = error_body("bad tenant test-tenant-0815")}}));
   OpenAIOptions options = options_for(server.url());
   options.secret_headers = {{"X-Tenant", "test-tenant-0815"}};
@@ -371,7 +374,7 @@ TEST_CASE("Secret headers are sent, and seen nowhere", "[lm][openai][odd]") {
 
 // ---- What is said once -------------------------------------------------------------------------------------------------
 
-TEST_CASE("What is odd about an endpoint is told once", "[lm][openai][odd]") {
+TEST_CASE("What is odd about an endpoint is told once", "[lm][openai][odd][concurrent]") {
   Notices notices;
   std::string body;
   std::string said;
@@ -398,7 +401,7 @@ TEST_CASE("What is odd about an endpoint is told once", "[lm][openai][odd]") {
 
 // ---- What a reply tells besides ----------------------------------------------------------------------------------------
 
-TEST_CASE("What an endpoint charges goes before the list of prices", "[lm][openai][odd]") {
+TEST_CASE("What an endpoint charges goes before the list of prices", "[lm][openai][odd][concurrent]") {
   HttpResponse answer = says("x");
   SECTION("in its figures") {
     answer.body = R"({"choices":[{"message":{"content":"x"}}],"usage":{"prompt_tokens":5,"completion_tokens":1,"cost":0.02}})";
@@ -413,7 +416,7 @@ TEST_CASE("What an endpoint charges goes before the list of prices", "[lm][opena
   CHECK(tgd::lm::call_cost(tgd::lm::PriceTable::empty(), "m", reply) == tgd::lm::Cost::from_usd(0.02));
 }
 
-TEST_CASE("Where an endpoint gives no figures, there are estimates that are named so", "[lm][openai][odd]") {
+TEST_CASE("Where an endpoint gives no figures, there are estimates that are named so", "[lm][openai][odd][concurrent]") {
   HttpServer server(replies({says("four tokens or so")}));
   OpenAI client(options_for(server.url()));
   const Usage usage = client.chat(ask("how many tokens has this?")).usage;
@@ -424,7 +427,8 @@ TEST_CASE("Where an endpoint gives no figures, there are estimates that are name
   CHECK(usage.estimated_completion_tokens > 3);
 }
 
-TEST_CASE("Log-probabilities are read in all forms, from streams as well, and kept with a reply", "[lm][openai][odd]") {
+TEST_CASE("Log-probabilities are read in all forms, from streams as well, and kept with a reply",
+          "[lm][openai][odd][concurrent]") {
   const double none = -std::numeric_limits<double>::infinity();
   SECTION("asked for with arguments") {
     CHECK(tgd::lm::logprob_args() == tgd::Json{{"logprobs", true}});

@@ -106,7 +106,7 @@ TEST_CASE("Packed credentials are secret in parts", "[lm][secrets]") {
   CHECK(secrets.blank("password-123, session-1234, session-5678, dXNlcjpwYXNzd29yZC0xMjM=") == "***, ***, ***, ***");
 }
 
-TEST_CASE("No byte of the key is in an error, wherever its message is cut", "[lm][secrets]") {
+TEST_CASE("No byte of the key is in an error, wherever its message is cut", "[lm][secrets][concurrent]") {
   std::size_t padding = 0;
   int shape = 0;
   HttpServer server([&](const HttpRequest& request) {
@@ -144,7 +144,7 @@ TEST_CASE("No byte of the key is in an error, wherever its message is cut", "[lm
   }
 }
 
-TEST_CASE("Errors of streams are blanked before they are cut", "[lm][secrets]") {
+TEST_CASE("Errors of streams are blanked before they are cut", "[lm][secrets][concurrent]") {
   const bool is_json = GENERATE(true, false);
   std::size_t padding = 0;
   HttpServer server([&](const HttpRequest& request) {
@@ -169,7 +169,7 @@ TEST_CASE("Errors of streams are blanked before they are cut", "[lm][secrets]") 
   }
 }
 
-TEST_CASE("Credentials in a base URL are as secret as a key", "[lm][secrets]") {
+TEST_CASE("Credentials in a base URL are as secret as a key", "[lm][secrets][concurrent]") {
   HttpServer server([](const HttpRequest& request) {
     return HttpResponse{.status = 400, .body = request.headers.at("authorization") + " at " + request.target};
   });
@@ -232,7 +232,7 @@ TEST_CASE("Cache, cassette and ledger agree on what is secret, and hold none", "
   CHECK_THAT(files, ContainsSubstring("you sent ***") && !ContainsSubstring("signature-"));
 }
 
-TEST_CASE("A model's own key is in no file, even when its endpoint echoes it", "[lm][secrets]") {
+TEST_CASE("A model's own key is in no file, even when its endpoint echoes it", "[lm][secrets][concurrent]") {
   HttpServer server([](const HttpRequest& request) {
     const std::string text = "you sent " + request.headers.at("authorization").substr(7);
     if (request.number % 2 == 1) return HttpResponse{.status = 400, .body = tgd::test::error_body(text)};
