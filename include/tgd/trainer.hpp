@@ -59,7 +59,7 @@ enum class GateRule {
 /// order.
 struct Gate {
   double confidence = 0;      ///< between 0 and 1, such as 0.8; 0: no gate
-  std::size_t proposals = 1;  ///< drawn for each step and tried at once; the best goes on
+  std::size_t proposals = 1;  ///< drawn for each step and tried one by one; the best goes on
   GateRule takes = GateRule::better;
 };
 

@@ -1,6 +1,8 @@
 #include "train/gatekeeper.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <numeric>
 #include <set>
 #include <span>
@@ -175,38 +177,43 @@ std::vector<Gatekeeper::Proposal> Gatekeeper::propose() {
   return proposals;
 }
 
+/// One proposal after the other: what the step asks for may read a value until its scores are there, and only then is another put in
+/// its place.
 std::vector<Scores> Gatekeeper::try_on(const BatchStep& batch, const std::vector<Proposal>& proposals) const {
   const NoGradGuard no_grad;
   trainee_.set_mode(false);
-  std::vector<StepResult> results;
-  for (const Proposal& proposal : proposals) {
-    std::vector<std::unique_ptr<const optim::TGD::Trial>> trials;
-    for (std::size_t i = 0; i < optimizers_.size(); ++i)
-      trials.emplace_back(new optim::TGD::Trial(optimizers_[i]->try_out(proposal[i])));
-    std::optional<StepResult> result = batch.run();
-    if (!result) throw ValueError("the gate tries a batch again, and the step that gave it a score skipped it then");
-    results.push_back(*std::move(result));
-  }
-  trainee_.set_mode(true);
   std::vector<Scores> scores;
-  for (const StepResult& result : results) {
+  for (const Proposal& proposal : proposals) {
+    const Trials trials = try_out(proposal);
+    const std::optional<StepResult> result = batch.run();
+    if (!result) throw ValueError("the gate tries a batch again, and the step that gave it a score skipped it then");
     Tally tally;
-    tally.add(batch.samples, result);
+    tally.add(batch.samples, *result);
     scores.push_back(tally.scores());
   }
+  trainee_.set_mode(true);
   return scores;
+}
+
+Gatekeeper::Trials Gatekeeper::try_out(const Proposal& proposal) const {
+  Trials trials;
+  for (std::size_t i = 0; i < optimizers_.size(); ++i)
+    trials.emplace_back(new optim::TGD::Trial(optimizers_[i]->try_out(proposal[i])));
+  return trials;
 }
 
 /// In quarters: nothing where the proposal is clearly worse before the last one.
 std::optional<Scores> Gatekeeper::try_on_validation(const Proposal& proposal, const Scores& before) const {
   const NoGradGuard no_grad;
   trainee_.set_mode(false);
-  std::vector<std::unique_ptr<const optim::TGD::Trial>> trials;
-  for (std::size_t i = 0; i < optimizers_.size(); ++i)
-    trials.emplace_back(new optim::TGD::Trial(optimizers_[i]->try_out(proposal[i])));
+  const Trials trials = try_out(proposal);
   const std::size_t all = samples_of(before).size();
   Tally tally;
   std::vector<std::pair<std::size_t, StepResult>> started;
+  // What was started may read the values until it ends, also when an error ends the trial.
+  const std::unique_ptr<void, std::function<void(void*)>> until_all_ended(&started, [&started](void*) {
+    for (const auto& [size, result] : started) result.evaluation.score.wait();
+  });
   std::size_t samples = 0;
   std::size_t looked_at = 0;
   const auto read = [&] {

@@ -1,5 +1,6 @@
 #include <tgd/trainer.hpp>
 
+#include <chrono>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <tgd/data/stream_loader.hpp>
+#include <tgd/functions.hpp>
 
 #include "catch.hpp"
 #include "train/paired_test.hpp"
@@ -40,7 +42,8 @@ data::DataLoader<Samples> numbers(int count, std::size_t batch_size) {
 }
 
 /// One step on the numbers 1 to 12, with 20 more for validation.
-StepReport one_step(CountsUpTo& agent, const Gate& gate) {
+template <class Agent>
+StepReport one_step(Agent& agent, const Gate& gate) {
   const auto notes = std::make_shared<test::Notes>();
   Trainer trainer({.backward = {.model = test::critic()}, .callbacks = {notes}, .gate = gate});
   trainer.fit(agent, numbers(12, 12), numbers(20, 2));
@@ -131,11 +134,36 @@ TEST_CASE("a gate that only keeps out what is worse takes the rest", "[train][ga
   }
 }
 
-TEST_CASE("the gate tries several proposals at once and takes the best", "[train][gate]") {
+TEST_CASE("the gate tries several proposals and takes the best", "[train][gate]") {
   CountsUpTo agent({"up to 6", "up to 12", "up to 2"});
   const GateReport report = *one_step(agent, {.confidence = 0.9, .proposals = 3}).gate;
   CHECK(report.accepted);
   CHECK(report.proposals == 3);
+  CHECK(agent.prompt.text() == "up to 12");
+}
+
+namespace {
+
+/// Reads its prompt when the reply is there, not when the question is asked.
+struct ReadsLate : CountsUpTo {
+  using CountsUpTo::CountsUpTo;
+  std::optional<StepResult> training_step(test::Batch& batch) {
+    const auto& [question, answer] = batch;
+    const Variable reply = chat_completion(student, {{"system", {prompt}}, {"user", {"{question}"}}}, {{"question", question}});
+    const Variable verdict =
+        map(reply, [this](const Data& text) { return Data(prompt.text() == "up to 12" ? text.text() : "late"); });
+    return exact_match_evaluator(verdict, answer, {.reduction = reduction});
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a value stays in its place until all that reads it has ended", "[train][gate][concurrent]") {
+  ReadsLate agent({"up to 4", "up to 12"});
+  agent.student->latency(std::chrono::milliseconds(5));
+  const GateReport report = *one_step(agent, {.confidence = 0.9, .proposals = 2}).gate;
+  CHECK(report.batch_after == Approx(1));
+  CHECK(report.accepted);
   CHECK(agent.prompt.text() == "up to 12");
 }
 
