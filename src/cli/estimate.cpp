@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -399,9 +397,8 @@ std::size_t calls_to_measure(const Task& task, std::size_t samples) {
 }
 
 std::string budget_problem(const Task& task, const TaskData& data) {
-  std::error_code unknown;
-  const bool may_be_cached = task.cache && std::filesystem::exists(*task.cache, unknown);
-  if (!task.budget.calls || may_be_cached) return {};
+  // What a cache answers, be it made by this run, is no call of the budget's.
+  if (!task.budget.calls || task.cache) return {};
   constexpr std::size_t feedback_and_value = 2;
   const std::size_t measured = calls_to_measure(task, 2 * data.size());
   const std::size_t step = calls_to_measure(task, std::min(task.training.batch_size, data.train.size())) + feedback_and_value;

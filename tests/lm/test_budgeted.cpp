@@ -173,6 +173,60 @@ TEST_CASE("Calls in flight hold what they reserved", "[lm][budgeted]") {
   CHECK(model.budget()->remaining().prompt_tokens == 2);
 }
 
+TEST_CASE("A call that fits when calls in flight come back for less waits for them, and is refused when they do not",
+          "[lm][budgeted]") {
+  /// Keeps its calls until they are let go, each with what it has used.
+  struct Held : tgd::lm::ChatModel {
+    void start(Request request, Done done) override { calls.emplace_back(request.messages[0].content, std::move(done)); }
+    std::string provider() const override { return "held"; }
+    std::string class_type() const override { return "Held"; }
+    void release(std::int64_t completion_tokens) {
+      const Done done = std::move(calls.front().second);
+      calls.erase(calls.begin());
+      done(Reply{.content = "yes", .usage = {.reported = 1, .prompt_tokens = 1, .completion_tokens = completion_tokens}});
+    }
+    std::vector<std::pair<std::string, Done>> calls;
+  };
+  using Texts = std::vector<std::string>;
+  const auto held = std::make_shared<Held>();
+  Texts ended;
+  const auto start = [&](Budgeted& model, const std::string& text) {  // each reserves 20
+    model.start(priced_call(text),
+                [&ended, text](tgd::lm::Outcome outcome) { ended.push_back(text + (outcome.ok() ? "" : " refused")); });
+  };
+  SECTION("they come back for less") {
+    Budgeted model(held, budget({.completion_tokens = 50}));
+    for (const char* text : {"first", "other", "third", "fourth"}) start(model, text);
+    CHECK(held->calls.size() == 2);
+    CHECK(ended.empty());
+    held->release(5);
+    CHECK(ended == Texts{"first"});
+    CHECK(held->calls.size() == 2);
+    CHECK(held->calls.back().first == "third");
+    held->release(5);
+    CHECK(held->calls.size() == 2);
+    held->release(5);
+    held->release(5);
+    CHECK(ended == Texts{"first", "other", "third", "fourth"});
+    CHECK(model.budget()->refused() == 0);
+    CHECK(model.budget()->spent().completion_tokens == 20);
+  }
+  SECTION("they come back for more") {
+    Budgeted model(held, budget({.calls = 9, .completion_tokens = 30}));
+    start(model, "a");
+    start(model, "b");
+    CHECK(ended.empty());
+    held->release(25);
+    CHECK(ended == Texts{"a", "b refused"});
+    CHECK(model.budget()->refused() == 1);
+  }
+  SECTION("what no reservation stands in the way of is refused at once") {
+    Budgeted model(held, budget({.completion_tokens = 10}));
+    start(model, "too long");
+    CHECK(ended == Texts{"too long refused"});
+  }
+}
+
 TEST_CASE("Concurrent calls never exceed the number of calls", "[lm][budgeted]") {
   const auto endpoint = stub();
   endpoint->shuffled(7, std::chrono::microseconds(200));
@@ -254,7 +308,8 @@ TEST_CASE("A budget that cannot be is refused", "[lm][budgeted]") {
 TEST_CASE("Figures that no number holds are refused or saturate, and never lift a budget", "[lm][budgeted]") {
   constexpr auto most = std::numeric_limits<std::int64_t>::max();
   const auto args = [](Json limit, std::int64_t n) { return Json{{"max_tokens", std::move(limit)}, {"n", n}}; };
-  for (const Json& huge : {args(most, 2), args(most, most), args(std::numeric_limits<std::uint64_t>::max(), 1), args(1e300, 3)}) {
+  for (const Json& huge :
+       {args(most, 2), args(most, most), args(std::numeric_limits<std::uint64_t>::max(), 1), args(1e300, 3)}) {
     CAPTURE(huge.dump());
     CHECK(tgd::lm::expected_completion_tokens({.args = huge}, 500) == most);
     const auto stub = Stub::answering([](const Request&) { return "x"; });

@@ -93,12 +93,14 @@ class TGD_API Budget {
 
   Amount used(const std::string& model, const Receipt& receipt, const Amount& reserved) const;
   Amount needed(const std::string& model, const Request& request) const;
-  /// Throws BudgetError when there is no room.
-  Amount reserve(const std::string& model, const Request& request);
+  /// Throws BudgetError when there is no room. Nothing: there may be when calls in flight are back; then `again` is called.
+  std::optional<Amount> reserve(const std::string& model, const Request& request, const std::function<void()>& again);
   /// Settles what the call cost as well, where that is not decided yet.
-  void settle(const std::string& model, const Amount& reserved, Outcome& outcome);
+  /// Returns whom to ask again, who waited for that.
+  std::vector<std::function<void()>> settle(const std::string& model, const Amount& reserved, Outcome& outcome);
   void expect_price(const std::string& model) const;
   Remaining remaining_locked() const;
+  Remaining remaining_with(const Amount& reserved) const;
   double elapsed_locked() const;
 
   const BudgetOptions options_;
@@ -106,6 +108,7 @@ class TGD_API Budget {
   mutable std::mutex mutex_;
   Amount spent_;
   Amount reserved_;
+  std::vector<std::function<void()>> waiting_;
   std::int64_t refused_ = 0;
   std::vector<std::string> unknown_models_;
   std::optional<std::chrono::steady_clock::time_point> begin_;
@@ -120,8 +123,8 @@ class TGD_API Budget {
 ///
 /// Each call reserves its place before it is sent and settles with what it has really used, so that concurrent calls share what
 /// is left: the number of calls is never exceeded. Tokens and USD are reserved by estimate, so that they can be exceeded by the
-/// errors of the estimates of the calls in flight, and no further call is sent then. Reservations of calls in flight may make a
-/// budget refuse a call that it would have room for later.
+/// errors of the estimates of the calls in flight, and no further call is sent then. A call that would fit if
+/// calls in flight came back for less than they reserved waits for them, and is sent or refused when they are back.
 ///
 /// What counts: a call that was sent (Receipt::sent()), once with all its retries; the tokens and USD that the endpoint
 /// reported for it, or the estimate when a reply came without figures.
@@ -141,6 +144,9 @@ class TGD_API Budgeted : public CallDecorator {
   const std::shared_ptr<Budget>& budget() const noexcept { return budget_; }
 
  private:
+  struct Begun;
+  static void begin(const std::shared_ptr<Begun>& begun);
+
   std::shared_ptr<Budget> budget_;
 };
 

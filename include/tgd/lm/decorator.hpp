@@ -52,6 +52,7 @@ class TGD_API Decorator : public ChatModel {
   explicit Decorator(ChatModelPtr inner);
 
   ChatModel& inner() const noexcept { return *inner_; }
+  const ChatModelPtr& inner_model() const noexcept { return inner_; }
 
  private:
   ChatModelPtr inner_;

@@ -149,15 +149,25 @@ void Budget::expect_price(const std::string& model) const {
       model, model));
 }
 
-Budget::Amount Budget::reserve(const std::string& model, const Request& request) {
+std::optional<Budget::Amount> Budget::reserve(const std::string& model, const Request& request,
+                                              const std::function<void()>& again) {
   const Amount amount = needed(model, request);
   const std::lock_guard lock(mutex_);
   try {
     expect_price(model);
+    const auto has_room = [&](const Remaining& rest) {
+      return fits(rest.prompt_tokens, amount.prompt_tokens) && fits(rest.completion_tokens, amount.completion_tokens) &&
+             fits(rest.cost, amount.cost);
+    };
     const Remaining rest = remaining_locked();
     const bool in_time = !rest.seconds || *rest.seconds > 0;
-    if (!in_time || !fits(rest.calls, amount.calls) || !fits(rest.prompt_tokens, amount.prompt_tokens) ||
-        !fits(rest.completion_tokens, amount.completion_tokens) || !fits(rest.cost, amount.cost)) {
+    const bool may_call = in_time && fits(rest.calls, amount.calls);
+    if (!may_call || !has_room(rest)) {
+      // Calls come back as calls, tokens and USD mostly for less.
+      if (may_call && reserved_.calls > 0 && has_room(remaining_with(Amount()))) {
+        waiting_.push_back(again);
+        return std::nullopt;
+      }
       throw BudgetError(
           fmt::format("the call was not sent: the budget has {} left{}, and this call would need about {} prompt tokens, {} "
                       "completion tokens and {}",
@@ -194,7 +204,7 @@ Budget::Amount Budget::used(const std::string& model, const Receipt& receipt, co
   return amount;
 }
 
-void Budget::settle(const std::string& model, const Amount& reserved, Outcome& outcome) {
+std::vector<std::function<void()>> Budget::settle(const std::string& model, const Amount& reserved, Outcome& outcome) {
   settle_cost(outcome, options_.prices, model);
   const Amount amount = used(model, outcome.receipt(), reserved);
   const bool unknown = amount.calls > 0 && outcome.usage().priced == 0 && !options_.prices.find(model);
@@ -202,18 +212,21 @@ void Budget::settle(const std::string& model, const Amount& reserved, Outcome& o
   reserved_ -= reserved;
   spent_ += amount;
   if (unknown) add_unknown(unknown_models_, model);
+  return std::exchange(waiting_, {});
 }
 
 double Budget::elapsed_locked() const {
   return begin_ ? std::chrono::duration<double>(std::chrono::steady_clock::now() - *begin_).count() : 0.0;
 }
 
-Remaining Budget::remaining_locked() const {
+Remaining Budget::remaining_locked() const { return remaining_with(reserved_); }
+
+Remaining Budget::remaining_with(const Amount& reserved) const {
   const BudgetLimits& limits = options_.limits;
-  return {left(limits.calls, spent_.calls, reserved_.calls),
-          left(limits.prompt_tokens, spent_.prompt_tokens, reserved_.prompt_tokens),
-          left(limits.completion_tokens, spent_.completion_tokens, reserved_.completion_tokens),
-          left(cost_limit_, spent_.cost, reserved_.cost), left(limits.seconds, elapsed_locked(), 0.0)};
+  return {left(limits.calls, spent_.calls, reserved.calls),
+          left(limits.prompt_tokens, spent_.prompt_tokens, reserved.prompt_tokens),
+          left(limits.completion_tokens, spent_.completion_tokens, reserved.completion_tokens),
+          left(cost_limit_, spent_.cost, reserved.cost), left(limits.seconds, elapsed_locked(), 0.0)};
 }
 
 }  // namespace tgd::lm
