@@ -80,12 +80,20 @@ class TGD_API Edges {
   std::unique_ptr<Edge[]> many_;
 };
 
+/// What a prompt hears of the calls that were made with it.
+enum class Step {
+  critique,  ///< what the backward model says of the conversations and of the evaluators' feedback
+  direct,    ///< the evaluators' feedback as it is: no critic is asked, and the optimizer is shown the samples themselves
+  automatic  ///< direct where the right answers are known and one call lies between prompt and evaluator; else critique
+};
+
 /// What a node works on in a backward pass.
 struct Feedback {
   std::span<const Gradient> grad_outputs;  ///< one per output; nullopt for an output that got none
   std::span<const char> wanted;            ///< one flag per edge: whether anybody wants a gradient there
   /// For a node that takes_problems(): why a reply could not be had, one entry per reply; nothing for one that came.
   std::span<const std::optional<Problem>> problems = {};
+  Step step = Step::critique;
 
   bool wants(std::size_t edge) const { return wanted[edge] != 0; }
 };
@@ -209,6 +217,7 @@ struct BackwardOptions {
   lm::ChatModelPtr model = nullptr;     ///< criticises instead of the model of set_backward_model()
   Json args = {};                       ///< completion arguments laid over those of the requests
   std::stop_token stop = {};            ///< ends the pass with an LMError of kind cancelled
+  Step step = Step::critique;           ///< how feedback gets past a call to the prompts that it was made with
 };
 
 /// Runs the graph backward from `root`; Variable::backward() by another name. A scalar gradient is accepted for a batch and

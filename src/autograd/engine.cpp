@@ -106,8 +106,9 @@ struct Exchange {
   std::vector<std::string> asked;  // the requests' texts of all rounds, in anomaly mode
   std::vector<lm::Reply> heard;    // the replies of earlier rounds, in anomaly mode
   std::size_t missing = 0;
+  Step step = Step::critique;
 
-  Feedback feedback() const { return {grad_outputs, wanted, problems}; }
+  Feedback feedback() const { return {grad_outputs, wanted, problems, step}; }
 };
 
 /// A gradient for a leaf, a result that retains its own, or one that was asked for; held back until the pass has succeeded.
@@ -350,6 +351,7 @@ void Pass::begin(Index index) {
   Node& node = *task.node;
   try {
     local_.task = index;
+    local_.step = options_.step;
     local_.state.reset();
     local_.replies.clear();
     local_.problems.clear();

@@ -56,6 +56,9 @@ class ChatCompletionBackward final : public detail::CritiqueNode {
   }
   std::string outcome(std::size_t sample) const override { return reply_->item(sample).item_text(); }
   std::string_view system_prompt() const override { return "backward_system"; }
+  std::optional<std::string> own_text(std::size_t sample) const override {
+    return conversation_->own_text(sample, [this](std::size_t edge) { return is_prompt(edge); });
+  }
 
   void release_saved() override {
     conversation_.reset();

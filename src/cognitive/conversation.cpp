@@ -196,4 +196,26 @@ std::string Conversation::transcript(std::size_t item, std::size_t criticised, s
   return transcript;
 }
 
+std::string Conversation::own_text(std::size_t item, const std::function<bool(std::size_t variable)>& is_prompt) const {
+  std::vector<std::pair<std::string, std::string>> parts;
+  const auto add = [&](const std::string& name, std::size_t use) { parts.emplace_back(name, text(use, item, std::nullopt)); };
+  const auto is_own = [&](std::size_t use) {
+    return is_batch() ? uses_[use].part != Part::shared : !is_prompt(variable_of_use_[use]);
+  };
+  for (const NamedInput& input : inputs_) {
+    const std::size_t use = input.is_list ? input.first + item : input.first;
+    if (is_own(use)) add(input.name, use);
+  }
+  for (const MessagePlan& message : messages_) {
+    if (!is_batch() && (!inputs_.empty() || message.role != "user")) continue;
+    for (std::size_t use = message.first; use < message.first + message.count; ++use) {
+      if (is_own(use)) add(message.role, use);
+    }
+  }
+  if (parts.size() == 1) return std::move(parts.front().second);
+  std::vector<std::string> lines;
+  for (const auto& [name, part] : parts) lines.push_back(fmt::format("{}: {}", name, part));
+  return join(lines, "\n");
+}
+
 }  // namespace tgd::detail

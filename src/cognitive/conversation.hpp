@@ -3,6 +3,7 @@
 // Thread-safety: immutable after construction.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -44,6 +45,9 @@ class Conversation {
   /// As text for a critic, `placeholder` standing where Variable number `criticised` was used; behind it the inputs of a
   /// template.
   std::string transcript(std::size_t item, std::size_t criticised, std::string_view placeholder) const;
+  /// What item i has for itself, without what all share; of a scalar call what no Variable is that `is_prompt`. One text, or
+  /// "name: text" lines.
+  std::string own_text(std::size_t item, const std::function<bool(std::size_t variable)>& is_prompt) const;
 
   /// Drops the handles, which have history; the data stays.
   void forget_variables() {

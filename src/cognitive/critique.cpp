@@ -78,10 +78,11 @@ void expect_critiques(bool any, std::span<const Problem> lost) {
 /// What a pass knows between the rounds: the critiques, those that are asked for again, then, where they are to be summarized,
 /// level by level of the tree.
 struct CritiqueNode::Plan final : autograd::NodeState {
-  explicit Plan(std::size_t edges) : critiques(edges), texts(edges) {}
+  explicit Plan(std::size_t edges) : critiques(edges), direct(edges), texts(edges) {}
 
   std::vector<Question> questions;               // of the round under way, in the order of its requests
   std::vector<std::vector<Critique>> critiques;  // of each edge
+  std::vector<std::vector<Group>> direct;        // of each edge that gets no critique: the samples with feedback
   std::vector<Problem> lost;                     // critiques that could not be had
   bool is_summarizing = false;
   std::vector<Batch> batches;                   // of the round under way
@@ -91,7 +92,13 @@ struct CritiqueNode::Plan final : autograd::NodeState {
 autograd::Asked CritiqueNode::ask(const Feedback& feedback) const {
   auto plan = std::make_unique<Plan>(next_edges().size());
   for (std::size_t edge = 0; edge < next_edges().size(); ++edge) {
-    for (Group& group : groups(feedback, edge)) plan->questions.push_back({edge, std::move(group)});
+    std::vector<Group> of_edge = groups(feedback, edge);
+    if (is_direct(feedback, edge)) {
+      plan->texts[edge] = said_to(feedback, of_edge);
+      plan->direct[edge] = std::move(of_edge);
+      continue;
+    }
+    for (Group& group : of_edge) plan->questions.push_back({edge, std::move(group)});
   }
   std::vector<lm::Request> first = requests(plan->questions);
   return {std::move(first), std::move(plan)};
@@ -104,17 +111,20 @@ Answer CritiqueNode::answer(autograd::NodeState* state, const Feedback& feedback
   } else {
     take_critiques(plan, feedback, replies);
     if (!plan.questions.empty()) return {{}, requests(plan.questions)};
-    const auto is_there = [](const std::vector<Critique>& of_edge) { return !of_edge.empty(); };
-    expect_critiques(std::any_of(plan.critiques.begin(), plan.critiques.end(), is_there), plan.lost);
+    const auto is_there = [](const auto& of_edge) { return !of_edge.empty(); };
+    expect_critiques(std::any_of(plan.critiques.begin(), plan.critiques.end(), is_there) ||
+                         std::any_of(plan.direct.begin(), plan.direct.end(), is_there),
+                     plan.lost);
     plan.is_summarizing = true;
     for (std::size_t edge = 0; edge < plan.critiques.size(); ++edge) {
       for (const Critique& critique : plan.critiques[edge]) plan.texts[edge].push_back(critique.text);
     }
   }
   if (std::vector<lm::Request> summaries = next_summaries(plan); !summaries.empty()) return {{}, std::move(summaries)};
+  const Outcomes known = outcomes(feedback);
   Answer answer;
   for (std::size_t edge = 0; edge < next_edges().size(); ++edge)
-    answer.gradients.push_back(feedback.wants(edge) ? gradient(plan, feedback, edge) : Gradient());
+    answer.gradients.push_back(feedback.wants(edge) ? gradient(plan, feedback, edge, known) : Gradient());
   return answer;
 }
 
@@ -184,7 +194,7 @@ std::vector<lm::Request> CritiqueNode::next_summaries(Plan& plan) const {
   std::vector<lm::Request> requests;
   if (!options_.summarize) return requests;
   for (std::size_t edge = 0; edge < plan.texts.size(); ++edge) {
-    if (plan.texts[edge].size() < 2 || use(edge).part != Part::shared) continue;
+    if (plan.texts[edge].size() < 2 || use(edge).part != Part::shared || !plan.direct[edge].empty()) continue;
     for (std::vector<std::string>& texts : summary_batches(plan.texts[edge])) {
       if (texts.size() > 1) requests.push_back(summary_request(edge, texts));
       plan.batches.push_back({edge, std::move(texts)});
@@ -192,6 +202,53 @@ std::vector<lm::Request> CritiqueNode::next_summaries(Plan& plan) const {
   }
   if (requests.empty()) plan.batches.clear();
   return requests;
+}
+
+bool CritiqueNode::is_prompt(std::size_t edge) const {
+  const bool is_leaf = dynamic_cast<const autograd::AccumulateGrad*>(next_edges()[edge].function.get()) != nullptr;
+  return is_leaf && use(edge).part == Part::shared;
+}
+
+bool CritiqueNode::is_direct(const Feedback& feedback, std::size_t edge) const {
+  if (feedback.step == autograd::Step::critique || !feedback.wants(edge) || !is_prompt(edge)) return false;
+  if (feedback.step == autograd::Step::direct) return true;
+  for (std::size_t other = 0; other < next_edges().size(); ++other) {
+    if (next_edges()[other] && !is_prompt(other)) return false;
+  }
+  const Outcomes known = outcomes(feedback);
+  return !known.empty() && std::all_of(known.begin(), known.end(), [](const auto& outcomes) {
+    return outcomes->calls == 1 && std::all_of(outcomes->samples.begin(), outcomes->samples.end(),
+                                               [](const SampleOutcome& sample) { return sample.target.has_value(); });
+  });
+}
+
+/// What was said to samples, as it was.
+std::vector<std::string> CritiqueNode::said_to(const Feedback& feedback, const std::vector<Group>& groups) const {
+  std::vector<std::string> texts;
+  for (const Group& group : groups) {
+    for (const std::size_t sample : group.samples) texts.push_back(feedback_text(feedback.grad_outputs[0], sample));
+  }
+  return texts;
+}
+
+/// What became of the samples, as it is seen from the other side of this call.
+CritiqueNode::Outcomes CritiqueNode::outcomes(const Feedback& feedback) const {
+  Outcomes seen;
+  const auto& extras = feedback.grad_outputs[0]->impl()->extras;
+  if (!extras) return seen;
+  for (const auto& known : extras->outcomes) {
+    if (known->samples.size() != sample_count()) continue;  // parts of replies, or several of them in one
+    auto outcomes = std::make_shared<SampleOutcomes>(*known);
+    for (std::size_t sample = 0; sample < sample_count(); ++sample) {
+      auto own = own_text(sample);
+      if (!own) return {};
+      outcomes->samples[sample].input = *std::move(own);
+      outcomes->samples[sample].reply = outcome(sample);
+    }
+    ++outcomes->calls;
+    seen.push_back(std::move(outcomes));
+  }
+  return seen;
 }
 
 /// The input whose problem is the reason why nothing was done for a sample.
@@ -316,19 +373,25 @@ lm::Request CritiqueNode::request(const Question& question) const {
   return request;
 }
 
-Gradient CritiqueNode::gradient(const Plan& plan, const Feedback& feedback, std::size_t edge) const {
+Gradient CritiqueNode::gradient(const Plan& plan, const Feedback& feedback, std::size_t edge, const Outcomes& known) const {
   std::vector<std::string> items = passed_on(feedback, edge);
   std::vector<std::string> texts = plan.texts[edge];
   if (use(edge).part == Part::itemwise) {
     for (std::size_t i = 0; i < texts.size(); ++i) items[plan.critiques[edge][i].group.samples[0]] = std::move(texts[i]);
-    return make_gradient(std::move(items));
+    Variable gradient = make_gradient(std::move(items));
+    if (!known.empty()) gradient.impl()->make_extras().outcomes = known;
+    return gradient;
   }
   std::erase_if(items, [](const std::string& item) { return item.empty(); });
   std::move(items.begin(), items.end(), std::back_inserter(texts));
   Variable gradient = make_gradient(texts.empty() ? std::string() : join_items(texts));
-  auto& contexts = gradient.impl()->make_extras().contexts;
+  VariableImpl::Extras& extras = gradient.impl()->make_extras();
   for (const Critique& critique : plan.critiques[edge])
-    contexts.insert(contexts.end(), critique.group.texts.begin(), critique.group.texts.end());
+    extras.contexts.insert(extras.contexts.end(), critique.group.texts.begin(), critique.group.texts.end());
+  for (const Group& group : plan.direct[edge])
+    extras.contexts.insert(extras.contexts.end(), group.texts.begin(), group.texts.end());
+  extras.is_direct = !plan.direct[edge].empty();
+  if (use(edge).part == Part::shared) extras.outcomes = known;
   return gradient;
 }
 

@@ -13,6 +13,7 @@
 #include <tgd/autograd.hpp>
 #include <tgd/notice.hpp>
 #include <tgd/prompts.hpp>
+#include <tgd/sample_outcome.hpp>
 
 #include "core/storage.hpp"
 
@@ -70,6 +71,11 @@ class CritiqueNode : public autograd::Node {
   virtual std::string outcome(std::size_t sample) const = 0;
   /// The name of the system prompt.
   virtual std::string_view system_prompt() const = 0;
+  /// What a sample has for itself in a call of a model; nothing where there was none.
+  virtual std::optional<std::string> own_text(std::size_t) const { return std::nullopt; }
+
+  /// Whether the input of an edge is a leaf that all samples share.
+  bool is_prompt(std::size_t edge) const;
 
  private:
   using Text = std::shared_ptr<const std::string>;  // of a sample: shared by requests and the gradient's contexts
@@ -101,7 +107,11 @@ class CritiqueNode : public autograd::Node {
     std::vector<std::string> texts;
   };
   struct Plan;
+  using Outcomes = std::vector<std::shared_ptr<const SampleOutcomes>>;
 
+  bool is_direct(const autograd::Feedback& feedback, std::size_t edge) const;
+  std::vector<std::string> said_to(const autograd::Feedback& feedback, const std::vector<Group>& groups) const;
+  Outcomes outcomes(const autograd::Feedback& feedback) const;
   std::optional<std::size_t> cause(std::size_t sample) const;
   bool cannot_be_shown(std::size_t sample, std::size_t edge) const;
   std::vector<std::string> passed_on(const autograd::Feedback& feedback, std::size_t edge) const;
@@ -115,7 +125,8 @@ class CritiqueNode : public autograd::Node {
   void ask_again(Plan& plan, Question question, const Problem& problem) const;
   void take_summaries(Plan& plan, const autograd::Feedback& feedback, std::span<const lm::Reply> replies) const;
   std::vector<lm::Request> next_summaries(Plan& plan) const;
-  autograd::Gradient gradient(const Plan& plan, const autograd::Feedback& feedback, std::size_t edge) const;
+  autograd::Gradient gradient(const Plan& plan, const autograd::Feedback& feedback, std::size_t edge,
+                              const Outcomes& known) const;
   std::vector<std::vector<std::string>> summary_batches(const std::vector<std::string>& texts) const;
   lm::Request summary_request(std::size_t edge, const std::vector<std::string>& texts) const;
 

@@ -128,7 +128,9 @@ class EvaluatorBackward final : public autograd::Node {
       ++next;
     }
     expect_critiques(lost.size() < next, lost);
-    answer.gradients[0] = make_gradient(feedback_data(std::move(texts)));
+    const bool all_well = std::all_of(texts.begin(), texts.end(), [](const std::string& text) { return text.empty(); });
+    answer.gradients[0] = make_gradient(all_well ? Data("") : feedback_data(std::move(texts)));
+    if (!all_well) answer.gradients[0]->impl()->make_extras().outcomes.push_back(outcomes());
     return answer;
   }
 
@@ -141,10 +143,24 @@ class EvaluatorBackward final : public autograd::Node {
     std::vector<std::string> of_items;
   };
 
-  /// One empty gradient, whatever the shape, when all is well.
+  /// What optimizers count and show: of the samples that need no feedback, too.
+  std::shared_ptr<const SampleOutcomes> outcomes() const {
+    const Judgement& judged = *judgement_;
+    auto outcomes = std::make_shared<SampleOutcomes>();
+    for (std::size_t i = 0; i < judged.prediction->size(); ++i) {
+      const std::string answer = judged.prediction->item(i).item_text();
+      outcomes->samples.push_back({.reply = answer,
+                                   .answer = answer,
+                                   .target = judged.target ? std::optional(judged.target->item(i).item_text()) : std::nullopt,
+                                   .score = judged.scores->item(i).real(),
+                                   .is_solved = judged.succeeded(i),
+                                   .problem = judged.prediction->problem(i)});
+    }
+    return outcomes;
+  }
+
+  /// One empty gradient, whatever the shape, stands for a batch in which all is well.
   Data feedback_data(std::vector<std::string> texts) const {
-    const bool all_well = std::all_of(texts.begin(), texts.end(), [](const std::string& text) { return text.empty(); });
-    if (all_well) return "";
     return judgement_->prediction->is_batch() ? Data(std::move(texts)) : Data(std::move(texts[0]));
   }
 

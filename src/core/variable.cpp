@@ -19,9 +19,15 @@ std::mutex& mutex_of(const VariableImpl& impl) {
 }
 
 void add_context(const VariableImpl& from, VariableImpl& to) {
-  if (!from.extras || from.extras->contexts.empty()) return;
-  auto& contexts = to.make_extras().contexts;
-  contexts.insert(contexts.end(), from.extras->contexts.begin(), from.extras->contexts.end());
+  if (!from.extras) return;
+  const auto append = [&to](const auto& entries, auto VariableImpl::Extras::*member) {
+    if (entries.empty()) return;
+    auto& all = to.make_extras().*member;
+    all.insert(all.end(), entries.begin(), entries.end());
+  };
+  append(from.extras->contexts, &VariableImpl::Extras::contexts);
+  append(from.extras->outcomes, &VariableImpl::Extras::outcomes);
+  if (from.extras->is_direct) to.make_extras().is_direct = true;
 }
 
 Variable make_variable(std::shared_ptr<Storage> storage, Role role, bool requires_grad) {

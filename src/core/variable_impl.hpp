@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <tgd/sample_outcome.hpp>
 #include <tgd/variable.hpp>
 
 #include "core/role.hpp"
@@ -24,6 +25,10 @@ struct VariableImpl {
     /// For a gradient: the conversations that it came from, each as a text for a prompt; shared by all gradients that come of
     /// them.
     std::vector<std::shared_ptr<const std::string>> contexts;
+    /// For a gradient: the samples that it came from, with what was right; one entry for each evaluation. None are null.
+    std::vector<std::shared_ptr<const SampleOutcomes>> outcomes;
+    /// For a gradient: it is what evaluators said, and no critic was asked on its way.
+    bool is_direct = false;
     /// For a parameter: the inputs that it has a placeholder for where it is used as a template.
     std::set<std::string, std::less<>> placeholders;
   };
@@ -48,7 +53,7 @@ struct VariableImpl {
 /// Guards gradients, hooks and accumulator of a Variable. Few mutexes serve all Variables.
 std::mutex& mutex_of(const VariableImpl& impl);
 
-/// Between gradients: what is made from one comes from the same conversations.
+/// Between gradients: what is made from one comes from the same samples and conversations.
 void add_context(const VariableImpl& from, VariableImpl& to);
 
 Variable make_variable(std::shared_ptr<Storage> storage, Role role, bool requires_grad = false);

@@ -13,10 +13,10 @@ template <class Options>
 auto members_of(Options& options) {
   auto& [model, messages, inputs, constraints, momentum, completion_args, max_reasks, show_context, context_budget, on_notice, prompts,
          joint, direction, boldness, examples, rules, rejected, siblings, history, max_length_ratio, copied_words, answer_tag,
-         frozen_marks] = options;
+         frozen_marks, diagnosis] = options;
   return std::tie(model, messages, inputs, constraints, momentum, completion_args, max_reasks, show_context, context_budget, on_notice,
                   prompts, joint, direction, boldness, examples, rules, rejected, siblings, history, max_length_ratio, copied_words,
-                  answer_tag, frozen_marks);
+                  answer_tag, frozen_marks, diagnosis);
 }
 
 template <class Value>

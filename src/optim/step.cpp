@@ -11,6 +11,7 @@
 #include "core/rethrow.hpp"
 #include "lm/calls_in_flight.hpp"
 #include "optim/checks.hpp"
+#include "optim/sections.hpp"
 
 namespace tgd::optim::detail {
 
@@ -145,7 +146,9 @@ class Step {
 
   PromptParts& parts_of(const Job& job) {
     const TGDOptions& options = *items_[job.items.front()].options;
-    return parts_.try_emplace(&options, options).first->second;
+    const bool is_direct = std::all_of(job.items.begin(), job.items.end(),
+                                       [&](std::size_t i) { return detail::is_direct(feedback_of(items_[i])); });
+    return parts_.try_emplace({&options, is_direct}, options, is_direct).first->second;
   }
 
   void ask(Job& job) { calls_.start(job.rewrite->model(), job.rewrite->next_request(), &job); }
@@ -165,7 +168,7 @@ class Step {
   const std::vector<StepItem>& items_;
   std::vector<Job> jobs_;
   std::vector<Candidate> candidates_;
-  std::map<const TGDOptions*, PromptParts> parts_;
+  std::map<std::pair<const TGDOptions*, bool>, PromptParts> parts_;
   lm::detail::CallsInFlight<Job*> calls_;
 };
 

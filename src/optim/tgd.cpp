@@ -7,6 +7,7 @@
 
 #include <tgd/optim/tgd.hpp>
 
+#include "optim/checks.hpp"
 #include "optim/history.hpp"
 #include "optim/options.hpp"
 #include "optim/state.hpp"
@@ -144,6 +145,33 @@ std::vector<Candidate> TGD::propose(std::size_t count) {
   std::vector<detail::StepItem> items;
   for (const Impl::Place& place : impl_->places()) items.push_back({place.state, place.state->parameter.grad(), place.options});
   return detail::propose(items, count);
+}
+
+Candidate TGD::suggest(const std::vector<std::pair<Variable, std::string>>& values) const {
+  for (const auto& value : values) impl_->place_of(value.first);
+  Candidate candidate;
+  for (const Impl::Place& place : impl_->places()) {
+    const Variable& parameter = place.state->parameter;
+    const std::string& old_value = parameter.data().text();
+    ParameterUpdate update{
+        .parameter = parameter, .outcome = Outcome::no_feedback, .old_value = old_value, .new_value = old_value};
+    const auto given =
+        std::find_if(values.begin(), values.end(), [&](const auto& value) { return is_same(value.first, parameter); });
+    if (given != values.end() && given->second == old_value) update.outcome = Outcome::unchanged;
+    if (given != values.end() && given->second != old_value) {
+      if (auto problem = detail::Checks(*place.state, *place.options).problem(given->second)) {
+        update.outcome = Outcome::kept;
+        update.reason = problem->reason;
+        update.problems.push_back(*std::move(problem));
+      } else {
+        update.outcome = Outcome::updated;
+        update.new_value = given->second;
+        update.edit_distance = detail::WordDistance(old_value).to(given->second);
+      }
+    }
+    candidate.updates.push_back(std::move(update));
+  }
+  return candidate;
 }
 
 void TGD::commit(Candidate candidate) {

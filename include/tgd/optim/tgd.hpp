@@ -14,6 +14,7 @@
 #include <tgd/lm/chat_model.hpp>
 #include <tgd/notice.hpp>
 #include <tgd/optim/constraint.hpp>
+#include <tgd/optim/diagnosis.hpp>
 #include <tgd/optim/optimizer.hpp>
 
 namespace tgd::optim {
@@ -88,6 +89,9 @@ struct TGDOptions {
   std::string answer_tag = "IMPROVED_VALUE";
   /// What stands between these marks in a value stays as it is, marks included. Both empty: no marks.
   std::pair<std::string, std::string> frozen_marks = {"<FROZEN>", "</FROZEN>"};
+  /// When set, the feedback begins with what code can count about the replies to the parameter itself (see diagnose): of samples of
+  /// the batch, so that nothing else reaches a request. Feedback that came by Step::direct always does.
+  std::optional<DiagnosisOptions> diagnosis = {};
 };
 
 /// The options of one group over the defaults, one by one: an option that is left out is the default's. Their meaning stands at
@@ -117,6 +121,7 @@ struct TGDGroupOptions {
   std::optional<std::size_t> copied_words = {};
   std::optional<std::string> answer_tag = {};
   std::optional<std::pair<std::string, std::string>> frozen_marks = {};
+  std::optional<std::optional<DiagnosisOptions>> diagnosis = {};
 };
 
 /// Why a reply could not be used.
@@ -238,6 +243,9 @@ class TGD_API TGD : public Optimizer {
   /// `count` candidates, drawn at once: each asks for new values of all parameters that have feedback, as step() does, and its
   /// requests carry its number in Request::sample. Nothing is changed. Whether they differ is up to the model and its arguments.
   std::vector<Candidate> propose(std::size_t count);
+  /// A candidate that somebody else has written: new values of some parameters. One that may not be taken, because of a constraint,
+  /// a frozen part or what else a step keeps to, is `kept`, with the reason. Throws ValueError for a parameter of no group.
+  Candidate suggest(const std::vector<std::pair<Variable, std::string>>& values) const;
   /// Takes a candidate's values: parameters, momentum and history change as in a step. Throws StateError, and changes nothing,
   /// when a parameter has no longer the value that the candidate was made from.
   void commit(Candidate candidate);

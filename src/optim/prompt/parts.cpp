@@ -8,11 +8,11 @@ namespace tgd::optim::detail {
 
 namespace {
 
-std::vector<PromptParts::Template> messages_of(const TGDOptions& options) {
+std::vector<PromptParts::Template> messages_of(const TGDOptions& options, bool is_direct) {
   const Prompts& prompts = options.prompts;
   if (options.messages.empty()) {
-    return {{"system", std::string(prompts.get(options.joint ? "tgd_joint_system" : "tgd_system"))},
-            {"user", std::string(prompts.get(options.joint ? "tgd_joint_user" : "tgd_user"))}};
+    const std::string kind = options.joint ? "tgd_joint" : is_direct ? "tgd_direct" : "tgd";
+    return {{"system", std::string(prompts.get(kind + "_system"))}, {"user", std::string(prompts.get(kind + "_user"))}};
   }
   std::vector<PromptParts::Template> messages;
   for (const Message& message : options.messages) {
@@ -25,7 +25,8 @@ std::vector<PromptParts::Template> messages_of(const TGDOptions& options) {
 
 }  // namespace
 
-PromptParts::PromptParts(const TGDOptions& options) : options_(options), messages_(messages_of(options)) {
+PromptParts::PromptParts(const TGDOptions& options, bool is_direct)
+    : options_(options), messages_(messages_of(options, is_direct)) {
   for (const std::string_view name : Prompts::names()) {
     if (!name.starts_with("tgd_")) continue;
     const std::string_view prompt = options.prompts.get(name);

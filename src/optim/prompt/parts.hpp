@@ -20,7 +20,8 @@ using PromptNames = std::set<std::string, std::less<>>;
 
 class PromptParts {
  public:
-  explicit PromptParts(const TGDOptions& options);
+  /// `is_direct`: for feedback that came without a critique (see Step::direct).
+  explicit PromptParts(const TGDOptions& options, bool is_direct = false);
 
   struct Template {
     std::string role;

@@ -1,6 +1,7 @@
 #include "optim/prompt/sections.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -8,6 +9,7 @@
 #include "core/variable_impl.hpp"
 #include "optim/checks.hpp"
 #include "optim/reply/echo_guard.hpp"
+#include "optim/reply/word_runs.hpp"
 
 namespace tgd::optim::detail {
 
@@ -44,6 +46,84 @@ std::string feedback_text(const Variable& gradient) {
     if (std::string text = data.item_text(i); !text.empty()) texts.push_back(std::move(text));
   }
   return texts.empty() ? std::string() : tgd::detail::join_items(texts);
+}
+
+namespace {
+
+/// Those of calls that the receiver itself took part in, each evaluation's once.
+std::vector<SampleOutcome> outcomes_of(std::span<const Variable> gradients) {
+  std::vector<SampleOutcome> outcomes;
+  for (const Variable& gradient : gradients) {
+    const auto& extras = gradient.impl()->extras;
+    if (!extras || extras->outcomes.empty()) continue;
+    const SampleOutcomes& first = *extras->outcomes.front();  // others judge the same replies
+    if (first.calls == 1) outcomes.insert(outcomes.end(), first.samples.begin(), first.samples.end());
+  }
+  return outcomes;
+}
+
+/// Failing samples, of each kind of failure one after the other.
+std::vector<std::size_t> failing(std::span<const SampleOutcome> outcomes, const Diagnosis& diagnosis, std::size_t most) {
+  std::vector<std::size_t> chosen;
+  for (std::size_t round = 0; chosen.size() < most; ++round) {
+    bool is_more = false;
+    for (const Finding& finding : diagnosis.findings) {
+      if (round >= finding.samples.size()) continue;
+      is_more = true;
+      if (chosen.size() < most) chosen.push_back(finding.samples[round]);
+    }
+    if (!is_more) break;
+  }
+  for (std::size_t i = 0; i < outcomes.size() && chosen.size() < most; ++i) {
+    if (!outcomes[i].is_solved && std::find(chosen.begin(), chosen.end(), i) == chosen.end()) chosen.push_back(i);
+  }
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
+/// How many different words two texts share, as a share of all of them.
+double likeness(std::string_view a, std::string_view b) {
+  const auto set_of = [](std::string_view text) {
+    std::set<std::uint64_t> hashes;
+    for (const Word& word : words_of(text)) hashes.insert(word.hash);
+    return hashes;
+  };
+  const auto words = set_of(a);
+  const auto others = set_of(b);
+  const auto common =
+      static_cast<double>(std::count_if(words.begin(), words.end(), [&](std::uint64_t word) { return others.contains(word); }));
+  const double all = static_cast<double>(words.size() + others.size()) - common;
+  return all == 0 ? 0 : common / all;
+}
+
+/// For each failing sample the solved one that is most like it, none twice.
+std::vector<std::size_t> solved_beside(std::span<const SampleOutcome> outcomes, const std::vector<std::size_t>& failing) {
+  std::vector<std::size_t> chosen;
+  for (const std::size_t failed : failing) {
+    std::optional<std::size_t> best;
+    double most = -1;
+    for (std::size_t i = 0; i < outcomes.size(); ++i) {
+      if (!outcomes[i].is_solved || std::find(chosen.begin(), chosen.end(), i) != chosen.end()) continue;
+      const double alike = likeness(outcomes[failed].input, outcomes[i].input);
+      if (alike <= most) continue;
+      most = alike;
+      best = i;
+    }
+    if (best) chosen.push_back(*best);
+  }
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
+}  // namespace
+
+bool is_direct(std::span<const Variable> gradients) {
+  return !gradients.empty() && std::all_of(gradients.begin(), gradients.end(), [](const Variable& gradient) {
+    const auto& extras = gradient.impl()->extras;
+    if (!extras || !extras->is_direct || extras->outcomes.empty() || extras->outcomes.front()->calls != 1) return false;
+    const auto& samples = extras->outcomes.front()->samples;
+    return std::all_of(samples.begin(), samples.end(), [](const SampleOutcome& sample) { return sample.target.has_value(); });
+  });
 }
 
 Sections::Sections(const TGDOptions& options, PromptParts& parts, const Extent& extent)
@@ -84,6 +164,46 @@ std::string Sections::contexts(const Variable& gradient, std::string_view value)
 }
 
 std::string Sections::feedback(const Subject& subject) {
+  const std::vector<SampleOutcome> outcomes = outcomes_of(subject.gradients);
+  const std::string facts = diagnosis(subject, outcomes);
+  const std::string rest = is_direct(subject.gradients) ? samples(subject, outcomes) : said(subject);
+  return facts.empty() || rest.empty() ? facts + rest : facts + "\n\n" + rest;
+}
+
+/// The facts are no text of the request that a value must not repeat: it may have to say just that.
+std::string Sections::diagnosis(const Subject& subject, std::span<const SampleOutcome> outcomes) {
+  if (outcomes.empty() || (!options_.diagnosis && !is_direct(subject.gradients))) return {};
+  const std::string facts = to_string(diagnose(outcomes, options_.diagnosis.value_or(DiagnosisOptions{})), options_.prompts);
+  const std::string& value = subject.state->parameter.data().text();
+  return facts.empty() ? facts : render("tgd_diagnosis", {{"facts", with_bracketed_tags(facts, parts_.tags(), value)}});
+}
+
+std::string Sections::sample(std::string_view prompt, const SampleOutcome& outcome, std::string_view value) {
+  constexpr std::size_t longest = 800;  // bytes of each text
+  const auto shown = [&](const std::string& text) {
+    return with_bracketed_tags(cut_middle(tgd::detail::trim(text), std::min(longest, extent_.feedback_size)), parts_.tags(),
+                               value);
+  };
+  return render(prompt, {{"input", shown(outcome.input)}, {"reply", shown(outcome.reply)}, {"target", shown(*outcome.target)}});
+}
+
+std::string Sections::samples(const Subject& subject, std::span<const SampleOutcome> outcomes) {
+  constexpr std::size_t most = 6;
+  const std::string& value = subject.state->parameter.data().text();
+  const std::size_t count = std::min(most, extent_.conversations);
+  extent_.conversations -= count;
+  const std::vector<std::size_t> failed = failing(outcomes, diagnose(outcomes), count);
+  const auto list = [&](std::string_view header, std::string_view prompt, const std::vector<std::size_t>& chosen) {
+    std::vector<std::string> items;
+    for (const std::size_t i : chosen) items.push_back(sample(prompt, outcomes[i], value));
+    return items.empty() ? std::string() : render(header, {{"items", join(items, "\n\n")}});
+  };
+  const std::string wrong = list("tgd_samples_failed", "tgd_sample_failed", failed);
+  const std::string right = list("tgd_samples_solved", "tgd_sample_solved", solved_beside(outcomes, failed));
+  return wrong.empty() || right.empty() ? wrong + right : wrong + "\n\n" + right;
+}
+
+std::string Sections::said(const Subject& subject) {
   const std::string& value = subject.state->parameter.data().text();
   std::vector<std::string> items;
   for (const Variable& gradient : subject.gradients) {

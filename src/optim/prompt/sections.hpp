@@ -16,6 +16,9 @@ namespace tgd::optim::detail {
 /// A gradient as one text: the items of a list that are not empty, joined.
 std::string feedback_text(const Variable& gradient);
 
+/// Whether all of them are what evaluators said, with the samples and their right answers.
+bool is_direct(std::span<const Variable> gradients);
+
 /// One parameter that is to be rewritten.
 struct Subject {
   const ParameterState* state;
@@ -42,6 +45,7 @@ class Sections {
  public:
   Sections(const TGDOptions& options, PromptParts& parts, const Extent& extent);
 
+  /// What code has counted, where that is wanted, then what was said; or else the samples themselves.
   std::string feedback(const Subject& subject);
   std::string constraints(const Subject& subject);
   std::string instructions(const Subject& subject);
@@ -58,6 +62,10 @@ class Sections {
   const PromptNames& used_prompts() const noexcept { return used_; }
 
  private:
+  std::string diagnosis(const Subject& subject, std::span<const SampleOutcome> outcomes);
+  std::string said(const Subject& subject);
+  std::string samples(const Subject& subject, std::span<const SampleOutcome> outcomes);
+  std::string sample(std::string_view prompt, const SampleOutcome& outcome, std::string_view value);
   std::string contexts(const Variable& gradient, std::string_view value);
   std::string feedback_of(const Variable& gradient, std::string_view value) const;
   std::string score_line(const std::optional<double>& score);

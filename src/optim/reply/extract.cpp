@@ -323,16 +323,6 @@ constexpr std::array languages = {RefusalWords{en_beginnings, en_verdicts}, Refu
 
 }  // namespace refusal_words
 
-bool is_refusal(std::string_view value, std::string_view old_value) {
-  if (words_of(value).size() > 60) return false;
-  const std::string text = tgd::detail::folded(value);
-  const std::string old_text = tgd::detail::folded(tgd::detail::trim(old_value));
-  return std::any_of(refusal_words::languages.begin(), refusal_words::languages.end(), [&](const RefusalWords& language) {
-    return begins_with_any(text, language.beginnings) && has_any(text, language.verdicts) &&
-           !begins_with_any(old_text, language.beginnings);
-  });
-}
-
 /// Whether a thought that was begun is still open at the end of the text.
 bool is_thinking(std::string_view text) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 3> thoughts = {
@@ -398,6 +388,16 @@ std::optional<UnusableReply> problem_of(std::string_view value, const Question& 
 }
 
 }  // namespace
+
+bool is_refusal(std::string_view value, std::string_view old_value) {
+  if (words_of(value).size() > 60) return false;
+  const std::string text = tgd::detail::folded(value);
+  const std::string old_text = tgd::detail::folded(tgd::detail::trim(old_value));
+  return std::any_of(refusal_words::languages.begin(), refusal_words::languages.end(), [&](const RefusalWords& language) {
+    return begins_with_any(text, language.beginnings) && has_any(text, language.verdicts) &&
+           !begins_with_any(old_text, language.beginnings);
+  });
+}
 
 std::string open_tag(std::string_view name) { return fmt::format("<{}>", name); }
 std::string close_tag(std::string_view name) { return fmt::format("</{}>", name); }

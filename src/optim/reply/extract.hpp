@@ -31,6 +31,9 @@ struct Question {
 /// it, goes where the old value has none.
 std::variant<std::string, UnusableReply> read_value(const lm::Reply& reply, const Question& question);
 
+/// Whether a text is a model's word that it will not do what it was asked for; not where the old value begins like one.
+bool is_refusal(std::string_view value, std::string_view old_value = {});
+
 /// With the reason as a sentence, which is the prompt tgd_problem_<name of the problem>.
 UnusableReply unusable(UnusableReply::Problem problem, const Prompts& prompts,
                        std::initializer_list<TemplateInput> inputs = {});
