@@ -76,6 +76,28 @@ struct GateReport {
   double chance = 1;
 };
 
+/// Values of parameters that somebody has written before the first step, such as optim::free_proposals().
+struct FirstProposal {
+  std::string name = {};  ///< for people
+  std::vector<std::pair<Variable, std::string>> values = {};
+};
+
+/// How the first proposals did. The race is the first step of a run, before its first batch: all are tried on an eighth of the
+/// validation part, the better half of them on a quarter, the best one on all of it. That one is taken if it is better than the
+/// present values, by the gate where there is one, else by the mean; then it is the run's first new version, and else nothing has
+/// changed. What was tried on a sample is never tried on it again.
+struct RaceReport {
+  struct Entry {
+    std::string name;
+    std::size_t samples = 0;  ///< that it was tried on; 0 where it may not be taken
+    double score = 0;         ///< the mean over them
+    std::string reason = {};  ///< why it may not be taken
+  };
+  std::vector<Entry> entries = {};
+  std::optional<std::size_t> best = {};  ///< which was tried on all samples
+  bool accepted = false;
+};
+
 /// Epochs and steps count from 1; `step` goes on through all epochs.
 struct StepReport {
   std::size_t epoch = 0;
@@ -89,6 +111,7 @@ struct StepReport {
   /// proposal, `rejected` where the gate did not take it.
   std::vector<optim::ParameterUpdate> updates = {};
   std::optional<GateReport> gate = {};
+  std::optional<RaceReport> race = {};  ///< of the step that the first proposals are; it has no batch, and `step_in_epoch` is 0
 };
 
 /// The batch that a run is at. Numbers as in StepReport.
@@ -144,6 +167,7 @@ struct FitResult;
 ///
 ///   on_start
 ///     on_validation_start, on_validation, on_checkpoint             before the first step
+///     on_step, on_validation_start, on_validation, on_checkpoint    the race of first proposals, where there are any
 ///     on_epoch
 ///       on_batch_start
 ///       on_before_backward, on_after_backward                       the gradients are there
@@ -201,6 +225,9 @@ struct TrainerOptions {
   double max_cost = 0;          ///< USD
   EarlyStopping early_stopping = {};
   Gate gate = {};
+  /// Raced before the first batch. The optimizers of their parameters have to be TGD, the evaluators have to give each sample its
+  /// score, and the validation loader has to keep its order; in small batches it lets the race end early for most.
+  std::vector<FirstProposal> first_proposals = {};
   std::stop_token stop = {};  ///< ends the run after the step under way, as a limit does
   /// The share of the samples that may fail by their own fault (see tgd/problem.hpp; chat_completion with OnError::keep) before
   /// the run ends with an error that names them. Each sample counts once. Nothing: all but all; a measurement in which every

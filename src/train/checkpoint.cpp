@@ -205,6 +205,16 @@ Checkpoint read_checkpoint(const std::filesystem::path& path) {
   }
 }
 
+namespace {
+
+Line names_of(const std::vector<FirstProposal>& proposals) {
+  Line names = Line::array();
+  for (const FirstProposal& proposal : proposals) names.push_back(proposal.name);
+  return names;
+}
+
+}  // namespace
+
 std::string config_text(const TrainerOptions& options, std::optional<std::size_t> batches) {
   const Line config{
       {"tgd", tgd::version()},
@@ -223,11 +233,30 @@ std::string config_text(const TrainerOptions& options, std::optional<std::size_t
        {{"confidence", options.gate.confidence},
         {"proposals", options.gate.proposals},
         {"takes", options.gate.takes == GateRule::better ? "better" : "not_worse"}}},
+      {"first_proposals", names_of(options.first_proposals)},
       {"keep_checkpoints", options.keep_checkpoints}};
   return json_text(config, 2) + "\n";
 }
 
+namespace {
+
+std::string race_line(const StepReport& report) {
+  const RaceReport& race = *report.race;
+  Line line{{"kind", "race"}, {"epoch", report.epoch}, {"step", report.step}, {"accepted", race.accepted}};
+  line["best"] = race.best ? Line(race.entries[*race.best].name) : Line(nullptr);
+  line["proposals"] = Line::array();
+  for (const RaceReport::Entry& entry : race.entries) {
+    Line shown{{"name", entry.name}, {"samples", entry.samples}, {"score", entry.score}};
+    if (!entry.reason.empty()) shown["reason"] = entry.reason;
+    line["proposals"].push_back(std::move(shown));
+  }
+  return json_text(line);
+}
+
+}  // namespace
+
 std::string metrics_line(const StepReport& report) {
+  if (report.race) return race_line(report);
   Line line{{"kind", "step"}, {"epoch", report.epoch}, {"step", report.step}};
   line.update(to_value<Line>(report.metrics));
   Line updates = Line::array();

@@ -118,6 +118,15 @@ GateReport Gatekeeper::step(const BatchStep& batch, const Scores& before, std::o
   return report;
 }
 
+bool Gatekeeper::accepts(const std::vector<double>& gains) const { return accepts(chance_of(gains)); }
+
+/// Of a gain as large by chance alone, or of such a loss where only that is looked for.
+double Gatekeeper::chance_of(const std::vector<double>& gains) const {
+  return gate_.takes == GateRule::better ? probability_of_chance(gains) : chance_of_loss(gains);
+}
+
+bool Gatekeeper::accepts(double chance) const { return (chance <= 1 - gate_.confidence) == (gate_.takes == GateRule::better); }
+
 std::string Gatekeeper::shortcoming() const { return gate_.takes == GateRule::better ? "no better" : "clearly worse"; }
 
 /// A batch is too small for more than a gain of any size.
@@ -143,11 +152,8 @@ void Gatekeeper::decide(const Proposal& proposal, const Scores& batch_before, co
     if (after) report.validation_after = after->means.score;
   }
   const bool has_to_be_better = gate_.takes == GateRule::better;
-  if (after) {
-    const std::vector<double> differences = gains(samples_of(*before), samples_of(*after));
-    report.chance = has_to_be_better ? probability_of_chance(differences) : chance_of_loss(differences);
-  }
-  report.accepted = after && (report.chance <= 1 - gate_.confidence) == has_to_be_better;
+  if (after) report.chance = chance_of(gains(samples_of(*before), samples_of(*after)));
+  report.accepted = after && accepts(report.chance);
   if (!report.accepted) {
     report.reason = after ? fmt::format("{} with the wanted confidence: {:.3g} before, {:.3g} after",
                                         has_to_be_better ? "not better" : "worse", before->means.score, after->means.score)

@@ -24,6 +24,8 @@ class Gatekeeper {
   /// Proposes, tries, and commits or rejects. `before`: the scores of the batch with the present values. `validation`: those of
   /// the validation part, measured where they are not known yet; brought up to date.
   GateReport step(const BatchStep& batch, const Scores& before, std::optional<Scores>& validation);
+  /// Whether what gains so much, sample by sample, may be taken.
+  bool accepts(const std::vector<double>& gains) const;
   /// What the last step's best proposal made of the parameters; `rejected` where it was not taken.
   const std::vector<optim::ParameterUpdate>& last_updates() const noexcept { return last_updates_; }
 
@@ -40,6 +42,8 @@ class Gatekeeper {
   std::vector<Scores> try_on(const BatchStep& batch, const std::vector<Proposal>& proposals) const;
   std::optional<Scores> try_on_validation(const Proposal& proposal, const Scores& before) const;
   std::string shortcoming() const;
+  double chance_of(const std::vector<double>& gains) const;
+  bool accepts(double chance) const;
   bool passes_batch(const Scores& before, const Scores& after) const;
   bool is_clearly_worse(std::vector<double> gains) const;
   std::vector<double> gains(const std::vector<double>& before, const std::vector<double>& after) const;

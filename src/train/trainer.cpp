@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -17,6 +18,7 @@
 #include "train/checkpoint.hpp"
 #include "train/gatekeeper.hpp"
 #include "train/journal.hpp"
+#include "train/race.hpp"
 #include "train/run_lock.hpp"
 #include "train/tally.hpp"
 
@@ -183,6 +185,7 @@ class Run {
     try {
       announce();
       if (!state_.validated_step) validate();
+      race();
       while (!run_epoch() && state_.epoch < options_.max_epochs) next_epoch();
     } catch (...) {
       restore_best();
@@ -225,6 +228,33 @@ class Run {
     if (checkpoint) load(*checkpoint);
     if (train_.state) loader_ = train_.state();
     started_ = Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(state_.seconds));
+  }
+
+  /// Once, and before anything else: a run that has taken a step has had its race.
+  void race() {
+    if (validation_ == nullptr || options_.first_proposals.empty() || state_.step > 0 || options_.max_epochs == 0) return;
+    if (!state_.validation) state_.validation = detail::measure(trainee_.set_mode, *validation_);
+    detail::Race race(options_.first_proposals, trainee_, *validation_, *state_.validation, options_.higher_is_better);
+    if (!race.any()) return;
+    const bool is_over =
+        in_place([] { return "first proposals: "; }, [&] { return race.run([this] { return reached_limit().has_value(); }); });
+    if (!is_over) return;
+    const std::vector<double> gains = race.gains();
+    if (gate_ ? gate_->accepts(gains) : std::accumulate(gains.begin(), gains.end(), 0.0) > 0) race.accept();
+    StepReport report{state_.epoch, options_.max_epochs, 1, 0, train_.batches.value_or(0)};
+    report.updates = race.updates();
+    report.race = race.report();
+    state_.step = report.step;
+    if (race.report().accepted) {
+      failures_.add("validation", race.scores(), samples());
+      state_.validation = race.scores();
+    } else {
+      state_.validated_step = report.step;
+    }
+    tell(&TrainerCallback::on_step, report);
+    files_.add_metrics(report);
+    if (!is_validated()) return validate();
+    save();
   }
 
   void next_epoch() {
@@ -431,7 +461,8 @@ class Run {
   Checkpoint snapshot() const {
     Checkpoint checkpoint;
     checkpoint.run = state_;
-    if (!gate_) checkpoint.run.validation.reset();  // only the gate compares with it
+    // Only the gate and the race compare with it.
+    if (!gate_ && options_.first_proposals.empty()) checkpoint.run.validation.reset();
     checkpoint.agent = trainee_.module->type_name();
     checkpoint.agent_state = trainee_.module->state_dict();
     checkpoint.loader = loader_;

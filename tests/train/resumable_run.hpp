@@ -151,6 +151,8 @@ struct ResumableRun {
   std::int64_t max_calls = 0;
   bool has_prices = true;
   std::size_t keep_checkpoints = 0;
+  std::vector<std::string> first_values = {};  // of the prompt, that are raced before the first batch
+  std::size_t validation_batch = 8;
 };
 
 inline FitResult run(const ResumableRun& plan) {
@@ -171,7 +173,9 @@ inline FitResult run(const ResumableRun& plan) {
   trainer.options().backward.model = tracked;
   ResumableAgent agent(tracked);
   using Loader = data::DataLoader<ResumableSamples>;
-  const Loader validation(resumable_samples("Look:"), {.batch_size = 8});
+  for (const std::string& value : plan.first_values)
+    trainer.options().first_proposals.push_back({value.substr(0, 12), {{agent.prompt, value}}});
+  const Loader validation(resumable_samples("Look:"), {.batch_size = plan.validation_batch});
   const FitOptions options{.resume = plan.resume, .checkpoint = plan.checkpoint};
   if (plan.stream.empty()) {
     return trainer.fit(agent, Loader(training_samples(), {.batch_size = 4, .shuffle = true, .seed = 11}), validation, options);

@@ -265,6 +265,42 @@ TEST_CASE("a run with a gate goes on as if nothing had happened, too", "[train][
   CHECK(outcome_of(resumed) == whole);
 }
 
+TEST_CASE("a race of first proposals that was interrupted at any call ends as if it had not been, and pays for no reply twice",
+          "[train][resume]") {
+  const test::TemporaryFolder folder;
+  std::size_t paid = 0;
+  test::ResumableRun plan{.folder = folder.path() / "whole", .on_paid = [&](const std::string&) { ++paid; }};
+  plan.max_epochs = 1;
+  plan.validation_batch = 1;
+  plan.first_values = {
+      "Say what the message is about. The labels are money and travel.",
+      "Reply with money or travel. money: invoice, refund, payment, fee. travel: flight, hotel, train, luggage.",
+      "Say what the message is about: money or travel."};  // the present one
+  test::run(plan);
+  const std::string whole = outcome_of(folder.path() / "whole");
+  CHECK_THAT(content(folder.path() / "whole" / "metrics.jsonl"), ContainsSubstring("\"kind\":\"race\""));
+  const std::size_t all = paid;
+
+  // Eight of the first validation, then those of the race.
+  for (const std::size_t last : {8, 9, 10, 12, 14, 17}) {
+    CAPTURE(last);
+    test::ResumableRun part = plan;
+    part.folder = folder.path() / std::to_string(last);
+    std::multiset<std::string> calls;
+    part.on_paid = [&](const std::string& call) {
+      if (calls.size() == last) throw LMError(LMError::Kind::cancelled, "the test ends this session");
+      calls.insert(call);
+    };
+    CHECK_THROWS_AS(test::run(part), LMError);
+    part.on_paid = [&](const std::string& call) { calls.insert(call); };
+    part.resume = true;
+    test::run(part);
+    CHECK(outcome_of(part.folder) == whole);
+    CHECK(calls.size() == all);
+    for (const std::string& call : calls) CHECK(calls.count(call) == 1);
+  }
+}
+
 TEST_CASE("how many calls are in flight changes nothing", "[train][resume][concurrent]") {
   const test::TemporaryFolder folder;
   test::run({.folder = folder.path() / "many", .latency = std::chrono::microseconds(300)});

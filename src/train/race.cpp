@@ -1,0 +1,178 @@
+#include "train/race.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <span>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace tgd::detail {
+
+namespace {
+
+using optim::ParameterUpdate;
+
+std::vector<ParameterUpdate> updates_in(const std::vector<optim::Candidate>& candidates) {
+  std::vector<ParameterUpdate> updates;
+  for (const optim::Candidate& candidate : candidates)
+    updates.insert(updates.end(), candidate.updates.begin(), candidate.updates.end());
+  return updates;
+}
+
+std::vector<std::string> new_values(const std::vector<ParameterUpdate>& updates) {
+  std::vector<std::string> values;
+  for (const ParameterUpdate& update : updates) values.push_back(update.new_value);
+  return values;
+}
+
+}  // namespace
+
+double race_share(std::size_t proposals) {
+  const auto all = static_cast<double>(proposals);
+  const auto half = static_cast<double>((proposals + 1) / 2);
+  return proposals == 0 ? 0 : all / 8 + half / 8 + 3.0 / 4;
+}
+
+Race::Race(const std::vector<FirstProposal>& proposals, const Trainee& trainee, const Pass& validation, const Scores& start,
+           bool higher_is_better)
+    : trainee_(trainee), validation_(validation), start_(start), higher_is_better_(higher_is_better) {
+  for (const auto& optimizer : trainee.optimizers) {
+    optimizers_.push_back(dynamic_cast<optim::TGD*>(optimizer.get()));
+    if (optimizers_.back() == nullptr)
+      throw ValueError("TrainerOptions::first_proposals need optimizers that can try values: optim::TGD");
+  }
+  if (start.samples.size() != start.means.samples)
+    throw ValueError(
+        "TrainerOptions::first_proposals are compared sample by sample, but the evaluator gives a batch one score: use "
+        "Reduction::none");
+  for (const FirstProposal& proposal : proposals) enter(proposal);
+}
+
+/// What changes nothing, or the same as one before, does not run.
+void Race::enter(const FirstProposal& proposal) {
+  report_.entries.push_back({proposal.name});
+  RaceReport::Entry& entry = report_.entries.back();
+  Lane lane{.entry = report_.entries.size() - 1, .candidate = {}};
+  std::set<const void*> known;
+  for (optim::TGD* optimizer : optimizers_) {
+    std::vector<std::pair<Variable, std::string>> own;
+    const std::vector<Variable> parameters = optimizer->parameters();
+    for (const auto& value : proposal.values) {
+      const bool is_own = std::any_of(parameters.begin(), parameters.end(),
+                                      [&](const Variable& parameter) { return is_same(parameter, value.first); });
+      if (is_own) own.push_back(value);
+    }
+    for (const auto& value : own) known.insert(value.first.impl().get());
+    lane.candidate.push_back(optimizer->suggest(own));
+  }
+  if (known.size() != proposal.values.size())
+    throw ValueError(
+        fmt::format("TrainerOptions::first_proposals: \"{}\" has a value for what is no parameter of an optimizer, or two "
+                    "for one",
+                    proposal.name));
+  const std::vector<ParameterUpdate> updates = updates_in(lane.candidate);
+  for (const ParameterUpdate& update : updates) {
+    if (update.outcome == ParameterUpdate::Outcome::kept) entry.reason = update.reason;
+  }
+  const bool changes = std::any_of(updates.begin(), updates.end(), [](const ParameterUpdate& update) {
+    return update.outcome == ParameterUpdate::Outcome::updated;
+  });
+  const bool is_there = std::any_of(lanes_.begin(), lanes_.end(), [&](const Lane& other) {
+    return new_values(updates_in(other.candidate)) == new_values(updates);
+  });
+  if (entry.reason.empty() && !changes) entry.reason = "it changes nothing";
+  if (entry.reason.empty() && is_there) entry.reason = "another one has the same values";
+  if (entry.reason.empty()) lanes_.push_back(std::move(lane));
+}
+
+bool Race::run(const std::function<bool()>& is_stopped) {
+  const std::size_t all = start_.samples.size();
+  const auto share = [all](std::size_t part) { return (all + part - 1) / part; };
+  std::vector<Lane*> running;
+  for (Lane& lane : lanes_) running.push_back(&lane);
+  // Of equals the later one is ahead: it says more.
+  const auto keep_best = [&](std::size_t count) {
+    std::stable_sort(running.begin(), running.end(), [&](const Lane* a, const Lane* b) {
+      const double first = mean_gain(*a);
+      const double second = mean_gain(*b);
+      return first != second ? first > second : a->entry > b->entry;
+    });
+    running.resize(std::min(count, running.size()));
+  };
+  for (const std::size_t part : {std::size_t{8}, std::size_t{4}, std::size_t{1}}) {
+    if (is_stopped()) return false;
+    if (part == 1) keep_best(1);
+    if (part == 4) keep_best((lanes_.size() + 1) / 2);
+    advance(running, share(part));
+  }
+  const Lane& best = *running.front();
+  scores_ = best.tally.scores();
+  report_.best = best.entry;
+  for (const Lane& lane : lanes_) {
+    report_.entries[lane.entry].samples = lane.samples;
+    report_.entries[lane.entry].score = lane.tally.scores().means.score;
+  }
+  return true;
+}
+
+/// All of them at once: none waits for the replies to another one.
+void Race::advance(const std::vector<Lane*>& lanes, std::size_t samples) {
+  const NoGradGuard no_grad;
+  trainee_.set_mode(false);
+  std::vector<std::vector<std::pair<std::size_t, StepResult>>> started(lanes.size());
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    Lane& lane = *lanes[i];
+    if (lane.samples >= samples) continue;
+    std::vector<std::unique_ptr<const optim::TGD::Trial>> trials;
+    for (std::size_t optimizer = 0; optimizer < optimizers_.size(); ++optimizer)
+      trials.emplace_back(new optim::TGD::Trial(optimizers_[optimizer]->try_out(lane.candidate[optimizer])));
+    validation_.each(lane.batches, [&](const BatchStep& batch) {
+      ++lane.batches;
+      if (auto result = batch.run()) {
+        started[i].emplace_back(batch.samples, *std::move(result));
+        lane.samples += batch.samples;
+      }
+      return lane.samples < samples;
+    });
+  }
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    for (const auto& [size, result] : started[i]) lanes[i]->tally.add(size, result);
+  }
+  trainee_.set_mode(true);
+}
+
+double Race::mean_gain(const Lane& lane) const {
+  const std::vector<double> scores = lane.tally.scores().samples;
+  double sum = 0;
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    sum += higher_is_better_ ? scores[i] - start_.samples[i] : start_.samples[i] - scores[i];
+  return scores.empty() ? 0 : sum / static_cast<double>(scores.size());
+}
+
+std::vector<double> Race::gains() const {
+  std::vector<double> gains;
+  for (std::size_t i = 0; i < std::min(scores_.samples.size(), start_.samples.size()); ++i)
+    gains.push_back(higher_is_better_ ? scores_.samples[i] - start_.samples[i] : start_.samples[i] - scores_.samples[i]);
+  return gains;
+}
+
+void Race::accept() {
+  const auto best = std::find_if(lanes_.begin(), lanes_.end(), [&](const Lane& lane) { return lane.entry == report_.best; });
+  for (std::size_t i = 0; i < optimizers_.size(); ++i) optimizers_[i]->commit(best->candidate[i]);
+  report_.accepted = true;
+}
+
+std::vector<ParameterUpdate> Race::updates() const {
+  const auto best = std::find_if(lanes_.begin(), lanes_.end(), [&](const Lane& lane) { return lane.entry == report_.best; });
+  std::vector<ParameterUpdate> updates = updates_in(best->candidate);
+  for (ParameterUpdate& update : updates) {
+    if (report_.accepted || update.outcome != ParameterUpdate::Outcome::updated) continue;
+    update.outcome = ParameterUpdate::Outcome::rejected;
+    update.reason = "not better on the validation part";
+  }
+  return updates;
+}
+
+}  // namespace tgd::detail
