@@ -23,8 +23,9 @@
 #include "task/data.hpp"
 #include "task/parts.hpp"
 #include "cli/trial.hpp"
-#include "cli/unreachable.hpp"
 #include "core/text.hpp"
+#include "task/facts.hpp"
+#include "task/unreachable.hpp"
 
 namespace tgd::cli {
 
@@ -111,6 +112,9 @@ class Check {
     ModelFlags model = flags.model;
     model.no_cache = true;  // whether the models answer, not whether they once did
     models_ = make_models(task_, {.flags = model, .stop = interrupt_.token(), .cassette = {}, .on_notice = on_notice()});
+    facts_ = optim::diagnose({}, known_facts(task_, data_, prompts_));
+    for (const FirstProposal& proposal : first_proposals(task_, data_, TaskAgent(task_, models_.by_name, prompts_), prompts_))
+      proposals_.push_back(proposal.name);
   }
 
   Status run() {
@@ -191,10 +195,20 @@ class Check {
     for (const std::string& note : data_.notes) terminal_.line("  note   " + note);
     for (const std::string& oddity : oddities_of(task_)) terminal_.line(terminal_.bad("  warning: " + oddity));
     terminal_.line(fmt::format("  LM     {}", models_.text()));
+    print_facts();
     if (unreachable_.empty()) return;
     terminal_.line(terminal_.bad(
         fmt::format("  warning: no reply can score best against {} of {} targets:", unreachable_count(), data_.size())));
     for (const std::string& line : target_lines()) terminal_.line("    " + line);
+  }
+
+  /// What needs no call to be known.
+  void print_facts() {
+    std::string facts = to_string(facts_);
+    for (std::size_t at = facts.find('\n'); at != std::string::npos; at = facts.find('\n', at + 1))
+      facts.replace(at, 1, "\n         ");
+    if (!facts.empty()) terminal_.line("  facts  " + facts);
+    if (!proposals_.empty()) terminal_.line(fmt::format("  first  tries {}", fmt::join(proposals_, ", ")));
   }
 
   // ---- Models ----
@@ -331,6 +345,8 @@ class Check {
     json["notes"] = data_.notes;
     for (const std::string& oddity : oddities_of(task_)) json["notes"].push_back(oddity);
     json["unreachable_targets"] = targets_json();
+    json["facts"] = OrderedJson(optim::to_json(facts_).value());
+    json["first_proposals"] = proposals_;
     json["models"] = models_json();
     json["estimate"] = OrderedJson::object();
     for (const Outlook& outlook : outlooks)
@@ -413,6 +429,8 @@ class Check {
   Prompts prompts_;
   Models models_;
   std::vector<Unreachable> unreachable_;
+  optim::Diagnosis facts_;
+  std::vector<std::string> proposals_;  // names of those that are tried before the first step
   TrialResult trial_;
   std::atomic<bool> is_pointless_ = false;
 };

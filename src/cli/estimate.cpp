@@ -15,6 +15,8 @@
 
 #include "core/saturating.hpp"
 #include "task/agent.hpp"
+#include "task/facts.hpp"
+#include "train/race.hpp"
 
 namespace tgd::cli {
 
@@ -175,6 +177,7 @@ struct Pieces {
   Amounts test;
   Amounts critique;  ///< the backward pass of a step in which every sample fails
   Amounts rewrite;   ///< the optimizer's requests in a step, each once
+  double race = 0;   ///< share of the validation part that first proposals are tried on
 };
 
 class Rehearsal {
@@ -183,11 +186,14 @@ class Rehearsal {
       : task_(task), data_(data), tally_(std::make_shared<Tally>()) {
     for (const auto& entry : models.by_name)
       stand_ins_[entry.first] = std::make_shared<StandIn>(entry.first, task.evaluator, experience, tally_);
-    agent_ = std::make_unique<TaskAgent>(task, stand_ins_, load_prompts(task));
+    const Prompts prompts = load_prompts(task);
+    agent_ = std::make_unique<TaskAgent>(task, stand_ins_, prompts);
+    agent_->set_facts(known_facts(task, data, prompts));
   }
 
   Pieces run() {
     Pieces pieces{measure(data_.train), measure(data_.validation), measure(data_.test), {}, {}};
+    pieces.race = tgd::detail::race_share(first_proposals(task_, data_, *agent_, {}).size());
     step(pieces);
     return pieces;
   }
@@ -210,7 +216,8 @@ class Rehearsal {
     const auto result = agent_->training_step(batch);
     result->evaluation.score.wait();
     tally_->take();
-    attempt([&] { result->evaluation.explanation.backward({.model = stand_ins_.at("teacher")}); });
+    attempt(
+        [&] { result->evaluation.explanation.backward({.model = stand_ins_.at("teacher"), .step = task_.optimizer.step}); });
     const Amounts asked = tally_->take();
     add(pieces.critique, asked, static_cast<double>(samples) / static_cast<double>(counted));
     attempt([&] { agent_->configure_optimizers()->step(); });
@@ -293,7 +300,7 @@ Outlook outlook(const Task& task, const TaskData& data, const Pieces& pieces, co
     add(result.measurements, grown(*part, growth), 1);
   }
   add(result.all, result.measurements, 1);
-  add(result.all, pieces.validation, 1);
+  add(result.all, pieces.validation, 1 + pieces.race);
 
   const Amounts train = grown(pieces.train, growth / 2);
   const Amounts validation = grown(pieces.validation, growth / 2);

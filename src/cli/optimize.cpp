@@ -20,6 +20,7 @@
 #include "run/summary.hpp"
 #include "task/agent.hpp"
 #include "task/data.hpp"
+#include "task/facts.hpp"
 #include "task/task.hpp"
 
 namespace tgd::cli {
@@ -154,7 +155,9 @@ class Optimization {
     trainer_->options().max_time = std::chrono::duration<double>(task_.budget.seconds.value_or(0));
     models_.wrap([this](const std::string& name, lm::ChatModelPtr model) { return trainer_->track(std::move(model), name); });
     agent_ = std::make_unique<TaskAgent>(task_, models_.by_name, prompts_);
-    trainer_->options().backward.model = models_.at("teacher");
+    agent_->set_facts(known_facts(task_, data_, prompts_));
+    trainer_->options().first_proposals = first_proposals(task_, data_, *agent_, prompts_);
+    trainer_->options().backward = {.model = models_.at("teacher"), .step = task_.optimizer.step};
     trainer_->options().callbacks = callbacks();
   }
 
@@ -202,7 +205,7 @@ class Optimization {
                                                       progress_};
     if (models_.budget) {
       // The outcome, and what may come before the guard is asked again: a step and a validation.
-      const std::size_t samples = data_.size() + task_.training.batch_size;
+      const std::size_t samples = data_.size() - (measures_train() ? 0 : data_.train.size()) + task_.training.batch_size;
       guard_ = std::make_shared<BudgetGuard>(limits_, journal(), calls_to_measure(task_, samples));
       all.push_back(guard_);
     }
@@ -240,12 +243,18 @@ class Optimization {
     }
   }
 
+  /// What is learnt from is measured for people alone: where calls are few they are for learning.
+  bool measures_train() const {
+    constexpr std::size_t enough = 10;
+    return !limits_.calls || static_cast<std::size_t>(*limits_.calls) / enough >= calls_to_measure(task_, data_.size());
+  }
+
   void measure_and_train() {
     if (!folder_->has_parts()) {
       for (const char* part : {"train", "validation", "test"}) folder_->describe_part(part, data_.part(part));
     }
     report_.test.before = measure("test", 0, "before");
-    report_.train.before = measure("train", 0, "before");
+    if (measures_train()) report_.train.before = measure("train", 0, "before");
     train();
     if (interrupt_.requested()) return;
     measure_outcome();
@@ -254,7 +263,8 @@ class Optimization {
   void train() {
     const TrainingSpec& training = task_.training;
     const Loader batches(data_.train, {.batch_size = training.batch_size, .shuffle = true, .seed = training.seed});
-    const Loader validation(data_.validation, {.batch_size = data_.validation.size()});
+    // In eighths, so that most first proposals are out of the race after one.
+    const Loader validation(data_.validation, {.batch_size = (data_.validation.size() + 7) / 8});
     try {
       const FitResult fit = trainer_->fit(*agent_, batches, validation, {.resume = is_resumed_});
       report_.ending = fit.reason;
@@ -268,7 +278,7 @@ class Optimization {
     const std::size_t best = folder_->validation_steps().best_step();
     try {
       report_.test.after = measure("test", best, "after");
-      report_.train.after = measure("train", best, "after");
+      if (!report_.train.before.empty()) report_.train.after = measure("train", best, "after");
     } catch (const BudgetError& error) {
       terminal_.note(std::string("The outcome could not be measured on all parts: ") + error.what());
     }
@@ -287,6 +297,8 @@ class Optimization {
     if (const auto first = folder_->scores("validation", 0)) report_.validation.before = *first;
     if (const auto after = folder_->scores("validation", folder_->validation_steps().best_step()))
       report_.validation.after = *after;
+    if (const auto results = folder_->results("test", steps.best_step(), data_.test))
+      report_.diagnosis = diagnosis_of(task_, data_, "test", *results, prompts_);
     report_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     const OrderedJson result = result_json(report_, models_, *folder_);
     if (journal().is_recording()) journal().write_cassette(folder_->cassette_file().filename().string());

@@ -88,6 +88,8 @@ void print_summary(Terminal& terminal, const RunReport& report, const Models& mo
   print_scores(terminal, report);
   print_values(terminal, report, folder);
   print_ending(terminal, report, folder);
+  if (report.diagnosis && report.diagnosis->solved < report.diagnosis->samples)
+    terminal.line("\n" + terminal.bold("What the test part still lacks") + "\n" + indented(to_string(*report.diagnosis)));
   if (const RunProblems& problems = report.problems; problems.counts.any()) {
     terminal.line(fmt::format("\n{} and count as wrong; the first: row {} of the {} part: {}", problems.counts.text(),
                               problems.first.row, problems.first.part, problems.first.problem));

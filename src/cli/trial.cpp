@@ -18,6 +18,7 @@
 #include "core/problem.hpp"
 #include "core/text.hpp"
 #include "lm/openai/protocol.hpp"
+#include "task/facts.hpp"
 
 namespace tgd::cli {
 
@@ -294,12 +295,13 @@ class Trial {
 
   void step() {
     TaskAgent agent = rehearsed_agent();
+    agent.set_facts(known_facts(task_, data_, prompts_));
     Batch batch = wrong_batch();
     const auto result = agent.training_step(batch);
     const auto teacher = std::make_shared<OnceEach>(models_.at("teacher"));
     bool has_feedback = false;
     attempt("the critic's feedback", [&] {
-      result->evaluation.explanation.backward({.model = teacher});
+      result->evaluation.explanation.backward({.model = teacher, .step = task_.optimizer.step});
       expect_critique();
       has_feedback = true;
     });

@@ -11,7 +11,7 @@
 #include "core/brackets.hpp"
 #include "core/text.hpp"
 #include "lm/lenient_json.hpp"
-#include "optim/words.hpp"
+#include "optim/reply/word_runs.hpp"
 
 namespace tgd::optim::detail {
 

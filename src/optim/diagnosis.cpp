@@ -10,10 +10,10 @@
 #include <fmt/format.h>
 
 #include "core/text.hpp"
-#include "lm/thoughts.hpp"
+#include "lm/openai/thoughts.hpp"
 #include "optim/answers.hpp"
-#include "optim/reply.hpp"
-#include "optim/words.hpp"
+#include "optim/reply/extract.hpp"
+#include "optim/reply/word_runs.hpp"
 
 namespace tgd::optim {
 

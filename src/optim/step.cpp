@@ -11,7 +11,7 @@
 #include "core/rethrow.hpp"
 #include "lm/calls_in_flight.hpp"
 #include "optim/checks.hpp"
-#include "optim/sections.hpp"
+#include "optim/prompt/sections.hpp"
 
 namespace tgd::optim::detail {
 

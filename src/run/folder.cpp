@@ -80,6 +80,13 @@ std::string inputs_text(const data::Record& sample) {
   return text;
 }
 
+Problem problem_of(const LineReader& problem) {
+  const LineReader name = problem.at("kind");
+  const auto kind = detail::problem_kind(name.text());
+  if (!kind) name.fail("no kind of problem has this name");
+  return {.kind = *kind, .text = problem.at("text").text(), .is_failure = !problem.find("is_failure")};
+}
+
 bool is_scores(const LineReader& line) {
   const auto kind = line.find("kind");
   return kind && kind->text() == "scores";
@@ -185,11 +192,7 @@ RunProblems RunFolder::problems() const {
     if (!problems) return;
     const std::string part = line.at("part").text();
     for (const auto& [row, problem] : problems->members()) {
-      const LineReader name = problem.at("kind");
-      const auto kind = detail::problem_kind(name.text());
-      if (!kind) name.fail("no kind of problem has this name");
-      Problem read{.kind = *kind, .text = problem.at("text").text(), .is_failure = !problem.find("is_failure")};
-      latest.insert_or_assign({part, row}, std::move(read));
+      latest.insert_or_assign({part, row}, problem_of(problem));
     }
   });
   RunProblems found;
@@ -220,6 +223,27 @@ NewValues RunFolder::new_values() const {
     } else {
       ++found.no_feedback;
     }
+  });
+  return found;
+}
+
+std::optional<SampleResults> RunFolder::results(const std::string& part, std::size_t step, const DataPart& samples) const {
+  std::optional<SampleResults> found;
+  read_lines(samples_name, [&](const LineReader& line) {
+    if (!is_scores(line) || line.at("part").text() != part || line.at("step").count() != step) return;
+    const std::vector<LineReader> predictions = line.at("predictions").items(samples.size());
+    const std::vector<LineReader> scores = line.at("scores").items(samples.size());
+    SampleResults results;
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      if (predictions[i].is_null() || scores[i].is_null()) continue;
+      results.rows.push_back(samples.rows()[i]);
+      results.predictions.push_back(predictions[i].text());
+      results.scores.push_back(scores[i].number());
+    }
+    if (const auto problems = line.find("problems")) {
+      for (const auto& [row, problem] : problems->members()) results.problems.emplace(std::stoul(row), problem_of(problem));
+    }
+    found = std::move(results);
   });
   return found;
 }

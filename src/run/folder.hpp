@@ -98,6 +98,8 @@ class RunFolder {
   bool has_parts() const;
   void add_scores(const std::string& part, std::size_t step, const DataPart& samples, const SampleResults& results) const;
   /// The scores of a part that were measured with the values after `step`, if all of them are there.
+  /// What became of the samples of a part with the values after a step, as far as it was kept: long replies are shortened.
+  std::optional<SampleResults> results(const std::string& part, std::size_t step, const DataPart& samples) const;
   std::optional<std::vector<double>> scores(const std::string& part, std::size_t step) const;
 
   /// How far training has come.

@@ -125,6 +125,7 @@ OrderedJson result_json(const RunReport& report, const Models& models, const Run
   json["steps"] = report.steps;
   if (report.best) json["best"] = {{"epoch", report.best->epoch}, {"step", report.best->step}};
   if (report.problems.counts.any()) json["problems"] = report.problems.counts.json();
+  if (report.diagnosis) json["diagnosis"] = OrderedJson(optim::to_json(*report.diagnosis).value());
   json["simulated"] = models.is_simulated();
   json["models"] = models_json(models);
   json["cost"] = OrderedJson(report.usage.to_json().value());

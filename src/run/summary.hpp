@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <tgd/optim/diagnosis.hpp>
 #include <tgd/trainer.hpp>
 
 #include "run/folder.hpp"
@@ -55,6 +56,7 @@ struct RunReport {
   lm::ModelCost abandoned = {};
   double seconds = 0;
   RunProblems problems = {};
+  std::optional<optim::Diagnosis> diagnosis = {};  ///< of the test part with the best values
 };
 
 using NamedScores = std::pair<const char*, const PartScores*>;

@@ -258,6 +258,17 @@ SampleResults TaskAgent::take_results() {
   return results;
 }
 
+bool TaskAgent::may_be(const Variable& parameter, const std::string& value) const {
+  const optim::Candidate candidate = optimizer_->suggest({{parameter, value}});
+  return std::none_of(candidate.updates.begin(), candidate.updates.end(), [](const optim::ParameterUpdate& update) {
+    return update.outcome == optim::ParameterUpdate::Outcome::kept;
+  });
+}
+
+void TaskAgent::set_facts(const optim::DiagnosisOptions& facts) {
+  for (optim::TGD::ParamGroup& group : optimizer_->param_groups()) group.options.diagnosis = facts;
+}
+
 NamedValues TaskAgent::values() const {
   NamedValues values;
   for (const auto& [name, parameter] : named_parameters()) values.emplace_back(name, parameter.text());

@@ -97,6 +97,10 @@ class TaskAgent final : public Module {
   /// Keeps what becomes of each sample, for results().
   std::optional<StepResult> validation_step(Batch& batch);
   std::shared_ptr<optim::Optimizer> configure_optimizers() { return optimizer_; }
+  /// Whether nothing speaks against a value of a parameter.
+  bool may_be(const Variable& parameter, const std::string& value) const;
+  /// What the optimizer's model is told besides feedback.
+  void set_facts(const optim::DiagnosisOptions& facts);
 
   /// What validation_step() found since the last call, with the present values. Waits. What it found with other values is
   /// dropped.

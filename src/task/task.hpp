@@ -13,9 +13,10 @@
 //     "stages": [{"name": "facts", "messages": […]}, {"name": "label", "model": "large", "messages": […], "args": {…}, "output": […]}],
 //     "evaluator": {"type": "exact_match"},
 //     "models": {"student": "openai/gpt-4o-mini", "teacher": {"provider": "openai", "model": "gpt-4o", "args": {…}}},
-//     "optimizer": {"type": "tgd", "momentum": 3, "constraints": ["…", {"max_length": 1500}]},
+//     "optimizer": {"type": "tgd", "step": "critique", "momentum": 3, "constraints": ["…", {"max_length": 1500}]},
 //     "training": {"epochs": 4, "batch_size": 16, "seed": 7, "validate_every": 0, "max_steps": 0,
-//                  "early_stopping": {"patience": 3, "min_delta": 0.0}, "gate": {"confidence": 0.8, "proposals": 2}},
+//                  "early_stopping": {"patience": 3, "min_delta": 0.0}, "gate": {"confidence": 0.8, "proposals": 2},
+//                  "free_proposals": true},
 //     "budget": {"calls": 5000, "prompt_tokens": …, "completion_tokens": …, "usd": 2.5, "seconds": 3600},
 //     "cache": "replies.db",
 //     "prompts": "my-prompts",
@@ -190,6 +191,7 @@ struct OptimizerSpec {
   std::optional<double> max_length_ratio = {};
   std::size_t rejected = 3;
   std::size_t copied_words = 8;
+  autograd::Step step = autograd::Step::critique;
   std::vector<std::string> examples = {};
   Json args = {};
   std::vector<optim::Constraint> constraints = {};
@@ -205,6 +207,7 @@ struct TrainingSpec {
   EarlyStopping early_stopping = {};
   Gate gate = {};
   std::optional<double> max_failed_share = {};
+  bool free_proposals = true;  ///< what code can write is tried before the first step
 };
 
 struct Task {

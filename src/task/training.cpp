@@ -7,6 +7,7 @@ namespace tgd::cli {
 
 namespace {
 
+using autograd::Step;
 using optim::Boldness;
 using optim::Constraint;
 
@@ -77,6 +78,7 @@ void describe_gate(Members& in, Gate& gate) {
 void describe_optimizer(Members& in, OptimizerSpec& optimizer) {
   std::string type = "tgd";
   in.one_of("type", type, {"tgd"});
+  in.word("step", optimizer.step, {{"critique", Step::critique}, {"direct", Step::direct}, {"auto", Step::automatic}});
   in.count("momentum", optimizer.momentum, {.least = 0, .most = 1000});
   in.count("max_reasks", optimizer.max_reasks, {.least = 0, .most = 100});
   in.flag("show_context", optimizer.show_context);
@@ -104,6 +106,7 @@ void describe_training(Members& in, TrainingSpec& training) {
   in.object("early_stopping", training.early_stopping, describe_early_stopping);
   in.object("gate", training.gate, describe_gate);
   in.real("max_failed_share", training.max_failed_share, {.least = 0, .most = 1});
+  in.flag("free_proposals", training.free_proposals);
 }
 
 void describe_budget(Members& in, lm::BudgetLimits& limits) {

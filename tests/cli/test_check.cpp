@@ -13,10 +13,10 @@
 #include "catch.hpp"
 #include "cli/estimate.hpp"
 #include "cli/tickets.hpp"
-#include "cli/unreachable.hpp"
 #include "core/pattern.hpp"
 #include "support/chat_server.hpp"
 #include "task/agent.hpp"
+#include "task/unreachable.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;

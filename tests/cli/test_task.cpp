@@ -106,6 +106,7 @@ TEST_CASE("a task says everything about its models, optimizer and limits", "[cli
   CHECK(student.price == lm::Price{.input = 0.15, .cached_input = 0.075, .output = 0.6});
   CHECK(task.models.at("teacher").simulated.latency == std::chrono::microseconds(1500));
 
+  CHECK(task.optimizer.step == autograd::Step::automatic);
   CHECK(task.optimizer.joint);
   CHECK(task.optimizer.context_budget == 9000U);
   CHECK(task.optimizer.samples_per_request == 3U);
@@ -120,6 +121,7 @@ TEST_CASE("a task says everything about its models, optimizer and limits", "[cli
   CHECK(task.training.early_stopping.patience == 3);
   CHECK(task.training.gate.confidence == 0.8);
   CHECK(task.training.gate.proposals == 2);
+  CHECK_FALSE(task.training.free_proposals);
   CHECK(task.budget.calls == 100);
   CHECK(task.budget.usd == 2.5);
   CHECK(task.cache == folder.folder().path() / "replies.db");

@@ -53,7 +53,7 @@ inline nlohmann::json shipped_task() {
   return nlohmann::json::parse(read_text(examples / "tickets/task.json"), nullptr, true, true);
 }
 
-/// The shipped task with the first `samples` tickets only and two epochs; returns the task file.
+/// The shipped task with the first `samples` tickets only, two epochs, and steps alone; returns the task file.
 inline std::filesystem::path write_small_task(const TemporaryFolder& folder, std::size_t samples = 60) {
   std::istringstream tickets(read_text(examples / "tickets/tickets.jsonl"));
   std::string text;
@@ -62,6 +62,7 @@ inline std::filesystem::path write_small_task(const TemporaryFolder& folder, std
   folder.write("tickets.jsonl", text);
   nlohmann::json task = shipped_task();
   task["training"]["epochs"] = 2;
+  task["training"]["free_proposals"] = false;
   return folder.write("task.json", task.dump(2));
 }
 

@@ -1,8 +1,9 @@
-#include "cli/unreachable.hpp"
+#include "task/unreachable.hpp"
 
 #include <algorithm>
 #include <array>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -114,6 +115,16 @@ class Reach {
     }
   }
 
+  /// A reply that the steps make the target of. A judge takes any.
+  std::optional<std::string> whole_reply_for(const std::string& target) {
+    const bool is_judged = evaluator_.type == EvaluatorSpec::Type::judge;
+    if (!is_judged && !problem_with(target).empty()) return std::nullopt;
+    const auto start = reply_for(target);
+    if (!start || start->step > 0) return std::nullopt;
+    const Output output = parsers_.front().parse(start->text);
+    return output.problem || (is_judged && output.text != target) ? std::nullopt : std::optional(start->text);
+  }
+
   /// Why a target is out of reach; empty when it is not.
   const std::string& problem_with(const std::string& target) {
     const auto [entry, is_new] = known_.try_emplace(target);
@@ -203,6 +214,10 @@ class Reach {
 };
 
 }  // namespace
+
+std::function<std::optional<std::string>(const std::string& target)> target_replies(const Task& task) {
+  return [reach = std::make_shared<Reach>(task)](const std::string& target) { return reach->whole_reply_for(target); };
+}
 
 std::vector<UnreachableTarget> unreachable_targets(const Task& task, const DataPart& part) {
   std::vector<UnreachableTarget> found;

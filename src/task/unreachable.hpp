@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,5 +23,9 @@ struct UnreachableTarget {
 /// For each sample the reply that gives its target is made up, as far as the last stage's output steps can be gone backward, and
 /// scored. Empty where there is no target, and where a judge decides.
 std::vector<UnreachableTarget> unreachable_targets(const Task& task, const DataPart& part);
+
+/// The reply that the last stage's output steps make a target of; nothing where there is none, or a pattern hides what it is. The
+/// task has to outlive it.
+std::function<std::optional<std::string>(const std::string& target)> target_replies(const Task& task);
 
 }  // namespace tgd::cli
