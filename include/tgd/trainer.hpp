@@ -79,13 +79,14 @@ struct GateReport {
 /// Values of parameters that somebody has written before the first step, such as optim::free_proposals().
 struct FirstProposal {
   std::string name = {};  ///< for people
-  std::vector<std::pair<Variable, std::string>> values = {};
+  std::vector<optim::Suggestion> values = {};
 };
 
 /// How the first proposals did. The race is the first step of a run, before its first batch: all are tried on an eighth of the
 /// validation part, the better half of them on a quarter, the best one on all of it. That one is taken if it is better than the
 /// present values, by the gate where there is one, else by the mean; then it is the run's first new version, and else nothing has
-/// changed. What was tried on a sample is never tried on it again.
+/// changed. What was tried on a sample is never tried on it again. Where a budget ends the last round, what is
+/// better by more than chance (p <= 0.05) on the samples so far is taken.
 struct RaceReport {
   struct Entry {
     std::string name;

@@ -263,8 +263,8 @@ class Optimization {
   void train() {
     const TrainingSpec& training = task_.training;
     const Loader batches(data_.train, {.batch_size = training.batch_size, .shuffle = true, .seed = training.seed});
-    // In eighths, so that most first proposals are out of the race after one.
-    const Loader validation(data_.validation, {.batch_size = (data_.validation.size() + 7) / 8});
+    // One by one, so that the race of first proposals can end wherever it may.
+    const Loader validation(data_.validation, {.batch_size = 1});
     try {
       const FitResult fit = trainer_->fit(*agent_, batches, validation, {.resume = is_resumed_});
       report_.ending = fit.reason;

@@ -165,23 +165,24 @@ std::vector<FreeProposal> free_proposals(const std::string& value, std::span<con
   const std::vector<Example> examples = usable(samples, options);
   if (examples.empty()) return proposals;
   const auto is_allowed = [&](const std::string& proposal) { return !options.is_allowed || options.is_allowed(proposal); };
-  const auto add = [&](std::string name, std::string proposal) {
+  const auto add = [&](std::string name, std::string proposal, const std::string& shown) {
     const bool is_known =
         std::any_of(proposals.begin(), proposals.end(), [&](const auto& other) { return other.value == proposal; });
-    if (!is_known && is_allowed(proposal)) proposals.push_back({std::move(name), std::move(proposal)});
+    if (is_known || !is_allowed(proposal)) return;
+    std::string kept = proposal.ends_with(shown) ? shown : std::string();
+    proposals.push_back({std::move(name), std::move(proposal), std::move(kept)});
   };
   const auto add_examples = [&](const std::string& name, const std::string& request, std::size_t count) {
     std::vector<const Example*> chosen = balanced(examples, count, options);
     for (; !chosen.empty(); chosen.pop_back()) {
-      std::string text = shown_examples(chosen, options.prompts);
-      if (!request.empty()) text = request + "\n\n" + text;
-      std::string proposal = with(value, text, options);
-      if (is_allowed(proposal)) return add(fmt::format("{}{} examples", name, chosen.size()), std::move(proposal));
+      const std::string shown = shown_examples(chosen, options.prompts);
+      std::string proposal = with(value, request.empty() ? shown : request + "\n\n" + shown, options);
+      if (is_allowed(proposal)) return add(fmt::format("{}{} examples", name, chosen.size()), std::move(proposal), shown);
     }
   };
   std::string request = request_for(examples, options.prompts);
   if (value.find(request) != std::string::npos) request.clear();
-  if (!request.empty()) add("form", with(value, request, options));
+  if (!request.empty()) add("form", with(value, request, options), "");
   for (const std::size_t count : options.examples) add_examples("", "", count);
   if (!request.empty() && !options.examples.empty()) add_examples("form and ", request, options.examples.back());
   return proposals;

@@ -71,6 +71,7 @@ ParameterState committed(ParameterState state, const ParameterUpdate& update, co
   }
   state.history.push_back(std::move(record));
   keep_last(state.history, options.history);
+  if (!update.kept.empty() || !update.new_value.ends_with(state.kept)) state.kept = update.kept;
   return state;
 }
 

@@ -13,6 +13,7 @@
 #include "core/json_reader.hpp"
 #include "core/json_text.hpp"
 #include "core/json_writer.hpp"
+#include "core/text.hpp"
 #include "optim/checks.hpp"
 #include "optim/step.hpp"
 
@@ -112,6 +113,7 @@ class Saver {
       save("rejected", state.rejected);
       save("score", state.score);
       save("scored_value", state.scored_value);
+      if (!state.kept.empty()) save("kept", state.kept);
     });
   }
 
@@ -335,6 +337,8 @@ void load_record(ParameterState& state, const Reader& saved) {
   for (const Reader& record : saved.at("history").items()) state.history.push_back(load_record(record));
   state.score = load_score(saved.at("score"));
   state.scored_value = saved.at("scored_value").text();
+  const auto kept = saved.find("kept");
+  state.kept = kept ? kept->text() : "";
 }
 
 /// States that other programs have written may lack it.
@@ -432,6 +436,15 @@ GroupState load_group(std::size_t index, const GroupState& present, const Reader
 }
 
 }  // namespace
+
+std::string_view ParameterState::without_kept(std::string_view value) const {
+  return kept.empty() || !value.ends_with(kept) ? value : tgd::detail::trim(value.substr(0, value.size() - kept.size()));
+}
+
+std::string ParameterState::with_kept(std::string value) const {
+  if (kept.empty() || !parameter.data().text().ends_with(kept)) return value;
+  return value + (value.empty() ? "" : "\n\n") + kept;
+}
 
 std::optional<double> ParameterState::present_score() const {
   return scored_value == parameter.data().text() ? score : std::nullopt;

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tgd/optim/tgd.hpp>
@@ -32,7 +33,12 @@ struct ParameterState {
   std::vector<Record> history = {};             // oldest first
   std::optional<double> score = {};             // of `scored_value`
   std::string scored_value = {};
+  std::string kept = {};  // what the value ends with and the language model is not shown; see Suggestion
 
+  /// The value, or an earlier or a proposed one, without that.
+  std::string_view without_kept(std::string_view value) const;
+  /// A value of the language model's with what it was not shown.
+  std::string with_kept(std::string value) const;
   /// The score of the present value, where one was reported.
   std::optional<double> present_score() const;
 };

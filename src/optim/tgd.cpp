@@ -147,26 +147,32 @@ std::vector<Candidate> TGD::propose(std::size_t count) {
   return detail::propose(items, count);
 }
 
-Candidate TGD::suggest(const std::vector<std::pair<Variable, std::string>>& values) const {
-  for (const auto& value : values) impl_->place_of(value.first);
+Candidate TGD::suggest(const std::vector<Suggestion>& values) const {
+  for (const Suggestion& suggestion : values) {
+    impl_->place_of(suggestion.parameter);
+    if (!suggestion.value.ends_with(suggestion.kept))
+      throw ValueError(fmt::format("TGD::suggest: the value for \"{}\" does not end with the part that is to be kept",
+                                   suggestion.parameter.role()));
+  }
   Candidate candidate;
   for (const Impl::Place& place : impl_->places()) {
     const Variable& parameter = place.state->parameter;
     const std::string& old_value = parameter.data().text();
     ParameterUpdate update{
         .parameter = parameter, .outcome = Outcome::no_feedback, .old_value = old_value, .new_value = old_value};
-    const auto given =
-        std::find_if(values.begin(), values.end(), [&](const auto& value) { return is_same(value.first, parameter); });
-    if (given != values.end() && given->second == old_value) update.outcome = Outcome::unchanged;
-    if (given != values.end() && given->second != old_value) {
-      if (auto problem = detail::Checks(*place.state, *place.options).problem(given->second)) {
+    const auto given = std::find_if(values.begin(), values.end(),
+                                    [&](const Suggestion& suggestion) { return is_same(suggestion.parameter, parameter); });
+    if (given != values.end() && given->value == old_value) update.outcome = Outcome::unchanged;
+    if (given != values.end() && given->value != old_value) {
+      if (auto problem = detail::Checks(*place.state, *place.options).problem(given->value)) {
         update.outcome = Outcome::kept;
         update.reason = problem->reason;
         update.problems.push_back(*std::move(problem));
       } else {
         update.outcome = Outcome::updated;
-        update.new_value = given->second;
-        update.edit_distance = detail::WordDistance(old_value).to(given->second);
+        update.new_value = given->value;
+        update.edit_distance = detail::WordDistance(old_value).to(given->value);
+        update.kept = given->kept;
       }
     }
     candidate.updates.push_back(std::move(update));

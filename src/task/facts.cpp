@@ -128,7 +128,7 @@ std::vector<FirstProposal> first_proposals(const Task& task, const TaskData& dat
   options.is_allowed = [&](const std::string& value) { return agent.may_be(own->second, value); };
   std::vector<FirstProposal> proposals;
   for (optim::FreeProposal& proposal : optim::free_proposals(own->second.text(), samples, options))
-    proposals.push_back({std::move(proposal.name), {{own->second, std::move(proposal.value)}}});
+    proposals.push_back({std::move(proposal.name), {{own->second, std::move(proposal.value), std::move(proposal.kept)}}});
   return proposals;
 }
 

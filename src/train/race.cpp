@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <set>
 #include <span>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "train/paired_test.hpp"
 
 namespace tgd::detail {
 
@@ -57,14 +60,14 @@ void Race::enter(const FirstProposal& proposal) {
   Lane lane{.entry = report_.entries.size() - 1, .candidate = {}};
   std::set<const void*> known;
   for (optim::TGD* optimizer : optimizers_) {
-    std::vector<std::pair<Variable, std::string>> own;
+    std::vector<optim::Suggestion> own;
     const std::vector<Variable> parameters = optimizer->parameters();
     for (const auto& value : proposal.values) {
       const bool is_own = std::any_of(parameters.begin(), parameters.end(),
-                                      [&](const Variable& parameter) { return is_same(parameter, value.first); });
+                                      [&](const Variable& parameter) { return is_same(parameter, value.parameter); });
       if (is_own) own.push_back(value);
     }
-    for (const auto& value : own) known.insert(value.first.impl().get());
+    for (const auto& value : own) known.insert(value.parameter.impl().get());
     lane.candidate.push_back(optimizer->suggest(own));
   }
   if (known.size() != proposal.values.size())
@@ -89,7 +92,7 @@ void Race::enter(const FirstProposal& proposal) {
 
 bool Race::run(const std::function<bool()>& is_stopped) {
   const std::size_t all = start_.samples.size();
-  const auto share = [all](std::size_t part) { return (all + part - 1) / part; };
+  const auto share = [all](std::size_t part) { return std::max<std::size_t>(all / part, 1); };
   std::vector<Lane*> running;
   for (Lane& lane : lanes_) running.push_back(&lane);
   // Of equals the later one is ahead: it says more.
@@ -105,7 +108,13 @@ bool Race::run(const std::function<bool()>& is_stopped) {
     if (is_stopped()) return false;
     if (part == 1) keep_best(1);
     if (part == 4) keep_best((lanes_.size() + 1) / 2);
-    advance(running, share(part));
+    try {
+      advance(running, share(part));
+    } catch (const BudgetError&) {
+      // What is clearly better shows it on fewer samples, too.
+      if (part != 1) throw;
+      cut_by_ = std::current_exception();
+    }
   }
   const Lane& best = *running.front();
   scores_ = best.tally.scores();
@@ -125,6 +134,7 @@ void Race::advance(const std::vector<Lane*>& lanes, std::size_t samples) {
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     Lane& lane = *lanes[i];
     if (lane.samples >= samples) continue;
+    std::size_t reached = lane.samples;
     std::vector<std::unique_ptr<const optim::TGD::Trial>> trials;
     for (std::size_t optimizer = 0; optimizer < optimizers_.size(); ++optimizer)
       trials.emplace_back(new optim::TGD::Trial(optimizers_[optimizer]->try_out(lane.candidate[optimizer])));
@@ -132,15 +142,18 @@ void Race::advance(const std::vector<Lane*>& lanes, std::size_t samples) {
       ++lane.batches;
       if (auto result = batch.run()) {
         started[i].emplace_back(batch.samples, *std::move(result));
-        lane.samples += batch.samples;
+        reached += batch.samples;
       }
-      return lane.samples < samples;
+      return reached < samples;
     });
   }
-  for (std::size_t i = 0; i < lanes.size(); ++i) {
-    for (const auto& [size, result] : started[i]) lanes[i]->tally.add(size, result);
-  }
   trainee_.set_mode(true);
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    for (const auto& [size, result] : started[i]) {
+      lanes[i]->tally.add(size, result);
+      lanes[i]->samples += size;
+    }
+  }
 }
 
 double Race::mean_gain(const Lane& lane) const {
@@ -156,6 +169,13 @@ std::vector<double> Race::gains() const {
   for (std::size_t i = 0; i < std::min(scores_.samples.size(), start_.samples.size()); ++i)
     gains.push_back(higher_is_better_ ? scores_.samples[i] - start_.samples[i] : start_.samples[i] - scores_.samples[i]);
   return gains;
+}
+
+/// With all samples a gain is one; with fewer it has to be more than chance.
+bool Race::is_better() const {
+  constexpr double by_chance = 0.05;
+  const std::vector<double> all = gains();
+  return cut_by_ ? probability_of_chance(all) <= by_chance : std::accumulate(all.begin(), all.end(), 0.0) > 0;
 }
 
 void Race::accept() {

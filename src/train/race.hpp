@@ -1,6 +1,7 @@
 // Race: the first proposals against the present values, on the validation part. See RaceReport in tgd/trainer.hpp.
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -28,11 +29,14 @@ class Race {
   bool run(const std::function<bool()>& is_stopped);
   /// The gains of the best over the present values, sample by sample, after run().
   std::vector<double> gains() const;
+  bool is_better() const;
+  /// What ended the last round early: the budget. Null where all samples were tried.
+  const std::exception_ptr& cut_by() const noexcept { return cut_by_; }
   /// Takes the best.
   void accept();
 
   const RaceReport& report() const noexcept { return report_; }
-  /// Of the best, on the whole part.
+  /// Of the best, on all samples that it was tried on.
   const Scores& scores() const { return scores_; }
   std::vector<optim::ParameterUpdate> updates() const;
 
@@ -56,6 +60,7 @@ class Race {
   std::vector<Lane> lanes_;
   RaceReport report_;
   Scores scores_;
+  std::exception_ptr cut_by_;
 };
 
 }  // namespace tgd::detail

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
-#include <numeric>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -239,8 +238,8 @@ class Run {
     const bool is_over =
         in_place([] { return "first proposals: "; }, [&] { return race.run([this] { return reached_limit().has_value(); }); });
     if (!is_over) return;
-    const std::vector<double> gains = race.gains();
-    if (gate_ ? gate_->accepts(gains) : std::accumulate(gains.begin(), gains.end(), 0.0) > 0) race.accept();
+    if (race.is_better() && (!gate_ || gate_->accepts(race.gains()))) race.accept();
+    if (race.cut_by() && !race.report().accepted) std::rethrow_exception(race.cut_by());
     StepReport report{state_.epoch, options_.max_epochs, 1, 0, train_.batches.value_or(0)};
     report.updates = race.updates();
     report.race = race.report();

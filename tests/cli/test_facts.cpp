@@ -63,11 +63,11 @@ TEST_CASE("first proposals are made of the training part, and of no text that is
   const auto proposals = desks.proposals();
   REQUIRE(proposals.size() == 3);
   CHECK(proposals[0].name == "form");
-  CHECK(proposals[0].values.at(0).second ==
+  CHECK(proposals[0].values.at(0).value ==
         "Which desk?\n\nReply with exactly one of these and nothing else: billing, shipping.");
   CHECK(proposals[1].name == "4 examples");
   for (const FirstProposal& proposal : proposals) {
-    const std::string& value = proposal.values.at(0).second;
+    const std::string& value = proposal.values.at(0).value;
     CHECK_THAT(value, !ContainsSubstring("account") && !ContainsSubstring("log in") && !ContainsSubstring("another part"));
   }
 }
@@ -81,7 +81,7 @@ TEST_CASE("facts are those of the training part, and how the program reads a rep
         "The program takes the answer out of the JSON in the reply, at /desk.\n"
         "The program puts the answer into lower case before it compares it.");
   CHECK_THAT(
-      desks.proposals().at(0).values.at(0).second,
+      desks.proposals().at(0).values.at(0).value,
       EndsWith(
           "Reply with one JSON object such as {\"desk\":\"shipping\"} and nothing else. The value of \"desk\" is exactly one "
           "of these: billing, shipping."));
@@ -100,7 +100,7 @@ TEST_CASE("of several stages the last one's prompt is proposed for, without exam
   const DeskTask desks(json);
   const auto proposals = desks.proposals();
   REQUIRE(proposals.size() == 1);
-  CHECK(proposals[0].values.at(0).first.text() == "Which desk?");
+  CHECK(proposals[0].values.at(0).parameter.text() == "Which desk?");
 }
 
 TEST_CASE("nothing is tried first where that is not wanted, or nothing is known", "[cli][facts]") {

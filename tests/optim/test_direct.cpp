@@ -10,6 +10,7 @@
 #include <tgd/optim.hpp>
 
 #include "catch.hpp"
+#include "core/variable_impl.hpp"
 #include "optim/improving.hpp"
 #include "support/golden.hpp"
 
@@ -157,6 +158,49 @@ TEST_CASE("A direct request is cut to its budget, samples first", "[optim][direc
       shop.request({.context_budget = 1400, .on_notice = [&](const tgd::Notice& notice) { notices.push_back(notice.text); }});
   CHECK(notices.size() == 1);
   CHECK_THAT(request, ContainsSubstring("What a program has counted") && ContainsSubstring("Samples with a wrong reply"));
+}
+
+TEST_CASE("What a suggestion keeps is neither shown nor rewritten, and stands behind each new value", "[optim][suggest]") {
+  Variable prompt = tgd::test::parameter("prompt");
+  const auto editor = tgd::test::improving();
+  TGD optimizer({prompt}, {.model = editor, .momentum = 3});
+  const std::string examples = "Examples:\n\nInput: late parcel\nReply: shipping";
+  const std::string both = "old prompt\n\n" + examples;
+  optimizer.commit(optimizer.suggest({{prompt, both, examples}}));
+  CHECK(prompt.text() == both);
+  tgd::test::step(optimizer, "Be brief.");
+  CHECK(prompt.text() == "prompt v1\n\n" + examples);
+  tgd::test::step(optimizer, "Be brief.");
+  CHECK(prompt.text() == "prompt v2\n\n" + examples);
+  CHECK_THAT(tgd::test::sent_text(editor->requests()), !ContainsSubstring("late parcel") && ContainsSubstring("prompt v1"));
+
+  SECTION("it is part of the state") {
+    Variable other = tgd::test::parameter("prompt");
+    other.set_data(prompt.text());
+    TGD loaded({other}, {.model = editor, .momentum = 3});
+    loaded.load_state_dict(optimizer.state_dict());
+    CHECK(loaded.state_dict() == optimizer.state_dict());
+    tgd::test::step(loaded, "Be brief.");
+    CHECK(other.text() == "prompt v3\n\n" + examples);
+  }
+  SECTION("it goes when the suggestion is taken back") {
+    for (int i = 0; i < 3; ++i) optimizer.undo(prompt);
+    CHECK(prompt.text() == "old prompt");
+    tgd::test::step(optimizer, "Be brief.");
+    CHECK(prompt.text() == "prompt v3");
+  }
+  SECTION("it goes when the program sets another value") {
+    prompt.set_data("mine");
+    tgd::test::step(optimizer, "Be brief.");
+    CHECK(prompt.text() == "prompt v3");
+  }
+  SECTION("a copy guard does not take it for one of a sample") {
+    prompt.grad()[0].impl()->make_extras().contexts = {
+        std::make_shared<const std::string>("<SAMPLE>\n<USER>\nInput: late parcel\nReply: shipping\n</USER>\n</SAMPLE>")};
+    optimizer.step();
+    CHECK(prompt.text() == "prompt v3\n\n" + examples);
+  }
+  SECTION("a value has to end with it") { CHECK_THROWS_AS(optimizer.suggest({{prompt, "x", examples}}), tgd::ValueError); }
 }
 
 TEST_CASE("Somebody else's values become a candidate, or the reason why they may not be taken", "[optim][suggest]") {

@@ -46,6 +46,8 @@ TEST_CASE("Code writes a sentence on the form, examples, and both", "[optim][fre
         "Give the sentiment.\n\nExamples:\n\n"
         "Input: Bad day!\nReply: negative\n\nInput: Day!\nReply: neutral\n\nInput: Good day!\nReply: positive\n\n"
         "Input: Bad day!!\nReply: negative\n\nInput: Day!!\nReply: neutral\n\nInput: Good day!!\nReply: positive");
+  CHECK(proposals[0].kept.empty());
+  CHECK_THAT(proposals[1].kept, StartsWith("Examples:\n\nInput: Bad day!") && EndsWith("Reply: positive"));
   CHECK(proposals[2].name == "16 examples");
   CHECK(proposals[3].name == "form and 16 examples");
   CHECK_THAT(proposals[3].value, StartsWith("Give the sentiment.\n\nReply with exactly one of these and nothing else: "

@@ -1,5 +1,6 @@
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tgd/trainer.hpp>
@@ -162,4 +163,36 @@ TEST_CASE("a race needs scores by sample, and optimizers that can try values", "
   Racer racer;
   trainer.options().first_proposals = {{"unknown", {{Variable("x", "no parameter", true), "other"}}}};
   CHECK_THROWS_WITH(trainer.fit(racer, raced_numbers(4, 4), raced_numbers(8, 4)), ContainsSubstring("\"unknown\""));
+}
+
+TEST_CASE("where the budget ends the last round, what is clearly better is kept", "[train][race]") {
+  const auto ends_within = [](int calls, const std::string& value) {
+    auto agent = std::make_unique<Racer>();
+    agent->student = lm::Stub::answering([calls, made = 0](const lm::Request& request) mutable {
+      if (++made > calls) throw BudgetError("the budget is used up");
+      const int most = std::stoi(request.messages[0].content.substr(6));
+      return std::stoi(request.messages[1].content) <= most ? "right" : "wrong";
+    });
+    const auto notes = std::make_shared<test::Notes>();
+    Trainer trainer({.backward = {.model = test::critic()}, .callbacks = {notes}});
+    trainer.options().first_proposals = agent->proposals({value});
+    CHECK_THROWS_AS(trainer.fit(*agent, raced_numbers(4, 4), raced_numbers(40, 1)), BudgetError);
+    return std::pair(std::move(agent), notes);
+  };
+  SECTION("better on 17 of the 20 samples that could be tried") {
+    const auto [agent, notes] = ends_within(60, "up to 25");
+    CHECK(agent->prompt.text() == "up to 25");
+    REQUIRE(notes->steps.size() == 1);
+    CHECK(notes->steps[0].race->entries[0].samples == 20);
+    CHECK(notes->validations.back().metrics.samples == 20);
+  }
+  SECTION("better on two: that may be chance") {
+    const auto [agent, notes] = ends_within(60, "up to 5");
+    CHECK(agent->prompt.text() == "up to 3");
+    CHECK(notes->steps.empty());
+  }
+  SECTION("before the last round nothing is known of anything") {
+    const auto [agent, notes] = ends_within(44, "up to 25");
+    CHECK(agent->prompt.text() == "up to 3");
+  }
 }

@@ -1,8 +1,8 @@
 // Free proposals: values that code can write from right answers, without asking a model: a sentence that says what a reply has to look
 // like, and solved samples as examples. They cost nothing until they are tried; TrainerOptions::first_proposals does that.
 //
-//   for (const auto& [name, value] : optim::free_proposals(prompt.text(), samples))
-//     trainer.options().first_proposals.push_back({name, {{prompt, value}}});
+//   for (const auto& [name, value, kept] : optim::free_proposals(prompt.text(), samples))
+//     trainer.options().first_proposals.push_back({name, {{prompt, value, kept}}});
 //
 // Labels and form come from the samples that are given: give those of the training part only, and none whose text is in another
 // part. A pure function. Thread-safety: value types.
@@ -30,6 +30,7 @@ struct LabelledSample {
 struct FreeProposal {
   std::string name;  ///< "form", "6 examples", "16 examples", "form and 16 examples"; with the number that there is
   std::string value;
+  std::string kept = {};  ///< its examples, where it ends with them: see Suggestion
 };
 
 struct FreeProposalOptions {

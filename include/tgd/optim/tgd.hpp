@@ -169,8 +169,18 @@ struct ParameterUpdate {
   std::vector<UnusableReply> problems = {};  ///< one for each reply that was asked for again or ended in `kept`
   std::vector<Variable> gradients = {};      ///< the feedback that was shown
   std::size_t edit_distance = 0;             ///< words inserted, deleted or replaced
+  std::string kept = {};                     ///< of a suggestion: see Suggestion
 };
 TGD_API std::string_view to_string(ParameterUpdate::Outcome outcome);
+
+/// A new value that did not come from the language model.
+struct Suggestion {
+  Variable parameter;
+  std::string value;
+  /// What the value ends with and later steps keep: the language model is not shown it, and rewrites what stands before it. Such as
+  /// solved samples, which it would only copy. Empty: nothing.
+  std::string kept = {};
+};
 
 /// New values that are not taken yet: one for each parameter, in the order of parameters(). See TGD::propose.
 struct Candidate {
@@ -244,8 +254,9 @@ class TGD_API TGD : public Optimizer {
   /// requests carry its number in Request::sample. Nothing is changed. Whether they differ is up to the model and its arguments.
   std::vector<Candidate> propose(std::size_t count);
   /// A candidate that somebody else has written: new values of some parameters. One that may not be taken, because of a constraint,
-  /// a frozen part or what else a step keeps to, is `kept`, with the reason. Throws ValueError for a parameter of no group.
-  Candidate suggest(const std::vector<std::pair<Variable, std::string>>& values) const;
+  /// a frozen part or what else a step keeps to, is `kept`, with the reason. Throws ValueError for a parameter of no group, and for
+  /// a value that does not end with what is to be kept of it.
+  Candidate suggest(const std::vector<Suggestion>& values) const;
   /// Takes a candidate's values: parameters, momentum and history change as in a step. Throws StateError, and changes nothing,
   /// when a parameter has no longer the value that the candidate was made from.
   void commit(Candidate candidate);

@@ -90,7 +90,7 @@ struct SubjectTexts {
 SubjectTexts texts_of(const Subject& subject, Sections& sections) {
   const std::string role = subject.state->parameter.role();
   return {role.empty() ? sections.render("tgd_role_unknown", {}) : role,
-          subject.state->parameter.data().text(),
+          subject.state->without_kept(subject.state->parameter.data().text()),
           sections.feedback(subject),
           sections.constraints(subject),
           sections.instructions(subject),

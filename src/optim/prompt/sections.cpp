@@ -234,7 +234,7 @@ std::string Sections::momentum(const Subject& subject) {
   std::vector<std::string> items;
   if (hidden > 0 && hidden < versions.size()) items.push_back(left_out(hidden, "versions"));
   for (std::size_t i = hidden; i < versions.size(); ++i) {
-    const std::string& value = versions[i].value.data().text();
+    const std::string value(subject.state->without_kept(versions[i].value.data().text()));
     std::vector<std::string> feedback;
     for (const Variable& gradient : versions[i].gradients) {
       if (std::string text = feedback_of(gradient, value); !text.empty()) feedback.push_back(std::move(text));
@@ -255,7 +255,7 @@ std::string Sections::rejected(const Subject& subject) {
   for (std::size_t i = hidden; i < proposals.size(); ++i) {
     const std::string reason = cut_middle(with_bracketed_tags(proposals[i].reason, parts_.tags(), {}), extent_.feedback_size);
     items.push_back(render("tgd_rejected_item", {{"number", number(i + 1)},
-                                                 {"value", proposals[i].value},
+                                                 {"value", subject.state->without_kept(proposals[i].value)},
                                                  {"reason", reason},
                                                  {"score", score_line(proposals[i].score)}}));
   }

@@ -174,7 +174,7 @@ std::optional<UnusableReply> Rewrite::read(std::size_t index, const lm::Reply& r
   other_tags.erase(other_tags.begin() + static_cast<std::ptrdiff_t>(index));
   auto value = read_value(reply, {sent_.tags[index], other_tags, slot.update.old_value, sent_.instructions, options_.prompts});
   if (const auto* problem = std::get_if<UnusableReply>(&value)) return *problem;
-  std::string& text = std::get<std::string>(value);
+  std::string text = slot.item->state->with_kept(std::get<std::string>(std::move(value)));
   if (auto problem = slot.checks.problem(text)) return problem;
   if (auto problem = copied_words(slot, text)) return problem;
   slot.is_open = false;
