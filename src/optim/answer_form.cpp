@@ -12,7 +12,7 @@ namespace tgd::optim {
 
 namespace {
 
-using Kind = AnswerForm::Kind;
+using FormKind = AnswerForm::Kind;
 using Value = nlohmann::json;
 
 // Of what comes again and again.
@@ -48,7 +48,7 @@ bool describe_json(std::span<const std::string> answers, AnswerForm& form) {
     if (!value || value->is_object() != (values.empty() ? value->is_object() : values.front().is_object())) return false;
     values.push_back(*std::move(value));
   }
-  form.kind = Kind::json;
+  form.kind = FormKind::json;
   form.is_list = values.front().is_array();
   if (form.is_list) return true;
   std::map<std::string, std::size_t> counts;
@@ -84,17 +84,17 @@ bool is_date(const std::string& answer) {
 
 std::string_view to_string(AnswerForm::Kind kind) {
   switch (kind) {
-    case Kind::unknown:
+    case FormKind::unknown:
       return "unknown";
-    case Kind::labels:
+    case FormKind::labels:
       return "labels";
-    case Kind::number:
+    case FormKind::number:
       return "number";
-    case Kind::date:
+    case FormKind::date:
       return "date";
-    case Kind::json:
+    case FormKind::json:
       return "json";
-    case Kind::text:
+    case FormKind::text:
       return "text";
   }
   return "";
@@ -117,16 +117,16 @@ AnswerForm form_of(std::span<const std::string> given) {
   std::vector<std::string> labels = labels_of(answers);
   const bool is_number = all([](const std::string& answer) { return detail::number_of(answer).has_value(); });
   if (is_number && (labels.empty() || labels.size() > most_numbers_as_labels)) {
-    form.kind = Kind::number;
+    form.kind = FormKind::number;
     form.is_whole = all([](const std::string& answer) { return detail::number_of(answer)->kind() == Data::Kind::integer; });
   } else if (!labels.empty()) {
-    form.kind = Kind::labels;
+    form.kind = FormKind::labels;
     form.labels = std::move(labels);
   } else if (all(is_date)) {
-    form.kind = Kind::date;
+    form.kind = FormKind::date;
     form.date_pattern = common_date_pattern(answers);
   } else {
-    form.kind = Kind::text;
+    form.kind = FormKind::text;
   }
   return form;
 }

@@ -19,7 +19,7 @@ namespace tgd::optim {
 
 namespace {
 
-using Kind = Finding::Kind;
+using FindingKind = Finding::Kind;
 using Value = nlohmann::json;
 
 constexpr std::array<std::string_view, 30> kind_names = {
@@ -32,7 +32,7 @@ constexpr std::array<std::string_view, 30> kind_names = {
 
 /// What is wrong with one reply.
 struct Miss {
-  Kind kind;
+  FindingKind kind;
   std::vector<Finding::Detail> details = {};
 };
 
@@ -51,12 +51,12 @@ std::vector<std::string_view> spelled_words(std::string_view text) {
 }
 
 /// How two texts differ that are the same to a reader; nothing where they say different things.
-std::optional<Kind> difference_of_spelling(const std::string& answer, const std::string& target) {
-  if (without_blanks(answer) == without_blanks(target)) return Kind::blanks;
-  if (tgd::detail::lower_case(answer) == tgd::detail::lower_case(target)) return Kind::letter_case;
+std::optional<FindingKind> difference_of_spelling(const std::string& answer, const std::string& target) {
+  if (without_blanks(answer) == without_blanks(target)) return FindingKind::blanks;
+  if (tgd::detail::lower_case(answer) == tgd::detail::lower_case(target)) return FindingKind::letter_case;
   const auto words = detail::folded_words(target);
   if (words.empty() || detail::folded_words(answer) != words) return std::nullopt;
-  return spelled_words(answer) == spelled_words(target) ? Kind::punctuation : Kind::spelling;
+  return spelled_words(answer) == spelled_words(target) ? FindingKind::punctuation : FindingKind::spelling;
 }
 
 bool holds_words(std::string_view text, std::string_view part) {
@@ -85,7 +85,7 @@ class Comparison {
     if (form_.kind == AnswerForm::Kind::date) return date_miss(answer, target);
     if (const auto spelling = difference_of_spelling(answer, target)) return Miss{*spelling};
     if (form_.kind == AnswerForm::Kind::labels) return label_miss(answer, target);
-    return Miss{holds_words(answer, target) ? Kind::among_words : Kind::other_text};
+    return Miss{holds_words(answer, target) ? FindingKind::among_words : FindingKind::other_text};
   }
 
  private:
@@ -93,68 +93,68 @@ class Comparison {
     if (outcome.problem) {
       switch (outcome.problem->kind) {
         case Problem::Kind::refused:
-          return Miss{Kind::refused};
+          return Miss{FindingKind::refused};
         case Problem::Kind::filtered:
         case Problem::Kind::too_long:
-          return Miss{Kind::filtered};
+          return Miss{FindingKind::filtered};
         case Problem::Kind::cut:
-          return Miss{Kind::cut};
+          return Miss{FindingKind::cut};
         case Problem::Kind::unreadable:
           break;
       }
     }
-    if (tgd::detail::trim(outcome.reply).empty() && answer.empty()) return Miss{Kind::empty};
+    if (tgd::detail::trim(outcome.reply).empty() && answer.empty()) return Miss{FindingKind::empty};
     if (outcome.problem) {
-      if (detail::is_refusal(answer)) return Miss{Kind::refused};
-      return Miss{Kind::unreadable, {{outcome.problem->text, {}, 1}}};
+      if (detail::is_refusal(answer)) return Miss{FindingKind::refused};
+      return Miss{FindingKind::unreadable, {{outcome.problem->text, {}, 1}}};
     }
-    if (answer.empty()) return Miss{Kind::empty};
-    if (!lm::detail::split_thoughts(answer).reasoning.empty()) return Miss{Kind::thinking};
-    if (detail::is_refusal(answer)) return Miss{Kind::refused};
+    if (answer.empty()) return Miss{FindingKind::empty};
+    if (!lm::detail::split_thoughts(answer).reasoning.empty()) return Miss{FindingKind::thinking};
+    if (detail::is_refusal(answer)) return Miss{FindingKind::refused};
     return std::nullopt;
   }
 
   std::optional<Miss> label_miss(const std::string& answer, const std::string& target) const {
     const std::vector<std::size_t> named = labels_.find(answer);
-    if (named.empty()) return Miss{holds_words(answer, target) ? Kind::among_words : Kind::no_label};
+    if (named.empty()) return Miss{holds_words(answer, target) ? FindingKind::among_words : FindingKind::no_label};
     const bool is_among = std::any_of(named.begin(), named.end(), [&](std::size_t i) { return form_.labels[i] == target; });
-    if (named.size() > 1) return Miss{Kind::several_labels};
-    if (is_among) return Miss{Kind::among_words};
-    return Miss{Kind::other_label, {{form_.labels[named[0]], target, 1}}};
+    if (named.size() > 1) return Miss{FindingKind::several_labels};
+    if (is_among) return Miss{FindingKind::among_words};
+    return Miss{FindingKind::other_label, {{form_.labels[named[0]], target, 1}}};
   }
 
   static std::optional<Miss> number_miss(const std::string& answer, const std::string& target) {
     const auto wanted = detail::number_of(target);
     if (!wanted) return std::nullopt;
     const std::vector<Data> numbers = detail::numbers_in(answer);
-    if (numbers.empty()) return Miss{Kind::no_number};
+    if (numbers.empty()) return Miss{FindingKind::no_number};
     const bool is_there =
         std::any_of(numbers.begin(), numbers.end(), [&](const Data& number) { return is_same_number(number, *wanted); });
     const bool is_alone = detail::number_of(answer).has_value();
-    if (is_there && numbers.size() > 1) return Miss{Kind::among_numbers};
-    if (is_there) return Miss{is_alone ? Kind::notation : Kind::among_words};
+    if (is_there && numbers.size() > 1) return Miss{FindingKind::among_numbers};
+    if (is_there) return Miss{is_alone ? FindingKind::notation : FindingKind::among_words};
     return Miss{difference(numbers.back().real(), wanted->real())};
   }
 
-  static Kind difference(double got, double wanted) {
-    if (got == -wanted) return Kind::wrong_sign;
+  static FindingKind difference(double got, double wanted) {
+    if (got == -wanted) return FindingKind::wrong_sign;
     if (got != 0 && wanted != 0) {
       const double power = std::log10(std::abs(got / wanted));
       const double nearest = std::round(power);
       if (got * wanted > 0 && nearest != 0 && std::abs(nearest) <= 9 && std::abs(power - nearest) < 1e-9)
-        return Kind::wrong_factor;
+        return FindingKind::wrong_factor;
     }
-    return got > wanted ? Kind::too_high : Kind::too_low;
+    return got > wanted ? FindingKind::too_high : FindingKind::too_low;
   }
 
   static std::optional<Miss> date_miss(const std::string& answer, const std::string& target) {
     const std::vector<detail::Date> wanted = detail::dates_in(target);
     const std::vector<detail::Date> dates = detail::dates_in(answer);
-    if (dates.empty() || wanted.empty()) return Miss{Kind::no_date};
+    if (dates.empty() || wanted.empty()) return Miss{FindingKind::no_date};
     const bool is_there =
         std::any_of(dates.begin(), dates.end(), [&](const detail::Date& date) { return date.is_same_day(wanted[0]); });
-    if (!is_there) return Miss{Kind::other_date};
-    return Miss{holds_words(answer, target) || dates.size() > 1 ? Kind::among_words : Kind::notation};
+    if (!is_there) return Miss{FindingKind::other_date};
+    return Miss{holds_words(answer, target) || dates.size() > 1 ? FindingKind::among_words : FindingKind::notation};
   }
 
   static std::optional<Miss> json_miss(const std::string& answer, const std::string& target) {
@@ -163,20 +163,20 @@ class Comparison {
     auto got = detail::json_of(answer);
     const bool is_alone = got.has_value();
     if (!got) got = detail::json_in(answer);
-    if (!got) return Miss{Kind::no_json};
+    if (!got) return Miss{FindingKind::no_json};
     if (got->type() != wanted->type())
-      return Miss{Kind::wrong_types, {{detail::type_name(*got), detail::type_name(*wanted), 1}}};
+      return Miss{FindingKind::wrong_types, {{detail::type_name(*got), detail::type_name(*wanted), 1}}};
     if (wanted->is_object()) {
       if (auto difference = difference_of_objects(*got, *wanted)) return difference;
     } else if (!detail::is_same_value(*got, *wanted)) {
-      return Miss{Kind::other_text};
+      return Miss{FindingKind::other_text};
     }
-    if (!is_alone) return Miss{Kind::json_among_words};
+    if (!is_alone) return Miss{FindingKind::json_among_words};
     return std::nullopt;
   }
 
   static std::optional<Miss> difference_of_objects(const Value& got, const Value& wanted) {
-    Miss missing{Kind::missing_keys}, extra{Kind::extra_keys}, types{Kind::wrong_types}, values{Kind::wrong_values};
+    Miss missing{FindingKind::missing_keys}, extra{FindingKind::extra_keys}, types{FindingKind::wrong_types}, values{FindingKind::wrong_values};
     for (const auto& member : wanted.items()) {
       const auto own = got.find(member.key());
       if (own == got.end()) {
@@ -306,7 +306,7 @@ std::string to_string(const Diagnosis& diagnosis, const Prompts& prompts) {
   }
   std::size_t in_words = 0;  // replies of which a finding says so already
   for (const Finding& finding : diagnosis.findings) {
-    if (finding.kind == Kind::among_words || finding.kind == Kind::several_labels || finding.kind == Kind::among_numbers)
+    if (finding.kind == FindingKind::among_words || finding.kind == FindingKind::several_labels || finding.kind == FindingKind::among_numbers)
       in_words += finding.samples.size();
     add_fact(prompts.render(
         fmt::format("tgd_finding_{}", to_string(finding.kind)),

@@ -15,7 +15,7 @@ namespace tgd::optim {
 
 namespace {
 
-using Kind = AnswerForm::Kind;
+using FormKind = AnswerForm::Kind;
 using Value = nlohmann::json;
 
 constexpr std::size_t longest_example = 2000;  // bytes of an input
@@ -94,26 +94,26 @@ std::string request_for(const std::vector<Example>& examples, const Prompts& pro
   if (!is_plain) {
     const std::string key = key_of(examples.front());
     if (key.empty()) return {};
-    return form.kind == Kind::labels
+    return form.kind == FormKind::labels
                ? prompts.render("tgd_ask_field_of_labels",
                                 {{"key", key}, {"example", examples.front().reply}, {"labels", detail::list_text(form.labels)}})
                : prompts.render("tgd_ask_field", {{"key", key}, {"example", examples.front().reply}});
   }
   switch (form.kind) {
-    case Kind::unknown:
+    case FormKind::unknown:
       return {};
-    case Kind::labels:
+    case FormKind::labels:
       return prompts.render("tgd_ask_labels", {{"labels", detail::list_text(form.labels)}});
-    case Kind::number:
+    case FormKind::number:
       return prompts.render(form.is_whole ? "tgd_ask_whole_number" : "tgd_ask_number", {{"example", form.example}});
-    case Kind::date:
+    case FormKind::date:
       return prompts.render(form.date_pattern.empty() ? "tgd_ask_date_such_as" : "tgd_ask_date",
                             {{"pattern", form.date_pattern}, {"example", form.example}});
-    case Kind::json: {
+    case FormKind::json: {
       if (form.is_list) return prompts.render("tgd_ask_json_list", {{"example", form.example}});
       return prompts.render("tgd_ask_json", {{"keys", detail::keys_text(form, prompts)}});
     }
-    case Kind::text:
+    case FormKind::text:
       return form.is_one_line ? prompts.render("tgd_ask_line", {{"words", fmt::format("{}", form.most_words)}}) : std::string();
   }
   return {};
