@@ -17,14 +17,14 @@
 
 #include "cli/command.hpp"
 #include "cli/estimate.hpp"
-#include "run/interrupt.hpp"
-#include "task/task.hpp"
-#include "task/agent.hpp"
-#include "task/data.hpp"
-#include "task/parts.hpp"
 #include "cli/trial.hpp"
 #include "core/text.hpp"
+#include "run/interrupt.hpp"
+#include "task/agent.hpp"
+#include "task/data.hpp"
 #include "task/facts.hpp"
+#include "task/parts.hpp"
+#include "task/task.hpp"
 #include "task/unreachable.hpp"
 
 namespace tgd::cli {

@@ -9,12 +9,12 @@
 #include <tgd/progress.hpp>
 #include <tgd/version.hpp>
 
-#include "cli/print_summary.hpp"
 #include "cli/estimate.hpp"
-#include "run/interrupt.hpp"
+#include "cli/print_summary.hpp"
 #include "cli/report.hpp"
 #include "core/rethrow.hpp"
 #include "run/folder.hpp"
+#include "run/interrupt.hpp"
 #include "run/log.hpp"
 #include "run/spent.hpp"
 #include "run/summary.hpp"

@@ -13,12 +13,12 @@
 #include <tgd/lm/stub.hpp>
 #include <tgd/lm/tokens.hpp>
 
-#include "task/scoring.hpp"
-#include "task/scores.hpp"
 #include "core/problem.hpp"
 #include "core/text.hpp"
 #include "lm/openai/protocol.hpp"
 #include "task/facts.hpp"
+#include "task/scores.hpp"
+#include "task/scoring.hpp"
 
 namespace tgd::cli {
 

@@ -415,6 +415,15 @@ std::optional<Data> last_number(std::string_view text, DecimalMark mark) {
   return last;
 }
 
+std::vector<Data> all_numbers(std::string_view text, DecimalMark mark) {
+  NumberReader reader(kinds_of(text), mark);
+  std::vector<Data> numbers;
+  while (const auto found = reader.next()) {
+    if (found->value && !found->is_reference) numbers.push_back(*found->value);
+  }
+  return numbers;
+}
+
 std::optional<std::string> unit_of_amount(std::string_view text, DecimalMark mark) {
   const std::string kinds = kinds_of(trim(plain_form(text)));
   constexpr std::size_t longest_unit = 12;

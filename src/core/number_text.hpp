@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tgd/data.hpp>
 #include <tgd/export.hpp>
@@ -20,6 +21,9 @@ enum class DecimalMark : std::uint8_t { point, comma };
 /// The number that a text ends in, which is its result where it shows the working; where there is one in \boxed{…}, that. Whole
 /// numbers that fit are integers.
 TGD_API std::optional<Data> last_number(std::string_view text, DecimalMark mark = DecimalMark::point);
+
+/// All numbers in a text, in their order; not those that only point at something, such as [3].
+TGD_API std::vector<Data> all_numbers(std::string_view text, DecimalMark mark = DecimalMark::point);
 
 /// For a text that is one number and, at most, its sign, its currency and its unit: the unit, perhaps empty. What only looks like
 /// one, because a number would lose its zeros (007) or its plus (+49 …), is none.

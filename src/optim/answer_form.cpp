@@ -108,7 +108,7 @@ AnswerForm form_of(std::span<const std::string> given) {
   }
   if (answers.size() < 2) return form;
   const auto all = [&](auto holds) { return std::all_of(answers.begin(), answers.end(), holds); };
-  form.is_lower_case = all([](const std::string& answer) { return answer == tgd::detail::lower_case(answer); });
+  form.is_lower_case = all([](const std::string& answer) { return !tgd::detail::has_upper_case(answer); });
   form.is_one_line = all([](const std::string& answer) { return answer.find('\n') == std::string::npos; });
   for (const std::string& answer : answers) form.most_words = std::max(form.most_words, word_count(answer));
   form.example = *std::min_element(answers.begin(), answers.end(),

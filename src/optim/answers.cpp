@@ -6,9 +6,9 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <tgd/error.hpp>
 
 #include "core/brackets.hpp"
+#include "core/number_text.hpp"
 #include "core/text.hpp"
 #include "lm/lenient_json.hpp"
 #include "optim/reply/word_runs.hpp"
@@ -116,33 +116,9 @@ void each_json(std::string_view text, Take take) {
 
 }  // namespace
 
-std::vector<Data> numbers_in(std::string_view text) {
-  constexpr std::string_view blanks = " \t\r\n";
-  constexpr std::string_view beside = ".,;:!?()[]{}\"'*=$%";
-  std::vector<Data> numbers;
-  for (std::size_t begin = text.find_first_not_of(blanks); begin != std::string_view::npos;) {
-    const std::size_t end = std::min(text.find_first_of(blanks, begin), text.size());
-    std::string_view word = text.substr(begin, end - begin);
-    begin = text.find_first_not_of(blanks, end);
-    if (word.find_first_not_of(beside) == std::string_view::npos) continue;
-    word = word.substr(word.find_first_not_of(beside));
-    word = word.substr(0, word.find_last_not_of(beside) + 1);
-    if (auto number = number_of(word)) numbers.push_back(*std::move(number));
-  }
-  return numbers;
-}
-
 std::optional<Data> number_of(std::string_view text) {
-  const Data given = std::string(text);
-  try {
-    return given.to<std::int64_t>();
-  } catch (const ValueError&) {
-  }
-  try {
-    return given.to<double>();
-  } catch (const ValueError&) {
-  }
-  return std::nullopt;
+  const auto unit = tgd::detail::unit_of_amount(text);
+  return unit && unit->empty() ? tgd::detail::last_number(text) : std::nullopt;
 }
 
 bool Date::is_same_day(const Date& other) const {

@@ -14,8 +14,6 @@
 
 namespace tgd::optim::detail {
 
-/// All numbers in a text, in their order.
-std::vector<Data> numbers_in(std::string_view text);
 /// The number that a text is, with nothing beside it.
 std::optional<Data> number_of(std::string_view text);
 

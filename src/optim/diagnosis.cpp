@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "core/fold.hpp"
+#include "core/number_text.hpp"
 #include "core/text.hpp"
 #include "lm/openai/thoughts.hpp"
 #include "optim/answers.hpp"
@@ -53,7 +55,7 @@ std::vector<std::string_view> spelled_words(std::string_view text) {
 /// How two texts differ that are the same to a reader; nothing where they say different things.
 std::optional<FindingKind> difference_of_spelling(const std::string& answer, const std::string& target) {
   if (without_blanks(answer) == without_blanks(target)) return FindingKind::blanks;
-  if (tgd::detail::lower_case(answer) == tgd::detail::lower_case(target)) return FindingKind::letter_case;
+  if (tgd::detail::in_lower_case(answer) == tgd::detail::in_lower_case(target)) return FindingKind::letter_case;
   const auto words = detail::folded_words(target);
   if (words.empty() || detail::folded_words(answer) != words) return std::nullopt;
   return spelled_words(answer) == spelled_words(target) ? FindingKind::punctuation : FindingKind::spelling;
@@ -126,7 +128,7 @@ class Comparison {
   static std::optional<Miss> number_miss(const std::string& answer, const std::string& target) {
     const auto wanted = detail::number_of(target);
     if (!wanted) return std::nullopt;
-    const std::vector<Data> numbers = detail::numbers_in(answer);
+    const std::vector<Data> numbers = tgd::detail::all_numbers(answer);
     if (numbers.empty()) return Miss{FindingKind::no_number};
     const bool is_there =
         std::any_of(numbers.begin(), numbers.end(), [&](const Data& number) { return is_same_number(number, *wanted); });

@@ -29,6 +29,9 @@ std::string note_on(const OutputStep& step, const Prompts& prompts) {
       return prompts.render("tgd_reads_json", {});
     case OutputStep::Kind::json_pointer:
       return prompts.render("tgd_reads_json_pointer", {{"pointer", step.argument}});
+    case OutputStep::Kind::number:
+    case OutputStep::Kind::comma_number:
+      return prompts.render("tgd_reads_number", {});
     case OutputStep::Kind::regex:
       return prompts.render("tgd_reads_pattern", {{"pattern", step.argument}});
   }

@@ -48,8 +48,8 @@
 #include <tgd/optim.hpp>
 #include <tgd/trainer.hpp>
 
-#include "task/document.hpp"
 #include "core/number_text.hpp"
+#include "task/document.hpp"
 
 namespace tgd::cli {
 

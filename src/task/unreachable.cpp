@@ -9,12 +9,12 @@
 
 #include <fmt/format.h>
 
-#include "task/output.hpp"
-#include "task/scores.hpp"
 #include "core/fold.hpp"
 #include "core/pattern.hpp"
 #include "core/text.hpp"
 #include "lm/lenient_json.hpp"
+#include "task/output.hpp"
+#include "task/scores.hpp"
 #include "task/scoring.hpp"
 
 namespace tgd::cli {
