@@ -5,6 +5,7 @@
 #include <tgd/autograd.hpp>
 #include <tgd/cognitive/black_box.hpp>
 #include <tgd/cognitive/chat_completion.hpp>
+#include <tgd/cognitive/command_evaluator.hpp>
 #include <tgd/cognitive/evaluator.hpp>
 #include <tgd/cognitive/module.hpp>
 #include <tgd/data.hpp>

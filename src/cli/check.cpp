@@ -43,6 +43,8 @@ What a run asks is asked once: the longest training sample goes through the stag
 critic, which sees it as wrong, and the feedback to the optimizer, as in a step. Two more calls at temperature 0 show whether replies
 repeat. What is wrong with a reply is told with what to set, and the exit status is 1 when a run would end with an error.
 
+A command that scores is given five training samples with their targets as the answers, also with --no-calls.
+
 Each target is put through the output steps and the evaluator: one that no reply can score best against is named with its row.
 
 The estimate is made by running the task's own stages and one step of training over the data with stand-ins for the models. low: no
@@ -121,6 +123,7 @@ class Check {
     look_at_targets();
     print_head();
     if (!flags_.no_calls) try_models();
+    look_at_command();
     if (interrupt_.requested()) return Status::interrupted;
     const std::vector<Outlook> outlooks = estimate(task_, data_, models_, trial_.calls);
     terminal_.document(result(outlooks));
@@ -232,6 +235,15 @@ class Check {
     }
     for (const auto& [role, model] : models_.distinct()) print_speed(role);
     for (const auto& [role, window] : trial_.windows) print_window(role, window);
+  }
+
+  /// It is no model, and costs nothing.
+  void look_at_command() {
+    if (interrupt_.requested()) return;
+    for (TrialProblem& problem : try_command(task_, data_, prompts_)) {
+      terminal_.line(terminal_.bad("  warning: " + problem.text));
+      trial_.problems.push_back(std::move(problem));
+    }
   }
 
   void print(const TrialCall& call) {

@@ -187,7 +187,9 @@ class Rehearsal {
     for (const auto& entry : models.by_name)
       stand_ins_[entry.first] = std::make_shared<StandIn>(entry.first, task.evaluator, experience, tally_);
     const Prompts prompts = load_prompts(task);
-    agent_ = std::make_unique<TaskAgent>(task, stand_ins_, prompts);
+    Task rehearsed = task;
+    rehearsed.evaluator.command = {};  // a metric of the user's is not asked about what no model has said
+    agent_ = std::make_unique<TaskAgent>(rehearsed, stand_ins_, prompts);
     agent_->set_facts(known_facts(task, data, prompts));
   }
 

@@ -329,6 +329,7 @@ class Trial {
   /// Stages and judge say again what they said; only critic and optimizer are asked.
   TaskAgent rehearsed_agent() const {
     Task task = task_;
+    task.evaluator.command = {};
     NamedModels models = models_.by_name;
     models["teacher"] = std::make_shared<OnceEach>(models_.at("teacher"));
     for (std::size_t i = 0; i < task.stages.size(); ++i) {
@@ -361,7 +362,7 @@ class Trial {
   /// Training samples to which the reply that came is no right answer.
   std::vector<std::size_t> wrong_samples() const {
     std::vector<std::size_t> wrong;
-    const bool is_judged = task_.evaluator.type == EvaluatorSpec::Type::judge;
+    const bool is_judged = task_.evaluator.is_judged();
     const bool is_answered = result_.answer && result_.answer->prediction;
     for (std::size_t i = 0; i < data_.train.size(); ++i) {
       if (is_judged || !is_answered ||
@@ -463,6 +464,38 @@ std::optional<double> TrialResult::tokens_per_second(const std::string& role) co
   }
   if (seconds <= 0 || tokens <= 0) return std::nullopt;
   return tokens / seconds;
+}
+
+std::vector<TrialProblem> try_command(const Task& task, const TaskData& data, const Prompts& prompts) {
+  const EvaluatorSpec& spec = task.evaluator;
+  if (spec.type != EvaluatorSpec::Type::command) return {};
+  constexpr std::size_t most_tried = 5;
+  const std::size_t tried = std::min(most_tried, data.train.size());
+  std::vector<data::Record> samples;
+  for (std::size_t i = 0; i < tried; ++i) samples.push_back(data.train[i]);
+  const Batch batch = data::collate(samples);
+  const Variable& prediction = batch.at(task.data.has_target() ? target_name : task.data.inputs.front().first);
+  const NoGradGuard no_grad;
+  std::vector<TrialProblem> problems;
+  try {
+    const Evaluation evaluation =
+        evaluate_predictions(spec, nullptr, Variable(prediction.data().to<std::string>(), "answer"), batch, prompts, OnError::keep);
+    const std::vector<double> scores = evaluation.score.data().as_reals();
+    const auto failed = evaluation.score.problems();
+    std::size_t below = 0;
+    for (std::size_t i = 0; i < tried; ++i) {
+      const std::string place = place_of(batch, i);
+      if (const auto found = failed.find(i); found != failed.end()) {
+        problems.push_back({true, fmt::format("{}: {}", place, to_string(found->second))});
+      } else if (task.data.has_target() && scores[i] != spec.best_score && ++below == 1) {
+        problems.push_back({false, fmt::format("{}: the command gives the expected answer itself {}, and not \"best_score\", {}",
+                                               place, scores[i], spec.best_score)});
+      }
+    }
+  } catch (const Error& error) {
+    problems.push_back({true, error.what()});
+  }
+  return problems;
 }
 
 TrialResult try_models(const Task& task, const TaskData& data, Models models, const Prompts& prompts,

@@ -65,6 +65,10 @@ struct TrialResult {
   std::optional<double> tokens_per_second(const std::string& role) const;
 };
 
+/// What is wrong with what an evaluator's command makes of a few training samples: their targets, or their first inputs, as the
+/// predictions.
+std::vector<TrialProblem> try_command(const Task& task, const TaskData& data, const Prompts& prompts);
+
 /// `models`: wrapped nowhere else for this. Ends early when `is_stopped` says so.
 TrialResult try_models(const Task& task, const TaskData& data, Models models, const Prompts& prompts,
                        const std::function<bool()>& is_stopped);

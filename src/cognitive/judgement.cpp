@@ -37,14 +37,18 @@ std::string Judgement::feedback(std::size_t i) const {
   // A judge that gave no verdict has nothing to say about the prediction.
   if (problem && explanations && !prediction->problem(i)) return {};
   const std::string came = prediction->item(i).item_text();
-  return options.prompts.render(problem ? "problem_feedback" : prompt,
+  const std::string explanation = explanations ? explanations->item(i).item_text() : std::string();
+  const bool is_plain = explanation.empty() && !prompt_without_explanation.empty();
+  return options.prompts.render(problem    ? "problem_feedback"
+                                : is_plain ? prompt_without_explanation
+                                           : prompt,
                                 {{"role", prediction_role.empty() ? "result" : prediction_role.text()},
                                  {"score", scores->item(i).item_text()},
                                  {"target", target ? target->item(i).item_text() : std::string()},
                                  {"prediction", problem ? with_problem(came, *problem) : came},
                                  {"purpose", purpose},
                                  {"problem", problem ? problem->text : std::string()},
-                                 {"explanation", explanations ? explanations->item(i).item_text() : std::string()},
+                                 {"explanation", explanation},
                                  {"direction", options.higher_is_better ? "higher is better" : "lower is better"}});
 }
 
@@ -67,7 +71,8 @@ Data Judgement::reduced_score() const {
 std::string Judgement::explain_item(std::size_t i) const {
   if (const ProblemPtr problem = scores->problem(i))
     return fmt::format("Score: {}. There is a problem: {}.", scores->item(i).item_text(), problem->text);
-  if (explanations) return explanations->item(i).item_text();
+  if (explanations && (prompt_without_explanation.empty() || !explanations->item(i).item_text().empty()))
+    return explanations->item(i).item_text();
   std::string text = feedback(i);
   return text.empty() ? fmt::format("Score: {}.", scores->item(i).item_text()) : text;
 }

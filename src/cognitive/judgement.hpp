@@ -19,8 +19,9 @@ namespace tgd::detail {
 struct Judgement {
   std::string operation;
   std::string node_name;
-  std::string prompt;   // of the feedback to an item
-  std::string purpose;  // what is measured
+  std::string prompt;                      // of the feedback to an item
+  std::string prompt_without_explanation;  // the same for an item without one; empty: `prompt`, too
+  std::string purpose;                     // what is measured
   Role prediction_role;
   std::shared_ptr<Storage> prediction;
   std::shared_ptr<Storage> target;        // null without one

@@ -315,6 +315,11 @@ Json TaskValue::object() const {
   return nlohmann::json(*value_);
 }
 
+std::filesystem::path TaskValue::folder() const {
+  const std::filesystem::path folder = content_->file.parent_path();
+  return folder.empty() ? "." : folder;
+}
+
 std::filesystem::path TaskValue::path() const {
   const std::string name = nonempty_text();
   if (name.find("${") != name.npos) {

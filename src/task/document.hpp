@@ -97,6 +97,8 @@ class TaskValue {
   double real(RealRange range) const;
   /// An object, for arguments that are passed through.
   Json object() const;
+  /// Of the document's file.
+  std::filesystem::path folder() const;
   /// A path, relative to the document's folder. Fails for one with variables of the environment.
   std::filesystem::path path() const;
 

@@ -18,7 +18,8 @@ const Words<Type>& types() {
                                  {"number", Type::number},
                                  {"json_fields", Type::json_fields},
                                  {"f1", Type::f1},
-                                 {"judge", Type::judge}};
+                                 {"judge", Type::judge},
+                                 {"command", Type::command}};
   return words;
 }
 
@@ -48,6 +49,45 @@ void check_fields(const TaskValue& value) {
       field.fail(fmt::format("\"{}\" is not a JSON pointer; write for example \"/{}\"", field.text(), field.text()));
     }
   }
+}
+
+void read_run(const TaskValue& value, std::vector<std::string>& run) {
+  run.clear();
+  for (const TaskValue& item : value.items()) run.push_back(run.empty() ? item.nonempty_text() : item.text());
+  if (run.empty()) value.fail("there is no program in it; write for example [\"python3\", \"metric.py\"]");
+}
+
+std::filesystem::path folder_of_command(const TaskValue& value) {
+  std::filesystem::path folder = value.path();
+  if (!std::filesystem::is_directory(folder))
+    value.fail(fmt::format("there is no folder {} (paths start at the task file's folder)", folder.string()));
+  return folder;
+}
+
+void describe_scale(Members& in, EvaluatorSpec& evaluator) {
+  in.real("best_score", evaluator.best_score, {.least = -std::numeric_limits<double>::max()});
+  in.real("worst_score", evaluator.worst_score, {.least = -std::numeric_limits<double>::max()});
+  in.flag("higher_is_better", evaluator.higher_is_better);
+}
+
+void describe_command(Members& in, EvaluatorSpec& evaluator) {
+  in.member(
+      "run", [&](const TaskValue& at) { read_run(at, evaluator.run); }, [&] { return OrderedJson(evaluator.run); },
+      R"(["python3", "metric.py"])");
+  in.member(
+      "folder", [&](const TaskValue& at) { evaluator.folder = folder_of_command(at); },
+      [&] { return written_path(evaluator.folder); });
+  in.count("workers", evaluator.workers, {.least = 1, .most = 256});
+  in.seconds("timeout_seconds", evaluator.timeout_seconds);
+  describe_settings(in, "env", evaluator.env, false);
+}
+
+/// Its processes start when something is to be measured.
+std::shared_ptr<const CommandEvaluator> make_command(const EvaluatorSpec& evaluator) {
+  CommandOptions options{.run = evaluator.run, .folder = evaluator.folder, .workers = evaluator.workers};
+  options.timeout_seconds = evaluator.timeout_seconds.value_or(options.timeout_seconds);
+  for (const NamedSetting& variable : evaluator.env) options.env.emplace_back(variable.name, variable.value);
+  return std::make_shared<const CommandEvaluator>(std::move(options));
 }
 
 bool any_has(const std::vector<MessageSpec>& messages, std::string_view name) {
@@ -97,9 +137,11 @@ void describe_evaluator(Members& in, EvaluatorSpec& evaluator) {
           "messages", [&](const TaskValue& at) { evaluator.messages = read_messages(at); },
           [&] { return written_messages(evaluator.messages); }, judge_example);
       in.args("args", evaluator.args);
-      in.real("best_score", evaluator.best_score, {.least = -std::numeric_limits<double>::max()});
-      in.real("worst_score", evaluator.worst_score, {.least = -std::numeric_limits<double>::max()});
-      in.flag("higher_is_better", evaluator.higher_is_better);
+      describe_scale(in, evaluator);
+      break;
+    case Type::command:
+      describe_command(in, evaluator);
+      describe_scale(in, evaluator);
       break;
   }
   in.word("critique", evaluator.critique_by_lm, {{"explanation", false}, {"lm", true}});
@@ -109,14 +151,19 @@ EvaluatorSpec read_evaluator(const TaskValue& value) {
   EvaluatorSpec evaluator;
   read_variant(value, evaluator, &EvaluatorSpec::type, "type", types(), describe_evaluator, "\"exact_match\"");
   if (const auto fields = value.find("fields")) check_fields(*fields);
+  if (evaluator.type == Type::command) {
+    if (evaluator.folder.empty()) evaluator.folder = value.folder();
+    evaluator.command = make_command(evaluator);
+  }
   return evaluator;
 }
 
 void check_evaluator(const TaskValue& value, const Task& task) {
   if (task.evaluator.type == Type::judge) {
     check_judge(value, task);
-  } else if (!task.data.has_target()) {
-    task.data.place.at("target", "\"label\", the field with the expected answer; only a \"judge\" can do without");
+  } else if (!task.evaluator.is_judged() && !task.data.has_target()) {
+    task.data.place.at("target",
+                       "\"label\", the field with the expected answer; only a \"judge\" and a \"command\" can do without");
   }
 }
 

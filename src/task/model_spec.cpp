@@ -98,11 +98,15 @@ OrderedJson written_settings(const std::vector<NamedSetting>& settings) {
   return json;
 }
 
+}  // namespace
+
 void describe_settings(Members& in, const std::string& key, std::vector<NamedSetting>& settings, bool are_secret) {
   in.member(
       key, [&settings, are_secret](const TaskValue& at) { read_settings(at, settings, are_secret); },
       [&settings] { return written_settings(settings); });
 }
+
+namespace {
 
 void read_url(const TaskValue& value, ModelSpec& spec) {
   spec.base_url_source = value.nonempty_text();

@@ -55,6 +55,9 @@ EvaluatorSpec read_evaluator(const TaskValue& value);
 void describe_evaluator(Members& in, EvaluatorSpec& evaluator);
 void check_evaluator(const TaskValue& value, const Task& task);
 
+/// {"name": "text with ${VARIABLES}"}. A literal that may be a secret is refused.
+void describe_settings(Members& in, const std::string& key, std::vector<NamedSetting>& settings, bool are_secret);
+
 std::map<std::string, ModelSpec> read_models(const TaskValue& value);
 OrderedJson written_models(const std::map<std::string, ModelSpec>& models);
 /// Every model that is named is there, and every one that is there is used.

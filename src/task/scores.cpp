@@ -275,9 +275,10 @@ double score_of(const EvaluatorSpec& spec, const std::string& prediction, const 
     case Type::f1:
       return f1_score(comparable(spec, prediction), comparable(spec, target));
     case Type::judge:
+    case Type::command:
       break;
   }
-  throw StateError("a judge's score comes from its model");
+  throw StateError("a judge's score comes from its model, and a command's from the command");
 }
 
 std::string purpose_of(const EvaluatorSpec& spec) {
@@ -297,6 +298,7 @@ std::string purpose_of(const EvaluatorSpec& spec) {
     case Type::f1:
       return "how many words the answer and the expected one have in common (F1)" + case_note;
     case Type::judge:
+    case Type::command:
       break;
   }
   return "how good the answer is";

@@ -4,11 +4,11 @@
 
 #include <tgd/template.hpp>
 
+#include "cognitive/match_evaluator.hpp"
 #include "core/text.hpp"
 #include "lm/lenient_json.hpp"
 #include "task/output.hpp"
 #include "task/scores.hpp"
-#include "cognitive/match_evaluator.hpp"
 
 namespace tgd::cli {
 
@@ -53,11 +53,30 @@ Evaluation judged(const EvaluatorSpec& spec, const lm::ChatModelPtr& judge, cons
       {.evaluator = options_of(spec, prompts, on_error), .best_score = spec.best_score, .args = spec.args});
 }
 
+/// All inputs of the task go to the command.
+Evaluation measured(const EvaluatorSpec& spec, const Variable& prediction, const Batch& batch, const Prompts& prompts,
+                    OnError on_error) {
+  CommandScoring scoring{.evaluator = options_of(spec, prompts, on_error), .best_score = spec.best_score};
+  std::optional<Input> target;
+  Inputs inputs;
+  for (const auto& [name, variable] : batch) {
+    if (name == target_name) target = targets_of(batch);
+    if (name != target_name && name != row_name) inputs.emplace_back(name, variable);
+  }
+  if (spec.command) return (*spec.command)(prediction, target, inputs, std::move(scoring));
+  const double worst = spec.worst_score.value_or(spec.best_score + (spec.higher_is_better ? -1 : 1));
+  scoring.evaluator.success = [](double) { return false; };
+  return deterministic_evaluator(
+      prediction, target.value_or(prediction), [worst](const Data&, const Data&) { return worst; }, purpose_of(spec),
+      std::move(scoring.evaluator));
+}
+
 }  // namespace
 
 Evaluation evaluate_predictions(const EvaluatorSpec& spec, const lm::ChatModelPtr& judge, const Variable& prediction,
                                 const Batch& batch, const Prompts& prompts, OnError on_error) {
   if (spec.type == Type::judge) return judged(spec, judge, prediction, batch, prompts, on_error);
+  if (spec.type == Type::command) return measured(spec, prediction, batch, prompts, on_error);
   const auto same = [spec](const Data& got, const Data& wanted) {
     return is_same_text(spec, got.item_text(), wanted.item_text());
   };

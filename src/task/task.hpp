@@ -35,11 +35,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <tgd/cognitive/command_evaluator.hpp>
 #include <tgd/json.hpp>
 #include <tgd/lm/budgeted.hpp>
 #include <tgd/lm/openai.hpp>
@@ -116,6 +118,13 @@ struct StageSpec {
   std::optional<OnError> on_error = {};  ///< over that of the task
 };
 
+/// A header, a part of a query, or a variable of a command's environment.
+struct NamedSetting {
+  std::string name;
+  std::string value = {};   ///< may hold variables of the environment; then never written anywhere
+  std::string source = {};  ///< as the file has it
+};
+
 struct EvaluatorSpec {
   enum class Type {
     exact_match,
@@ -123,7 +132,8 @@ struct EvaluatorSpec {
     number,       ///< the last number of the output is that of the target within `tolerance`
     json_fields,  ///< the share of `fields` in which the JSON in the output equals the target, which is JSON; lists by `lists`
     f1,           ///< the harmonic mean of precision and recall of the words; of characters, where no blanks part words
-    judge         ///< a model judges
+    judge,        ///< a model judges
+    command       ///< a command measures: see tgd/cognitive/command_evaluator.hpp
   };
   Type type = Type::exact_match;
   /// What a list of the answer is worth beside the expected one.
@@ -146,13 +156,16 @@ struct EvaluatorSpec {
   std::optional<double> worst_score = {};  ///< of a sample with a problem
   bool higher_is_better = true;
   bool critique_by_lm = false;  ///< the teacher words the feedback instead of the evaluator
-};
+  std::vector<std::string> run = {};  ///< the command
+  std::filesystem::path folder = {};  ///< where it runs
+  std::size_t workers = 1;            ///< processes of it
+  std::optional<double> timeout_seconds = {};
+  std::vector<NamedSetting> env = {};  ///< of the command
+  /// Its processes: one set for all that has been copied from the task. Without it every answer counts as wrong.
+  std::shared_ptr<const CommandEvaluator> command = {};
 
-/// A header, or a part of a query.
-struct NamedSetting {
-  std::string name;
-  std::string value = {};   ///< may hold variables of the environment; then never written anywhere
-  std::string source = {};  ///< as the file has it
+  /// Whether somebody else than tgd decides what an answer is worth: then there need be no target, and none is known to be right.
+  bool is_judged() const { return type == Type::judge || type == Type::command; }
 };
 
 struct ModelSpec {

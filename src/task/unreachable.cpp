@@ -115,9 +115,9 @@ class Reach {
     }
   }
 
-  /// A reply that the steps make the target of. A judge takes any.
+  /// A reply that the steps make the target of. A judge and a command take any.
   std::optional<std::string> whole_reply_for(const std::string& target) {
-    const bool is_judged = evaluator_.type == EvaluatorSpec::Type::judge;
+    const bool is_judged = evaluator_.is_judged();
     if (!is_judged && !problem_with(target).empty()) return std::nullopt;
     const auto start = reply_for(target);
     if (!start || start->step > 0) return std::nullopt;
@@ -221,7 +221,7 @@ std::function<std::optional<std::string>(const std::string& target)> target_repl
 
 std::vector<UnreachableTarget> unreachable_targets(const Task& task, const DataPart& part) {
   std::vector<UnreachableTarget> found;
-  if (!task.data.has_target() || task.evaluator.type == EvaluatorSpec::Type::judge) return found;
+  if (!task.data.has_target() || task.evaluator.is_judged()) return found;
   Reach reach(task);
   for (std::size_t i = 0; i < part.size(); ++i) {
     const std::string target(detail::trim(part[i].at(target_name).item_text()));

@@ -1,0 +1,633 @@
+#include "core/worker.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include <tgd/error.hpp>
+
+#include "core/json_parser.hpp"
+#include "core/one_line.hpp"
+#include "core/seconds.hpp"
+#include "core/start_thread.hpp"
+#include "core/text.hpp"
+
+namespace tgd::detail {
+
+namespace {
+
+using WorkerClock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+/// How much is held against a question that was in flight alone when its process ended. What kills from outside (an operator, the
+/// system that runs out of memory) is seldom its fault; another silence costs the whole timeout once more.
+constexpr int weight_of_kill = 1;
+constexpr int weight_of_end = 5;
+constexpr int weight_of_silence = 10;
+constexpr int most_weight = 20;
+
+/// A command that has never answered anything is given up with this many questions.
+constexpr int most_failures_without_answer = 3;
+
+constexpr std::size_t most_line = std::size_t{64} << 20U;
+constexpr std::size_t kept_error_output = 2000;
+/// Of a process that is told to end, for each of its input's end and SIGTERM.
+constexpr milliseconds patience{500};
+/// How often a process is looked at whose output somebody else holds open.
+constexpr milliseconds look_interval{200};
+
+class WorkerFile {
+ public:
+  WorkerFile() = default;
+  explicit WorkerFile(int descriptor) : descriptor_(descriptor) {}
+  WorkerFile(WorkerFile&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  WorkerFile& operator=(WorkerFile&& other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    return *this;
+  }
+  ~WorkerFile() { close(); }
+
+  int get() const { return descriptor_; }
+  bool is_open() const { return descriptor_ >= 0; }
+  void close() {
+    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+  }
+
+ private:
+  int descriptor_ = -1;
+};
+
+[[noreturn]] void throw_of_system(const std::string& what, int number) {
+  throw Error(fmt::format("{}: {}", what, std::system_category().message(number)));
+}
+
+/// Away from 0, 1 and 2, which a child's own are put over.
+WorkerFile above_standard_files(WorkerFile low) {
+  if (low.get() > STDERR_FILENO) return low;
+  WorkerFile high(::fcntl(low.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (!high.is_open()) throw_of_system("no pipe can be made for a command", errno);
+  return high;
+}
+
+struct WorkerPipe {
+  WorkerFile read;
+  WorkerFile write;
+};
+
+WorkerPipe make_pipe() {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw_of_system("no pipe can be made for a command", errno);
+  WorkerFile read(ends[0]);
+  WorkerFile write(ends[1]);
+  return {above_standard_files(std::move(read)), above_standard_files(std::move(write))};
+}
+
+void make_nonblocking(const WorkerFile& file) { ::fcntl(file.get(), F_SETFL, ::fcntl(file.get(), F_GETFL) | O_NONBLOCK); }
+
+/// Whether it has ended; it stays to be reaped, so that its number is nobody else's.
+bool has_ended(pid_t process) {
+  siginfo_t info{};
+  return ::waitid(P_PID, static_cast<id_t>(process), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == process;
+}
+
+/// What posix_spawn() is told, freed in the end.
+class SpawnSettings {
+ public:
+  SpawnSettings() {
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawnattr_init(&attributes);
+  }
+  ~SpawnSettings() {
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::posix_spawnattr_destroy(&attributes);
+  }
+  SpawnSettings(const SpawnSettings&) = delete;
+  SpawnSettings& operator=(const SpawnSettings&) = delete;
+
+  posix_spawn_file_actions_t actions{};
+  posix_spawnattr_t attributes{};
+};
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+std::vector<std::string> environment_of(const WorkerOptions& options) {
+  std::map<std::string, std::string> all;
+  for (const char* name : {"PATH", "HOME", "LANG"}) {
+    if (const char* value = std::getenv(name)) all[name] = value;  // NOLINT(concurrency-mt-unsafe)
+  }
+  for (const auto& [name, value] : options.environment) all[name] = value;
+  std::vector<std::string> entries;
+  for (const auto& [name, value] : all) entries.push_back(name + "=" + value);
+  return entries;
+}
+
+/// Why a process is lost.
+struct Loss {
+  std::string text;
+  int weight = weight_of_end;
+};
+
+struct Question {
+  std::uint64_t id = 0;
+  std::string line;
+  Worker::Done done;
+  int weight = 0;
+};
+using QuestionPtr = std::unique_ptr<Question>;
+
+void answer_question(QuestionPtr question, Worker::Answer answer) noexcept {
+  try {
+    question->done(std::move(answer));
+  } catch (...) {  // NOLINT(bugprone-empty-catch): it has nobody to go to
+  }
+}
+
+/// One process, and what it has been asked.
+class WorkerProcess {
+ public:
+  /// Throws Error where it cannot be started.
+  explicit WorkerProcess(const WorkerOptions& options) {
+    WorkerPipe in = make_pipe();
+    WorkerPipe out = make_pipe();
+    WorkerPipe err = make_pipe();
+    SpawnSettings settings;
+    ::posix_spawn_file_actions_adddup2(&settings.actions, in.read.get(), STDIN_FILENO);
+    ::posix_spawn_file_actions_adddup2(&settings.actions, out.write.get(), STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(&settings.actions, err.write.get(), STDERR_FILENO);
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
+    ::posix_spawn_file_actions_addclosefrom_np(&settings.actions, STDERR_FILENO + 1);
+#endif
+    if (!options.folder.empty()) ::posix_spawn_file_actions_addchdir_np(&settings.actions, options.folder.c_str());
+    sigset_t none;
+    sigset_t all;
+    ::sigemptyset(&none);
+    ::sigfillset(&all);
+    ::posix_spawnattr_setflags(&settings.attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    ::posix_spawnattr_setpgroup(&settings.attributes, 0);
+    ::posix_spawnattr_setsigmask(&settings.attributes, &none);
+    ::posix_spawnattr_setsigdefault(&settings.attributes, &all);
+    std::vector<std::string> command = options.command;
+    std::vector<std::string> environment = environment_of(options);
+    const int problem = ::posix_spawnp(&process_, command[0].c_str(), &settings.actions, &settings.attributes,
+                                       pointers_to(command).data(), pointers_to(environment).data());
+    if (problem != 0) {
+      throw_of_system(fmt::format("the command {} cannot be started{}", in_quotes(join(options.command, " ")),
+                                  options.folder.empty() ? "" : fmt::format(" in the folder {}", options.folder.string())),
+                      problem);
+    }
+    in_ = std::move(in.write);
+    out_ = std::move(out.read);
+    err_ = std::move(err.read);
+    make_nonblocking(in_);
+    make_nonblocking(out_);
+    make_nonblocking(err_);
+  }
+  /// Kills what is left.
+  ~WorkerProcess() { end(); }
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+  std::map<std::uint64_t, QuestionPtr>& in_flight() { return in_flight_; }
+
+  /// Whether its question has to be alone.
+  bool is_reserved() const { return is_reserved_ && !in_flight_.empty(); }
+
+  void give(QuestionPtr question, bool alone) {
+    is_reserved_ = alone;
+    if (in_flight_.empty()) last_answer_ = WorkerClock::now();
+    to_write_ += question->line;
+    const std::uint64_t id = question->id;
+    in_flight_.emplace(id, std::move(question));
+  }
+
+  void add_to(std::vector<pollfd>& polled) const {
+    if (!to_write_.empty() && in_.is_open()) polled.push_back({in_.get(), POLLOUT, 0});
+    if (out_.is_open()) polled.push_back({out_.get(), POLLIN, 0});
+    if (err_.is_open()) polled.push_back({err_.get(), POLLIN, 0});
+  }
+
+  void write() {
+    std::size_t written = 0;
+    while (written < to_write_.size()) {
+      const ssize_t count = ::write(in_.get(), to_write_.data() + written, to_write_.size() - written);
+      if (count > 0) {
+        written += static_cast<std::size_t>(count);
+      } else if (errno != EINTR) {
+        if (errno != EAGAIN) in_.close();  // it reads no more; that it ends, or is silent, will be seen
+        break;
+      }
+    }
+    to_write_.erase(0, written);
+  }
+
+  /// Reads what is there and hands each whole line to `take`, until that is content no longer. What goes wrong is a loss.
+  template <class Take>
+  std::optional<Loss> read(const Take& take) {
+    read_errors();
+    const bool was_over = has_ended(process_);  // then all that it has written is there to be read
+    bool is_over = false;
+    std::array<char, 65536> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read()
+    while (out_.is_open() && !is_over) {
+      const ssize_t count = ::read(out_.get(), buffer.data(), buffer.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) break;
+      is_over = count == 0;
+      partial_.append(buffer.data(), static_cast<std::size_t>(count));
+      if (auto loss = take_lines(take)) return loss;
+      if (count < static_cast<ssize_t>(buffer.size()) && !was_over) break;
+    }
+    if (!is_over && !was_over) return std::nullopt;
+    if (!trim(partial_).empty()) {
+      partial_ += '\n';
+      if (auto loss = take_lines(take)) return loss;
+    }
+    return loss_by_end(is_over && !was_over);
+  }
+
+  WorkerClock::time_point deadline(milliseconds timeout) const { return last_answer_ + timeout; }
+  void note_answer() { last_answer_ = WorkerClock::now(); }
+
+  /// The last of what it wrote to standard error, for a message.
+  std::string error_output() {
+    read_errors();
+    const std::string_view text = trim(errors_);
+    return text.empty() ? "" : fmt::format("; it wrote to standard error: {}", one_line(text, kept_error_output));
+  }
+
+  void close_input() { in_.close(); }
+  void signal_group(int signal) const {
+    if (process_ > 0) ::kill(-process_, signal);
+  }
+  bool is_over() const { return process_ <= 0 || has_ended(process_); }
+
+  /// Kills and reaps it, with whatever it has started. The status is there then.
+  int end() {
+    if (process_ <= 0) return status_;
+    ::kill(-process_, SIGKILL);
+    ::kill(process_, SIGKILL);  // where it has left its group
+    while (::waitpid(process_, &status_, 0) < 0 && errno == EINTR) {
+    }
+    process_ = -1;
+    return status_;
+  }
+
+ private:
+  template <class Take>
+  std::optional<Loss> take_lines(const Take& take) {
+    std::size_t begin = 0;
+    std::optional<Loss> loss;
+    for (std::size_t end = partial_.find('\n'); end != partial_.npos && !loss; end = partial_.find('\n', begin)) {
+      loss = take(std::string_view(partial_).substr(begin, end - begin));
+      begin = end + 1;
+    }
+    partial_.erase(0, begin);
+    if (!loss && partial_.size() > most_line) loss = Loss{"it wrote a line that does not end"};
+    return loss;
+  }
+
+  void read_errors() {
+    std::array<char, 4096> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read()
+    while (err_.is_open()) {
+      const ssize_t count = ::read(err_.get(), buffer.data(), buffer.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count == 0) err_.close();
+      if (count <= 0) break;
+      errors_.append(buffer.data(), static_cast<std::size_t>(count));
+      if (errors_.size() > 2 * kept_error_output) errors_.erase(0, errors_.size() - kept_error_output);
+    }
+  }
+
+  /// It may have closed its output and be about to end: its status is worth a moment.
+  Loss loss_by_end(bool may_go_on) {
+    if (may_go_on) {
+      const auto latest = WorkerClock::now() + look_interval;
+      while (!has_ended(process_) && WorkerClock::now() < latest) std::this_thread::sleep_for(milliseconds(1));
+    }
+    if (!has_ended(process_)) return {"it closed its standard output"};
+    const int status = end();
+    if (WIFSIGNALED(status)) {
+      const int signal = WTERMSIG(status);
+      const bool from_outside = signal == SIGKILL || signal == SIGTERM;
+      return {fmt::format("it was ended by signal {}", signal), from_outside ? weight_of_kill : weight_of_end};
+    }
+    return {fmt::format("it ended with status {}", WEXITSTATUS(status))};
+  }
+
+  pid_t process_ = -1;
+  int status_ = 0;
+  WorkerFile in_;
+  WorkerFile out_;
+  WorkerFile err_;
+  std::string to_write_;
+  std::string partial_;
+  std::string errors_;
+  std::map<std::uint64_t, QuestionPtr> in_flight_;
+  bool is_reserved_ = false;
+  WorkerClock::time_point last_answer_ = WorkerClock::now();
+};
+
+}  // namespace
+
+/// All but `arrived_` and `is_ending_` belongs to the thread.
+class Worker::Pool {
+ public:
+  explicit Pool(WorkerOptions options) : options_(std::move(options)), processes_(options_.processes) {
+    wake_ = make_pipe();
+    make_nonblocking(wake_.read);
+    make_nonblocking(wake_.write);
+  }
+
+  void add(const nlohmann::ordered_json& question, Done done) {
+    auto made = std::make_unique<Question>();
+    // Behind the id: "}", or "," and the members.
+    std::string rest = "}";
+    if (!question.empty()) {
+      rest = question.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+      rest.front() = ',';
+    }
+    made->done = std::move(done);
+    bool was_empty = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!is_ending_) {
+        made->id = ++last_id_;
+        made->line = fmt::format("{{\"id\":{}{}\n", made->id, rest);
+        was_empty = arrived_.empty();
+        arrived_.push_back(std::move(made));
+      }
+    }
+    if (made) return answer_question(std::move(made), {.error = ended()});
+    if (was_empty) wake();
+  }
+
+  void end() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_ending_ = true;
+    }
+    wake();
+  }
+
+  void run() {
+    // A process that reads no more must not end this one.
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    while (take_arrived()) {
+      for (auto& process : processes_) attend(process);
+      feed();
+      wait();
+    }
+    end_processes();
+    for (auto& process : processes_) {
+      if (!process) continue;
+      for (auto& [id, question] : process->in_flight()) answer_question(std::move(question), {.error = ended()});
+    }
+    processes_.clear();
+    for (auto* queue : {&fresh_, &suspects_}) {
+      for (QuestionPtr& question : *queue) answer_question(std::move(question), {.error = ended()});
+    }
+  }
+
+ private:
+  using ProcessPtr = std::unique_ptr<WorkerProcess>;
+
+  static std::exception_ptr ended() {
+    return std::make_exception_ptr(StateError("the command was ended before it answered, because nobody needs it any more"));
+  }
+
+  void wake() const {
+    const char byte = 0;
+    while (::write(wake_.write.get(), &byte, 1) < 0 && errno == EINTR) {
+    }
+  }
+
+  /// False in the end.
+  bool take_arrived() {
+    const std::lock_guard lock(mutex_);
+    for (QuestionPtr& question : arrived_) fresh_.push_back(std::move(question));
+    arrived_.clear();
+    return !is_ending_;
+  }
+
+  void wait() {
+    std::vector<pollfd> polled{{wake_.read.get(), POLLIN, 0}};
+    auto until = WorkerClock::time_point::max();
+    for (const ProcessPtr& process : processes_) {
+      if (!process) continue;
+      process->add_to(polled);
+      if (!process->in_flight().empty())
+        until = std::min({until, process->deadline(options_.timeout), WorkerClock::now() + look_interval});
+    }
+    int span = -1;
+    if (until != WorkerClock::time_point::max()) {
+      const auto left = std::chrono::ceil<milliseconds>(until - WorkerClock::now()).count();
+      span = static_cast<int>(std::max<std::int64_t>(left, 0));
+    }
+    ::poll(polled.data(), static_cast<nfds_t>(polled.size()), span);
+    std::array<char, 256> bytes{};
+    while (::read(wake_.read.get(), bytes.data(), bytes.size()) > 0) {
+    }
+  }
+
+  void attend(ProcessPtr& process) {
+    if (!process) return;
+    process->write();
+    auto loss = process->read([&](std::string_view line) { return take_line(*process, line); });
+    if (!loss && !process->in_flight().empty() && WorkerClock::now() >= process->deadline(options_.timeout)) {
+      loss = Loss{fmt::format("it did not answer within {} s", static_cast<double>(options_.timeout.count()) / 1000),
+                  weight_of_silence};
+    }
+    if (loss) lose(process, *std::move(loss));
+  }
+
+  std::optional<Loss> take_line(WorkerProcess& process, std::string_view line) {
+    if (trim(line).empty()) return std::nullopt;
+    auto reply = parse_or_discard<nlohmann::json>(line);
+    if (!reply.is_object()) {
+      return Loss{
+          fmt::format("it wrote a line that is no JSON object{}: {}; standard output belongs to the protocol, so write what "
+                      "people are to read to standard error",
+                      trim(line).starts_with('{') ? " (NaN and Infinity are no JSON)" : "", in_quotes(line))};
+    }
+    const auto id = reply.find("id");
+    const auto asked = id != reply.end() && id->is_number_integer() ? process.in_flight().find(id->get<std::uint64_t>())
+                                                                    : process.in_flight().end();
+    if (asked == process.in_flight().end()) {
+      return Loss{fmt::format("it wrote an answer {}: {}; each answer has the \"id\" of its question, once",
+                              id == reply.end() ? "without an \"id\"" : "with an \"id\" that is not waited for",
+                              in_quotes(line))};
+    }
+    QuestionPtr question = std::move(asked->second);
+    process.in_flight().erase(asked);
+    process.note_answer();
+    has_answered_ = true;
+    answer_question(std::move(question), {.reply = std::move(reply)});
+    return std::nullopt;
+  }
+
+  /// What was in flight alone is to blame for it; what was not is asked again, alone.
+  void lose(ProcessPtr& process, Loss loss) {
+    process->end();
+    const std::string text = fmt::format("the command {} gave no answer: {}{}", in_quotes(join(options_.command, " ")),
+                                         loss.text, process->error_output());
+    auto in_flight = std::move(process->in_flight());
+    process.reset();
+    const bool is_alone = in_flight.size() == 1;
+    for (auto& [id, question] : in_flight) {
+      if (is_alone) question->weight += loss.weight;
+      if (question->weight < most_weight) {
+        // At once again, so that a command that is broken is known soon.
+        is_alone ? suspects_.push_front(std::move(question)) : suspects_.push_back(std::move(question));
+        continue;
+      }
+      if (!has_answered_ && ++failures_ >= most_failures_without_answer) broken_ = text;
+      answer_question(std::move(question), {.problem = text});
+    }
+  }
+
+  void feed() {
+    for (auto* queue : {&suspects_, &fresh_}) {
+      while (!broken_.empty() && !queue->empty()) fail_next(*queue, {.problem = broken_});
+    }
+    // While some have to be asked alone, nothing else is asked, so that their turn comes.
+    while (!suspects_.empty()) {
+      ProcessPtr* idle = least_busy(1);
+      if (idle == nullptr || !give(*idle, suspects_)) break;
+    }
+    while (suspects_.empty() && !fresh_.empty()) {
+      ProcessPtr* free = least_busy(options_.max_in_flight);
+      if (free == nullptr || !give(*free, fresh_)) break;
+    }
+    for (const ProcessPtr& process : processes_) {
+      if (process) process->write();
+    }
+  }
+
+  /// One with fewer than `limit` in flight and none that has to be alone.
+  ProcessPtr* least_busy(std::size_t limit) {
+    ProcessPtr* best = nullptr;
+    std::size_t least = limit;
+    for (ProcessPtr& process : processes_) {
+      const std::size_t count = process ? process->in_flight().size() : 0;
+      if (count >= least || (process && process->is_reserved())) continue;
+      least = count;
+      best = &process;
+    }
+    return best;
+  }
+
+  /// False where no process can be started: then all that waits fails.
+  bool give(ProcessPtr& process, std::deque<QuestionPtr>& queue) {
+    try {
+      if (!process) process = std::make_unique<WorkerProcess>(options_);
+    } catch (const Error&) {
+      const std::exception_ptr error = std::current_exception();
+      for (auto* waiting : {&suspects_, &fresh_}) {
+        while (!waiting->empty()) fail_next(*waiting, {.error = error});
+      }
+      return false;
+    }
+    process->give(std::move(queue.front()), &queue == &suspects_);
+    queue.pop_front();
+    return true;
+  }
+
+  static void fail_next(std::deque<QuestionPtr>& queue, Answer answer) {
+    QuestionPtr question = std::move(queue.front());
+    queue.pop_front();
+    answer_question(std::move(question), std::move(answer));
+  }
+
+  void end_processes() {
+    const auto all_over = [this] {
+      return std::all_of(processes_.begin(), processes_.end(), [](const ProcessPtr& each) { return !each || each->is_over(); });
+    };
+    const auto wait_for_end = [&] {
+      const auto latest = WorkerClock::now() + patience;
+      while (!all_over() && WorkerClock::now() < latest) std::this_thread::sleep_for(milliseconds(2));
+    };
+    for (const ProcessPtr& process : processes_) {
+      if (process) process->close_input();
+    }
+    wait_for_end();
+    for (const ProcessPtr& process : processes_) {
+      if (process) process->signal_group(SIGTERM);
+    }
+    wait_for_end();
+    for (const ProcessPtr& process : processes_) {
+      if (process) process->end();
+    }
+  }
+
+  const WorkerOptions options_;
+  WorkerPipe wake_;
+  std::mutex mutex_;
+  std::vector<QuestionPtr> arrived_;
+  std::uint64_t last_id_ = 0;
+  bool is_ending_ = false;
+
+  std::vector<ProcessPtr> processes_;
+  std::deque<QuestionPtr> fresh_;
+  std::deque<QuestionPtr> suspects_;
+  bool has_answered_ = false;
+  int failures_ = 0;
+  std::string broken_;
+};
+
+Worker::Worker(WorkerOptions options) {
+  if (options.command.empty() || options.command[0].empty())
+    throw ValueError("a command needs a program to run, and it may have arguments: {\"python3\", \"metric.py\"}");
+  if (options.processes == 0) throw ValueError("a command needs at least one process");
+  if (options.max_in_flight == 0) throw ValueError("a command needs at least one question in flight");
+  expect_span(options.timeout, "the timeout of a command");
+  pool_ = std::make_shared<Pool>(std::move(options));
+}
+
+Worker::~Worker() {
+  if (!origin_.is_here()) {
+    keep_for_ever(std::make_shared<std::pair<std::shared_ptr<Pool>, std::thread>>(pool_, std::move(thread_)));
+    return;
+  }
+  pool_->end();
+  if (!thread_.joinable()) return;
+  if (thread_.get_id() == std::this_thread::get_id()) {
+    thread_.detach();
+  } else {
+    thread_.join();
+  }
+}
+
+void Worker::ask(const nlohmann::ordered_json& question, Done done) {
+  if (!origin_.is_here()) throw Origin::error("the command");
+  {
+    const std::lock_guard lock(mutex_);
+    if (!thread_.joinable()) thread_ = start_thread("talking to a command", [pool = pool_] { pool->run(); });
+  }
+  pool_->add(question, std::move(done));
+}
+
+}  // namespace tgd::detail

@@ -1,0 +1,72 @@
+// Worker: a command that answers questions, one line of JSON for each, on its standard input and output. Several processes of it at the
+// same time, each with many questions in flight; answers come in any order, by "id".
+//
+//   > {"id":1,"prediction":"4"}
+//   < {"id":1,"score":1}
+//
+// A process that dies, is silent for too long, or writes what is no answer is ended and another one takes its place. Which of the
+// questions in flight did it is not known: each of them is asked again alone, and only one that brings its process down alone, several
+// times, fails. So a process that somebody kills changes no answer. Errors: see Answer.
+// Thread-safety: every member may be called from any thread.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <tgd/export.hpp>
+
+#include "core/origin.hpp"
+
+namespace tgd::detail {
+
+struct WorkerOptions {
+  std::vector<std::string> command;   ///< a program, looked for in PATH unless it has a slash, and its arguments
+  std::filesystem::path folder = {};  ///< where it runs; empty: where this process does
+  /// All that it gets, beside PATH, HOME and LANG as they are here.
+  std::vector<std::pair<std::string, std::string>> environment = {};
+  std::size_t processes = 1;
+  std::chrono::milliseconds timeout = std::chrono::minutes(1);  ///< without an answer to anything that a process was asked
+  std::size_t max_in_flight = 256;                              ///< of each process
+};
+
+class TGD_API Worker {
+ public:
+  /// One of the three.
+  struct Answer {
+    nlohmann::json reply = {};      ///< an object
+    std::string problem = {};       ///< this question got no answer: a sentence without a full stop
+    std::exception_ptr error = {};  ///< the command cannot be started, or the worker has ended
+  };
+  /// Called once, on the worker's thread; has to be quick.
+  using Done = std::function<void(Answer)>;
+
+  /// Starts no process yet: that happens when there is something to ask. Throws ValueError for options that cannot be meant.
+  explicit Worker(WorkerOptions options);
+  /// Ends the processes: their input is closed, then they and what they started are told to stop, then killed. What is in flight fails.
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// `question` is an object; "id" is put in front of its members. Does not wait.
+  void ask(const nlohmann::ordered_json& question, Done done);
+
+ private:
+  class Pool;
+  const Origin origin_ = {};
+  std::shared_ptr<Pool> pool_;
+  std::mutex mutex_;  // for the thread, which starts with the first question
+  std::thread thread_;
+};
+
+}  // namespace tgd::detail

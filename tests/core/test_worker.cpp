@@ -1,0 +1,260 @@
+#include "core/worker.hpp"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <tgd/error.hpp>
+
+#include "catch.hpp"
+#include "support/temporary_folder.hpp"
+
+using Catch::Matchers::ContainsSubstring;
+using nlohmann::ordered_json;
+using tgd::detail::Worker;
+using tgd::detail::WorkerOptions;
+
+namespace {
+
+/// A command in sh that reads questions and does `body` with each: $line, and its $id.
+WorkerOptions shell(const std::string& body, const std::string& before = "") {
+  WorkerOptions options;
+  options.command = {"sh", "-c",
+                     before + "\nwhile IFS= read -r line; do id=${line#*'\"id\":'}; id=${id%%[,\\}]*}\n" + body + "\ndone\n"};
+  options.timeout = std::chrono::minutes(2);
+  return options;
+}
+
+const std::string answers_with_pid = R"(printf '{"id":%s,"pid":%s}\n' "$id" "$$")";
+
+/// Asks, and keeps what comes back.
+class Questions {
+ public:
+  ~Questions() { wait(); }
+
+  void ask(Worker& worker, const ordered_json& question) {
+    std::size_t number = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      number = answers_.size();
+      answers_.emplace_back();
+    }
+    worker.ask(question, [this, number](Worker::Answer answer) {
+      const std::lock_guard lock(mutex_);
+      order_.push_back(number);
+      answers_[number] = std::move(answer);
+      come_.notify_all();
+    });
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    come_.wait(lock, [this] { return order_.size() == answers_.size(); });
+  }
+  /// The numbers of the questions as they were answered.
+  const std::vector<std::size_t>& order() {
+    wait();
+    return order_;
+  }
+  const Worker::Answer& operator[](std::size_t number) {
+    wait();
+    return *answers_[number];
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable come_;
+  std::vector<std::optional<Worker::Answer>> answers_;
+  std::vector<std::size_t> order_;
+};
+
+/// The problem of one question.
+std::string problem_of(WorkerOptions options) {
+  Worker worker(std::move(options));
+  Questions questions;
+  questions.ask(worker, {{"text", "a"}});
+  return questions[0].problem;
+}
+
+}  // namespace
+
+TEST_CASE("A command answers a line for each question", "[core][concurrent]") {
+  Worker worker(shell(R"(printf '%s,"seen":true}\n' "${line%?}")"));
+  Questions questions;
+  questions.ask(worker, {{"text", "grün \"quoted\"\nand a second line"}, {"number", 2.5}});
+  questions.ask(worker, ordered_json::object());
+  CHECK(questions[0].reply ==
+        nlohmann::json{{"id", 1}, {"text", "grün \"quoted\"\nand a second line"}, {"number", 2.5}, {"seen", true}});
+  CHECK(questions[1].reply == nlohmann::json{{"id", 2}, {"seen", true}});
+  CHECK(questions[0].problem.empty());
+  CHECK_FALSE(questions[0].error);
+}
+
+TEST_CASE("A command answers in any order, hundreds of questions in flight", "[core][concurrent]") {
+  // Answers only when all are there, the last one first.
+  Worker worker(shell(R"(all="{\"id\":$id}
+$all"; n=$((n+1)); [ $n -eq 200 ] && printf '%s' "$all")"));
+  Questions questions;
+  for (int i = 0; i < 200; ++i) questions.ask(worker, {{"number", i}});
+  REQUIRE(questions.order().size() == 200);
+  for (std::size_t i = 0; i < 200; ++i) {
+    CHECK(questions.order()[i] == 199 - i);
+    CHECK(questions[i].reply["id"] == i + 1);
+  }
+}
+
+TEST_CASE("Questions are spread over the processes", "[core][concurrent]") {
+  WorkerOptions options = shell("sleep 0.05\n" + answers_with_pid);
+  options.processes = 3;
+  options.max_in_flight = 1;
+  Worker worker(options);
+  Questions questions;
+  for (int i = 0; i < 12; ++i) questions.ask(worker, {});
+  std::set<int> processes;
+  for (std::size_t i = 0; i < 12; ++i) processes.insert(questions[i].reply["pid"].get<int>());
+  CHECK(processes.size() == 3);
+}
+
+TEST_CASE("Only the question that brings a process down fails", "[core][concurrent]") {
+  struct Case {
+    const char* name;
+    std::string deed;
+    std::vector<std::string> words;
+  };
+  const Case given = GENERATE(values<Case>(
+      {{"it ends", "echo boom >&2; exit 3", {"status 3", "standard error", "boom"}},
+       {"it crashes", "kill -SEGV $$", {"signal 11"}},
+       {"it prints to standard output",
+        "echo scoring now",
+        {"no JSON object", "\"scoring now\"", "standard output belongs to"}},
+       {"it writes JSON that is no object", "echo '[1]'", {"no JSON object", "[1]"}},
+       {"it writes what is no number in JSON", R"(echo "{\"id\":$id,\"score\":NaN}")", {"NaN and Infinity are no JSON"}},
+       {"it answers what nobody asked", R"(echo '{"id":999999}')", {"not waited for", "999999"}},
+       {"it answers without an id", "echo '{\"score\":1}'", {"without an \"id\""}},
+       {"it closes its output", "exec >&-; sleep 100", {"closed its standard output"}},
+       {"it is silent", "sleep 100", {"did not answer within 0.4 s"}}}));
+  INFO(given.name);
+  WorkerOptions options = shell("case $line in *poison*) " + given.deed + ";; *) " + answers_with_pid + ";; esac");
+  options.timeout = std::chrono::milliseconds(given.deed == "sleep 100" ? 400 : 60'000);
+  options.processes = 2;
+  Worker worker(options);
+  Questions questions;
+  for (int i = 0; i < 40; ++i) questions.ask(worker, {{"text", i == 17 ? "poison" : "good"}});
+  for (std::size_t i = 0; i < 40; ++i) {
+    CHECK_FALSE(questions[i].error);
+    CHECK(questions[i].problem.empty() == (i != 17));
+  }
+  for (const std::string& word : given.words) CHECK_THAT(questions[17].problem, ContainsSubstring(word));
+  CHECK_THAT(questions[17].problem, ContainsSubstring("the command \"sh -c "));
+}
+
+TEST_CASE("Processes that are killed change no answer", "[core][concurrent]") {
+  // Each is killed before it answers its fifth question.
+  WorkerOptions options = shell("n=$((n+1)); [ $n -ge 5 ] && kill -9 $$\n" + answers_with_pid);
+  options.processes = 2;
+  Worker worker(options);
+  Questions questions;
+  for (int i = 0; i < 60; ++i) questions.ask(worker, {{"number", i}});
+  for (std::size_t i = 0; i < 60; ++i) {
+    INFO(questions[i].problem);
+    CHECK(questions[i].reply["id"] == i + 1);
+  }
+}
+
+TEST_CASE("A command that never answers is given up", "[core][concurrent]") {
+  const tgd::test::TemporaryFolder folder;
+  WorkerOptions options = shell("exit 1", "echo >> starts; echo broken >&2; exit 4");
+  options.folder = folder.path();
+  {
+    Worker worker(options);
+    Questions questions;
+    for (int i = 0; i < 500; ++i) questions.ask(worker, {});
+    for (std::size_t i = 0; i < 500; ++i)
+      CHECK_THAT(questions[i].problem, ContainsSubstring("status 4") && ContainsSubstring("broken"));
+    questions.ask(worker, {});
+    CHECK_THAT(questions[500].problem, ContainsSubstring("status 4"));
+  }
+  CHECK(std::filesystem::file_size(folder.path() / "starts") < 20);
+}
+
+TEST_CASE("A command runs in its folder, with the environment that is listed", "[core][concurrent]") {
+  const tgd::test::TemporaryFolder folder;
+  const tgd::test::TemporaryFolder other;
+  ::setenv("OPENAI_API_KEY", "nobody's", 1);
+  WorkerOptions options = shell(
+      R"sh(printf '{"id":%s,"folder":"%s","key":"%s","listed":"%s","home":"%s"}\n' "$id" "$(pwd -P)" "${OPENAI_API_KEY-none}" "$LISTED" "$HOME")sh");
+  options.folder = folder.path();
+  options.environment = {{"LISTED", "a value"}, {"HOME", other.path().string()}};
+  Worker worker(options);
+  Questions questions;
+  questions.ask(worker, {});
+  const nlohmann::json reply = questions[0].reply;
+  ::unsetenv("OPENAI_API_KEY");
+  CHECK(reply["folder"] == std::filesystem::canonical(folder.path()).string());
+  CHECK(reply["key"] == "none");
+  CHECK(reply["listed"] == "a value");
+  CHECK(reply["home"] == other.path().string());
+}
+
+TEST_CASE("A program in the folder is found from there", "[core][concurrent]") {
+  const tgd::test::TemporaryFolder folder;
+  const auto program = folder.write("metric", "#!/bin/sh\nread -r line; echo '{\"id\":1}'; read -r line\n");
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  WorkerOptions options;
+  options.command = {"./metric"};
+  options.folder = folder.path();
+  CHECK(problem_of(options).empty());
+}
+
+TEST_CASE("A command that cannot be started is an error that names it", "[core][concurrent]") {
+  WorkerOptions options;
+  SECTION("no such program") { options.command = {"no-such-metric", "--fast"}; }
+  SECTION("no such folder") {
+    options.command = {"sh"};
+    options.folder = "/no/such/folder";
+  }
+  Worker worker(options);
+  Questions questions;
+  for (int i = 0; i < 3; ++i) questions.ask(worker, {});
+  for (std::size_t i = 0; i < 3; ++i) {
+    REQUIRE(questions[i].error);
+    CHECK_THROWS_WITH(std::rethrow_exception(questions[i].error), ContainsSubstring("cannot be started") &&
+                                                                      ContainsSubstring("No such file") &&
+                                                                      ContainsSubstring(options.command[0]));
+  }
+}
+
+TEST_CASE("Options of a command that cannot be meant are refused", "[core]") {
+  WorkerOptions options = shell("");
+  SECTION("no program") { options.command = {}; }
+  SECTION("no process") { options.processes = 0; }
+  SECTION("nothing in flight") { options.max_in_flight = 0; }
+  SECTION("no time") { options.timeout = std::chrono::milliseconds(0); }
+  CHECK_THROWS_AS(Worker(options), tgd::ValueError);
+}
+
+TEST_CASE("Nothing is left of a command when its worker ends", "[core][concurrent]") {
+  const std::string before = GENERATE("", "trap '' TERM");
+  const std::string after = GENERATE("", "\nwhile :; do sleep 0.1; done");
+  int process = 0;
+  Questions questions;
+  {
+    WorkerOptions options = shell(answers_with_pid + after, before);
+    Worker worker(options);
+    questions.ask(worker, {});
+    process = questions[0].reply["pid"];
+    if (!after.empty()) questions.ask(worker, {});
+  }
+  CHECK(::kill(process, 0) == -1);
+  CHECK(errno == ESRCH);
+  CHECK(::waitpid(process, nullptr, WNOHANG) == -1);
+  if (!after.empty()) CHECK(questions[1].error);
+}
