@@ -298,6 +298,7 @@ Outlook outlook(const Task& task, const TaskData& data, const Pieces& pieces, co
   const double per_train_sample = 1 / static_cast<double>(data.train.size());
   Outlook result{.scenario = scenario.name, .all = {}, .measurements = {}};
   for (const Amounts* part : {&pieces.train, &pieces.test}) {
+    if (part == &pieces.train && !measures_train(task, data, task.budget)) continue;
     add(result.measurements, *part, 1);
     add(result.measurements, grown(*part, growth), 1);
   }
@@ -405,18 +406,28 @@ std::size_t calls_to_measure(const Task& task, std::size_t samples) {
   return samples * (task.stages.size() + judge);
 }
 
+bool measures_train(const Task& task, const TaskData& data, const lm::BudgetLimits& limits) {
+  constexpr std::size_t enough = 10;
+  return !limits.calls || static_cast<std::size_t>(*limits.calls) / enough >= calls_to_measure(task, data.size());
+}
+
+std::size_t measured_samples(const Task& task, const TaskData& data, const lm::BudgetLimits& limits) {
+  return data.size() - (measures_train(task, data, limits) ? 0 : data.train.size());
+}
+
 std::string budget_problem(const Task& task, const TaskData& data) {
   // What a cache answers, be it made by this run, is no call of the budget's.
   if (!task.budget.calls || task.cache) return {};
   constexpr std::size_t feedback_and_value = 2;
-  const std::size_t measured = calls_to_measure(task, 2 * data.size());
+  const std::size_t samples = measured_samples(task, data, task.budget);
+  const std::size_t measured = calls_to_measure(task, 2 * samples);
   const std::size_t step = calls_to_measure(task, std::min(task.training.batch_size, data.train.size())) + feedback_and_value;
   if (*task.budget.calls >= static_cast<std::int64_t>(measured + step)) return {};
   return fmt::format(
       "the budget of {} calls is too small for one step: measuring the {} samples before and after takes {} calls, and a step "
       "{} "
       "more. Give it {} or more (--max-calls), or measure fewer samples (--limit)",
-      *task.budget.calls, data.size(), measured, step, measured + step);
+      *task.budget.calls, samples, measured, step, measured + step);
 }
 
 }  // namespace tgd::cli

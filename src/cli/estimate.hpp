@@ -68,6 +68,11 @@ std::string budget_text(const lm::BudgetLimits& limits, const Outlook& outlook, 
 /// How many calls it takes to measure some samples.
 std::size_t calls_to_measure(const Task& task, std::size_t samples);
 
+/// Whether the training part is measured before and after, which is for people alone: where calls are few they are for learning.
+bool measures_train(const Task& task, const TaskData& data, const lm::BudgetLimits& limits);
+/// The samples that are measured, then and after training.
+std::size_t measured_samples(const Task& task, const TaskData& data, const lm::BudgetLimits& limits);
+
 /// Why a new run cannot reach what it is for: a step that is validated, between two measurements. Empty: it can, or a cache may answer.
 std::string budget_problem(const Task& task, const TaskData& data);
 

@@ -205,7 +205,7 @@ class Optimization {
                                                       progress_};
     if (models_.budget) {
       // The outcome, and what may come before the guard is asked again: a step and a validation.
-      const std::size_t samples = data_.size() - (measures_train() ? 0 : data_.train.size()) + task_.training.batch_size;
+      const std::size_t samples = measured_samples(task_, data_, limits_) + task_.training.batch_size;
       guard_ = std::make_shared<BudgetGuard>(limits_, journal(), calls_to_measure(task_, samples));
       all.push_back(guard_);
     }
@@ -243,18 +243,12 @@ class Optimization {
     }
   }
 
-  /// What is learnt from is measured for people alone: where calls are few they are for learning.
-  bool measures_train() const {
-    constexpr std::size_t enough = 10;
-    return !limits_.calls || static_cast<std::size_t>(*limits_.calls) / enough >= calls_to_measure(task_, data_.size());
-  }
-
   void measure_and_train() {
     if (!folder_->has_parts()) {
       for (const char* part : {"train", "validation", "test"}) folder_->describe_part(part, data_.part(part));
     }
     report_.test.before = measure("test", 0, "before");
-    if (measures_train()) report_.train.before = measure("train", 0, "before");
+    if (measures_train(task_, data_, limits_)) report_.train.before = measure("train", 0, "before");
     train();
     if (interrupt_.requested()) return;
     measure_outcome();

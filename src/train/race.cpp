@@ -1,6 +1,7 @@
 #include "train/race.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <set>
@@ -126,33 +127,37 @@ bool Race::run(const std::function<bool()>& is_stopped) {
   return true;
 }
 
-/// All of them at once: none waits for the replies to another one.
+/// One after the other: what was asked for may read a value until its scores are there, and only then is another put in its place.
 void Race::advance(const std::vector<Lane*>& lanes, std::size_t samples) {
   const NoGradGuard no_grad;
   trainee_.set_mode(false);
-  std::vector<std::vector<std::pair<std::size_t, StepResult>>> started(lanes.size());
-  for (std::size_t i = 0; i < lanes.size(); ++i) {
-    Lane& lane = *lanes[i];
-    if (lane.samples >= samples) continue;
-    std::size_t reached = lane.samples;
-    std::vector<std::unique_ptr<const optim::TGD::Trial>> trials;
-    for (std::size_t optimizer = 0; optimizer < optimizers_.size(); ++optimizer)
-      trials.emplace_back(new optim::TGD::Trial(optimizers_[optimizer]->try_out(lane.candidate[optimizer])));
-    validation_.each(lane.batches, [&](const BatchStep& batch) {
-      ++lane.batches;
-      if (auto result = batch.run()) {
-        started[i].emplace_back(batch.samples, *std::move(result));
-        reached += batch.samples;
-      }
-      return reached < samples;
-    });
+  for (Lane* lane : lanes) {
+    if (lane->samples < samples) advance(*lane, samples);
   }
   trainee_.set_mode(true);
-  for (std::size_t i = 0; i < lanes.size(); ++i) {
-    for (const auto& [size, result] : started[i]) {
-      lanes[i]->tally.add(size, result);
-      lanes[i]->samples += size;
+}
+
+void Race::advance(Lane& lane, std::size_t samples) const {
+  std::vector<std::unique_ptr<const optim::TGD::Trial>> trials;
+  for (std::size_t i = 0; i < optimizers_.size(); ++i)
+    trials.emplace_back(new optim::TGD::Trial(optimizers_[i]->try_out(lane.candidate[i])));
+  std::vector<std::pair<std::size_t, StepResult>> started;
+  // Also when an error ends the trial.
+  const std::unique_ptr<void, std::function<void(void*)>> until_all_ended(&started, [&started](void*) {
+    for (const auto& [size, result] : started) result.evaluation.score.wait();
+  });
+  std::size_t reached = lane.samples;
+  validation_.each(lane.batches, [&](const BatchStep& batch) {
+    ++lane.batches;
+    if (auto result = batch.run()) {
+      started.emplace_back(batch.samples, *std::move(result));
+      reached += batch.samples;
     }
+    return reached < samples;
+  });
+  for (const auto& [size, result] : started) {
+    lane.tally.add(size, result);
+    lane.samples += size;
   }
 }
 

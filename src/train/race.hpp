@@ -50,6 +50,7 @@ class Race {
   };
   void enter(const FirstProposal& proposal);
   void advance(const std::vector<Lane*>& lanes, std::size_t samples);
+  void advance(Lane& lane, std::size_t samples) const;
   double mean_gain(const Lane& lane) const;
 
   const Trainee& trainee_;

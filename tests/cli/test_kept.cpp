@@ -28,7 +28,7 @@ TEST_CASE("a budget that cannot reach one step is refused before anything is sen
   const test::TemporaryFolder folder;
   const fs::path task = test::write_small_task(folder);
   const fs::path run = folder.path() / "run";
-  for (const char* calls : {"0", "25", "110"}) {
+  for (const char* calls : {"0", "25", "80"}) {
     const test::ProcessResult result = test::optimize(task, run, {"--max-calls", calls});
     INFO(result.out << result.err);
     CHECK(result.status == 2);
