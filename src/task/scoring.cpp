@@ -54,8 +54,8 @@ Evaluation judged(const EvaluatorSpec& spec, const lm::ChatModelPtr& judge, cons
 }
 
 /// All inputs of the task go to the command.
-Evaluation measured(const EvaluatorSpec& spec, const Variable& prediction, const Batch& batch, const Prompts& prompts,
-                    OnError on_error) {
+Evaluation measured_by_command(const EvaluatorSpec& spec, const Variable& prediction, const Batch& batch,
+                               const Prompts& prompts, OnError on_error) {
   CommandScoring scoring{.evaluator = options_of(spec, prompts, on_error), .best_score = spec.best_score};
   std::optional<Input> target;
   Inputs inputs;
@@ -76,7 +76,7 @@ Evaluation measured(const EvaluatorSpec& spec, const Variable& prediction, const
 Evaluation evaluate_predictions(const EvaluatorSpec& spec, const lm::ChatModelPtr& judge, const Variable& prediction,
                                 const Batch& batch, const Prompts& prompts, OnError on_error) {
   if (spec.type == Type::judge) return judged(spec, judge, prediction, batch, prompts, on_error);
-  if (spec.type == Type::command) return measured(spec, prediction, batch, prompts, on_error);
+  if (spec.type == Type::command) return measured_by_command(spec, prediction, batch, prompts, on_error);
   const auto same = [spec](const Data& got, const Data& wanted) {
     return is_same_text(spec, got.item_text(), wanted.item_text());
   };

@@ -49,7 +49,7 @@ constexpr std::string_view task_text =
     {"role": "user", "content": {user_message}}
   ],
 {output}
-  // How an answer is scored: "exact_match", "contains", "number", "json_fields", "f1" or "judge".
+  // How an answer is scored: "exact_match", "contains", "number", "json_fields", "f1", "judge" or "command".
   "evaluator": {evaluator},
 
   // The student answers; the teacher criticises and rewrites. "simulated" is no language model but a small program, to see all
