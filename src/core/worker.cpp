@@ -18,6 +18,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -106,6 +107,17 @@ void make_nonblocking(const WorkerFile& file) { ::fcntl(file.get(), F_SETFL, ::f
 bool has_ended(pid_t process) {
   siginfo_t info{};
   return ::waitid(P_PID, static_cast<id_t>(process), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == process;
+}
+
+/// The groups of the processes that have been started and not reaped. Never destroyed.
+struct LiveGroups {
+  std::mutex mutex;
+  std::set<pid_t> groups;
+};
+
+LiveGroups& live_groups() {
+  static LiveGroups* const all = new LiveGroups;
+  return *all;
 }
 
 /// What posix_spawn() is told, freed in the end.
@@ -198,6 +210,11 @@ class WorkerProcess {
                                   options.folder.empty() ? "" : fmt::format(" in the folder {}", options.folder.string())),
                       problem);
     }
+    {
+      LiveGroups& live = live_groups();
+      const std::lock_guard lock(live.mutex);
+      live.groups.insert(process_);
+    }
     in_ = std::move(in.write);
     out_ = std::move(out.read);
     err_ = std::move(err.read);
@@ -286,6 +303,11 @@ class WorkerProcess {
   /// Kills and reaps it, with whatever it has started. The status is there then.
   int end() {
     if (process_ <= 0) return status_;
+    {
+      LiveGroups& live = live_groups();
+      const std::lock_guard lock(live.mutex);
+      live.groups.erase(process_);
+    }
     ::kill(-process_, SIGKILL);
     ::kill(process_, SIGKILL);  // where it has left its group
     while (::waitpid(process_, &status_, 0) < 0 && errno == EINTR) {
@@ -628,6 +650,12 @@ void Worker::ask(const nlohmann::ordered_json& question, Done done) {
     if (!thread_.joinable()) thread_ = start_thread("talking to a command", [pool = pool_] { pool->run(); });
   }
   pool_->add(question, std::move(done));
+}
+
+void kill_worker_processes() noexcept {
+  LiveGroups& live = live_groups();
+  const std::lock_guard lock(live.mutex);
+  for (const pid_t group : live.groups) ::kill(-group, SIGKILL);
 }
 
 }  // namespace tgd::detail

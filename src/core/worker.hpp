@@ -69,4 +69,7 @@ class TGD_API Worker {
   std::thread thread_;
 };
 
+/// For a process that ends without taking its objects apart: kills all processes of all workers, with what they have started.
+TGD_API void kill_worker_processes() noexcept;
+
 }  // namespace tgd::detail

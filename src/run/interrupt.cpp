@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/start_thread.hpp"
+#include "core/worker.hpp"
 
 namespace tgd::cli {
 
@@ -44,7 +45,10 @@ void take_signals() {
   while (true) {
     if (::sigwaitinfo(&watched, nullptr) < 0) continue;
     const std::lock_guard lock(all.mutex);
-    if (++all.come > 1 || all.interrupts == 0) ::_exit(130);
+    if (++all.come > 1 || all.interrupts == 0) {
+      tgd::detail::kill_worker_processes();
+      ::_exit(130);
+    }
     all.changed.notify_all();
   }
 }

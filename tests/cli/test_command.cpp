@@ -1,7 +1,13 @@
 // A metric of the user's as a command, through the program.
+#include <signal.h>
+#include <sys/types.h>
+
+#include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -127,6 +133,26 @@ TEST_CASE("a command that cannot be started ends a measurement", "[cli]") {
   const test::ProcessResult result = test::run_tgd({"evaluate", Measured(exact, {{"run", {"no-such-metric"}}}).task()});
   CHECK(result.status == 1);
   CHECK_THAT(result.err, ContainsSubstring("\"no-such-metric\" cannot be started"));
+}
+
+TEST_CASE("a command that is silent ends with the program when that is told to end at once", "[cli]") {
+  const Measured measured("[ -e pid ] || { echo $$ > pid.part; mv pid.part pid; }; sleep 1000");
+  test::Process program = test::start_tgd({"evaluate", measured.task()});
+  const fs::path file = measured.folder() / "pid";
+  while (!fs::exists(file) && !program.has_ended()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  REQUIRE(fs::exists(file));
+  const pid_t command = std::stoi(test::read_text(file));
+  program.signal(SIGINT);
+  program.signal(SIGTERM);
+  CHECK(program.wait().status == 130);
+  // Whoever has adopted it reaps it in its own time.
+  const auto is_there = [&] {
+    std::ifstream stat("/proc/" + std::to_string(command) + "/stat");
+    std::string line;
+    return std::getline(stat, line) && line.find(") Z") == std::string::npos;
+  };
+  for (int i = 0; i < 1000 && is_there(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK_FALSE(is_there());
 }
 
 TEST_CASE("a command gets a key only where the task lists it", "[cli]") {
