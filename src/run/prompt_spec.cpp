@@ -35,8 +35,8 @@ std::vector<std::string> names_of(const Task& task) {
 }
 
 std::string text_of(const std::string& spec, const fs::path& file) {
-  std::error_code error;
-  if (!fs::is_regular_file(file, error)) fail(spec, fmt::format("there is no file {}", file.string()));
+  std::error_code fault;
+  if (!fs::is_regular_file(file, fault)) fail(spec, fmt::format("there is no file {}", file.string()));
   try {
     return detail::read_text_file(file);
   } catch (const Error& error) {
