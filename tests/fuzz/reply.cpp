@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "core/one_line.hpp"
+#include "core/utf8.hpp"
 #include "lm/openai/protocol.hpp"
 #include "lm/utf8_joiner.hpp"
 
@@ -40,6 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   }
   check(status_error(500, text, "m", text));
-  require(show_invalid_bytes(hide_invalid_bytes(valid_utf8(text))) == valid_utf8(text) || text.find('\xF4') != text.npos);
+  require(show_invalid_bytes(hide_invalid_bytes(tgd::detail::valid_utf8(text))) == tgd::detail::valid_utf8(text) ||
+          text.find('\xF4') != text.npos);
   return 0;
 }
