@@ -50,7 +50,9 @@ double finite_score(double score) {
 }  // namespace
 
 Evaluation exact_match_evaluator(const Variable& prediction, const Input& target, EvaluatorOptions options, Place place) {
-  return detail::match_evaluator(prediction, target, is_exact_match, std::move(options), place);
+  return detail::match_evaluator(
+      prediction, target, [](const Data& output, const Data& expected) { return is_exact_match(output, expected); },
+      std::move(options), place);
 }
 
 Evaluation detail::match_evaluator(const Variable& prediction, const Input& target,

@@ -48,7 +48,9 @@ std::set<std::string> stems_of(std::string_view text) {
 }  // namespace
 
 bool asks_for_verdict(std::string_view request) {
-  return request.find("\"score\"") != std::string_view::npos && request.find("\"explanation\"") != std::string_view::npos;
+  // A prompt of rules that has its label written as a verdict is no judge: it shows nothing to compare.
+  return request.find("\"score\"") != std::string_view::npos && request.find("\"explanation\"") != std::string_view::npos &&
+         request.find("Expected answer:") != std::string_view::npos;
 }
 
 std::string judge(std::string_view request) {

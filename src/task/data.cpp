@@ -227,8 +227,9 @@ std::vector<std::size_t> groups_of(const std::vector<RowFacts>& rows) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto join = [&](std::unordered_map<std::size_t, std::size_t>& firsts, std::size_t key) {
       const std::size_t first = firsts.try_emplace(key, i).first->second;
-      const auto [low, high] = std::minmax(root(first), root(i));
-      parent[high] = low;
+      const std::size_t one = root(first);
+      const std::size_t other = root(i);
+      parent[std::max(one, other)] = std::min(one, other);
     };
     join(first_of_text, rows[i].inputs);
     if (rows[i].group) join(first_of_group, *rows[i].group);
