@@ -74,7 +74,7 @@ task() { # task <student's tokens> <critic's and optimizer's tokens>
     "teacher": {"provider": "openai", "model": "small", "base_url": "$TGD_REAL_URL", "args": {"temperature": 0, "max_tokens": $2}}
   },
   "optimizer": {"type": "tgd", "max_reasks": 0},
-  "training": {"epochs": 1, "batch_size": 2, "max_steps": 1}
+  "training": {"epochs": 1, "batch_size": 2, "max_steps": 1, "free_proposals": false}
 }
 JSON
 }
