@@ -1,11 +1,7 @@
 #include "train/gatekeeper.hpp"
 
 #include <algorithm>
-#include <functional>
-#include <memory>
-#include <numeric>
 #include <set>
-#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,10 +14,6 @@ namespace {
 
 using optim::ParameterUpdate;
 
-double mean(std::span<const double> numbers) {
-  return numbers.empty() ? 0 : std::accumulate(numbers.begin(), numbers.end(), 0.0) / static_cast<double>(numbers.size());
-}
-
 const std::vector<double>& samples_of(const Scores& scores) {
   if (scores.samples.size() == scores.means.samples) return scores.samples;
   throw ValueError("the gate compares sample by sample, but the evaluator gives a batch one score: use Reduction::none");
@@ -31,37 +23,6 @@ const std::vector<double>& samples_of(const Scores& scores) {
 double chance_of_loss(std::vector<double> gains) {
   for (double& gain : gains) gain = -gain;
   return probability_of_chance(gains);
-}
-
-/// What a proposal would make of the parameters.
-std::vector<std::string> values_of(const std::vector<optim::Candidate>& proposal) {
-  std::vector<std::string> values;
-  for (const optim::Candidate& candidate : proposal) {
-    for (const ParameterUpdate& update : candidate.updates) values.push_back(update.new_value);
-  }
-  return values;
-}
-
-bool changes_something(const std::vector<optim::Candidate>& proposal) {
-  return std::any_of(proposal.begin(), proposal.end(), [](const optim::Candidate& candidate) {
-    return std::any_of(candidate.updates.begin(), candidate.updates.end(),
-                       [](const ParameterUpdate& update) { return update.outcome == ParameterUpdate::Outcome::updated; });
-  });
-}
-
-/// With `rejected` for what was not taken.
-std::vector<ParameterUpdate> updates_of(const std::vector<optim::Candidate>& proposal, const GateReport& report) {
-  std::vector<ParameterUpdate> updates;
-  for (const optim::Candidate& candidate : proposal) {
-    for (ParameterUpdate update : candidate.updates) {
-      if (!report.accepted && update.outcome == ParameterUpdate::Outcome::updated) {
-        update.outcome = ParameterUpdate::Outcome::rejected;
-        update.reason = report.reason;
-      }
-      updates.push_back(std::move(update));
-    }
-  }
-  return updates;
 }
 
 }  // namespace
@@ -83,10 +44,7 @@ Gatekeeper::Gatekeeper(const Gate& gate, bool higher_is_better, const Trainee& t
   if (gate.proposals == 0) throw ValueError("Gate::proposals is 0; it has to be at least 1");
   if (!trainee.automatic)
     throw ValueError("the gate takes the steps itself; it does not go with automatic_optimization = false");
-  for (const auto& optimizer : trainee.optimizers) {
-    optimizers_.push_back(dynamic_cast<optim::TGD*>(optimizer.get()));
-    if (optimizers_.back() == nullptr) throw ValueError("the gate needs optimizers that can propose: optim::TGD");
-  }
+  optimizers_ = tgd_optimizers(trainee, "the gate needs optimizers that can propose: optim::TGD");
 }
 
 GateReport Gatekeeper::step(const BatchStep& batch, const Scores& before, std::optional<Scores>& validation) {
@@ -114,7 +72,8 @@ GateReport Gatekeeper::step(const BatchStep& batch, const Scores& before, std::o
   } else {
     report.reason = shortcoming() + " on its own batch";
   }
-  last_updates_ = updates_of(proposals[best], report);
+  last_updates_ = updates_of(proposals[best]);
+  if (!report.accepted) mark_rejected(last_updates_, report.reason);
   return report;
 }
 
@@ -169,7 +128,7 @@ void Gatekeeper::decide(const Proposal& proposal, const Scores& batch_before, co
 }
 
 /// Different proposals that change something. Where none does, last_updates() says why.
-std::vector<Gatekeeper::Proposal> Gatekeeper::propose() {
+std::vector<Proposal> Gatekeeper::propose() {
   std::vector<std::vector<optim::Candidate>> of_optimizer;
   for (optim::TGD* optimizer : optimizers_) of_optimizer.push_back(optimizer->propose(gate_.proposals));
   std::vector<Proposal> proposals;
@@ -177,7 +136,10 @@ std::vector<Gatekeeper::Proposal> Gatekeeper::propose() {
   for (std::size_t i = 0; i < gate_.proposals; ++i) {
     Proposal proposal;
     for (auto& candidates : of_optimizer) proposal.push_back(std::move(candidates[i]));
-    if (i == 0) last_updates_ = updates_of(proposal, {});
+    if (i == 0) {
+      last_updates_ = updates_of(proposal);
+      mark_rejected(last_updates_, {});
+    }
     if (changes_something(proposal) && known.insert(values_of(proposal)).second) proposals.push_back(std::move(proposal));
   }
   return proposals;
@@ -190,7 +152,7 @@ std::vector<Scores> Gatekeeper::try_on(const BatchStep& batch, const std::vector
   trainee_.set_mode(false);
   std::vector<Scores> scores;
   for (const Proposal& proposal : proposals) {
-    const Trials trials = try_out(proposal);
+    const Trials trials = try_out(proposal, optimizers_);
     const std::optional<StepResult> result = batch.run();
     if (!result) throw ValueError("the gate tries a batch again, and the step that gave it a score skipped it then");
     Tally tally;
@@ -201,36 +163,25 @@ std::vector<Scores> Gatekeeper::try_on(const BatchStep& batch, const std::vector
   return scores;
 }
 
-Gatekeeper::Trials Gatekeeper::try_out(const Proposal& proposal) const {
-  Trials trials;
-  for (std::size_t i = 0; i < optimizers_.size(); ++i)
-    trials.emplace_back(new optim::TGD::Trial(optimizers_[i]->try_out(proposal[i])));
-  return trials;
-}
-
 /// In quarters: nothing where the proposal is clearly worse before the last one.
 std::optional<Scores> Gatekeeper::try_on_validation(const Proposal& proposal, const Scores& before) const {
   const NoGradGuard no_grad;
   trainee_.set_mode(false);
-  const Trials trials = try_out(proposal);
+  const Trials trials = try_out(proposal, optimizers_);
   const std::size_t all = samples_of(before).size();
   Tally tally;
-  std::vector<std::pair<std::size_t, StepResult>> started;
-  // What was started may read the values until it ends, also when an error ends the trial.
-  const std::unique_ptr<void, std::function<void(void*)>> until_all_ended(&started, [&started](void*) {
-    for (const auto& [size, result] : started) result.evaluation.score.wait();
-  });
+  StartedSteps started;
   std::size_t samples = 0;
   std::size_t looked_at = 0;
   const auto read = [&] {
-    for (const auto& [size, result] : started) tally.add(size, result);
-    started.clear();
+    for (const auto& [size, result] : started.all) tally.add(size, result);
+    started.all.clear();
     looked_at = samples;
   };
   bool is_hopeless = false;
   validation_->each(0, [&](const BatchStep& batch) {
     if (auto result = batch.run()) {
-      started.emplace_back(batch.samples, *std::move(result));
+      started.all.emplace_back(batch.samples, *std::move(result));
       samples += batch.samples;
     }
     if (4 * (samples - looked_at) < all || samples >= all) return true;
@@ -244,13 +195,8 @@ std::optional<Scores> Gatekeeper::try_on_validation(const Proposal& proposal, co
   return tally.scores();
 }
 
-/// For as many samples as `after` has.
 std::vector<double> Gatekeeper::gains(const std::vector<double>& before, const std::vector<double>& after) const {
-  std::vector<double> gains;
-  for (std::size_t i = 0; i < std::min(before.size(), after.size()); ++i) {
-    gains.push_back(higher_is_better_ ? after[i] - before[i] : before[i] - after[i]);
-  }
-  return gains;
+  return detail::gains(before, after, higher_is_better_);
 }
 
 void Gatekeeper::reject(const Proposal& proposal, const std::string& reason, std::optional<double> score) const {

@@ -1,7 +1,6 @@
 // Gatekeeper: takes a step of the optimizers only if what they propose scores better. See Gate in tgd/trainer.hpp.
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +8,7 @@
 #include <tgd/optim/tgd.hpp>
 #include <tgd/trainer.hpp>
 
+#include "train/proposal.hpp"
 #include "train/tally.hpp"
 
 namespace tgd::detail {
@@ -30,15 +30,9 @@ class Gatekeeper {
   const std::vector<optim::ParameterUpdate>& last_updates() const noexcept { return last_updates_; }
 
  private:
-  /// One candidate of each optimizer.
-  using Proposal = std::vector<optim::Candidate>;
-
   std::vector<Proposal> propose();
   void decide(const Proposal& proposal, const Scores& batch_before, const Scores& batch_after,
               std::optional<Scores>& validation, GateReport& report) const;
-  /// The values of a proposal in the place of the parameters', while they live.
-  using Trials = std::vector<std::unique_ptr<const optim::TGD::Trial>>;
-  Trials try_out(const Proposal& proposal) const;
   std::vector<Scores> try_on(const BatchStep& batch, const std::vector<Proposal>& proposals) const;
   std::optional<Scores> try_on_validation(const Proposal& proposal, const Scores& before) const;
   std::string shortcoming() const;

@@ -1,11 +1,8 @@
 #include "train/race.hpp"
 
 #include <algorithm>
-#include <functional>
-#include <memory>
 #include <numeric>
 #include <set>
-#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,24 +11,7 @@
 
 namespace tgd::detail {
 
-namespace {
-
 using optim::ParameterUpdate;
-
-std::vector<ParameterUpdate> updates_in(const std::vector<optim::Candidate>& candidates) {
-  std::vector<ParameterUpdate> updates;
-  for (const optim::Candidate& candidate : candidates)
-    updates.insert(updates.end(), candidate.updates.begin(), candidate.updates.end());
-  return updates;
-}
-
-std::vector<std::string> new_values(const std::vector<ParameterUpdate>& updates) {
-  std::vector<std::string> values;
-  for (const ParameterUpdate& update : updates) values.push_back(update.new_value);
-  return values;
-}
-
-}  // namespace
 
 double race_share(std::size_t proposals) {
   const auto all = static_cast<double>(proposals);
@@ -42,11 +22,7 @@ double race_share(std::size_t proposals) {
 Race::Race(const std::vector<FirstProposal>& proposals, const Trainee& trainee, const Pass& validation, const Scores& start,
            bool higher_is_better)
     : trainee_(trainee), validation_(validation), start_(start), higher_is_better_(higher_is_better) {
-  for (const auto& optimizer : trainee.optimizers) {
-    optimizers_.push_back(dynamic_cast<optim::TGD*>(optimizer.get()));
-    if (optimizers_.back() == nullptr)
-      throw ValueError("TrainerOptions::first_proposals need optimizers that can try values: optim::TGD");
-  }
+  optimizers_ = tgd_optimizers(trainee, "TrainerOptions::first_proposals need optimizers that can try values: optim::TGD");
   if (start.samples.size() != start.means.samples)
     throw ValueError(
         "TrainerOptions::first_proposals are compared sample by sample, but the evaluator gives a batch one score: use "
@@ -58,7 +34,7 @@ Race::Race(const std::vector<FirstProposal>& proposals, const Trainee& trainee, 
 void Race::enter(const FirstProposal& proposal) {
   report_.entries.push_back({proposal.name});
   RaceReport::Entry& entry = report_.entries.back();
-  Lane lane{.entry = report_.entries.size() - 1, .candidate = {}};
+  Lane lane{.entry = report_.entries.size() - 1, .proposal = {}};
   std::set<const void*> known;
   for (optim::TGD* optimizer : optimizers_) {
     std::vector<optim::Suggestion> own;
@@ -69,24 +45,19 @@ void Race::enter(const FirstProposal& proposal) {
       if (is_own) own.push_back(value);
     }
     for (const auto& value : own) known.insert(value.parameter.impl().get());
-    lane.candidate.push_back(optimizer->suggest(own));
+    lane.proposal.push_back(optimizer->suggest(own));
   }
   if (known.size() != proposal.values.size())
     throw ValueError(
         fmt::format("TrainerOptions::first_proposals: \"{}\" has a value for what is no parameter of an optimizer, or two "
                     "for one",
                     proposal.name));
-  const std::vector<ParameterUpdate> updates = updates_in(lane.candidate);
-  for (const ParameterUpdate& update : updates) {
+  for (const ParameterUpdate& update : updates_of(lane.proposal)) {
     if (update.outcome == ParameterUpdate::Outcome::kept) entry.reason = update.reason;
   }
-  const bool changes = std::any_of(updates.begin(), updates.end(), [](const ParameterUpdate& update) {
-    return update.outcome == ParameterUpdate::Outcome::updated;
-  });
-  const bool is_there = std::any_of(lanes_.begin(), lanes_.end(), [&](const Lane& other) {
-    return new_values(updates_in(other.candidate)) == new_values(updates);
-  });
-  if (entry.reason.empty() && !changes) entry.reason = "it changes nothing";
+  const bool is_there = std::any_of(lanes_.begin(), lanes_.end(),
+                                    [&](const Lane& other) { return values_of(other.proposal) == values_of(lane.proposal); });
+  if (entry.reason.empty() && !changes_something(lane.proposal)) entry.reason = "it changes nothing";
   if (entry.reason.empty() && is_there) entry.reason = "another one has the same values";
   if (entry.reason.empty()) lanes_.push_back(std::move(lane));
 }
@@ -138,43 +109,28 @@ void Race::advance(const std::vector<Lane*>& lanes, std::size_t samples) {
 }
 
 void Race::advance(Lane& lane, std::size_t samples) const {
-  std::vector<std::unique_ptr<const optim::TGD::Trial>> trials;
-  for (std::size_t i = 0; i < optimizers_.size(); ++i)
-    trials.emplace_back(new optim::TGD::Trial(optimizers_[i]->try_out(lane.candidate[i])));
-  std::vector<std::pair<std::size_t, StepResult>> started;
-  // Also when an error ends the trial.
-  const std::unique_ptr<void, std::function<void(void*)>> until_all_ended(&started, [&started](void*) {
-    for (const auto& [size, result] : started) result.evaluation.score.wait();
-  });
+  const Trials trials = try_out(lane.proposal, optimizers_);
+  StartedSteps started;
   std::size_t reached = lane.samples;
   validation_.each(lane.batches, [&](const BatchStep& batch) {
     ++lane.batches;
     if (auto result = batch.run()) {
-      started.emplace_back(batch.samples, *std::move(result));
+      started.all.emplace_back(batch.samples, *std::move(result));
       reached += batch.samples;
     }
     return reached < samples;
   });
-  for (const auto& [size, result] : started) {
+  for (const auto& [size, result] : started.all) {
     lane.tally.add(size, result);
     lane.samples += size;
   }
 }
 
 double Race::mean_gain(const Lane& lane) const {
-  const std::vector<double> scores = lane.tally.scores().samples;
-  double sum = 0;
-  for (std::size_t i = 0; i < scores.size(); ++i)
-    sum += higher_is_better_ ? scores[i] - start_.samples[i] : start_.samples[i] - scores[i];
-  return scores.empty() ? 0 : sum / static_cast<double>(scores.size());
+  return mean(detail::gains(start_.samples, lane.tally.scores().samples, higher_is_better_));
 }
 
-std::vector<double> Race::gains() const {
-  std::vector<double> gains;
-  for (std::size_t i = 0; i < std::min(scores_.samples.size(), start_.samples.size()); ++i)
-    gains.push_back(higher_is_better_ ? scores_.samples[i] - start_.samples[i] : start_.samples[i] - scores_.samples[i]);
-  return gains;
-}
+std::vector<double> Race::gains() const { return detail::gains(start_.samples, scores_.samples, higher_is_better_); }
 
 /// With all samples a gain is one; with fewer it has to be more than chance.
 bool Race::is_better() const {
@@ -183,20 +139,18 @@ bool Race::is_better() const {
   return cut_by_ ? probability_of_chance(all) <= by_chance : std::accumulate(all.begin(), all.end(), 0.0) > 0;
 }
 
+const Race::Lane& Race::best() const {
+  return *std::find_if(lanes_.begin(), lanes_.end(), [&](const Lane& lane) { return lane.entry == report_.best; });
+}
+
 void Race::accept() {
-  const auto best = std::find_if(lanes_.begin(), lanes_.end(), [&](const Lane& lane) { return lane.entry == report_.best; });
-  for (std::size_t i = 0; i < optimizers_.size(); ++i) optimizers_[i]->commit(best->candidate[i]);
+  for (std::size_t i = 0; i < optimizers_.size(); ++i) optimizers_[i]->commit(best().proposal[i]);
   report_.accepted = true;
 }
 
 std::vector<ParameterUpdate> Race::updates() const {
-  const auto best = std::find_if(lanes_.begin(), lanes_.end(), [&](const Lane& lane) { return lane.entry == report_.best; });
-  std::vector<ParameterUpdate> updates = updates_in(best->candidate);
-  for (ParameterUpdate& update : updates) {
-    if (report_.accepted || update.outcome != ParameterUpdate::Outcome::updated) continue;
-    update.outcome = ParameterUpdate::Outcome::rejected;
-    update.reason = "not better on the validation part";
-  }
+  std::vector<ParameterUpdate> updates = updates_of(best().proposal);
+  if (!report_.accepted) mark_rejected(updates, "not better on the validation part");
   return updates;
 }
 

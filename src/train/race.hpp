@@ -9,6 +9,7 @@
 #include <tgd/optim/tgd.hpp>
 #include <tgd/trainer.hpp>
 
+#include "train/proposal.hpp"
 #include "train/tally.hpp"
 
 namespace tgd::detail {
@@ -42,12 +43,13 @@ class Race {
 
  private:
   struct Lane {
-    std::size_t entry;                        // in the report
-    std::vector<optim::Candidate> candidate;  // of each optimizer
+    std::size_t entry;  // in the report
+    Proposal proposal;
     Tally tally = {};
     std::size_t batches = 0;
     std::size_t samples = 0;
   };
+  const Lane& best() const;
   void enter(const FirstProposal& proposal);
   void advance(const std::vector<Lane*>& lanes, std::size_t samples);
   void advance(Lane& lane, std::size_t samples) const;
