@@ -2,9 +2,7 @@
 
 #include <array>
 #include <cmath>
-#include <mutex>
 #include <string_view>
-#include <unordered_map>
 #include <variant>
 
 #include <fmt/format.h>
@@ -33,22 +31,6 @@ constexpr const char* command_operation = "command_evaluator";
 struct Measurement {
   double score = 0;
   std::string feedback = {};
-};
-
-class Measurements {
- public:
-  void add(std::size_t item, Measurement measurement) {
-    const std::lock_guard lock(mutex_);
-    measurements_.insert_or_assign(item, std::move(measurement));
-  }
-  Measurement of(std::size_t item) const {
-    const std::lock_guard lock(mutex_);
-    return measurements_.at(item);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::unordered_map<std::size_t, Measurement> measurements_;
 };
 
 struct Scale {
@@ -93,7 +75,7 @@ struct Measuring {
   StoragePtr target;  // null without one
   std::vector<std::pair<std::string, StoragePtr>> inputs;
   StoragePtr answered;  // an empty text for each item that was measured
-  Measurements measurements;
+  detail::PerItem<Measurement> measurements;
   Scale scale;
   OnError on_error = OnError::fail;
 
@@ -119,7 +101,7 @@ struct Measuring {
     auto read = read_measurement(answer.reply, scale);
     if (const auto* problem = std::get_if<std::string>(&read))
       return take_problem(i, "the command gave no usable answer: " + *problem);
-    measurements.add(i, std::get<Measurement>(std::move(read)));
+    measurements.set(i, std::get<Measurement>(std::move(read)));
     answered->set_item(i, "");
   }
 

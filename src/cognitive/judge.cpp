@@ -1,7 +1,5 @@
 #include <array>
 #include <memory>
-#include <mutex>
-#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -32,18 +30,13 @@ class Verdicts {
   std::optional<std::string> read(std::size_t item, const std::string& reply) {
     auto read = detail::read_verdict(reply);
     if (auto* problem = std::get_if<std::string>(&read)) return std::move(*problem);
-    const std::lock_guard lock(mutex_);
-    verdicts_.insert_or_assign(item, std::get<Verdict>(std::move(read)));
+    verdicts_.set(item, std::get<Verdict>(std::move(read)));
     return std::nullopt;
   }
-  Verdict of(std::size_t item) const {
-    const std::lock_guard lock(mutex_);
-    return verdicts_.at(item);
-  }
+  Verdict of(std::size_t item) const { return verdicts_.of(item); }
 
  private:
-  mutable std::mutex mutex_;
-  std::unordered_map<std::size_t, Verdict> verdicts_;
+  detail::PerItem<Verdict> verdicts_;
 };
 
 /// For a judge that is optimized itself: what its score and its explanation are told goes to the reply they were read from.

@@ -3,9 +3,12 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
+#include <utility>
 
 #include <tgd/cognitive/evaluator.hpp>
 
@@ -38,6 +41,24 @@ struct Judgement {
   /// The outputs for the whole batch, where it is reduced.
   Data reduced_score() const;
   std::string summary() const;
+};
+
+/// What came for each item, from any thread.
+template <class T>
+class PerItem {
+ public:
+  void set(std::size_t item, T value) {
+    const std::lock_guard lock(mutex_);
+    values_.insert_or_assign(item, std::move(value));
+  }
+  T of(std::size_t item) const {
+    const std::lock_guard lock(mutex_);
+    return values_.at(item);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_map<std::size_t, T> values_;
 };
 
 /// How items are scored: a problem with an item is one with its score, which is the worst.
