@@ -15,6 +15,8 @@
 
 #include <tgd/error.hpp>
 
+#include "core/descriptor.hpp"
+
 namespace tgd::detail {
 
 namespace {
@@ -31,27 +33,6 @@ constexpr mode_t permissions = 0777;
 [[noreturn]] void fail(const std::string& action, const fs::path& path, int error) {
   fail(action, path, std::generic_category().message(error));
 }
-
-class Descriptor {
- public:
-  Descriptor() = default;
-  Descriptor(const fs::path& path, int flags, mode_t mode = 0) : number_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-
-  bool is_open() const { return number_ >= 0; }
-  int number() const { return number_; }
-  int release() { return std::exchange(number_, -1); }
-
- private:
-  int number_ = -1;
-};
 
 bool write_whole(int descriptor, std::string_view content) {
   while (!content.empty()) {

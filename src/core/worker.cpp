@@ -25,6 +25,8 @@
 
 #include <tgd/error.hpp>
 
+#include "core/callbacks.hpp"
+#include "core/descriptor.hpp"
 #include "core/json_parser.hpp"
 #include "core/one_line.hpp"
 #include "core/seconds.hpp"
@@ -55,53 +57,32 @@ constexpr milliseconds patience{500};
 /// How often a process is looked at whose output somebody else holds open.
 constexpr milliseconds look_interval{200};
 
-class WorkerFile {
- public:
-  WorkerFile() = default;
-  explicit WorkerFile(int descriptor) : descriptor_(descriptor) {}
-  WorkerFile(WorkerFile&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  WorkerFile& operator=(WorkerFile&& other) noexcept {
-    std::swap(descriptor_, other.descriptor_);
-    return *this;
-  }
-  ~WorkerFile() { close(); }
-
-  int get() const { return descriptor_; }
-  bool is_open() const { return descriptor_ >= 0; }
-  void close() {
-    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
-  }
-
- private:
-  int descriptor_ = -1;
-};
-
 [[noreturn]] void throw_of_system(const std::string& what, int number) {
   throw Error(fmt::format("{}: {}", what, std::system_category().message(number)));
 }
 
 /// Away from 0, 1 and 2, which a child's own are put over.
-WorkerFile above_standard_files(WorkerFile low) {
-  if (low.get() > STDERR_FILENO) return low;
-  WorkerFile high(::fcntl(low.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+Descriptor above_standard_files(Descriptor low) {
+  if (low.number() > STDERR_FILENO) return low;
+  Descriptor high(::fcntl(low.number(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
   if (!high.is_open()) throw_of_system("no pipe can be made for a command", errno);
   return high;
 }
 
 struct WorkerPipe {
-  WorkerFile read;
-  WorkerFile write;
+  Descriptor read;
+  Descriptor write;
 };
 
 WorkerPipe make_pipe() {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw_of_system("no pipe can be made for a command", errno);
-  WorkerFile read(ends[0]);
-  WorkerFile write(ends[1]);
+  Descriptor read(ends[0]);
+  Descriptor write(ends[1]);
   return {above_standard_files(std::move(read)), above_standard_files(std::move(write))};
 }
 
-void make_nonblocking(const WorkerFile& file) { ::fcntl(file.get(), F_SETFL, ::fcntl(file.get(), F_GETFL) | O_NONBLOCK); }
+void make_nonblocking(const Descriptor& file) { ::fcntl(file.number(), F_SETFL, ::fcntl(file.number(), F_GETFL) | O_NONBLOCK); }
 
 /// Whether it has ended; it stays to be reaped, so that its number is nobody else's.
 bool has_ended(pid_t process) {
@@ -170,12 +151,7 @@ struct Question {
 };
 using QuestionPtr = std::unique_ptr<Question>;
 
-void answer_question(QuestionPtr question, Worker::Answer answer) noexcept {
-  try {
-    question->done(std::move(answer));
-  } catch (...) {  // NOLINT(bugprone-empty-catch): it has nobody to go to
-  }
-}
+void answer_question(QuestionPtr question, Worker::Answer answer) noexcept { call_back(question->done, std::move(answer)); }
 
 /// One process, and what it has been asked.
 class WorkerProcess {
@@ -186,9 +162,9 @@ class WorkerProcess {
     WorkerPipe out = make_pipe();
     WorkerPipe err = make_pipe();
     SpawnSettings settings;
-    ::posix_spawn_file_actions_adddup2(&settings.actions, in.read.get(), STDIN_FILENO);
-    ::posix_spawn_file_actions_adddup2(&settings.actions, out.write.get(), STDOUT_FILENO);
-    ::posix_spawn_file_actions_adddup2(&settings.actions, err.write.get(), STDERR_FILENO);
+    ::posix_spawn_file_actions_adddup2(&settings.actions, in.read.number(), STDIN_FILENO);
+    ::posix_spawn_file_actions_adddup2(&settings.actions, out.write.number(), STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(&settings.actions, err.write.number(), STDERR_FILENO);
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
     ::posix_spawn_file_actions_addclosefrom_np(&settings.actions, STDERR_FILENO + 1);
 #endif
@@ -241,15 +217,15 @@ class WorkerProcess {
   }
 
   void add_to(std::vector<pollfd>& polled) const {
-    if (!to_write_.empty() && in_.is_open()) polled.push_back({in_.get(), POLLOUT, 0});
-    if (out_.is_open()) polled.push_back({out_.get(), POLLIN, 0});
-    if (err_.is_open()) polled.push_back({err_.get(), POLLIN, 0});
+    if (!to_write_.empty() && in_.is_open()) polled.push_back({in_.number(), POLLOUT, 0});
+    if (out_.is_open()) polled.push_back({out_.number(), POLLIN, 0});
+    if (err_.is_open()) polled.push_back({err_.number(), POLLIN, 0});
   }
 
   void write() {
     std::size_t written = 0;
     while (written < to_write_.size()) {
-      const ssize_t count = ::write(in_.get(), to_write_.data() + written, to_write_.size() - written);
+      const ssize_t count = ::write(in_.number(), to_write_.data() + written, to_write_.size() - written);
       if (count > 0) {
         written += static_cast<std::size_t>(count);
       } else if (errno != EINTR) {
@@ -268,7 +244,7 @@ class WorkerProcess {
     bool is_over = false;
     std::array<char, 65536> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read()
     while (out_.is_open() && !is_over) {
-      const ssize_t count = ::read(out_.get(), buffer.data(), buffer.size());
+      const ssize_t count = ::read(out_.number(), buffer.data(), buffer.size());
       if (count < 0 && errno == EINTR) continue;
       if (count < 0) break;
       is_over = count == 0;
@@ -333,7 +309,7 @@ class WorkerProcess {
   void read_errors() {
     std::array<char, 4096> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read()
     while (err_.is_open()) {
-      const ssize_t count = ::read(err_.get(), buffer.data(), buffer.size());
+      const ssize_t count = ::read(err_.number(), buffer.data(), buffer.size());
       if (count < 0 && errno == EINTR) continue;
       if (count == 0) err_.close();
       if (count <= 0) break;
@@ -360,9 +336,9 @@ class WorkerProcess {
 
   pid_t process_ = -1;
   int status_ = 0;
-  WorkerFile in_;
-  WorkerFile out_;
-  WorkerFile err_;
+  Descriptor in_;
+  Descriptor out_;
+  Descriptor err_;
   std::string to_write_;
   std::string partial_;
   std::string errors_;
@@ -443,7 +419,7 @@ class Worker::Pool {
 
   void wake() const {
     const char byte = 0;
-    while (::write(wake_.write.get(), &byte, 1) < 0 && errno == EINTR) {
+    while (::write(wake_.write.number(), &byte, 1) < 0 && errno == EINTR) {
     }
   }
 
@@ -456,7 +432,7 @@ class Worker::Pool {
   }
 
   void wait() {
-    std::vector<pollfd> polled{{wake_.read.get(), POLLIN, 0}};
+    std::vector<pollfd> polled{{wake_.read.number(), POLLIN, 0}};
     auto until = WorkerClock::time_point::max();
     for (const ProcessPtr& process : processes_) {
       if (!process) continue;
@@ -471,7 +447,7 @@ class Worker::Pool {
     }
     ::poll(polled.data(), static_cast<nfds_t>(polled.size()), span);
     std::array<char, 256> bytes{};
-    while (::read(wake_.read.get(), bytes.data(), bytes.size()) > 0) {
+    while (::read(wake_.read.number(), bytes.data(), bytes.size()) > 0) {
     }
   }
 
