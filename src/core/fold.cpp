@@ -49,8 +49,7 @@ std::string mapped_valid(std::string_view text, int options) {
 std::string mapped(std::string_view text, int options) {
   std::string result;
   while (!text.empty()) {
-    std::size_t valid = 0;
-    while (const std::size_t length = character_length(text.substr(valid))) valid += length;
+    const std::size_t valid = valid_length(text);
     if (valid > 0) result += mapped_valid(text.substr(0, valid), options);
     text.remove_prefix(valid);
     if (text.empty()) break;

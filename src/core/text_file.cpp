@@ -124,9 +124,7 @@ std::ifstream open_bytes(const std::filesystem::path& path) {
 }
 
 std::size_t line_of_first_invalid(std::string_view text) {
-  std::size_t valid = 0;
-  while (const std::size_t length = character_length(text.substr(valid))) valid += length;
-  const std::string_view before = text.substr(0, valid);
+  const std::string_view before = text.substr(0, valid_length(text));
   return 1 + static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
 }
 

@@ -81,14 +81,16 @@ void append_utf8(std::string& text, char32_t code) {
   }
 }
 
-bool is_utf8(std::string_view text) noexcept {
-  text.remove_prefix(ascii_length(text));
-  while (const std::size_t length = character_length(text)) {
-    text.remove_prefix(length);
-    text.remove_prefix(ascii_length(text));
+std::size_t valid_length(std::string_view text) noexcept {
+  std::size_t valid = ascii_length(text);
+  while (const std::size_t length = character_length(text.substr(valid))) {
+    valid += length;
+    valid += ascii_length(text.substr(valid));
   }
-  return text.empty();
+  return valid;
 }
+
+bool is_utf8(std::string_view text) noexcept { return valid_length(text) == text.size(); }
 
 std::string valid_utf8(std::string_view text) {
   std::string valid;

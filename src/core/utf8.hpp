@@ -17,6 +17,9 @@ bool is_cut_off(std::string_view text) noexcept;
 /// Appends the bytes of a character; also of half a surrogate pair, which is no text by itself.
 void append_utf8(std::string& text, char32_t code);
 
+/// The length of what `text` has before its first byte that belongs to no character; all of it, where there is none.
+std::size_t valid_length(std::string_view text) noexcept;
+
 /// Well-formed as in table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF.
 TGD_API bool is_utf8(std::string_view text) noexcept;
 
