@@ -554,7 +554,9 @@ class Endpoints:
             parameters = json.loads((run / "result.json").read_text())["parameters"]["rules"]
             found += [parameters["first"], parameters["best"]]
         # What code writes stands behind a value that is whole.
-        written = ("\n\nReply with exactly one of these and nothing else: ", "\n\nExamples:\n\n")
+        prompts = pathlib.Path(__file__).parents[2] / "prompts"
+        written = ["\n\n" + (prompts / f"{name}.md").read_text().split("{")[0]
+                   for name in ("tgd_ask_labels", "tgd_shown_examples")]
         for value in found:
             if value not in scene.values and not any(
                     value.startswith(whole + part) for whole in scene.values for part in written):
