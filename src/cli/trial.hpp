@@ -30,12 +30,12 @@ struct TrialCall {
   std::string role;     ///< the first of the model's names
   std::string purpose;  ///< "forward", "judge", "backward", "optimize", …
   std::string reply = {};
-  std::string error = {};    ///< empty: it was answered
+  std::string error = {};       ///< empty: it was answered
   bool is_of_endpoint = false;  ///< an error that any further call would meet
-  bool is_refused = false;   ///< by the budget, or because the program ends
-  std::string warning = {};  ///< what is wrong with the reply, and what to set; empty: nothing
-  std::string remark = {};   ///< what is worth knowing
-  std::size_t thoughts = 0;  ///< characters that came with the reply and are no part of it
+  bool is_refused = false;      ///< by the budget, or because the program ends
+  std::string warning = {};     ///< what is wrong with the reply, and what to set; empty: nothing
+  std::string remark = {};      ///< what is worth knowing
+  std::size_t thoughts = 0;     ///< characters that came with the reply and are no part of it
   double seconds = 0;
   std::int64_t estimated_prompt_tokens = 0;
   lm::Usage usage = {};

@@ -6,11 +6,11 @@
 
 #include <fmt/format.h>
 
-#include "task/models.hpp"
 #include "core/fold.hpp"
 #include "core/json_parser.hpp"
 #include "core/text.hpp"
 #include "core/text_file.hpp"
+#include "task/models.hpp"
 
 namespace tgd::cli {
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "task/agent.hpp"
-#include "task/task.hpp"
 #include "task/models.hpp"
+#include "task/task.hpp"
 
 namespace tgd::cli {
 

@@ -14,10 +14,10 @@
 #include <fmt/format.h>
 #include <tgd/data/dataset.hpp>
 
-#include "task/data_file.hpp"
 #include "core/fold.hpp"
 #include "core/text.hpp"
 #include "data/record_reader.hpp"
+#include "task/data_file.hpp"
 
 namespace tgd::cli {
 
@@ -101,9 +101,9 @@ struct RowFacts {
 /// What a first walk over a file finds out.
 struct FileFacts {
   std::filesystem::path file;
-  std::vector<RowFacts> rows = {};                                           ///< those that a run can use
-  std::vector<std::string> notes = {};                                       ///< what became of the others
-  std::unordered_map<std::size_t, std::string> targets = {};                 ///< by their hash, cut where they are long
+  std::vector<RowFacts> rows = {};                            ///< those that a run can use
+  std::vector<std::string> notes = {};                        ///< what became of the others
+  std::unordered_map<std::size_t, std::string> targets = {};  ///< by their hash, cut where they are long
 };
 
 std::string place_of_row(std::size_t row, std::size_t line) {

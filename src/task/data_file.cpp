@@ -8,10 +8,10 @@
 
 #include <fmt/format.h>
 
-#include "task/document.hpp"
 #include "core/text.hpp"
 #include "core/text_file.hpp"
 #include "data/record_reader.hpp"
+#include "task/document.hpp"
 
 namespace tgd::cli {
 

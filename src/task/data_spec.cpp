@@ -6,9 +6,9 @@
 
 #include "core/file.hpp"
 #include "core/text.hpp"
-#include "task/parts.hpp"
-#include "task/data_file.hpp"
 #include "core/text_file.hpp"
+#include "task/data_file.hpp"
+#include "task/parts.hpp"
 
 namespace tgd::cli {
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include <nlohmann/json.hpp>
-#include "task/task.hpp"
 #include "core/pattern.hpp"
+#include "task/task.hpp"
 
 namespace tgd::cli {
 

@@ -155,7 +155,7 @@ struct EvaluatorSpec {
   double best_score = 1;                   ///< what needs no feedback
   std::optional<double> worst_score = {};  ///< of a sample with a problem
   bool higher_is_better = true;
-  bool critique_by_lm = false;  ///< the teacher words the feedback instead of the evaluator
+  bool critique_by_lm = false;        ///< the teacher words the feedback instead of the evaluator
   std::vector<std::string> run = {};  ///< the command
   std::filesystem::path folder = {};  ///< where it runs
   std::size_t workers = 1;            ///< processes of it
