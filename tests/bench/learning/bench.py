@@ -72,8 +72,8 @@ def served(options):
     with tempfile.TemporaryDirectory() as folder:
         address = pathlib.Path(folder) / "address"
         process = subprocess.Popen(
-            [sys.executable, REAL / "serve.py", model, address, "--slots", "8", "--context", "49152", "--port", str(options.port),
-             "--threads", str(options.threads)],
+            [sys.executable, REAL / "serve.py", model, address, "--slots", str(options.slots), "--context", str(6144 * options.slots),
+             "--port", str(options.port), "--threads", str(options.threads)],
             env={**os.environ, "PYTHONPATH": str(cache / "models/packages")}, stdout=open(cache / "server.log", "w"),
             stderr=subprocess.STDOUT)
         try:
@@ -261,6 +261,8 @@ def parsed(arguments):
     parser.add_argument("--size", default="1.5B", choices=["1.5B", "0.5B", "135M"], help="of the packaged model")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--slots", type=int, default=8,
+                        help="of the packaged server; each reads a long prompt anew, so that few cores do better with 2 or 3")
     parser.add_argument("--results", type=pathlib.Path)
     parser.add_argument("--keep", type=pathlib.Path, help="a folder for what the arms leave behind")
     parser.add_argument("--quick", action="store_true")
