@@ -111,6 +111,8 @@ class TGD_API NodeState {
 struct Asked {
   std::vector<lm::Request> requests = {};
   std::unique_ptr<NodeState> state = nullptr;
+  /// Who is asked, in all rounds, where that is not the backward model; the pass's completion arguments are not for it.
+  lm::ChatModelPtr model = nullptr;
 };
 
 /// What answer() returns: one gradient per edge, or further requests. With requests, answer() is called again with the replies

@@ -5,9 +5,12 @@
 #include <tgd/autograd.hpp>
 #include <tgd/cognitive/black_box.hpp>
 #include <tgd/cognitive/chat_completion.hpp>
+#include <tgd/cognitive/command_agent.hpp>
 #include <tgd/cognitive/command_evaluator.hpp>
+#include <tgd/cognitive/command_function.hpp>
 #include <tgd/cognitive/evaluator.hpp>
 #include <tgd/cognitive/module.hpp>
+#include <tgd/command.hpp>
 #include <tgd/data.hpp>
 #include <tgd/data/csv.hpp>
 #include <tgd/data/data_loader.hpp>
@@ -25,6 +28,7 @@
 #include <tgd/lm/budgeted.hpp>
 #include <tgd/lm/cached.hpp>
 #include <tgd/lm/chat_model.hpp>
+#include <tgd/lm/command.hpp>
 #include <tgd/lm/cost_meter.hpp>
 #include <tgd/lm/decorator.hpp>
 #include <tgd/lm/observed.hpp>

@@ -65,6 +65,8 @@ class TGD_API Variable {
   std::optional<Problem> problem(std::size_t i = 0) const;
   /// All of them, by item; those of an evaluator's score by the prediction's items, reduced or not. Waits.
   std::map<std::size_t, Problem> problems() const;
+  /// What an evaluator has measured of an item beside its score, by name; of an evaluator's score only, reduced or not. Waits.
+  std::map<std::string, double> metrics(std::size_t i = 0) const;
   /// Where the sample of an item was read, as far as it is known: it stays with what is made of the sample.
   std::optional<SampleOrigin> origin(std::size_t i = 0) const;
 

@@ -101,6 +101,7 @@ struct Exchange {
   std::vector<Gradient> grad_outputs;
   std::vector<char> wanted;
   std::unique_ptr<NodeState> state;
+  lm::ChatModelPtr model;          // null: that of the pass
   std::vector<lm::Reply> replies;  // of the round under way
   std::vector<std::optional<Problem>> problems;
   std::vector<std::string> asked;  // the requests' texts of all rounds, in anomaly mode
@@ -363,8 +364,9 @@ void Pass::begin(Index index) {
     }
     local_.wanted.clear();
     for (const Edge& edge : node.next_edges()) local_.wanted.push_back(is_wanted(edge) ? 1 : 0);
-    auto [requests, state] = node.ask(local_.feedback());
+    auto [requests, state, model] = node.ask(local_.feedback());
     local_.state = std::move(state);
+    local_.model = std::move(model);
     if (requests.empty()) requests = conclude(local_);
     if (!requests.empty()) send(std::make_shared<Exchange>(std::move(local_)), std::move(requests));
   } catch (...) {
@@ -419,7 +421,7 @@ lm::ChatModel& Pass::model() {
 
 void Pass::send(const std::shared_ptr<Exchange>& exchange, std::vector<lm::Request> requests) {
   const Node& node = *tasks_[exchange->task].node;
-  lm::ChatModel& model = this->model();
+  lm::ChatModel& model = exchange->model ? *exchange->model : this->model();
   if (anomalies_) std::move(exchange->replies.begin(), exchange->replies.end(), std::back_inserter(exchange->heard));
   exchange->replies.assign(requests.size(), {});
   exchange->problems.assign(node.takes_problems() ? requests.size() : 0, std::nullopt);
@@ -427,7 +429,7 @@ void Pass::send(const std::shared_ptr<Exchange>& exchange, std::vector<lm::Reque
   for (std::size_t i = 0; i < requests.size(); ++i) {
     lm::Request& request = requests[i];
     if (anomalies_) exchange->asked.push_back(text_of(request));
-    request.args = request.args.merged(options_.args);
+    if (!exchange->model) request.args = request.args.merged(options_.args);
     if (request.info.purpose.empty()) request.info.purpose = "backward";
     request.info.node = node.name();
     calls_.start(model, std::move(request), {exchange, i});

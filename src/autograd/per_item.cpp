@@ -210,10 +210,12 @@ std::shared_ptr<Storage> item_of(const std::shared_ptr<Storage>& batch, std::siz
     const ProblemPtr problem = batch->problem(i);
     auto item = std::make_shared<Storage>(batch->item(i), problem ? Problems{{0, problem}} : Problems{});
     item->set_origins(origins);
+    item->add_metrics([batch, i](std::size_t) { return batch->metrics(i); });
     return item;
   }
   auto item = Storage::pending_scalar();
   item->set_origins(origins);
+  item->add_metrics([batch, i](std::size_t) { return batch->metrics(i); });
   pass_on(batch, i, item, 0);
   return item;
 }

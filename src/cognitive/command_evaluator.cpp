@@ -2,19 +2,22 @@
 
 #include <array>
 #include <cmath>
+#include <map>
 #include <string_view>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <tgd/lm/command.hpp>
 
 #include "autograd/anomaly.hpp"
 #include "autograd/graph.hpp"
+#include "cognitive/command_answer.hpp"
 #include "cognitive/judgement.hpp"
-#include "core/one_line.hpp"
+#include "core/problem.hpp"
 #include "core/rethrow.hpp"
-#include "core/seconds.hpp"
-#include "core/worker.hpp"
 
 namespace tgd {
 
@@ -22,7 +25,6 @@ namespace {
 
 using detail::Judgement;
 using detail::Storage;
-using detail::Worker;
 using StoragePtr = std::shared_ptr<Storage>;
 
 constexpr const char* command_operation = "command_evaluator";
@@ -31,33 +33,46 @@ constexpr const char* command_operation = "command_evaluator";
 struct Measurement {
   double score = 0;
   std::string feedback = {};
+  std::map<std::string, double> metrics = {};
 };
 
 struct Scale {
   double best = 1;
   bool higher_is_better = true;
+  std::string optimize = {};  // the metric that is the score
 };
 
-/// The measurement, or what is wrong with the reply.
-std::variant<Measurement, std::string> read_measurement(const nlohmann::json& reply, const Scale& scale) {
-  const auto text = [](const nlohmann::json& value) {
-    return detail::in_quotes(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  };
-  const auto score = reply.find("score");
-  if (score == reply.end()) return "its answer has no \"score\": " + text(reply);
-  const double number = score->is_number() ? score->get<double>() : std::nan("");
-  if (!std::isfinite(number)) return fmt::format("its \"score\" is no number: {}", text(*score));
-  if (scale.higher_is_better ? number > scale.best : number < scale.best)
-    return fmt::format("its \"score\", {}, is better than \"best_score\", {}", number, scale.best);
-  const auto feedback = reply.find("feedback");
-  if (feedback == reply.end() || feedback->is_null()) return Measurement{number};
-  if (!feedback->is_string()) return fmt::format("its \"feedback\" is no text: {}", text(*feedback));
-  return Measurement{number, feedback->get<std::string>()};
-}
-
-nlohmann::ordered_json json_of(const Data& item) {
-  if (item.is_text()) return item.text();
-  return item.kind() == Data::Kind::integer ? nlohmann::ordered_json(item.integer()) : nlohmann::ordered_json(item.real());
+/// The measurement, or what is wrong with the answer.
+std::variant<Measurement, std::string> read_measurement(const nlohmann::json& answer, const Scale& scale) {
+  using detail::quoted_json;
+  Measurement measurement;
+  if (const auto metrics = answer.find("metrics"); metrics != answer.end() && !metrics->is_null()) {
+    if (!metrics->is_object()) return "its \"metrics\" are no object, such as {\"length\": 12}: " + quoted_json(*metrics);
+    for (const auto& [name, value] : metrics->items()) {
+      const double number = value.is_number() ? value.get<double>() : std::nan("");
+      if (!std::isfinite(number)) return fmt::format("its metric \"{}\" is no number: {}", name, quoted_json(value));
+      measurement.metrics.emplace(name, number);
+    }
+  }
+  if (!scale.optimize.empty()) {
+    const auto found = measurement.metrics.find(scale.optimize);
+    if (found == measurement.metrics.end())
+      return fmt::format("it has no metric \"{}\", which is to be optimized: {}", scale.optimize, quoted_json(answer));
+    measurement.score = found->second;
+  } else {
+    const auto score = answer.find("score");
+    if (score == answer.end()) return "its answer has no \"score\": " + quoted_json(answer);
+    measurement.score = score->is_number() ? score->get<double>() : std::nan("");
+    if (!std::isfinite(measurement.score)) return fmt::format("its \"score\" is no number: {}", quoted_json(*score));
+  }
+  if (scale.higher_is_better ? measurement.score > scale.best : measurement.score < scale.best)
+    return fmt::format("its {}, {}, is better than \"best_score\", {}",
+                       scale.optimize.empty() ? "\"score\"" : "metric \"" + scale.optimize + "\"", measurement.score, scale.best);
+  const auto feedback = answer.find("feedback");
+  if (feedback == answer.end() || feedback->is_null()) return measurement;
+  if (!feedback->is_string()) return fmt::format("its \"feedback\" is no text: {}", quoted_json(*feedback));
+  measurement.feedback = feedback->get<std::string>();
+  return measurement;
 }
 
 nlohmann::ordered_json json_of(const SampleOrigin* origin) {
@@ -87,20 +102,21 @@ struct Measuring {
   }
 
   nlohmann::ordered_json question(std::size_t i) const {
-    nlohmann::ordered_json json{{"prediction", json_of(prediction->item(i))}};
-    json["target"] = target ? json_of(target->item(i)) : nlohmann::ordered_json(nullptr);
+    nlohmann::ordered_json json{{"prediction", detail::item_json(prediction->item(i))}};
+    json["target"] = target ? detail::item_json(target->item(i)) : nlohmann::ordered_json(nullptr);
     json["sample"] = json_of(answered->origin(i));
     json["inputs"] = nlohmann::ordered_json::object();
-    for (const auto& [name, storage] : inputs) json["inputs"][name] = json_of(storage->item(i));
+    for (const auto& [name, storage] : inputs) json["inputs"][name] = detail::item_json(storage->item(i));
     return json;
   }
 
-  void take(std::size_t i, Worker::Answer answer) {
-    if (answer.error) return answered->fail_item(i, answer.error);
-    if (!answer.problem.empty()) return take_problem(i, answer.problem);
-    auto read = read_measurement(answer.reply, scale);
-    if (const auto* problem = std::get_if<std::string>(&read))
-      return take_problem(i, "the command gave no usable answer: " + *problem);
+  void take(std::size_t i, const lm::Outcome& outcome) {
+    if (!outcome.ok()) {
+      const auto fault = detail::own_fault(outcome.error());
+      return fault ? take_problem(i, to_string(*fault)) : answered->fail_item(i, outcome.error());
+    }
+    auto read = read_measurement(detail::command_answer(outcome.value()), scale);
+    if (const auto* problem = std::get_if<std::string>(&read)) return take_problem(i, detail::unusable_answer(*problem));
     measurements.set(i, std::get<Measurement>(std::move(read)));
     answered->set_item(i, "");
   }
@@ -115,36 +131,34 @@ struct Measuring {
   }
 };
 
-void measure(const std::shared_ptr<Measuring>& measuring, const std::weak_ptr<Worker>& weak_worker, std::size_t i,
+void measure(const std::shared_ptr<Measuring>& measuring, const std::weak_ptr<lm::ChatModel>& weak_command, std::size_t i,
              const std::shared_ptr<const Storage::Owed>& owed) {
   try {
     for (const StoragePtr& storage : measuring->needed()) {
       if (const auto problem = storage->problem(i)) return measuring->answered->set_item(i, "", problem);
     }
-    const std::shared_ptr<Worker> worker = weak_worker.lock();
-    if (!worker) throw StateError("command_evaluator: the CommandEvaluator has ended; keep it until its scores have been read");
-    worker->ask(measuring->question(i), [measuring, i, owed](Worker::Answer answer) { measuring->take(i, std::move(answer)); });
+    const std::shared_ptr<lm::ChatModel> command = weak_command.lock();
+    if (!command) throw StateError("command_evaluator: the CommandEvaluator has ended; keep it until its scores have been read");
+    command->start(detail::command_request(measuring->question(i), "measure", i),
+                   [measuring, i, owed](const lm::Outcome& outcome) { measuring->take(i, outcome); });
   } catch (...) {
     measuring->answered->fail_item(i, std::current_exception());
   }
 }
 
-detail::WorkerOptions worker_options(CommandOptions options) {
-  return {.command = std::move(options.run),
-          .folder = std::move(options.folder),
-          .environment = std::move(options.env),
-          .processes = options.workers,
-          .timeout = detail::span_of_seconds(options.timeout_seconds, "CommandOptions::timeout_seconds")};
-}
-
 }  // namespace
 
 struct CommandEvaluator::Impl {
-  std::shared_ptr<Worker> worker;
+  lm::ChatModelPtr command;
 };
 
 CommandEvaluator::CommandEvaluator(CommandOptions options)
-    : impl_(std::make_unique<const Impl>(Impl{std::make_shared<Worker>(worker_options(std::move(options)))})) {}
+    : CommandEvaluator(std::make_shared<lm::Command>(std::move(options))) {}
+
+CommandEvaluator::CommandEvaluator(lm::ChatModelPtr command) {
+  if (!command) throw ValueError("a CommandEvaluator needs a command; it was given none");
+  impl_ = std::make_unique<const Impl>(Impl{std::move(command)});
+}
 
 CommandEvaluator::~CommandEvaluator() = default;
 
@@ -170,12 +184,12 @@ Evaluation CommandEvaluator::operator()(const Variable& prediction, const std::o
                                  prediction.role()));
   measuring->answered = size ? Storage::pending_batch(*size) : Storage::pending_scalar();
   detail::inherit_origins(*measuring->answered, measuring->needed());
-  measuring->scale = {scoring.best_score, scoring.evaluator.higher_is_better};
+  measuring->scale = {scoring.best_score, scoring.evaluator.higher_is_better, std::move(scoring.optimize)};
   measuring->on_error = scoring.evaluator.on_error;
   for (std::size_t i = 0; i < size.value_or(1); ++i) {
     detail::when_items(measuring->needed(), i,
-                       [measuring, worker = std::weak_ptr<Worker>(impl_->worker), i,
-                        owed = Storage::owed(measuring->answered, i)] { measure(measuring, worker, i, owed); });
+                       [measuring, command = std::weak_ptr<lm::ChatModel>(impl_->command), i,
+                        owed = Storage::owed(measuring->answered, i)] { measure(measuring, command, i, owed); });
   }
 
   Judgement plan;
@@ -196,6 +210,10 @@ Evaluation CommandEvaluator::operator()(const Variable& prediction, const std::o
     return text.empty() && !measuring->target ? "(it says no more than the score)" : text;
   };
   plan.scores = detail::compute_items(plan.operation, answered, detail::scoring(plan, score));
+  plan.scores->add_metrics([measuring](std::size_t i) {
+    const auto found = measuring->measurements.find(i);
+    return found ? found->metrics : std::map<std::string, double>();
+  });
   plan.explanations = detail::compute_items(plan.operation, answered, {feedback});
   return detail::judge_prediction(std::move(plan), judged);
 }

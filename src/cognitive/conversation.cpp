@@ -1,7 +1,6 @@
 #include "cognitive/conversation.hpp"
 
 #include <algorithm>
-#include <cctype>
 
 #include <fmt/format.h>
 
@@ -188,8 +187,7 @@ std::string Conversation::criticised_text(std::size_t use, std::size_t item, std
 std::string Conversation::transcript(std::size_t item, std::size_t criticised, std::string_view placeholder) const {
   std::string transcript;
   for (const lm::Message& message : fill(item, Substitution{criticised, placeholder})) {
-    std::string tag = message.role;
-    std::transform(tag.begin(), tag.end(), tag.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    const std::string tag = upper_case(message.role);
     if (!transcript.empty()) transcript += '\n';
     transcript += fmt::format("<{0}>\n{1}\n</{0}>", tag, message.content);
   }

@@ -245,7 +245,7 @@ CritiqueNode::Outcomes CritiqueNode::outcomes(const Feedback& feedback) const {
       outcomes->samples[sample].input = *std::move(own);
       outcomes->samples[sample].reply = outcome(sample);
     }
-    ++outcomes->calls;
+    outcomes->calls += calls();
     seen.push_back(std::move(outcomes));
   }
   return seen;

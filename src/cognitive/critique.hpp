@@ -73,6 +73,8 @@ class CritiqueNode : public autograd::Node {
   virtual std::string_view system_prompt() const = 0;
   /// What a sample has for itself in a call of a model; nothing where there was none.
   virtual std::optional<std::string> own_text(std::size_t) const { return std::nullopt; }
+  /// How many calls of models lie in the operation.
+  virtual std::size_t calls() const { return 1; }
 
   /// Whether the input of an edge is a leaf that all samples share.
   bool is_prompt(std::size_t edge) const;

@@ -55,6 +55,11 @@ class PerItem {
     const std::lock_guard lock(mutex_);
     return values_.at(item);
   }
+  std::optional<T> find(std::size_t item) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = values_.find(item);
+    return found == values_.end() ? std::nullopt : std::optional(found->second);
+  }
 
  private:
   mutable std::mutex mutex_;

@@ -119,6 +119,23 @@ Data Storage::item(std::size_t i) const {
   return pending_ && index < size_ ? settled_item(index).data : data_.item(index);
 }
 
+void Storage::add_metrics(std::function<Metrics(std::size_t)> metrics) {
+  if (!metrics_) {
+    metrics_ = std::move(metrics);
+    return;
+  }
+  metrics_ = [first = std::move(metrics_), second = std::move(metrics)](std::size_t i) {
+    Metrics all = first(i);
+    all.merge(second(i));
+    return all;
+  };
+}
+
+Storage::Metrics Storage::metrics(std::size_t i) const {
+  problem(i);
+  return metrics_ ? metrics_(is_batch_ ? i : 0) : Metrics();
+}
+
 ProblemPtr Storage::problem(std::size_t i) const {
   const std::size_t index = is_batch_ ? i : 0;
   if (pending_ && index < size_) {

@@ -69,6 +69,13 @@ class Storage {
   /// These, or else this.
   const Storage& parts() const noexcept { return parts_ ? *parts_ : *this; }
 
+  /// Of each item, beside its data: further figures, which are there when the item is.
+  using Metrics = std::map<std::string, double>;
+  /// To those that it has; the same name counts once, the first time. Before others have it.
+  void add_metrics(std::function<Metrics(std::size_t)> metrics);
+  /// Waits for the item, and throws its error.
+  Metrics metrics(std::size_t i) const;
+
   /// Whether the data was there from the start. Unlike ready() this never depends on timing.
   bool is_immediate() const noexcept { return pending_ == nullptr; }
   /// Whether every item has arrived or failed.
@@ -113,6 +120,7 @@ class Storage {
   Problems problems_;  // of data that was there from the start
   Origins origins_;
   std::shared_ptr<const Storage> parts_;
+  std::function<Metrics(std::size_t)> metrics_;
   std::unique_ptr<Pending> pending_;
 };
 

@@ -31,6 +31,7 @@ std::string cut_middle(std::string&& text, std::size_t limit);
 TGD_API std::string_view trim(std::string_view text);
 /// With ASCII letters in lower case; others stay, whatever the locale.
 TGD_API std::string lower_case(std::string_view text);
+std::string upper_case(std::string_view text);
 TGD_API std::string join(std::span<const std::string> parts, std::string_view separator);
 /// The candidate with the smallest edit distance to `word`, if that is at most a third of its length; else empty.
 TGD_API std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);

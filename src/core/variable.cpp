@@ -72,6 +72,8 @@ std::map<std::size_t, Problem> Variable::problems() const {
   return problems;
 }
 
+std::map<std::string, double> Variable::metrics(std::size_t i) const { return impl_->storage->parts().metrics(i); }
+
 std::optional<SampleOrigin> Variable::origin(std::size_t i) const {
   const SampleOrigin* origin = impl_->storage->origin(i);
   return origin != nullptr ? std::optional(*origin) : std::nullopt;

@@ -20,6 +20,7 @@
 #include <optional>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -52,6 +53,9 @@ constexpr int most_failures_without_answer = 3;
 
 constexpr std::size_t most_line = std::size_t{64} << 20U;
 constexpr std::size_t kept_error_output = 2000;
+/// One that writes without end must not keep the others waiting.
+constexpr std::size_t most_errors_at_once = std::size_t{1} << 20U;
+constexpr std::size_t most_error_line = std::size_t{64} << 10U;
 /// Of a process that is told to end, for each of its input's end and SIGTERM.
 constexpr milliseconds patience{500};
 /// How often a process is looked at whose output somebody else holds open.
@@ -157,7 +161,7 @@ void answer_question(QuestionPtr question, Worker::Answer answer) noexcept { cal
 class WorkerProcess {
  public:
   /// Throws Error where it cannot be started.
-  explicit WorkerProcess(const WorkerOptions& options) {
+  explicit WorkerProcess(const WorkerOptions& options) : on_error_line_(options.on_error_line) {
     WorkerPipe in = make_pipe();
     WorkerPipe out = make_pipe();
     WorkerPipe err = make_pipe();
@@ -271,6 +275,8 @@ class WorkerProcess {
   }
 
   void close_input() { in_.close(); }
+  /// So that it does not wait for somebody to read what it says at its end.
+  void hear_errors() { read_errors(); }
   void signal_group(int signal) const {
     if (process_ > 0) ::kill(-process_, signal);
   }
@@ -289,6 +295,8 @@ class WorkerProcess {
     while (::waitpid(process_, &status_, 0) < 0 && errno == EINTR) {
     }
     process_ = -1;
+    read_errors();
+    if (err_.is_open()) end_errors();  // somebody whom it has started may hold it open
     return status_;
   }
 
@@ -308,14 +316,34 @@ class WorkerProcess {
 
   void read_errors() {
     std::array<char, 4096> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read()
-    while (err_.is_open()) {
+    for (std::size_t total = 0; err_.is_open() && total < most_errors_at_once;) {
       const ssize_t count = ::read(err_.number(), buffer.data(), buffer.size());
       if (count < 0 && errno == EINTR) continue;
-      if (count == 0) err_.close();
+      if (count == 0) end_errors();
       if (count <= 0) break;
-      errors_.append(buffer.data(), static_cast<std::size_t>(count));
+      total += static_cast<std::size_t>(count);
+      const std::string_view read(buffer.data(), static_cast<std::size_t>(count));
+      errors_.append(read);
       if (errors_.size() > 2 * kept_error_output) errors_.erase(0, errors_.size() - kept_error_output);
+      if (on_error_line_) hand_on(read);
     }
+  }
+
+  /// Whole lines, so that those of several processes stay apart.
+  void hand_on(std::string_view read) {
+    error_line_.append(read);
+    std::size_t begin = 0;
+    for (std::size_t end = error_line_.find('\n'); end != error_line_.npos; end = error_line_.find('\n', begin)) {
+      call_back(on_error_line_, std::string_view(error_line_).substr(begin, end - begin));
+      begin = end + 1;
+    }
+    error_line_.erase(0, begin);
+    if (error_line_.size() > most_error_line) call_back(on_error_line_, std::string_view(std::exchange(error_line_, {})));
+  }
+
+  void end_errors() {
+    if (on_error_line_ && !error_line_.empty()) call_back(on_error_line_, std::string_view(std::exchange(error_line_, {})));
+    err_.close();
   }
 
   /// It may have closed its output and be about to end: its status is worth a moment.
@@ -342,6 +370,8 @@ class WorkerProcess {
   std::string to_write_;
   std::string partial_;
   std::string errors_;
+  std::function<void(std::string_view)> on_error_line_;
+  std::string error_line_;  // so far
   std::map<std::uint64_t, QuestionPtr> in_flight_;
   bool is_reserved_ = false;
   WorkerClock::time_point last_answer_ = WorkerClock::now();
@@ -490,8 +520,9 @@ class Worker::Pool {
   /// What was in flight alone is to blame for it; what was not is asked again, alone.
   void lose(ProcessPtr& process, Loss loss) {
     process->end();
-    const std::string text = fmt::format("the command {} gave no answer: {}{}", in_quotes(join(options_.command, " ")),
-                                         loss.text, process->error_output());
+    std::string text = fmt::format("the command {} gave no answer: {}{}", in_quotes(join(options_.command, " ")), loss.text,
+                                   process->error_output());
+    if (options_.shown) text = options_.shown(text);
     auto in_flight = std::move(process->in_flight());
     process.reset();
     const bool is_alone = in_flight.size() == 1;
@@ -566,7 +597,12 @@ class Worker::Pool {
     };
     const auto wait_for_end = [&] {
       const auto latest = WorkerClock::now() + patience;
-      while (!all_over() && WorkerClock::now() < latest) std::this_thread::sleep_for(milliseconds(2));
+      while (!all_over() && WorkerClock::now() < latest) {
+        for (const ProcessPtr& process : processes_) {
+          if (process) process->hear_errors();
+        }
+        std::this_thread::sleep_for(milliseconds(2));
+      }
     };
     for (const ProcessPtr& process : processes_) {
       if (process) process->close_input();

@@ -18,6 +18,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -38,6 +39,10 @@ struct WorkerOptions {
   std::size_t processes = 1;
   std::chrono::milliseconds timeout = std::chrono::minutes(1);  ///< without an answer to anything that a process was asked
   std::size_t max_in_flight = 256;                              ///< of each process
+  /// Hears each line that a process writes to standard error, on the worker's thread; has to be quick.
+  std::function<void(std::string_view line)> on_error_line = {};
+  /// Makes what is quoted of a process fit to be shown.
+  std::function<std::string(std::string_view text)> shown = {};
 };
 
 class TGD_API Worker {

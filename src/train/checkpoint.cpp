@@ -213,6 +213,16 @@ Line names_of(const std::vector<FirstProposal>& proposals) {
   return names;
 }
 
+Line limits_json(const std::map<std::string, Limits>& limits) {
+  Line json = Line::object();
+  for (const auto& [name, limit] : limits) {
+    json[name] = Line::object();
+    if (limit.min) json[name]["min"] = *limit.min;
+    if (limit.max) json[name]["max"] = *limit.max;
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string config_text(const TrainerOptions& options, std::optional<std::size_t> batches) {
@@ -233,6 +243,7 @@ std::string config_text(const TrainerOptions& options, std::optional<std::size_t
        {{"confidence", options.gate.confidence},
         {"proposals", options.gate.proposals},
         {"takes", options.gate.takes == GateRule::better ? "better" : "not_worse"}}},
+      {"keep", limits_json(options.keep)},
       {"first_proposals", names_of(options.first_proposals)},
       {"keep_checkpoints", options.keep_checkpoints}};
   return json_text(config, 2) + "\n";

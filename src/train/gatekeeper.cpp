@@ -36,8 +36,9 @@ bool understands_scores(const optim::Optimizer& optimizer, bool higher_is_better
   });
 }
 
-Gatekeeper::Gatekeeper(const Gate& gate, bool higher_is_better, const Trainee& trainee, const Pass* validation)
-    : gate_(gate), higher_is_better_(higher_is_better), trainee_(trainee), validation_(validation) {
+Gatekeeper::Gatekeeper(const Gate& gate, const std::map<std::string, Limits>& keep, bool higher_is_better,
+                       const Trainee& trainee, const Pass* validation)
+    : gate_(gate), keep_(keep), higher_is_better_(higher_is_better), trainee_(trainee), validation_(validation) {
   if (!(gate.confidence > 0 && gate.confidence < 1)) {
     throw ValueError(fmt::format("Gate::confidence is {}; it has to be between 0 and 1, such as 0.8", gate.confidence));
   }
@@ -112,9 +113,10 @@ void Gatekeeper::decide(const Proposal& proposal, const Scores& batch_before, co
   }
   const bool has_to_be_better = gate_.takes == GateRule::better;
   if (after) report.chance = chance_of(gains(samples_of(*before), samples_of(*after)));
-  report.accepted = after && accepts(report.chance);
+  const std::string broken = after && broken_limit(keep_, before->means).empty() ? broken_limit(keep_, after->means) : "";
+  report.accepted = after && broken.empty() && accepts(report.chance);
   if (!report.accepted) {
-    report.reason = after ? fmt::format("{} with the wanted confidence: {:.3g} before, {:.3g} after",
+    report.reason = !broken.empty() ? broken : after ? fmt::format("{} with the wanted confidence: {:.3g} before, {:.3g} after",
                                         has_to_be_better ? "not better" : "worse", before->means.score, after->means.score)
                           : fmt::format("clearly worse before all samples were tried; {:.3g} before", before->means.score);
     reject(proposal, report.reason, after ? after->means.score : report.batch_after);

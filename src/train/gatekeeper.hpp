@@ -1,6 +1,7 @@
 // Gatekeeper: takes a step of the optimizers only if what they propose scores better. See Gate in tgd/trainer.hpp.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,7 +20,7 @@ bool understands_scores(const optim::Optimizer& optimizer, bool higher_is_better
 class Gatekeeper {
  public:
   /// Throws ValueError for a gate that cannot work: options out of range, optimizers that are no TGD.
-  Gatekeeper(const Gate& gate, bool higher_is_better, const Trainee& trainee, const Pass* validation);
+  Gatekeeper(const Gate& gate, const std::map<std::string, Limits>& keep, bool higher_is_better, const Trainee& trainee, const Pass* validation);
 
   /// Proposes, tries, and commits or rejects. `before`: the scores of the batch with the present values. `validation`: those of
   /// the validation part, measured where they are not known yet; brought up to date.
@@ -44,6 +45,7 @@ class Gatekeeper {
   void reject(const Proposal& proposal, const std::string& reason, std::optional<double> score) const;
 
   const Gate& gate_;
+  const std::map<std::string, Limits>& keep_;
   bool higher_is_better_;
   const Trainee& trainee_;
   const Pass* validation_;

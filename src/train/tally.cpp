@@ -38,6 +38,19 @@ void expect_answers(const Scores& scores) {
 
 }  // namespace
 
+std::string broken_limit(const std::map<std::string, Limits>& limits, const Metrics& metrics) {
+  for (const auto& [name, limit] : limits) {
+    const auto found = metrics.named.find(name);
+    if (found == metrics.named.end()) continue;
+    const auto text = [&, &wanted = name](double bound, const char* end) {
+      return fmt::format("the metric \"{}\" is {:.4g}, and may be {:.4g} at the {}", wanted, found->second, bound, end);
+    };
+    if (limit.max && found->second > *limit.max) return text(*limit.max, "most");
+    if (limit.min && found->second < *limit.min) return text(*limit.min, "least");
+  }
+  return {};
+}
+
 Failures::Failures(std::optional<double> max_share) : max_share_(max_share) {
   if (max_share && !(*max_share >= 0 && *max_share <= 1)) {
     throw ValueError(
@@ -76,7 +89,16 @@ void Tally::add(std::size_t samples, const StepResult& result) {
   sum_.score = std::accumulate(scores.begin(), scores.end(), sum_.score);
   sum_.samples += samples;
   add_failures(result.evaluation.score);
-  for (const auto& [name, mean] : result.metrics) sum_.named[name] += mean * static_cast<double>(samples);
+  for (const auto& [name, mean] : result.metrics) add_metric(name, mean, samples);
+  const Storage& parts = result.evaluation.score.impl()->storage->parts();
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    for (const auto& [name, value] : parts.metrics(i)) add_metric(name, value, 1);
+  }
+}
+
+void Tally::add_metric(const std::string& name, double mean, std::size_t samples) {
+  sum_.named[name] += mean * static_cast<double>(samples);
+  measured_[name] += samples;
 }
 
 void Tally::add_failures(const Variable& score) {
@@ -95,7 +117,7 @@ Scores Tally::scores() const {
   if (sum_.samples == 0) return scores;
   const auto samples = static_cast<double>(sum_.samples);
   scores.means.score /= samples;
-  for (auto& [name, value] : scores.means.named) value /= samples;
+  for (auto& [name, value] : scores.means.named) value /= static_cast<double>(measured_.at(name));
   return scores;
 }
 

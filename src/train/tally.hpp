@@ -1,7 +1,9 @@
 // Adds up the scores of batches by sample.
 #pragma once
 
+#include <cstddef>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -26,6 +28,9 @@ struct Scores {
   std::size_t unanswered = 0;  // failed in their call: there was no reply that could have been read
 };
 
+/// Which limit a measurement breaks: "the metric \"length\" is 412, and may be 400 at the most"; empty where it keeps all.
+std::string broken_limit(const std::map<std::string, Limits>& limits, const Metrics& metrics);
+
 /// The distinct samples that have failed so far.
 class Failures {
  public:
@@ -49,8 +54,10 @@ class Tally {
 
  private:
   void add_failures(const Variable& score);
+  void add_metric(const std::string& name, double mean, std::size_t samples);
 
   Metrics sum_;
+  std::map<std::string, std::size_t> measured_;  // how many samples have each named metric
   std::vector<double> samples_;
   std::vector<FailedSample> failed_;
   std::size_t unanswered_ = 0;

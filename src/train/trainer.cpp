@@ -175,7 +175,7 @@ class Run {
     if (options.max_time.count() != 0) detail::span_of_seconds(options.max_time.count(), "TrainerOptions::max_time");
     if (!(options.max_cost >= 0))
       throw ValueError(fmt::format("TrainerOptions::max_cost is {} USD; it must not be negative", options.max_cost));
-    if (options.gate.confidence != 0) gate_.emplace(options.gate, options.higher_is_better, trainee, validation);
+    if (options.gate.confidence != 0) gate_.emplace(options.gate, options.keep, options.higher_is_better, trainee, validation);
   }
 
   FitResult fit(const FitOptions& options) {
@@ -238,7 +238,8 @@ class Run {
     const bool is_over =
         in_place([] { return "first proposals: "; }, [&] { return race.run([this] { return reached_limit().has_value(); }); });
     if (!is_over) return;
-    if (race.is_better() && (!gate_ || gate_->accepts(race.gains()))) race.accept();
+    const bool may_be = keeps_limits(race.scores().means) || !keeps_limits(state_.validation->means);
+    if (may_be && race.is_better() && (!gate_ || gate_->accepts(race.gains()))) race.accept();
     if (race.cut_by() && !race.report().accepted) std::rethrow_exception(race.cut_by());
     StepReport report{state_.epoch, options_.max_epochs, 1, 0, train_.batches.value_or(0)};
     report.updates = race.updates();
@@ -375,7 +376,7 @@ class Run {
       if (detail::understands_scores(*optimizer, options_.higher_is_better)) optimizer->report_score(report.metrics.score);
     }
     state_.validated_step = state_.step;
-    report.is_best = !state_.best || is_better(report.metrics.score, state_.best->metrics.score);
+    report.is_best = !state_.best || is_better(report.metrics, state_.best->metrics);
     state_.since_best = report.is_best ? 0 : state_.since_best + 1;
     if (!state_.first) state_.first = report;
     if (report.is_best) keep(report);
@@ -384,8 +385,11 @@ class Run {
     save();
   }
 
-  bool is_better(double score, double than) const {
-    const double gain = options_.higher_is_better ? score - than : than - score;
+  bool keeps_limits(const Metrics& metrics) const { return detail::broken_limit(options_.keep, metrics).empty(); }
+
+  bool is_better(const Metrics& metrics, const Metrics& than) const {
+    if (keeps_limits(metrics) != keeps_limits(than)) return keeps_limits(metrics);
+    const double gain = options_.higher_is_better ? metrics.score - than.score : than.score - metrics.score;
     return gain > 0 && gain >= options_.early_stopping.min_delta;
   }
 

@@ -85,7 +85,9 @@ TEST_CASE("An answer that is no score is the item's problem", "[cognitive][evalu
                                                 {R"("score":1e999})", "the command"},
                                                 {R"("score":1.5})", "1.5, is better than \"best_score\", 1"},
                                                 {R"("points":1})", "has no \"score\""},
-                                                {R"("score":0,"feedback":[1]})", "its \"feedback\" is no text"}}));
+                                                {R"("score":0,"feedback":[1]})", "its \"feedback\" is no text"},
+                                                {R"("score":0,"metrics":[1]})", "its \"metrics\" are no object"},
+                                                {R"("score":0,"metrics":{"n":"1"}})", "its metric \"n\" is no number"}}));
   INFO(answer);
   const CommandEvaluator metric(answering("case $line in *odd*) echo '" + answer + "';; *) echo '\"score\":1}';; esac"));
   const Variable prediction = predictions(Texts{"even", "odd"});
@@ -104,6 +106,28 @@ TEST_CASE("An answer that is no score is the item's problem", "[cognitive][evalu
     CHECK_THROWS_WITH(metric(prediction, Texts{"x", "y"}).score.data(),
                       ContainsSubstring(words) && ContainsSubstring("item 1 of 2"));
   }
+}
+
+TEST_CASE("What a command measures beside its score stays with the score", "[cognitive][evaluator][concurrent]") {
+  const CommandEvaluator metric(answering(
+      R"(case $line in *odd*) echo '"score":0}';; *) echo '"score":1,"metrics":{"length":12,"exact":0.5}}';; esac)"));
+  const Variable prediction = predictions(Texts{"even", "odd"});
+  using Metrics = std::map<std::string, double>;
+  const auto reduction = GENERATE(Reduction::none, Reduction::mean);
+  const auto score = metric(prediction, Texts{"x", "y"}, {}, {.evaluator = {.reduction = reduction}}).score;
+  CHECK(score.metrics(0) == Metrics{{"exact", 0.5}, {"length", 12}});
+  CHECK(score.metrics(1).empty());
+  if (reduction == Reduction::none) CHECK(score[0].metrics() == Metrics{{"exact", 0.5}, {"length", 12}});
+}
+
+TEST_CASE("A named metric can be the score", "[cognitive][evaluator][concurrent]") {
+  const CommandEvaluator metric(
+      answering(R"(case $line in *odd*) echo '"metrics":{"length":3}}';; *) echo '"metrics":{"f1":0.25}}';; esac)"));
+  const auto score = metric(predictions(Texts{"even", "odd"}), Texts{"x", "y"}, {},
+                            {.evaluator = {.reduction = Reduction::none, .on_error = OnError::keep}, .optimize = "f1"})
+                         .score;
+  CHECK(score.data() == Data(Reals{0.25, 0}));
+  CHECK_THAT(score.problem(1)->text, ContainsSubstring("it has no metric \"f1\", which is to be optimized"));
 }
 
 TEST_CASE("Scores of a command may be on any scale", "[cognitive][evaluator][concurrent]") {

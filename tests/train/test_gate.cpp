@@ -52,6 +52,28 @@ StepReport one_step(Agent& agent, const Gate& gate) {
 
 }  // namespace
 
+TEST_CASE("the gate takes nothing that breaks a limit on a metric in the place of what keeps it", "[train][gate]") {
+  struct Measured : CountsUpTo {
+    using CountsUpTo::CountsUpTo;
+    std::optional<StepResult> training_step(test::Batch& batch) {
+      std::optional<StepResult> result = CountsUpTo::training_step(batch);
+      result->metrics["length"] = static_cast<double>(prompt.text().size());
+      return result;
+    }
+  };
+  const auto [most, is_taken] = GENERATE(table<double, bool>({{8, true}, {7, false}, {6, true}}));  // "up to 3" has 7 characters
+  Measured agent({"up to 12"});
+  const auto notes = std::make_shared<test::Notes>();
+  Trainer trainer({.backward = {.model = test::critic()},
+                   .callbacks = {notes},
+                   .gate = {.confidence = 0.9},
+                   .keep = {{"length", {.min = {}, .max = most}}}});
+  trainer.fit(agent, numbers(12, 12), numbers(20, 2));
+  const GateReport report = *notes->steps.at(0).gate;
+  CHECK(report.accepted == is_taken);
+  if (!is_taken) CHECK(report.reason == "the metric \"length\" is 8, and may be 7 at the most");
+}
+
 TEST_CASE("the gate takes a proposal that is better on its batch and on the validation part", "[train][gate]") {
   CountsUpTo agent({"up to 12"});
   const GateReport report = *one_step(agent, {.confidence = 0.9}).gate;

@@ -70,6 +70,44 @@ TEST_CASE("a score that is a mean counts for each of its samples", "[train]") {
   }
 }
 
+TEST_CASE("values that break a limit on a metric are kept only where no others keep it", "[train]") {
+  /// Says how long its values are.
+  struct MeasuredAgent : test::ScriptedAgent {
+    explicit MeasuredAgent(const std::vector<std::string>& rewrites) : ScriptedAgent(rewrites) {}
+    std::optional<StepResult> training_step(test::Batch& batch) {
+      std::optional<StepResult> result = ScriptedAgent::training_step(batch);
+      result->metrics["length"] = static_cast<double>(prompt.text().size());
+      return result;
+    }
+  };
+  const auto kept = [](const std::map<std::string, Limits>& keep) {
+    MeasuredAgent agent({"a longer one", "good"});
+    TrainerOptions limited = options(2);
+    limited.keep = keep;
+    Trainer(limited).fit(agent, pairs({"never"}), pairs({"a longer one", "a longer one", "good", "no"}, 4));
+    return agent.prompt.text();
+  };
+  CHECK(kept({}) == "a longer one");
+  CHECK(kept({{"length", {.min = {}, .max = 5}}}) == "good");
+  CHECK(kept({{"length", {.min = {}, .max = 4}}}) == "good");
+  CHECK(kept({{"length", {.min = 20, .max = {}}}}) == "a longer one");
+  CHECK(kept({{"width", {.min = {}, .max = 1}}}) == "a longer one");
+}
+
+TEST_CASE("a metric that not every sample has is a mean over those that do", "[train]") {
+  struct SometimesMeasured : test::ScriptedAgent {
+    SometimesMeasured() : ScriptedAgent({}) {}
+    std::optional<StepResult> training_step(test::Batch& batch) {
+      std::optional<StepResult> result = ScriptedAgent::training_step(batch);
+      if (std::get<1>(batch).size() == 2) result->metrics["pairs"] = 3;
+      return result;
+    }
+  };
+  SometimesMeasured agent;
+  const Metrics metrics = Trainer().validate(agent, pairs({"a", "b", "c"}, 2));
+  CHECK(metrics.named.at("pairs") == 3);
+}
+
 TEST_CASE("validation runs in eval mode without history, and training in training mode", "[train]") {
   CountingAgent agent({"a", "b"});
   Trainer(options(1)).fit(agent, pairs({"x", "y", "z"}), pairs({"x"}));

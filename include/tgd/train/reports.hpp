@@ -31,7 +31,13 @@ struct Metrics {
   double score = 0;
   std::size_t samples = 0;
   std::size_t failed = 0;  ///< of them, by their own fault (Problem::is_failure); they score worst
-  std::map<std::string, double> named = {};
+  std::map<std::string, double> named = {};  ///< each over the samples that have it
+};
+
+/// What the mean of a named metric has to keep within.
+struct Limits {
+  std::optional<double> min = {};
+  std::optional<double> max = {};
 };
 
 /// What a proposal has to show, with the gate's confidence.
