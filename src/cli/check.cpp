@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,8 @@ What a run asks is asked once: the longest training sample goes through the stag
 critic, which sees it as wrong, and the feedback to the optimizer, as in a step. Two more calls at temperature 0 show whether replies
 repeat. What is wrong with a reply is told with what to set, and the exit status is 1 when a run would end with an error.
 
-A command that scores is given five training samples with their targets as the answers, also with --no-calls.
+A command that scores is given five training samples with their targets as the answers, also with --no-calls. A stage and a program
+by command get five training samples, too. What is wrong with what comes back is said.
 
 Each target is put through the output steps and the evaluator: one that no reply can score best against is named with its row.
 
@@ -225,7 +227,9 @@ class Check {
            "the endpoint's answers are not in the encoding that they name; the rest of the trial was left "
            "out until that is put right, or the header \"Content-Encoding\" is taken off on the way"});
     }
+    std::set<std::string> commands;
     for (const TrialCall& call : trial_.calls) {
+      if (call.purpose == command_purpose && !commands.insert(call.role).second) continue;  // the others are like it
       if (call.purpose != repeat_purpose) print(call);
     }
     if (trial_.answer && trial_.answer->problem)

@@ -26,6 +26,7 @@ namespace {
 constexpr double unknown_answer_tokens = 100;
 constexpr double verdict_tokens = 80;
 constexpr double critique_tokens = 250;  // of up to eight samples
+constexpr std::size_t sample_text = 400;  // characters of what a command gives
 
 // Larger parts are estimated from so many of their samples.
 constexpr std::size_t most_counted = 200;
@@ -80,6 +81,7 @@ class Experience {
     }
     if (calls > 0) return tokens / calls;
     if (purpose == "forward") return answer_tokens_;
+    if (purpose == command_purpose) return 0;
     return purpose == "judge" ? verdict_tokens : critique_tokens;
   }
 
@@ -135,10 +137,14 @@ class StandIn final : public lm::ChatModel {
 
   void start(lm::Request request, Done done) override {
     const std::string purpose = request.info.purpose;
-    const double prompt_tokens = static_cast<double>(lm::estimate_prompt_tokens(request)) * experience_.prompt_factor(name_);
+    const double prompt_tokens = purpose == command_purpose ? 0
+                                                            : static_cast<double>(lm::estimate_prompt_tokens(request)) *
+                                                                  experience_.prompt_factor(name_);
     double completion_tokens = experience_.completion_tokens(name_, purpose);
     std::string text;
-    if (purpose == "forward") {
+    if (purpose == command_purpose) {
+      text = command_answer(std::string(sample_text, 'x'));
+    } else if (purpose == "forward") {
       text = std::string(static_cast<std::size_t>(4 * completion_tokens), 'x');
     } else if (purpose == "judge") {
       text = verdict();
@@ -188,7 +194,7 @@ class Rehearsal {
       stand_ins_[entry.first] = std::make_shared<StandIn>(entry.first, task.evaluator, experience, tally_);
     const Prompts prompts = load_prompts(task);
     Task rehearsed = task;
-    rehearsed.evaluator.command = {};  // a metric of the user's is not asked about what no model has said
+    rehearsed.evaluator.metric = {};  // a metric of the user's is not asked about what no model has said
     agent_ = std::make_unique<TaskAgent>(rehearsed, stand_ins_, prompts);
     agent_->set_facts(known_facts(task, data, prompts));
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@
 #include "run/summary.hpp"
 #include "task/agent.hpp"
 #include "task/data.hpp"
+#include "task/set_metrics.hpp"
 #include "task/task.hpp"
 
 namespace tgd::cli {
@@ -65,6 +67,7 @@ struct SampleScore {
   std::optional<std::string> target = {};
   Answer answer = {};
   std::optional<double> score = {};  ///< nothing: a call failed, not by the sample's own fault
+  std::map<std::string, double> metrics = {};  ///< beside it
 };
 
 /// One prompt's samples, in the same order for all prompts.
@@ -95,6 +98,15 @@ std::vector<double> scores_of(const Measured& measured) {
   return scores;
 }
 
+/// Means of what answers were measured by beside their scores.
+std::map<std::string, double> metrics_of(const Measured& measured) {
+  SampleMetrics all;
+  for (std::size_t i = 0; i < measured.samples.size(); ++i) add_metrics(all, i, measured.samples[i].metrics);
+  std::map<std::string, double> means;
+  for (const auto& [name, values] : all) means[name] = mean_of(values).value_or(0);
+  return means;
+}
+
 ProblemCounts problems_of(const Measured& measured) {
   ProblemCounts counts;
   for (const SampleScore& sample : measured.samples) {
@@ -122,6 +134,7 @@ OrderedJson sample_json(const std::string& prompt, const SampleScore& sample) {
   OrderedJson json{{"prompt", prompt}, {"part", sample.part}, {"row", sample.row}};
   if (sample.target) json["target"] = *sample.target;
   json["score"] = sample.score ? OrderedJson(*sample.score) : OrderedJson(nullptr);
+  if (!sample.metrics.empty()) json["metrics"] = sample.metrics;
   add_answer(json, answer);
   return json;
 }
@@ -217,6 +230,7 @@ class Evaluating {
         if (sample.answer.ok()) {
           const Variable score = measuring.score[i];
           sample.score = score.data().real();
+          sample.metrics = score.metrics();
           if (auto problem = score.problem(); problem && !sample.answer.problem) {
             sample.answer.problem = std::move(problem);
             sample.answer.stage = "evaluator";
@@ -256,6 +270,8 @@ class Evaluating {
                      {"samples", scores.size()},
                      {"failed", measured_[i].samples.size() - scores.size() + problems_of(measured_[i]).failed()},
                      {"problems", problems_of(measured_[i]).json()}};
+    if (const auto metrics = metrics_of(measured_[i]); !metrics.empty()) json["metrics"] = metrics;
+    if (!task_.report_metrics.empty()) json["report_metrics"] = figures_json(figures_of(measured_[i]));
     if (i == 0) return json;
     const Comparison comparison = compare_with_first(i);
     if (comparison.first.empty()) return json;
@@ -276,11 +292,31 @@ class Evaluating {
     terminal_.line(fmt::format("\n{:<{}}{:>9}{:>9}{}", score_name(task_.evaluator), width + 2, "samples", "score",
                                measured_.size() > 1 ? "   fixed  broken  difference" : ""));
     for (std::size_t i = 0; i < measured_.size(); ++i) terminal_.line(row_text(i, width));
+    for (const Measured& measured : measured_) print_metrics(measured);
     for (const Measured& measured : measured_) print_problems(measured);
     terminal_.line("\n" + calls_text(models_.counter->counts(), ledger_->totals()));
     if (models_.is_simulated())
       terminal_.line("The LM was simulated: these figures show that the loop works, not how well a language model does.");
     if (flags_.output_file) terminal_.line("Each sample's answer: " + flags_.output_file->string());
+  }
+
+  void print_metrics(const Measured& measured) {
+    std::vector<std::string> parts;
+    for (const auto& [name, mean] : metrics_of(measured)) parts.push_back(fmt::format("{} {}", name, metric_text(mean)));
+    for (const SetFigure& figure : figures_of(measured)) parts.push_back(figure.name + " " + figure_text(figure));
+    if (!parts.empty()) terminal_.line(fmt::format("  {}: {}", measured.prompt, detail::join(parts, ", ")));
+  }
+
+  std::vector<SetFigure> figures_of(const Measured& measured) const {
+    if (task_.report_metrics.empty()) return {};
+    std::vector<std::string> predictions;
+    std::vector<std::string> targets;
+    for (const SampleScore& sample : measured.samples) {
+      if (!sample.score || !sample.target) continue;
+      predictions.push_back(sample.answer.problem ? std::string() : sample.answer.prediction.value_or(""));
+      targets.push_back(*sample.target);
+    }
+    return set_figures(task_, predictions, targets);
   }
 
   void print_problems(const Measured& measured) {

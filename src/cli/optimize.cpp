@@ -1,7 +1,10 @@
 #include "cli/optimize.hpp"
 
 #include <chrono>
+#include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -151,7 +154,9 @@ class Optimization {
   void prepare_models(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed) {
     limits_ = task_.budget;
     task_.budget = left_of(task_.budget, journal().paid());
-    make_models(model_options(flags, std::move(replayed)));
+    ModelOptions options = model_options(flags, std::move(replayed));
+    options.run_folder = folder_->path();
+    make_models(options);
     trainer_->options().max_time = std::chrono::duration<double>(task_.budget.seconds.value_or(0));
     models_.wrap([this](const std::string& name, lm::ChatModelPtr model) { return trainer_->track(std::move(model), name); });
     agent_ = std::make_unique<TaskAgent>(task_, models_.by_name, prompts_);
@@ -188,6 +193,7 @@ class Optimization {
             .max_steps = training.max_steps,
             .early_stopping = training.early_stopping,
             .gate = training.gate,
+            .keep = task_.evaluator.keep,
             .stop = interrupt_.token(),
             .max_failed_share = training.max_failed_share,
             .run_folder = folder_->path(),
@@ -291,6 +297,9 @@ class Optimization {
     if (const auto first = folder_->scores("validation", 0)) report_.validation.before = *first;
     if (const auto after = folder_->scores("validation", folder_->validation_steps().best_step()))
       report_.validation.after = *after;
+    read_metrics("test", report_.test);
+    read_metrics("validation", report_.validation);
+    read_metrics("train", report_.train);
     if (const auto results = folder_->results("test", steps.best_step(), data_.test))
       report_.diagnosis = diagnosis_of(task_, data_, "test", *results, prompts_);
     report_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
@@ -299,6 +308,33 @@ class Optimization {
     folder_->write_result(result);
     write_report(folder_->path());
     terminal_.document(result);
+  }
+
+  /// The means of further metrics, as they were kept.
+  void read_metrics(const std::string& part, PartScores& scores) const {
+    const auto take = [&](std::size_t step, std::optional<double> PartScores::Metric::*figure) {
+      const auto results = folder_->results(part, step, data_.part(part));
+      if (!results) return;
+      for (const auto& [name, values] : results->metrics) scores.metrics[name].*figure = mean_of(values);
+      if (task_.report_metrics.empty()) return;
+      (figure == &PartScores::Metric::before ? scores.figures_before : scores.figures_after) = figures_of(part, *results);
+    };
+    if (!scores.before.empty()) take(0, &PartScores::Metric::before);
+    if (!scores.after.empty()) take(folder_->validation_steps().best_step(), &PartScores::Metric::after);
+  }
+
+  std::vector<SetFigure> figures_of(const std::string& part, const SampleResults& results) const {
+    const DataPart& samples = data_.part(part);
+    std::map<std::size_t, std::string> target_of_row;
+    for (std::size_t i = 0; i < samples.size(); ++i)
+      target_of_row[samples.rows()[i]] = kept_text(samples[i].at(target_name).item_text());
+    std::vector<std::string> predictions;
+    std::vector<std::string> targets;
+    for (std::size_t i = 0; i < results.rows.size(); ++i) {
+      predictions.push_back(results.problems.contains(results.rows[i]) ? std::string() : results.predictions[i]);
+      targets.push_back(target_of_row.at(results.rows[i]));
+    }
+    return set_figures(task_, predictions, targets);
   }
 
   /// A run that sent nothing has nothing to go on with.

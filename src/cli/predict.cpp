@@ -192,7 +192,7 @@ class Fingerprint {
     const auto part = [&](const char* key) { return all.contains(key) ? all.at(key) : OrderedJson(); };
     parts_ = {{"prompt", detail::sha256(as_object(values).dump())},
               {"models", detail::sha256(part("models").dump())},
-              {"messages", detail::sha256(OrderedJson{part("messages"), part("stages"), part("output")}.dump())},
+              {"messages", detail::sha256(OrderedJson{part("messages"), part("stages"), part("agent"), part("output")}.dump())},
               {"inputs", detail::sha256(OrderedJson(task.data.inputs).dump())}};
   }
 

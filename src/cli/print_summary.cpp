@@ -1,6 +1,9 @@
 #include "cli/print_summary.hpp"
 
+#include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -28,6 +31,38 @@ void print_scores(Terminal& terminal, const RunReport& report) {
     const std::string after = scores->after.empty() ? "-" : score_text(evaluator, mean(scores->after));
     terminal.line(fmt::format("  {:<10}{:>8}  {:>7}  {:>7}  {}", name, scores->before.size(), before, after,
                               scores->after.empty() ? "" : gain_text(terminal, evaluator, *scores)));
+  }
+}
+
+/// What answers have been measured by beside their scores.
+void print_metrics(Terminal& terminal, const RunReport& report) {
+  if (!has_metrics(report)) return;
+  terminal.line(fmt::format("{:<20}  {:>7}  {:>7}", "Further metrics", "before", "after"));
+  for (const auto& [part, scores] : parts_of(report)) {
+    for (const auto& [name, metric] : scores->metrics)
+      terminal.line(fmt::format("  {:<18}  {:>7}  {:>7}", fmt::format("{} ({})", name, part), metric_text(metric.before),
+                                metric_text(metric.after)));
+  }
+}
+
+/// What the test part comes to as a whole.
+void print_figures(Terminal& terminal, const RunReport& report) {
+  const PartScores& scores = report.test;
+  if (scores.figures_before.empty() && scores.figures_after.empty()) return;
+  std::vector<std::string> names;
+  std::map<std::string, std::pair<std::string, std::string>> texts;
+  const auto take = [&](const std::vector<SetFigure>& figures, std::string std::pair<std::string, std::string>::*text) {
+    for (const SetFigure& figure : figures) {
+      if (!texts.contains(figure.name)) names.push_back(figure.name);
+      texts[figure.name].*text = figure_text(figure);
+    }
+  };
+  take(scores.figures_before, &std::pair<std::string, std::string>::first);
+  take(scores.figures_after, &std::pair<std::string, std::string>::second);
+  terminal.line(fmt::format("{:<26}  {:<22}  {}", "The test part as a whole", "before", "after"));
+  for (const std::string& name : names) {
+    const auto& [before, after] = texts.at(name);
+    terminal.line(fmt::format("  {:<24}  {:<22}  {}", name, before.empty() ? "-" : before, after.empty() ? "-" : after));
   }
 }
 
@@ -86,6 +121,8 @@ void print_values(Terminal& terminal, const RunReport& report, const RunFolder& 
 void print_summary(Terminal& terminal, const RunReport& report, const Models& models, const RunFolder& folder) {
   terminal.line("");
   print_scores(terminal, report);
+  print_metrics(terminal, report);
+  print_figures(terminal, report);
   print_values(terminal, report, folder);
   print_ending(terminal, report, folder);
   if (report.diagnosis && report.diagnosis->solved < report.diagnosis->samples)

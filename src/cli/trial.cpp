@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <utility>
 
@@ -25,6 +26,14 @@ namespace tgd::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t commands_are_tried_on = 5;  // samples
+
+Batch first_samples(const TaskData& data, std::size_t count) {
+  std::vector<data::Record> samples;
+  for (std::size_t i = 0; i < std::min(count, data.train.size()); ++i) samples.push_back(data.train[i]);
+  return data::collate(samples);
+}
 
 // ---- What a reply says about its model ---------------------------------------------------------------------------------------
 
@@ -94,7 +103,7 @@ class Watched final : public lm::CallDecorator {
       : CallDecorator(std::move(model)), role_(std::move(role)), args_(std::move(args)), log_(std::move(log)) {}
 
   void start_call(lm::Call call, OnText on_text, Done done) override {
-    auto note = [log = log_, role = role_, args = args_, asked = model_name(), call,
+    auto note = [log = log_, role = role_, args = args_, asked = model_name(), is_command = provider() == "command", call,
                  done = std::move(done)](lm::Outcome outcome) {
       TrialCall trial{.role = role,
                       .purpose = call.request().info.purpose,
@@ -105,8 +114,10 @@ class Watched final : public lm::CallDecorator {
       if (outcome.ok()) {
         lm::Reply reply = outcome.value();
         reply.usage = outcome.usage();
-        trial.warning = warning_about(reply, args.merged(call.request().args));
-        trial.remark = remark_about(reply, asked);
+        if (!is_command) {
+          trial.warning = warning_about(reply, args.merged(call.request().args));
+          trial.remark = remark_about(reply, asked);
+        }
         trial.thoughts = detail::count_characters(reply.reasoning);
         trial.reply = std::move(reply.content);
       } else {
@@ -188,6 +199,7 @@ class Trial {
 
   TrialResult run() {
     answer_one();
+    if (!is_stopped_()) try_commands();
     if (!is_stopped_() && !has_failed(role_of("teacher"))) step();
     if (!is_stopped_()) ask_the_others();
     if (!is_stopped_()) repeat();
@@ -291,6 +303,48 @@ class Trial {
                      score, evaluator.best_score)});
   }
 
+  // ---- Commands ----
+
+  /// Stages that are commands get a few samples more than the one; what models said before them is what they said to that one.
+  void try_commands() {
+    const NoGradGuard no_grad;
+    Task task = task_;
+    NamedModels models = models_.by_name;
+    bool any = false;
+    for (std::size_t i = 0; i < task.stages.size(); ++i) {
+      any = any || task.stages[i].kind != StageSpec::Kind::model;
+      if (task.stages[i].kind != StageSpec::Kind::model) continue;
+      task.stages[i].model = stand_in_name(i);
+      models[task.stages[i].model] = saying(rehearsed_reply(i));
+    }
+    if (!any) return;
+    const Batch batch = first_samples(data_, commands_are_tried_on);
+    const std::vector<StageResult> stages = TaskAgent(task, models, prompts_).run(batch);
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+      if (task.stages[i].kind != StageSpec::Kind::model) look_at_outputs(stages[i], batch);
+    }
+  }
+
+  /// Each different problem once. Where no sample comes through, a run comes to nothing.
+  void look_at_outputs(const StageResult& stage, const Batch& batch) {
+    const std::string what = fmt::format("the command of \"{}\"", stage.name);
+    std::map<std::string, std::string> places;
+    std::size_t failed = 0;
+    attempt(what, [&] {
+      for (std::size_t i = 0; i < stage.reply.size(); ++i) {
+        const auto problem = stage.reply.problem(i);
+        if (!problem) continue;
+        ++failed;
+        places.try_emplace(to_string(*problem), place_of(batch, i));
+      }
+    });
+    const bool ends_run = failed > 0 && (task_.on_error == OnError::fail || failed == stage.reply.size());
+    for (const auto& [text, place] : places)
+      result_.problems.push_back({ends_run, fmt::format("{}: {}: {}", place, what, text)});
+  }
+
+  static std::string stand_in_name(std::size_t stage) { return fmt::format("/stage {}", stage); }  // no name of a task
+
   // ---- A step ----
 
   void step() {
@@ -329,12 +383,13 @@ class Trial {
   /// Stages and judge say again what they said; only critic and optimizer are asked.
   TaskAgent rehearsed_agent() const {
     Task task = task_;
-    task.evaluator.command = {};
+    task.evaluator.metric = {};
     NamedModels models = models_.by_name;
     models["teacher"] = std::make_shared<OnceEach>(models_.at("teacher"));
     for (std::size_t i = 0; i < task.stages.size(); ++i) {
-      task.stages[i].model = fmt::format("/stage {}", i);  // no name of a task
-      models[task.stages[i].model] = saying(rehearsed_reply(i));
+      task.stages[i].model = stand_in_name(i);
+      const bool is_command = task.stages[i].kind != StageSpec::Kind::model;
+      models[task.stages[i].model] = saying(is_command ? command_answer(rehearsed_reply(i)) : rehearsed_reply(i));
     }
     models["judge"] = saying(verdict());
     task.optimizer.max_reasks = std::min<std::size_t>(task.optimizer.max_reasks, 1);
@@ -404,7 +459,7 @@ class Trial {
     request.args = {};
     request.info = {.purpose = "check"};
     for (const auto& [role, model] : models_.distinct()) {
-      if (!any_call([&wanted = role](const TrialCall& call) { return call.role == wanted; }))
+      if (model->provider() != "command" && !any_call([&wanted = role](const TrialCall& call) { return call.role == wanted; }))
         (void)model->try_chat_all({request});
     }
   }
@@ -469,11 +524,8 @@ std::optional<double> TrialResult::tokens_per_second(const std::string& role) co
 std::vector<TrialProblem> try_command(const Task& task, const TaskData& data, const Prompts& prompts) {
   const EvaluatorSpec& spec = task.evaluator;
   if (spec.type != EvaluatorSpec::Type::command) return {};
-  constexpr std::size_t most_tried = 5;
-  const std::size_t tried = std::min(most_tried, data.train.size());
-  std::vector<data::Record> samples;
-  for (std::size_t i = 0; i < tried; ++i) samples.push_back(data.train[i]);
-  const Batch batch = data::collate(samples);
+  const std::size_t tried = std::min(commands_are_tried_on, data.train.size());
+  const Batch batch = first_samples(data, tried);
   const Variable& prediction = batch.at(task.data.has_target() ? target_name : task.data.inputs.front().first);
   const NoGradGuard no_grad;
   std::vector<TrialProblem> problems;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
+#include <set>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -12,6 +14,7 @@
 #include "core/text.hpp"
 #include "report/calls.hpp"
 #include "run/summary.hpp"
+#include "task/agent.hpp"
 
 namespace tgd::cli {
 
@@ -78,14 +81,6 @@ Comparison compare(const Measurement& before, const Measurement& after, bool hig
   return comparison;
 }
 
-std::optional<double> mean_of(const Measurement& measurement) {
-  std::vector<double> known;
-  for (const std::optional<double>& one : measurement.scores) {
-    if (one) known.push_back(*one);
-  }
-  return known.empty() ? std::nullopt : std::optional(mean(known));
-}
-
 /// Inputs of ten thousand samples need not be long to be told apart.
 std::size_t excerpt_limit(const std::vector<PartRecord>& parts) {
   constexpr std::array<std::size_t, 4> limits = {300, 160, 80, 40};
@@ -117,6 +112,8 @@ class Builder {
   OrderedJson build() {
     OrderedJson document = head();
     document["parts"] = parts();
+    document["metrics"] = metrics();
+    document["figures"] = figures();
     document["usage"] = usage();
     document["steps"] = steps();
     document["gates"] = gates();
@@ -216,8 +213,8 @@ class Builder {
       samples = measured->rows.size();
       const Measurement& first = measured->at.begin()->second;
       const bool has_first = measured->at.begin()->first == 0;
-      if (has_first && !before) before = mean_of(first);
-      if (!after && (!has_first || measured->at.size() > 1)) after = mean_of(final_of(*measured));
+      if (has_first && !before) before = mean_of(first.scores);
+      if (!after && (!has_first || measured->at.size() > 1)) after = mean_of(final_of(*measured).scores);
       if (has_first && after) comparison = compare(first, final_of(*measured), higher_);
     }
     return {{"name", name},
@@ -240,6 +237,56 @@ class Builder {
       if (!outcome["before"].is_null() || !outcome["after"].is_null()) list.push_back(std::move(outcome));
     }
     return list;
+  }
+
+  /// Means of further metrics: [name, part, before, after].
+  OrderedJson metrics() const {
+    OrderedJson rows = OrderedJson::array();
+    for (const PartRecord& measured : record_.parts) {
+      if (measured.at.empty()) continue;
+      const Measurement& last = final_of(measured);
+      const auto first = measured.at.find(0);
+      std::set<std::string> names;
+      for (const auto& each : last.metrics) names.insert(each.first);
+      if (first != measured.at.end()) {
+        for (const auto& each : first->second.metrics) names.insert(each.first);
+      }
+      for (const std::string& name : names) {
+        const bool is_one = first != measured.at.end() && &first->second == &last && best_step() != std::size_t{0};
+        rows.push_back(OrderedJson::array({name, measured.name,
+                                           first == measured.at.end() ? score(std::nullopt) : metric(first->second, name),
+                                           is_one ? score(std::nullopt) : metric(last, name)}));
+      }
+    }
+    return rows;
+  }
+
+  /// Of whole parts: [name, part, [value, low, high] before, after].
+  OrderedJson figures() const {
+    OrderedJson rows = OrderedJson::array();
+    const OrderedJson all = member(record_.result, "/report_metrics");
+    if (!all.is_object()) return rows;
+    for (const auto& [part, figures] : all.items()) {
+      std::vector<std::string> names;
+      std::map<std::string, std::array<OrderedJson, 2>> of_name;
+      for (const auto& [when, side] : {std::pair("/before", std::size_t{0}), std::pair("/after", std::size_t{1})}) {
+        const OrderedJson list = member(figures, when);
+        if (!list.is_array()) continue;
+        for (const OrderedJson& figure : list) {
+          const std::string name = text_or(member(figure, "/name"), "");
+          if (!of_name.contains(name)) names.push_back(name);
+          const auto value = [&figure](const char* place) { return score(number(member(figure, place))); };
+          of_name[name][side] = OrderedJson::array({value("/value"), value("/low"), value("/high")});
+        }
+      }
+      for (const std::string& name : names) rows.push_back(OrderedJson::array({name, part, of_name[name][0], of_name[name][1]}));
+    }
+    return rows;
+  }
+
+  static OrderedJson metric(const Measurement& measurement, const std::string& name) {
+    const auto found = measurement.metrics.find(name);
+    return found == measurement.metrics.end() ? score(std::nullopt) : score(mean_of(found->second));
   }
 
   /// The result's figures count what no ledger has seen; without a result, what the ledger says.

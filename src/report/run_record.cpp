@@ -151,6 +151,12 @@ Measurement measurement_of(const LineReader& line) {
     measurement.predictions.push_back(item.is_null() ? std::nullopt : std::optional(item.text()));
   for (const LineReader& item : line.at("scores").items())
     measurement.scores.push_back(item.is_null() ? std::nullopt : std::optional(item.number()));
+  const auto metrics = line.find("metrics");
+  if (!metrics || metrics->is_null()) return measurement;
+  for (const auto& [name, values] : metrics->members()) {
+    for (const LineReader& value : values.items())
+      measurement.metrics[name].push_back(value.is_null() ? std::nullopt : std::optional(value.number()));
+  }
   return measurement;
 }
 

@@ -52,6 +52,7 @@ struct VersionRecord {
 struct Measurement {
   std::vector<std::optional<std::string>> predictions = {};  ///< nothing: the sample failed
   std::vector<std::optional<double>> scores = {};
+  std::map<std::string, std::vector<std::optional<double>>> metrics = {};  ///< further ones, by name
 };
 
 struct PartRecord {

@@ -68,8 +68,6 @@ fs::path make_new_folder(const std::string& name) {
   return path;
 }
 
-std::string shown(const std::string& text) { return detail::excerpt(text, most_shown); }
-
 /// The inputs of a sample in one text.
 std::string inputs_text(const data::Record& sample) {
   std::string text;
@@ -87,12 +85,26 @@ Problem problem_of(const LineReader& problem) {
   return {.kind = *kind, .text = problem.at("text").text(), .is_failure = !problem.find("is_failure")};
 }
 
+/// What a line of scores has of further metrics, aligned with the rows of its part.
+SampleMetrics metrics_of(const LineReader& line, std::size_t samples) {
+  SampleMetrics metrics;
+  const auto all = line.find("metrics");
+  if (!all) return metrics;
+  for (const auto& [name, values] : all->members()) {
+    for (const LineReader& value : values.items(samples))
+      metrics[name].push_back(value.is_null() ? std::nullopt : std::optional(value.number()));
+  }
+  return metrics;
+}
+
 bool is_scores(const LineReader& line) {
   const auto kind = line.find("kind");
   return kind && kind->text() == "scores";
 }
 
 }  // namespace
+
+std::string kept_text(const std::string& text) { return detail::excerpt(text, most_shown); }
 
 std::optional<std::int64_t> optional_count(const LineReader& line, std::string_view key) {
   const auto member = line.find(key);
@@ -155,8 +167,8 @@ void RunFolder::describe_part(const std::string& part, const DataPart& samples) 
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const data::Record sample = samples[i];
     if (const auto target = sample.find(target_name); target != sample.end())
-      targets.push_back(shown(target->second.item_text()));
-    inputs.push_back(shown(inputs_text(sample)));
+      targets.push_back(kept_text(target->second.item_text()));
+    inputs.push_back(kept_text(inputs_text(sample)));
   }
   if (!targets.empty()) line["targets"] = std::move(targets);
   line["inputs"] = std::move(inputs);
@@ -172,7 +184,7 @@ void RunFolder::add_scores(const std::string& part, std::size_t step, const Data
   for (const std::size_t row : samples.rows()) {
     const auto found = positions.find(row);
     predictions.push_back(found == positions.end() ? OrderedJson(nullptr)
-                                                   : OrderedJson(shown(results.predictions[found->second])));
+                                                   : OrderedJson(kept_text(results.predictions[found->second])));
     scores.push_back(found == positions.end() ? OrderedJson(nullptr) : OrderedJson(results.scores[found->second]));
   }
   OrderedJson line{{"kind", "scores"},
@@ -180,6 +192,15 @@ void RunFolder::add_scores(const std::string& part, std::size_t step, const Data
                    {"step", step},
                    {"predictions", std::move(predictions)},
                    {"scores", std::move(scores)}};
+  for (const auto& [name, values] : results.metrics) {
+    OrderedJson of_rows = OrderedJson::array();
+    for (const std::size_t row : samples.rows()) {
+      const auto found = positions.find(row);
+      const auto value = found == positions.end() ? std::nullopt : values[found->second];
+      of_rows.push_back(value ? OrderedJson(*value) : OrderedJson(nullptr));
+    }
+    line["metrics"][name] = std::move(of_rows);
+  }
   for (const auto& [row, problem] : results.problems) line["problems"][std::to_string(row)] = problem_json(problem);
   add_line(samples_name, line);
 }
@@ -233,13 +254,17 @@ std::optional<SampleResults> RunFolder::results(const std::string& part, std::si
     if (!is_scores(line) || line.at("part").text() != part || line.at("step").count() != step) return;
     const std::vector<LineReader> predictions = line.at("predictions").items(samples.size());
     const std::vector<LineReader> scores = line.at("scores").items(samples.size());
+    const SampleMetrics metrics = metrics_of(line, samples.size());
     SampleResults results;
     for (std::size_t i = 0; i < samples.size(); ++i) {
       if (predictions[i].is_null() || scores[i].is_null()) continue;
       results.rows.push_back(samples.rows()[i]);
       results.predictions.push_back(predictions[i].text());
       results.scores.push_back(scores[i].number());
+      for (const auto& [name, values] : metrics)
+        if (values[i]) add_metrics(results.metrics, results.rows.size() - 1, {{name, *values[i]}});
     }
+    for (auto& [name, values] : results.metrics) values.resize(results.rows.size());
     if (const auto problems = line.find("problems")) {
       for (const auto& [row, problem] : problems->members()) results.problems.emplace(std::stoul(row), problem_of(problem));
     }

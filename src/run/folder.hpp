@@ -5,9 +5,11 @@
 //   parameters.json      the best values so far, as Module::load_state_dict() takes them
 //   versions.jsonl       a line for the first values, and one for each step: what became of each parameter, and why
 //   samples.jsonl        a line for each part of the data (rows, targets, inputs), and one for each time it was measured (predictions,
-//                        scores, and by row the problems of samples that failed); for the same part and step the last line counts
+//                        scores, further metrics by name, and by row the problems of samples that failed); for the same part and step
+//                        the last line counts
 //   result.json          the outcome, also of a run that failed or was interrupted
 //   report.html          all of it for people
+//   <stage>.stderr, metric.stderr   what the task's commands wrote to standard error
 //   config.json, metrics.jsonl, calls.jsonl, checkpoint.json, journal.jsonl: see tgd/trainer.hpp
 //   run.cassette         with --record: every request and its reply
 //   run.lock             while a process is at work there; see Trainer::hold_run_folder()
@@ -117,6 +119,9 @@ class RunFolder {
   std::filesystem::path path_;
   detail::Journal* journal_ = nullptr;
 };
+
+/// A text as the run's files keep it: long ones are shortened.
+std::string kept_text(const std::string& text);
 
 /// A whole number; nothing where it is absent or null.
 std::optional<std::int64_t> optional_count(const LineReader& line, std::string_view key);

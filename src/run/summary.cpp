@@ -32,6 +32,25 @@ OrderedJson accuracy_json(const RunReport& report) {
   return json;
 }
 
+OrderedJson metrics_json(const RunReport& report) {
+  const auto figure = [](const std::optional<double>& value) { return value ? OrderedJson(*value) : OrderedJson(nullptr); };
+  OrderedJson json = OrderedJson::object();
+  for (const auto& [part, scores] : parts_of(report)) {
+    for (const auto& [name, metric] : scores->metrics)
+      json[name][part] = {{"before", figure(metric.before)}, {"after", figure(metric.after)}};
+  }
+  return json;
+}
+
+OrderedJson set_metrics_json(const RunReport& report) {
+  OrderedJson json = OrderedJson::object();
+  for (const auto& [part, scores] : parts_of(report)) {
+    if (!scores->figures_before.empty() || !scores->figures_after.empty())
+      json[part] = {{"before", figures_json(scores->figures_before)}, {"after", figures_json(scores->figures_after)}};
+  }
+  return json;
+}
+
 OrderedJson parameters_json(const RunReport& report) {
   OrderedJson json = OrderedJson::object();
   for (std::size_t i = 0; i < report.values.size(); ++i) {
@@ -56,6 +75,13 @@ OrderedJson models_json(const Models& models) {
 std::array<NamedScores, 3> parts_of(const RunReport& report) {
   return {{{"test", &report.test}, {"validation", &report.validation}, {"train", &report.train}}};
 }
+
+bool has_metrics(const RunReport& report) {
+  const auto parts = parts_of(report);
+  return std::any_of(parts.begin(), parts.end(), [](const NamedScores& part) { return !part.second->metrics.empty(); });
+}
+
+std::string metric_text(const std::optional<double>& figure) { return figure ? fmt::format("{:.4g}", *figure) : "-"; }
 
 std::optional<double> chance_of(const PartScores& scores) {
   if (scores.before.empty() || scores.before.size() != scores.after.size()) return std::nullopt;
@@ -121,6 +147,8 @@ OrderedJson result_json(const RunReport& report, const Models& models, const Run
   if (!report.ending.empty()) json["ending"] = report.ending;
   if (!report.error.empty()) json["error"] = report.error;
   json["accuracy"] = accuracy_json(report);
+  if (has_metrics(report)) json["metrics"] = metrics_json(report);
+  if (!report.task->report_metrics.empty()) json["report_metrics"] = set_metrics_json(report);
   json["parameters"] = parameters_json(report);
   json["steps"] = report.steps;
   if (report.best) json["best"] = {{"epoch", report.best->epoch}, {"step", report.best->step}};

@@ -13,6 +13,7 @@
 
 #include "run/folder.hpp"
 #include "task/models.hpp"
+#include "task/set_metrics.hpp"
 #include "task/task.hpp"
 
 namespace tgd::cli {
@@ -33,8 +34,17 @@ std::string calls_text(const CallCounts& counts, const lm::CostReport& costs);
 
 /// One part of the data, measured sample by sample with the first and with the best parameters. Empty: not measured.
 struct PartScores {
+  /// The mean of a further metric.
+  struct Metric {
+    std::optional<double> before = {};
+    std::optional<double> after = {};
+  };
   std::vector<double> before = {};
   std::vector<double> after = {};
+  std::map<std::string, Metric> metrics = {};
+  /// Of the whole part.
+  std::vector<SetFigure> figures_before = {};
+  std::vector<SetFigure> figures_after = {};
 };
 
 double mean(const std::vector<double>& scores);
@@ -62,6 +72,10 @@ struct RunReport {
 using NamedScores = std::pair<const char*, const PartScores*>;
 /// The parts, the one that counts most first.
 std::array<NamedScores, 3> parts_of(const RunReport& report);
+/// Whether a task measures more than its scores.
+bool has_metrics(const RunReport& report);
+/// A figure of a metric, whose scale nobody knows: four digits of it; "-" where there is none.
+std::string metric_text(const std::optional<double>& figure);
 /// How likely it is that the difference is chance; nothing where one of both was not measured.
 std::optional<double> chance_of(const PartScores& scores);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <tgd/cognitive/command_agent.hpp>
 #include <tgd/functions.hpp>
 #include <tgd/template.hpp>
 
@@ -78,6 +79,24 @@ Prompts load_prompts(const Task& task) {
   return prompts;
 }
 
+void add_metrics(SampleMetrics& all, std::size_t position, const std::map<std::string, double>& of_sample) {
+  for (const auto& [name, value] : of_sample) {
+    MetricValues& values = all[name];
+    values.resize(std::max(values.size(), position + 1));
+    values[position] = value;
+  }
+}
+
+std::optional<double> mean_of(const MetricValues& values) {
+  double sum = 0;
+  std::size_t count = 0;
+  for (const std::optional<double>& value : values) {
+    sum += value.value_or(0);
+    count += value ? 1 : 0;
+  }
+  return count == 0 ? std::nullopt : std::optional(sum / static_cast<double>(count));
+}
+
 OrderedJson as_object(const NamedValues& values) {
   OrderedJson json = OrderedJson::object();
   for (const auto& [name, value] : values) json[name] = value;
@@ -93,6 +112,11 @@ bool is_refusal(const std::exception& error) {
 }
 
 }  // namespace
+
+std::string command_answer(const std::string& output) {
+  return OrderedJson{{"output", output}, {"feedback", OrderedJson::object()}}.dump(-1, ' ', false,
+                                                                                  OrderedJson::error_handler_t::replace);
+}
 
 Answer answer_of(const std::vector<StageResult>& stages, std::size_t sample) {
   Answer answer;
@@ -184,7 +208,12 @@ TaskAgent::Stage TaskAgent::make_stage(const Task& task, std::size_t number) con
               .placeholders = {},
               .args = spec.args,
               .parser = std::make_shared<OutputParser>(spec.output),
-              .on_error = spec.on_error.value_or(task.on_error)};
+              .on_error = spec.on_error.value_or(task.on_error),
+              .kind = spec.kind,
+              .description = spec.description,
+              .inputs = spec.inputs,
+              .parameters = spec.parameters,
+              .answers_feedback = spec.answers_feedback};
   for (const MessageSpec& message : spec.messages) {
     Message made{message.role, {}};
     for (const std::string& text : message.content) made.content.push_back(content(text, stage.filled_in));
@@ -207,16 +236,49 @@ Variable TaskAgent::content(const std::string& text, Inputs& filled_in) const {
   return {text, "message"};
 }
 
-std::vector<StageResult> TaskAgent::run(const Batch& batch) const {
-  std::vector<StageResult> results;
-  std::map<std::string, Variable> known(batch.begin(), batch.end());
-  for (const Stage& stage : stages_) {
-    Inputs inputs = stage.filled_in;
-    for (const std::string& name : stage.placeholders) inputs.emplace_back(name, known.at(name));
-    ChatOptions options{.args = stage.args, .on_error = stage.on_error, .role = stage.name, .prompts = prompts_};
+NamedInputs TaskAgent::named(const std::vector<std::string>& names, const Known& known) const {
+  NamedInputs inputs;
+  for (const std::string& name : names) inputs.emplace_back(name, known.at(name));
+  return inputs;
+}
+
+Variable TaskAgent::reply_of_model(const Stage& stage, const Known& known) const {
+  Inputs inputs = stage.filled_in;
+  for (const std::string& name : stage.placeholders) inputs.emplace_back(name, known.at(name));
+  ChatOptions options{.args = stage.args, .on_error = stage.on_error, .role = stage.name, .prompts = prompts_};
+  options.context_budget = context_budget_.value_or(options.context_budget);
+  options.samples_per_request = samples_per_request_.value_or(options.samples_per_request);
+  return chat_completion(stage.model, stage.messages, inputs, std::move(options));
+}
+
+Variable TaskAgent::reply_of(const Stage& stage, const Known& known) const {
+  if (stage.kind == StageSpec::Kind::model) return reply_of_model(stage, known);
+  const auto completed = [this](auto options) {
     options.context_budget = context_budget_.value_or(options.context_budget);
     options.samples_per_request = samples_per_request_.value_or(options.samples_per_request);
-    const Variable reply = chat_completion(stage.model, stage.messages, inputs, std::move(options));
+    return options;
+  };
+  if (stage.kind == StageSpec::Kind::agent) {
+    return CommandAgent(stage.model)(named(stage.parameters, known), named(stage.inputs, known),
+                                     completed(CommandAgentOptions{.description = stage.description,
+                                                                   .role = stage.name,
+                                                                   .on_error = stage.on_error,
+                                                                   .prompts = prompts_}));
+  }
+  return CommandFunction(stage.model)(named(stage.inputs, known),
+                                      completed(CommandFunctionOptions{.description = stage.description,
+                                                                       .answers_feedback = stage.answers_feedback,
+                                                                       .role = stage.name,
+                                                                       .on_error = stage.on_error,
+                                                                       .prompts = prompts_}));
+}
+
+std::vector<StageResult> TaskAgent::run(const Batch& batch) const {
+  std::vector<StageResult> results;
+  Known known(batch.begin(), batch.end());
+  for (const auto& [name, parameter] : named_parameters()) known.emplace(name, parameter);
+  for (const Stage& stage : stages_) {
+    const Variable reply = reply_of(stage, known);
     const auto parse = [parser = stage.parser](const Data& item) -> Data {
       Output output = parser->parse(item.text());
       if (output.problem) throw ParseError(*output.problem);
@@ -254,7 +316,9 @@ SampleResults TaskAgent::take_results() {
     const Data scores = kept.score.data();
     for (std::size_t i = 0; i < predictions.size(); ++i) results.predictions.push_back(predictions.item_text(i));
     for (const double score : scores.as_reals()) results.scores.push_back(score);
+    for (std::size_t i = 0; i < predictions.size(); ++i) add_metrics(results.metrics, first + i, kept.score.metrics(i));
   }
+  for (auto& [name, values] : results.metrics) values.resize(results.rows.size());
   return results;
 }
 

@@ -1,5 +1,5 @@
 // TaskAgent: the program that a task file describes. For each sample one call of a model a stage, built from the stage's
-// messages, and an evaluator; the parameters are what is optimized.
+// messages, or of a command; and an evaluator; the parameters are what is optimized.
 #pragma once
 
 #include <cstddef>
@@ -10,12 +10,14 @@
 #include <utility>
 #include <vector>
 
+#include <tgd/cognitive/command_function.hpp>
 #include <tgd/cognitive/module.hpp>
 #include <tgd/optim.hpp>
 #include <tgd/prompts.hpp>
 #include <tgd/trainer.hpp>
 #include <tgd/variable.hpp>
 
+#include "cognitive/command_calls.hpp"
 #include "task/data.hpp"
 #include "task/models.hpp"
 #include "task/output.hpp"
@@ -32,11 +34,21 @@ using NamedValues = std::vector<std::pair<std::string, std::string>>;
 /// {"instructions": "…", …}
 OrderedJson as_object(const NamedValues& values);
 
+/// Figures of one metric, by position; nothing where a sample has none.
+using MetricValues = std::vector<std::optional<double>>;
+/// By name.
+using SampleMetrics = std::map<std::string, MetricValues>;
+/// Adds what one sample has, the one at `position`.
+void add_metrics(SampleMetrics& all, std::size_t position, const std::map<std::string, double>& of_sample);
+/// Over the samples that have it; nothing where none has.
+std::optional<double> mean_of(const MetricValues& values);
+
 /// The outcomes of samples, by position. `rows` are their numbers in the data file.
 struct SampleResults {
   std::vector<std::size_t> rows = {};
   std::vector<std::string> predictions = {};
   std::vector<double> scores = {};
+  SampleMetrics metrics = {};                    ///< beside the scores
   std::map<std::size_t, Problem> problems = {};  ///< by row
 };
 
@@ -86,6 +98,11 @@ class ProblemCounts {
 /// Waits for one sample.
 Answer answer_of(const std::vector<StageResult>& stages, std::size_t sample = 0);
 
+/// The purpose of a stage's calls that is a command.
+inline constexpr const char* command_purpose = detail::command_purpose;
+/// What a command might answer, asked for an output or for feedback.
+std::string command_answer(const std::string& output);
+
 class TaskAgent final : public Module {
  public:
   TaskAgent(const Task& task, NamedModels models, Prompts prompts);
@@ -120,6 +137,11 @@ class TaskAgent final : public Module {
     Json args;
     std::shared_ptr<const OutputParser> parser;
     OnError on_error;
+    StageSpec::Kind kind;
+    std::string description;
+    std::vector<std::string> inputs;      // of a command
+    std::vector<std::string> parameters;  // of an agent
+    bool answers_feedback;
   };
   struct Kept {
     NamedValues values;
@@ -129,6 +151,10 @@ class TaskAgent final : public Module {
   };
 
   Stage make_stage(const Task& task, std::size_t number) const;
+  using Known = std::map<std::string, Variable>;
+  Variable reply_of(const Stage& stage, const Known& known) const;
+  Variable reply_of_model(const Stage& stage, const Known& known) const;
+  NamedInputs named(const std::vector<std::string>& names, const Known& known) const;
   Variable content(const std::string& text, Inputs& filled_in) const;
 
   NamedModels models_;

@@ -1,10 +1,12 @@
 // "evaluator" of a task.
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 #include <tgd/template.hpp>
 
 #include "task/parts.hpp"
+#include "task/scoring.hpp"
 
 namespace tgd::cli {
 
@@ -38,6 +40,48 @@ const Words<detail::DecimalMark>& decimal_marks() {
   return words;
 }
 
+const Words<SetMetric>& set_metrics() {
+  static const Words<SetMetric> words{{"f1", SetMetric::f1},
+                                      {"auc", SetMetric::auc},
+                                      {"correlation", SetMetric::correlation},
+                                      {"rank_correlation", SetMetric::rank_correlation},
+                                      {"mean_absolute_error", SetMetric::mean_absolute_error}};
+  return words;
+}
+
+void describe_limits(Members& in, Limits& limits) {
+  in.real("min", limits.min, {.least = -std::numeric_limits<double>::max()});
+  in.real("max", limits.max, {.least = -std::numeric_limits<double>::max()});
+}
+
+/// tgd measures what it has a name for; other metrics are those of a command's answers.
+void read_keep(const TaskValue& value, EvaluatorSpec& evaluator) {
+  evaluator.keep.clear();
+  for (const auto& [name, member] : value.members()) {
+    Limits& limits = evaluator.keep[name];
+    read_object(member, limits, describe_limits);
+    if (!limits.min && !limits.max) member.fail("no limit; write for example {\"max\": 400}");
+    if (limits.min && limits.max && *limits.min > *limits.max)
+      member.fail(fmt::format("nothing is from {} to {}", *limits.min, *limits.max));
+    const std::vector<std::string>& known = answer_metrics();
+    const bool is_known = std::find(known.begin(), known.end(), name) != known.end();
+    if (!is_known && evaluator.type != Type::command)
+      member.fail(fmt::format("nobody measures \"{}\"; tgd measures {}, and a \"command\" what it likes{}", name,
+                              quoted_list(known), did_you_mean(name, known)));
+  }
+}
+
+OrderedJson written_keep(const EvaluatorSpec& evaluator) {
+  OrderedJson json;
+  for (const auto& [name, limits] : evaluator.keep) json[name] = written_object(limits, describe_limits);
+  return json;
+}
+
+void read_metrics(const TaskValue& value, EvaluatorSpec& evaluator) {
+  evaluator.metrics.clear();
+  for (const TaskValue& item : value.items()) evaluator.metrics.push_back(item.one_of(answer_metrics()));
+}
+
 constexpr Members::Example judge_example =
     R"([{"role": "user", "content": "{prediction} … Reply with JSON: {\"score\": 0 to 1, \"explanation\": \"…\"}"}])";
 
@@ -51,43 +95,10 @@ void check_fields(const TaskValue& value) {
   }
 }
 
-void read_run(const TaskValue& value, std::vector<std::string>& run) {
-  run.clear();
-  for (const TaskValue& item : value.items()) run.push_back(run.empty() ? item.nonempty_text() : item.text());
-  if (run.empty()) value.fail("there is no program in it; write for example [\"python3\", \"metric.py\"]");
-}
-
-std::filesystem::path folder_of_command(const TaskValue& value) {
-  std::filesystem::path folder = value.path();
-  if (!std::filesystem::is_directory(folder))
-    value.fail(fmt::format("there is no folder {} (paths start at the task file's folder)", folder.string()));
-  return folder;
-}
-
 void describe_scale(Members& in, EvaluatorSpec& evaluator) {
   in.real("best_score", evaluator.best_score, {.least = -std::numeric_limits<double>::max()});
   in.real("worst_score", evaluator.worst_score, {.least = -std::numeric_limits<double>::max()});
   in.flag("higher_is_better", evaluator.higher_is_better);
-}
-
-void describe_command(Members& in, EvaluatorSpec& evaluator) {
-  in.member(
-      "run", [&](const TaskValue& at) { read_run(at, evaluator.run); }, [&] { return OrderedJson(evaluator.run); },
-      R"(["python3", "metric.py"])");
-  in.member(
-      "folder", [&](const TaskValue& at) { evaluator.folder = folder_of_command(at); },
-      [&] { return written_path(evaluator.folder); });
-  in.count("workers", evaluator.workers, {.least = 1, .most = 256});
-  in.seconds("timeout_seconds", evaluator.timeout_seconds);
-  describe_settings(in, "env", evaluator.env, false);
-}
-
-/// Its processes start when something is to be measured.
-std::shared_ptr<const CommandEvaluator> make_command(const EvaluatorSpec& evaluator) {
-  CommandOptions options{.run = evaluator.run, .folder = evaluator.folder, .workers = evaluator.workers};
-  options.timeout_seconds = evaluator.timeout_seconds.value_or(options.timeout_seconds);
-  for (const NamedSetting& variable : evaluator.env) options.env.emplace_back(variable.name, variable.value);
-  return std::make_shared<const CommandEvaluator>(std::move(options));
 }
 
 bool any_has(const std::vector<MessageSpec>& messages, std::string_view name) {
@@ -140,25 +151,50 @@ void describe_evaluator(Members& in, EvaluatorSpec& evaluator) {
       describe_scale(in, evaluator);
       break;
     case Type::command:
-      describe_command(in, evaluator);
+      describe_command(in, evaluator.command);
+      in.text("optimize", evaluator.optimize);
       describe_scale(in, evaluator);
       break;
   }
+  in.member(
+      "metrics", [&](const TaskValue& at) { read_metrics(at, evaluator); }, [&] { return OrderedJson(evaluator.metrics); });
+  in.member(
+      "keep", [&](const TaskValue& at) { read_keep(at, evaluator); }, [&] { return written_keep(evaluator); });
   in.word("critique", evaluator.critique_by_lm, {{"explanation", false}, {"lm", true}});
+}
+
+std::vector<SetMetric> read_set_metrics(const TaskValue& value) {
+  std::vector<SetMetric> metrics;
+  for (const TaskValue& item : value.items()) metrics.push_back(chosen(item, set_metrics()));
+  return metrics;
+}
+
+OrderedJson written_set_metrics(const std::vector<SetMetric>& metrics) {
+  OrderedJson json = OrderedJson::array();
+  for (const SetMetric metric : metrics) {
+    for (const auto& word : set_metrics()) {
+      if (word.second == metric) json.push_back(word.first);
+    }
+  }
+  return json;
 }
 
 EvaluatorSpec read_evaluator(const TaskValue& value) {
   EvaluatorSpec evaluator;
   read_variant(value, evaluator, &EvaluatorSpec::type, "type", types(), describe_evaluator, "\"exact_match\"");
   if (const auto fields = value.find("fields")) check_fields(*fields);
-  if (evaluator.type == Type::command) {
-    if (evaluator.folder.empty()) evaluator.folder = value.folder();
-    evaluator.command = make_command(evaluator);
-  }
+  if (evaluator.type == Type::command) complete_command(value, evaluator.command);
   return evaluator;
 }
 
 void check_evaluator(const TaskValue& value, const Task& task) {
+  const bool needs_target =
+      std::any_of(task.evaluator.metrics.begin(), task.evaluator.metrics.end(), metric_needs_target) ||
+      std::any_of(task.evaluator.keep.begin(), task.evaluator.keep.end(),
+                  [](const auto& limit) { return metric_needs_target(limit.first); }) ||
+      !task.report_metrics.empty();
+  if (needs_target && !task.data.has_target())
+    task.data.place.at("target", "\"label\", the field with the expected answer; a metric of this task compares with it");
   if (task.evaluator.type == Type::judge) {
     check_judge(value, task);
   } else if (!task.evaluator.is_judged() && !task.data.has_target()) {

@@ -6,10 +6,13 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <tgd/cognitive/command_evaluator.hpp>
+#include <tgd/lm/command.hpp>
 #include <tgd/lm/openai.hpp>
 #include <tgd/lm/simulated.hpp>
 
 #include "core/seconds.hpp"
+#include "core/text.hpp"
 #include "task/interruptible.hpp"
 #include "task/task.hpp"
 
@@ -77,6 +80,10 @@ lm::PriceTable prices_of(const Task& task) {
   for (const auto& [name, spec] : task.models) {
     if (spec.price) prices.set(name_of(spec), *spec.price);
   }
+  // What a program's own calls cost only it can say.
+  for (const StageSpec& stage : task.stages) {
+    if (stage.kind == StageSpec::Kind::command) prices.set(detail::join(stage.command.run, " "), lm::Price::free());
+  }
   return prices;
 }
 
@@ -114,16 +121,43 @@ class Stack {
   Stack(const ModelOptions& options, Models& models) : options_(options), models_(models) {}
 
   lm::ChatModelPtr make(const std::string& name, const ModelSpec& spec) const {
-    if (options_.cassette && options_.cassette->mode() == lm::CassetteMode::replay)
-      return finish(name, replayed(std::make_shared<lm::Recorded>(options_.cassette, name_of(spec))), simulated_in_flight);
+    if (is_replay()) return replayed(name, name_of(spec));
     auto [model, in_flight] = make_model(spec, options_.flags, options_.on_notice);
+    return complete(name, std::move(model), in_flight, true);
+  }
+
+  /// Of a stage that is a command. What a cache gives again has to be what it would say.
+  lm::ChatModelPtr make(const StageSpec& stage) const {
+    const auto model = std::make_shared<lm::Command>(stage.command.options(error_file(stage.name)));
+    if (is_replay()) return replayed(stage.model, model->model_name());
+    const CommandOptions options = stage.command.options();
+    return complete(stage.model, model, options.workers * options.max_in_flight, stage.command.is_deterministic);
+  }
+
+  std::shared_ptr<const CommandEvaluator> make_metric(const CommandSpec& command) const {
+    lm::ChatModelPtr model = std::make_shared<lm::Command>(command.options(error_file("metric")));
+    if (models_.cache && command.is_deterministic) model = std::make_shared<lm::Cached>(std::move(model), models_.cache);
+    return std::make_shared<const CommandEvaluator>(std::move(model));
+  }
+
+ private:
+  bool is_replay() const { return options_.cassette && options_.cassette->mode() == lm::CassetteMode::replay; }
+
+  std::filesystem::path error_file(const std::string& name) const {
+    return options_.run_folder.empty() ? std::filesystem::path() : options_.run_folder / (name + ".stderr");
+  }
+
+  lm::ChatModelPtr replayed(const std::string& name, const std::string& model) const {
+    return finish(name, replayed(std::make_shared<lm::Recorded>(options_.cassette, model)), simulated_in_flight);
+  }
+
+  lm::ChatModelPtr complete(const std::string& name, lm::ChatModelPtr model, std::size_t in_flight, bool is_cached) const {
     model = budgeted(std::move(model));
-    if (models_.cache) model = std::make_shared<lm::Cached>(model, models_.cache);
+    if (models_.cache && is_cached) model = std::make_shared<lm::Cached>(model, models_.cache);
     if (options_.cassette) model = std::make_shared<lm::Recorded>(model, options_.cassette);
     return finish(name, std::move(model), in_flight);
   }
 
- private:
   lm::ChatModelPtr replayed(std::shared_ptr<lm::Recorded> recorded) const {
     if (!models_.budget) return recorded;
     return std::make_shared<ReplayedBudget>(recorded, models_.budget);
@@ -211,11 +245,17 @@ void expect_prices(const Task& task, const lm::PriceTable& prices) {
         "(--max-cost)",
         spec.place, name_of(spec)));
   }
+  for (const StageSpec& stage : task.stages) {
+    if (stage.kind != StageSpec::Kind::agent) continue;
+    throw TaskError(
+        "/agent: the budget is limited in USD, and what the program's own calls cost is not known before they are made; limit "
+        "\"calls\" (runs of the program) instead of \"usd\" (--max-cost)");
+  }
 }
 
 }  // namespace
 
-Models make_models(const Task& task, const ModelOptions& options) {
+Models make_models(Task& task, const ModelOptions& options) {
   Models models{.by_name = {},
                 .prices = prices_of(task),
                 .budget = nullptr,
@@ -231,6 +271,10 @@ Models make_models(const Task& task, const ModelOptions& options) {
   expect_prices(task, models.prices);
   const Stack stack(options, models);
   for (const auto& [name, spec] : task.models) models.by_name[name] = stack.make(name, spec);
+  for (const StageSpec& stage : task.stages) {
+    if (stage.kind != StageSpec::Kind::model) models.by_name[stage.model] = stack.make(stage);
+  }
+  if (task.evaluator.type == EvaluatorSpec::Type::command) task.evaluator.metric = stack.make_metric(task.evaluator.command);
   for (const auto& [name, other] : {std::pair("teacher", "student"), std::pair("judge", "teacher")}) {
     models.by_name.try_emplace(name, models.by_name.at(other));
     models.in_flight.try_emplace(name, models.in_flight.at(other));

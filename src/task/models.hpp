@@ -77,6 +77,7 @@ struct ModelOptions {
   std::stop_token stop = {};                    ///< see Interruptible
   std::shared_ptr<lm::Cassette> cassette = {};  ///< records what is asked; in replay no other model is made
   OnNotice on_notice = {};                      ///< what endpoints do that is no error
+  std::filesystem::path run_folder = {};        ///< where the standard error of commands goes; empty: nowhere
 };
 
 /// From the inside: the endpoint, the budget, the cache, the cassette, the queue that Ctrl-C empties. The one ledger before them is
@@ -99,7 +100,8 @@ struct Models {
   bool is_simulated() const;
 };
 
-Models make_models(const Task& task, const ModelOptions& options);
+/// Those of stages that are commands, too, by StageSpec::model; and the task's EvaluatorSpec::metric.
+Models make_models(Task& task, const ModelOptions& options);
 
 /// Adds up what all models use from now on, and what it costs; Models::counter, what for.
 std::shared_ptr<lm::Ledger> meter(Models& models);

@@ -33,11 +33,11 @@ PlacedTexts texts_of(const TaskValue& messages) {
 class Texts {
  public:
   Texts(const TaskValue& root, const Task& task) : root_(root), task_(task) {
-    if (const auto messages = root.find("messages")) messages_.push_back(texts_of(*messages));
-    if (const auto stages = root.find("stages")) {
-      for (const TaskValue& stage : stages->items()) messages_.push_back(texts_of(stage.at("messages", "")));
+    for (std::size_t i = 0; i < task.stages.size(); ++i) {
+      const bool is_command = task.stages[i].kind != StageSpec::Kind::model;
+      messages_.push_back(is_command ? given(i) : texts_of(stage_at(i).at("messages", "")));
+      filled_.push_back(is_command ? messages_.back() : with_parameters(messages_.back()));
     }
-    for (const PlacedTexts& texts : messages_) filled_.push_back(with_parameters(texts));
     const TaskValue evaluator = root.at("evaluator", "");
     if (const auto messages = evaluator.find("messages")) judge_ = texts_of(*messages);
   }
@@ -53,6 +53,18 @@ class Texts {
   TaskValue place_of(const ParameterSpec& parameter) const { return root_.at("parameters", "").at(parameter.name, ""); }
 
  private:
+  TaskValue stage_at(std::size_t number) const {
+    if (const auto stages = root_.find("stages")) return stages->items()[number];
+    return root_.find("agent").value_or(root_);
+  }
+  /// What a command is given, as if it stood in a message.
+  PlacedTexts given(std::size_t number) const {
+    PlacedTexts texts;
+    for (const auto* names : {&task_.stages[number].parameters, &task_.stages[number].inputs}) {
+      for (const std::string& name : *names) texts.push_back({stage_at(number), "{" + name + "}"});
+    }
+    return texts;
+  }
   static PlacedTexts joined(const std::vector<PlacedTexts>& lists, std::size_t first) {
     PlacedTexts all;
     for (std::size_t i = first; i < lists.size(); ++i) all.insert(all.end(), lists[i].begin(), lists[i].end());

@@ -47,13 +47,21 @@ OrderedJson written_parameters(const std::vector<ParameterSpec>& parameters);
 
 std::vector<MessageSpec> read_messages(const TaskValue& value);
 OrderedJson written_messages(const std::vector<MessageSpec>& messages);
-/// "messages" and "output" for the only stage, or "stages".
+/// "messages" and "output" for the only stage, or "stages", or "agent".
 void describe_stages(Members& in, Task& task);
-void check_stages(const TaskValue& root, const Task& task);
+/// Also completes what stages say that are commands.
+void check_stages(const TaskValue& root, Task& task);
+
+void describe_command(Members& in, CommandSpec& command);
+/// What is not said: it runs in the task file's folder.
+void complete_command(const TaskValue& value, CommandSpec& command);
 
 EvaluatorSpec read_evaluator(const TaskValue& value);
 void describe_evaluator(Members& in, EvaluatorSpec& evaluator);
 void check_evaluator(const TaskValue& value, const Task& task);
+
+std::vector<SetMetric> read_set_metrics(const TaskValue& value);
+OrderedJson written_set_metrics(const std::vector<SetMetric>& metrics);
 
 /// {"name": "text with ${VARIABLES}"}. A literal that may be a secret is refused.
 void describe_settings(Members& in, const std::string& key, std::vector<NamedSetting>& settings, bool are_secret);

@@ -254,6 +254,8 @@ std::string lists_in_words(Lists lists) {
 
 }  // namespace
 
+std::string compared_text(const EvaluatorSpec& spec, std::string_view text) { return comparable(spec, text); }
+
 bool is_same_text(const EvaluatorSpec& spec, const std::string& prediction, const std::string& target) {
   return comparable(spec, prediction) == comparable(spec, target);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "task/task.hpp"
 
@@ -15,6 +16,9 @@ double score_of(const EvaluatorSpec& spec, const std::string& prediction, const 
 
 /// Whether two texts are the same to an evaluator that compares texts.
 bool is_same_text(const EvaluatorSpec& spec, const std::string& prediction, const std::string& target);
+
+/// A text as it is compared.
+std::string compared_text(const EvaluatorSpec& spec, std::string_view text);
 
 /// What is measured, for the feedback. Not for a judge.
 std::string purpose_of(const EvaluatorSpec& spec);

@@ -1,4 +1,7 @@
 // "messages", "output" and "stages" of a task.
+#include <algorithm>
+#include <cstddef>
+
 #include <fmt/format.h>
 
 #include "core/pattern.hpp"
@@ -129,14 +132,62 @@ void describe_stage(Members& in, StageSpec& stage) {
       "output", [&](const TaskValue& at) { stage.output = read_output(at); }, [&] { return written_output(stage.output); });
 }
 
+const Words<bool>& who_gives_feedback() {
+  static const Words<bool> words{{"model", false}, {"command", true}};
+  return words;
+}
+
+/// What both forms of a command have in common.
+void describe_function(Members& in, StageSpec& stage) {
+  describe_command(in, stage.command);
+  in.text("description", stage.description);
+  in.texts("inputs", stage.inputs);
+  in.word("on_error", stage.on_error, policies());
+  in.member(
+      "output", [&](const TaskValue& at) { stage.output = read_output(at); }, [&] { return written_output(stage.output); });
+}
+
+void describe_command_stage(Members& in, StageSpec& stage) {
+  in.text("name", stage.name, "\"facts\"");
+  describe_function(in, stage);
+  in.word("feedback", stage.answers_feedback, who_gives_feedback());
+}
+
+void describe_agent(Members& in, StageSpec& stage) {
+  in.texts("parameters", stage.parameters);
+  describe_function(in, stage);
+}
+
+/// A program that takes many things on at once says so.
+constexpr std::size_t runs_in_flight = 8;
+
+StageSpec read_agent(const TaskValue& value) {
+  StageSpec agent{.name = "agent", .model = "the agent", .messages = {}, .kind = StageSpec::Kind::agent};
+  agent.command.usual_in_flight = runs_in_flight;
+  read_object(value, agent, describe_agent);
+  complete_command(value, agent.command);
+  return agent;
+}
+
+StageSpec read_stage(const TaskValue& value) {
+  StageSpec stage{.name = {}, .messages = {}};
+  const bool is_command = value.json().is_object() && value.has("run");
+  if (is_command) stage.kind = StageSpec::Kind::command;
+  read_object(value, stage, is_command ? describe_command_stage : describe_stage);
+  expect_identifier(value.at("name", ""), stage.name);
+  if (!is_command) return stage;
+  stage.model = "stage " + stage.name;
+  complete_command(value, stage.command);
+  return stage;
+}
+
+OrderedJson written_stage(const StageSpec& stage) {
+  return written_object(stage, stage.kind == StageSpec::Kind::command ? describe_command_stage : describe_stage);
+}
+
 std::vector<StageSpec> read_stages(const TaskValue& value) {
   std::vector<StageSpec> stages;
-  for (const TaskValue& item : value.items()) {
-    StageSpec stage{.name = {}, .messages = {}};
-    read_object(item, stage, describe_stage);
-    expect_identifier(item.at("name", ""), stage.name);
-    stages.push_back(std::move(stage));
-  }
+  for (const TaskValue& item : value.items()) stages.push_back(read_stage(item));
   if (stages.empty())
     value.fail(fmt::format("no stages; write for example [{{\"name\": \"answer\", \"messages\": {}}}]", messages_example));
   return stages;
@@ -144,10 +195,12 @@ std::vector<StageSpec> read_stages(const TaskValue& value) {
 
 StageSpec only_stage() { return {.name = "answer", .messages = {}}; }
 
+bool is_agent(const Task& task) { return task.stages.size() == 1 && task.stages[0].kind == StageSpec::Kind::agent; }
+
 /// Whether the short form, without "stages", says the same.
 bool is_short(const Task& task) {
   const StageSpec plain = only_stage();
-  return task.stages.size() == 1 && task.stages[0].name == plain.name && task.stages[0].model == plain.model &&
+  return task.stages.size() == 1 && task.stages[0].kind == plain.kind && task.stages[0].name == plain.name && task.stages[0].model == plain.model &&
          task.stages[0].args.empty() && !task.stages[0].on_error;
 }
 
@@ -184,16 +237,79 @@ void describe_stages(Members& in, Task& task) {
     task.stages = read_stages(at);
   };
   const auto write_all = [&] {
-    if (is_short(task)) return OrderedJson();
+    if (is_short(task) || is_agent(task)) return OrderedJson();
     OrderedJson json = OrderedJson::array();
-    for (const StageSpec& stage : task.stages) json.push_back(written_object(stage, describe_stage));
+    for (const StageSpec& stage : task.stages) json.push_back(written_stage(stage));
     return json;
   };
   in.member("stages", read_all, write_all);
+  const auto read_program = [&](const TaskValue& at) {
+    if (!task.stages.empty()) at.fail("expected either \"messages\", \"stages\" or an \"agent\", which makes its calls itself");
+    task.stages = {read_agent(at)};
+  };
+  in.member("agent", read_program,
+            [&] { return is_agent(task) ? written_object(task.stages[0], describe_agent) : OrderedJson(); });
 }
 
-void check_stages(const TaskValue& root, const Task& task) {
+namespace {
+
+std::vector<std::string> names_of_inputs(const Task& task) {
+  std::vector<std::string> names;
+  for (const auto& input : task.data.inputs) names.push_back(input.first);
+  return names;
+}
+
+std::vector<std::string> names_of_parameters(const Task& task) {
+  std::vector<std::string> names;
+  for (const ParameterSpec& parameter : task.parameters) names.push_back(parameter.name);
+  return names;
+}
+
+/// What a command is given: what is named, or else all that can be.
+void complete_names(const TaskValue& stage, const char* key, std::vector<std::string>& names,
+                    const std::vector<std::string>& usual, const std::vector<std::string>& known) {
+  const auto place = stage.find(key);
+  if (!place) {
+    names = usual;
+    return;
+  }
+  const std::vector<TaskValue> items = place->items();
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (std::find(known.begin(), known.end(), names[i]) == known.end())
+      items[i].fail(fmt::format("there is no \"{}\" that could be given to the command; there are {}{}", names[i],
+                                quoted_list(known), did_you_mean(names[i], known)));
+    if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) !=
+        names.begin() + static_cast<std::ptrdiff_t>(i))
+      items[i].fail(fmt::format("\"{}\" stands here twice", names[i]));
+  }
+  if (names.empty()) place->fail(fmt::format("nothing is named; there are {}", quoted_list(known)));
+}
+
+void check_command_stage(const TaskValue& place, Task& task, std::size_t number) {
+  StageSpec& stage = task.stages[number];
+  std::vector<std::string> known = names_of_inputs(task);
+  for (std::size_t i = 0; i < number; ++i) known.push_back(task.stages[i].name);
+  const std::vector<std::string> usual = known;
+  for (std::string& name : names_of_parameters(task)) known.push_back(std::move(name));
+  complete_names(place, "inputs", stage.inputs, usual, known);
+  if (stage.description.empty() && !stage.answers_feedback) {
+    place.at("description",
+             "\"looks the question up in the manual; gives its three nearest paragraphs\": what it does, for the model that "
+             "criticises its inputs; or write \"feedback\": \"command\", and it is asked for that itself");
+  }
+}
+
+}  // namespace
+
+void check_stages(const TaskValue& root, Task& task) {
   if (task.stages.empty()) root.at("messages", messages_example);
+  for (std::size_t i = 0; i < task.stages.size(); ++i) {
+    if (task.stages[i].kind == StageSpec::Kind::command) check_command_stage(root.at("stages", "").items()[i], task, i);
+  }
+  if (!is_agent(task)) return;
+  const TaskValue agent = root.at("agent", "");
+  complete_names(agent, "parameters", task.stages[0].parameters, names_of_parameters(task), names_of_parameters(task));
+  complete_names(agent, "inputs", task.stages[0].inputs, names_of_inputs(task), names_of_inputs(task));
 }
 
 }  // namespace tgd::cli

@@ -53,6 +53,9 @@ void describe_task(Members& in, Task& task) {
       "evaluator", [&](const TaskValue& at) { task.evaluator = read_evaluator(at); },
       [&] { return written_object(task.evaluator, describe_evaluator); }, R"({"type": "exact_match"})");
   in.member(
+      "report_metrics", [&](const TaskValue& at) { task.report_metrics = read_set_metrics(at); },
+      [&] { return written_set_metrics(task.report_metrics); });
+  in.member(
       "models", [&](const TaskValue& at) { task.models = read_models(at); }, [&] { return written_models(task.models); });
   in.object("optimizer", task.optimizer, describe_optimizer);
   in.object("training", task.training, describe_training);
@@ -69,6 +72,7 @@ Task defaults(const TaskValue& root, const fs::path& file) {
           .parameters = {},
           .stages = {},
           .evaluator = {},
+          .report_metrics = {},
           .models = {{"student", {.place = "no models in the task"}}},
           .optimizer = {},
           .training = {},

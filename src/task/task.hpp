@@ -11,7 +11,11 @@
 //     "output": [{"json_pointer": "/label"}, "lower_case"],
 //                                              // or several stages, each of which may use the outputs of earlier ones by name:
 //     "stages": [{"name": "facts", "messages": […]}, {"name": "label", "model": "large", "messages": […], "args": {…}, "output": […]}],
+//                                              // a stage can be a command, and so can the whole program:
+//     "stages": [{"name": "hits", "run": ["python3", "search.py"], "inputs": ["question"], "description": "…"}, …],
+//     "agent": {"run": ["./my_agent"], "parameters": ["plan", "answer"]},
 //     "evaluator": {"type": "exact_match"},
+//     "report_metrics": ["f1", "auc", "correlation"],                       // of whole parts; see set_metrics.hpp
 //     "models": {"student": "openai/gpt-4o-mini", "teacher": {"provider": "openai", "model": "gpt-4o", "args": {…}}},
 //     "optimizer": {"type": "tgd", "step": "critique", "momentum": 3, "constraints": ["…", {"max_length": 1500}]},
 //     "training": {"epochs": 4, "batch_size": 16, "seed": 7, "validate_every": 0, "max_steps": 0,
@@ -42,6 +46,7 @@
 #include <vector>
 
 #include <tgd/cognitive/command_evaluator.hpp>
+#include <tgd/command.hpp>
 #include <tgd/json.hpp>
 #include <tgd/lm/budgeted.hpp>
 #include <tgd/lm/openai.hpp>
@@ -108,21 +113,48 @@ struct OutputStep {
   std::string argument = {};
 };
 
-/// One call of a model for each sample.
-struct StageSpec {
-  std::string name;  ///< the placeholder that later stages use for its output
-  std::string model = "student";
-  std::vector<MessageSpec> messages;
-  Json args = {};
-  std::vector<OutputStep> output = {OutputStep{}};
-  std::optional<OnError> on_error = {};  ///< over that of the task
-};
-
 /// A header, a part of a query, or a variable of a command's environment.
 struct NamedSetting {
   std::string name;
   std::string value = {};   ///< may hold variables of the environment; then never written anywhere
   std::string source = {};  ///< as the file has it
+};
+
+/// A command of the user's own: see tgd/command.hpp.
+struct CommandSpec {
+  std::vector<std::string> run = {};
+  std::filesystem::path folder = {};  ///< where it runs
+  std::size_t workers = 1;            ///< processes of it
+  std::optional<double> timeout_seconds = {};
+  std::optional<std::size_t> max_in_flight = {};  ///< of each process
+  std::size_t usual_in_flight = 256;              ///< where that is not said
+  bool is_deterministic = false;
+  std::vector<NamedSetting> env = {};
+
+  /// `error_file`: empty, or where its standard error goes.
+  CommandOptions options(std::filesystem::path error_file = {}) const;
+};
+
+/// What is done for each sample.
+struct StageSpec {
+  enum class Kind {
+    model,    ///< a call of a model
+    command,  ///< a function by command: see tgd/cognitive/command_function.hpp
+    agent     ///< a whole program by command, the only stage of a task: see tgd/cognitive/command_agent.hpp
+  };
+  std::string name;  ///< the placeholder that later stages use for its output
+  /// Who answers, among the task's models; of a command a name that no model of a task can have.
+  std::string model = "student";
+  std::vector<MessageSpec> messages;
+  Json args = {};
+  std::vector<OutputStep> output = {OutputStep{}};
+  std::optional<OnError> on_error = {};  ///< over that of the task
+  Kind kind = Kind::model;
+  CommandSpec command = {};
+  std::string description = {};              ///< of what a command does, for the critic
+  std::vector<std::string> inputs = {};      ///< of a command: inputs of the data, parameters and earlier stages; of an agent: inputs
+  std::vector<std::string> parameters = {};  ///< of an agent
+  bool answers_feedback = false;             ///< a command itself says how its inputs should change
 };
 
 struct EvaluatorSpec {
@@ -155,14 +187,15 @@ struct EvaluatorSpec {
   double best_score = 1;                   ///< what needs no feedback
   std::optional<double> worst_score = {};  ///< of a sample with a problem
   bool higher_is_better = true;
-  bool critique_by_lm = false;        ///< the teacher words the feedback instead of the evaluator
-  std::vector<std::string> run = {};  ///< the command
-  std::filesystem::path folder = {};  ///< where it runs
-  std::size_t workers = 1;            ///< processes of it
-  std::optional<double> timeout_seconds = {};
-  std::vector<NamedSetting> env = {};  ///< of the command
-  /// Its processes: one set for all that has been copied from the task. Without it every answer counts as wrong.
-  std::shared_ptr<const CommandEvaluator> command = {};
+  bool critique_by_lm = false;  ///< the teacher words the feedback instead of the evaluator
+  CommandSpec command = {};
+  std::string optimize = {};  ///< which of the metrics of a command's answer is its score; empty: its "score"
+  /// What tgd measures of each answer beside its score: "length" and "words" of it, or what another evaluator would give it.
+  std::vector<std::string> metrics = {};
+  std::map<std::string, Limits> keep = {};  ///< limits on means of metrics, by name: see TrainerOptions::keep
+  /// The command's processes: one set for all that has been copied from the task. make_models() makes it; without it every answer
+  /// counts as wrong.
+  std::shared_ptr<const CommandEvaluator> metric = {};
 
   /// Whether somebody else than tgd decides what an answer is worth: then there need be no target, and none is known to be right.
   bool is_judged() const { return type == Type::judge || type == Type::command; }
@@ -223,6 +256,9 @@ struct TrainingSpec {
   bool free_proposals = true;  ///< what code can write is tried before the first step
 };
 
+/// What is measured on a whole part: see set_metrics.hpp.
+enum class SetMetric { f1, auc, correlation, rank_correlation, mean_absolute_error };
+
 struct Task {
   std::filesystem::path file;
   std::string name;
@@ -230,6 +266,7 @@ struct Task {
   std::vector<ParameterSpec> parameters;
   std::vector<StageSpec> stages;  ///< in the order of their calls; the last one's output is the prediction
   EvaluatorSpec evaluator;
+  std::vector<SetMetric> report_metrics = {};
   std::map<std::string, ModelSpec> models;  ///< by role; "student" is always there
   OptimizerSpec optimizer;
   TrainingSpec training;

@@ -58,6 +58,31 @@ function partsTable() {
   return wide('Scores', table('Mean score of each part of the data, with the first and with the best values', columns, rows));
 }
 
+/** What answers were measured by beside their scores. */
+function metricsTable() {
+  if (!report.metrics?.length) return null;
+  const columns = [
+    {name: 'Metric', cell: (row) => quoted(row[0], {}, 'span')},
+    {name: 'Part', cell: (row) => partName(row[1])},
+    {name: 'Before', number: true, cell: (row) => row[2] === null ? '–' : trimmed(row[2], 4)},
+    {name: 'After', number: true, cell: (row) => row[3] === null ? '–' : trimmed(row[3], 4)}
+  ];
+  return wide('Further metrics', table('Means of further metrics, with the first and with the best values', columns, report.metrics));
+}
+
+/** What whole parts come to, with the interval of each figure. */
+function figuresTable() {
+  if (!report.figures?.length) return null;
+  const words = (figure) => figure === null || figure[0] === null ? '–' : `${trimmed(figure[0], 3)} [${trimmed(figure[1], 3)}, ${trimmed(figure[2], 3)}]`;
+  const columns = [
+    {name: 'Metric', cell: (row) => quoted(row[0], {}, 'span')},
+    {name: 'Part', cell: (row) => partName(row[1])},
+    {name: 'Before', number: true, cell: (row) => words(row[2])},
+    {name: 'After', number: true, cell: (row) => words(row[3])}
+  ];
+  return wide('Metrics of whole parts', table('Metrics of whole parts with their intervals of 95 %, with the first and with the best values', columns, report.figures));
+}
+
 function costText() {
   const usage = report.usage;
   if (usage.cost !== null) return dollars(usage.cost);
@@ -96,6 +121,8 @@ function overview() {
     headline(),
     report.simulated ? element('p', {class: 'notice'}, 'The language model was simulated: these figures show that the loop works, not how well a language model does.') : null,
     partsTable(),
+    metricsTable(),
+    figuresTable(),
     report.parts.some((part) => part.chance !== null)
       ? element('p', {class: 'hint'}, 'Chance is the p-value of a two-sided paired test over the samples. The best values were chosen by the validation part, so its figures flatter them; those of the test part do not.') : null,
     facts(),
