@@ -11,9 +11,9 @@
 
 #include <tgd/template.hpp>
 
+#include "cognitive/item_metrics.hpp"
 #include "cognitive/match_evaluator.hpp"
 #include "core/text.hpp"
-#include "core/variable_impl.hpp"
 #include "lm/lenient_json.hpp"
 #include "task/output.hpp"
 #include "task/scores.hpp"
@@ -130,11 +130,11 @@ void add_metrics(const EvaluatorSpec& spec, const Evaluation& evaluation, const 
   const auto targets = batch.contains(target_name) ? targets_of(batch) : std::vector<std::string>();
   EvaluatorSpec plain = spec;
   plain.metric = {};  // that is the processes' owner
-  evaluation.score.impl()->storage->add_metrics(
-      [metrics, targets, plain, answers = prediction.impl()->storage](std::size_t i) -> std::map<std::string, double> {
+  detail::add_item_metrics(
+      evaluation.score, [metrics, targets, plain, answers = prediction.detach()](std::size_t i) -> std::map<std::string, double> {
         std::map<std::string, double> figures;
-        if (answers->problem(i)) return figures;
-        const std::string answer = answers->item(i).item_text();
+        if (answers.problem(i)) return figures;
+        const std::string answer = answers[i].data().item_text();  // whatever became of the others
         for (const AnswerMetric& metric : metrics)
           figures[metric.name] = measured(metric, plain, answer, targets.empty() ? std::string() : targets[i]);
         return figures;
