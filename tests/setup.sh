@@ -20,6 +20,7 @@ libutf8proc-dev       header  utf8proc.h
 nlohmann-json3-dev    header  nlohmann/json.hpp
 libfmt-dev            header  fmt/core.h
 libcli11-dev          header  CLI/CLI.hpp
+libcpp-httplib-dev    header  httplib.h
 ca-certificates       certificates
 '
 setup_tests_needs='

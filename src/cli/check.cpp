@@ -339,7 +339,7 @@ class Check {
   std::vector<std::string> unpriced() const {
     std::vector<std::string> names;
     for (const auto& [role, model] : models_.distinct()) {
-      if (!models_.prices.find(model->model_name()) &&
+      if (model->provider() != "command" && !models_.prices.find(model->model_name()) &&
           std::find(names.begin(), names.end(), model->model_name()) == names.end())
         names.push_back(model->model_name());
     }

@@ -130,12 +130,15 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return pointers;
 }
 
-std::vector<std::string> environment_of(const WorkerOptions& options) {
+std::vector<std::string> environment_of(const WorkerOptions& options, std::size_t process) {
   std::map<std::string, std::string> all;
   for (const char* name : {"PATH", "HOME", "LANG"}) {
     if (const char* value = std::getenv(name)) all[name] = value;  // NOLINT(concurrency-mt-unsafe)
   }
   for (const auto& [name, value] : options.environment) all[name] = value;
+  if (options.environment_of) {
+    for (const auto& [name, value] : options.environment_of(process)) all[name] = value;
+  }
   std::vector<std::string> entries;
   for (const auto& [name, value] : all) entries.push_back(name + "=" + value);
   return entries;
@@ -161,7 +164,7 @@ void answer_question(QuestionPtr question, Worker::Answer answer) noexcept { cal
 class WorkerProcess {
  public:
   /// Throws Error where it cannot be started.
-  explicit WorkerProcess(const WorkerOptions& options) : on_error_line_(options.on_error_line) {
+  WorkerProcess(const WorkerOptions& options, std::size_t number) : on_error_line_(options.on_error_line) {
     WorkerPipe in = make_pipe();
     WorkerPipe out = make_pipe();
     WorkerPipe err = make_pipe();
@@ -182,7 +185,7 @@ class WorkerProcess {
     ::posix_spawnattr_setsigmask(&settings.attributes, &none);
     ::posix_spawnattr_setsigdefault(&settings.attributes, &all);
     std::vector<std::string> command = options.command;
-    std::vector<std::string> environment = environment_of(options);
+    std::vector<std::string> environment = environment_of(options, number);
     const int problem = ::posix_spawnp(&process_, command[0].c_str(), &settings.actions, &settings.attributes,
                                        pointers_to(command).data(), pointers_to(environment).data());
     if (problem != 0) {
@@ -484,7 +487,7 @@ class Worker::Pool {
   void attend(ProcessPtr& process) {
     if (!process) return;
     process->write();
-    auto loss = process->read([&](std::string_view line) { return take_line(*process, line); });
+    auto loss = process->read([&](std::string_view line) { return take_line(*process, number_of(process), line); });
     if (!loss && !process->in_flight().empty() && WorkerClock::now() >= process->deadline(options_.timeout)) {
       loss = Loss{fmt::format("it did not answer within {} s", static_cast<double>(options_.timeout.count()) / 1000),
                   weight_of_silence};
@@ -492,7 +495,7 @@ class Worker::Pool {
     if (loss) lose(process, *std::move(loss));
   }
 
-  std::optional<Loss> take_line(WorkerProcess& process, std::string_view line) {
+  std::optional<Loss> take_line(WorkerProcess& process, std::size_t number, std::string_view line) {
     if (trim(line).empty()) return std::nullopt;
     auto reply = parse_or_discard<nlohmann::json>(line);
     if (!reply.is_object()) {
@@ -513,7 +516,7 @@ class Worker::Pool {
     process.in_flight().erase(asked);
     process.note_answer();
     has_answered_ = true;
-    answer_question(std::move(question), {.reply = std::move(reply)});
+    answer_question(std::move(question), {.reply = std::move(reply), .process = number});
     return std::nullopt;
   }
 
@@ -572,7 +575,7 @@ class Worker::Pool {
   /// False where no process can be started: then all that waits fails.
   bool give(ProcessPtr& process, std::deque<QuestionPtr>& queue) {
     try {
-      if (!process) process = std::make_unique<WorkerProcess>(options_);
+      if (!process) process = std::make_unique<WorkerProcess>(options_, number_of(process));
     } catch (const Error&) {
       const std::exception_ptr error = std::current_exception();
       for (auto* waiting : {&suspects_, &fresh_}) {
@@ -580,10 +583,13 @@ class Worker::Pool {
       }
       return false;
     }
+    if (options_.on_question) call_back(options_.on_question, number_of(process));
     process->give(std::move(queue.front()), &queue == &suspects_);
     queue.pop_front();
     return true;
   }
+
+  std::size_t number_of(const ProcessPtr& process) const { return static_cast<std::size_t>(&process - processes_.data()); }
 
   static void fail_next(std::deque<QuestionPtr>& queue, Answer answer) {
     QuestionPtr question = std::move(queue.front());

@@ -41,6 +41,10 @@ struct WorkerOptions {
   std::size_t max_in_flight = 256;                              ///< of each process
   /// Hears each line that a process writes to standard error, on the worker's thread; has to be quick.
   std::function<void(std::string_view line)> on_error_line = {};
+  /// Of each process, over all others; they are numbered from 0, and one that takes the place of another has its number.
+  std::function<std::vector<std::pair<std::string, std::string>>(std::size_t process)> environment_of = {};
+  /// Hears that a process gets a question, on the worker's thread; has to be quick.
+  std::function<void(std::size_t process)> on_question = {};
   /// Makes what is quoted of a process fit to be shown.
   std::function<std::string(std::string_view text)> shown = {};
 };
@@ -52,6 +56,7 @@ class TGD_API Worker {
     nlohmann::json reply = {};      ///< an object
     std::string problem = {};       ///< this question got no answer: a sentence without a full stop
     std::exception_ptr error = {};  ///< the command cannot be started, or the worker has ended
+    std::size_t process = 0;        ///< which one gave the reply
   };
   /// Called once, on the worker's thread; has to be quick.
   using Done = std::function<void(Answer)>;

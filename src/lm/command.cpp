@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -25,6 +26,7 @@
 #include "core/sha256.hpp"
 #include "core/text.hpp"
 #include "core/worker.hpp"
+#include "lm/command_hooks.hpp"
 #include "lm/exactly_once.hpp"
 #include "net/secrets.hpp"
 
@@ -110,14 +112,19 @@ class ErrorLog {
 /// What callbacks share with the object.
 class Command::Core : public std::enable_shared_from_this<Core> {
  public:
-  explicit Core(const CommandOptions& options)
+  Core(const CommandOptions& options, const detail::CommandHooks& hooks)
       : name_(tgd::detail::join(options.run, " ")),
         is_deterministic_(options.is_deterministic),
         identity_(Value{{"provider", "command"}, {"model", name_}, {"run", options.run}, {"files", digests_of(options)}}) {
     net::Secrets secrets;
     secrets.add_named(options.env);
+    for (const std::string& secret : hooks.secrets) secrets.add(secret);
     secrets_ = std::make_shared<const net::Secrets>(std::move(secrets));
-    worker_ = std::make_unique<Worker>(worker_options(options));
+    trace_ = hooks.trace;
+    tgd::detail::WorkerOptions made = worker_options(options);
+    made.environment_of = hooks.environment;
+    made.on_question = hooks.asked;
+    worker_ = std::make_unique<Worker>(std::move(made));
   }
 
   const std::string& name() const { return name_; }
@@ -176,14 +183,22 @@ class Command::Core : public std::enable_shared_from_this<Core> {
     if (!json.is_object())
       throw ValueError("a command is asked an object of JSON, but the request's last message is " +
                        tgd::detail::in_quotes(question));
-    worker_->ask(json, [done = std::move(done)](const Worker::Answer& answer) { done(outcome_of(answer)); });
+    worker_->ask(json, [done = std::move(done), trace = trace_](const Worker::Answer& answer) {
+      done(outcome_of(answer, trace));
+    });
   }
 
-  static Outcome outcome_of(const Worker::Answer& answer) {
+  using TraceOf = std::function<Value(std::size_t process)>;
+
+  static Outcome outcome_of(const Worker::Answer& answer, const TraceOf& trace) {
     if (answer.error) return answer.error;
     if (!answer.problem.empty()) return unusable(answer.problem);
     Value content = answer.reply;
     content.erase("id");
+    if (trace) {
+      Value seen = trace(answer.process);
+      if (!seen.is_null() && !content.contains("trace")) content["trace"] = std::move(seen);
+    }
     std::string text = content.dump(-1, ' ', false, Value::error_handler_t::replace);
     const auto usage = usage_in(content);
     if (!usage)
@@ -238,12 +253,16 @@ class Command::Core : public std::enable_shared_from_this<Core> {
   const bool is_deterministic_;
   const Json identity_;
   std::shared_ptr<const net::Secrets> secrets_;
+  TraceOf trace_;
   std::mutex mutex_;
   std::map<std::string, Known> known_;
   std::unique_ptr<Worker> worker_;  // the first to go: its callbacks use the others
 };
 
-Command::Command(CommandOptions options) : core_(std::make_shared<Core>(options)) {}
+Command::Command(CommandOptions options) : Command(options, detail::CommandHooks{}) {}
+
+Command::Command(const CommandOptions& options, const detail::CommandHooks& hooks)
+    : core_(std::make_shared<Core>(options, hooks)) {}
 
 Command::~Command() = default;
 

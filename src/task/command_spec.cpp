@@ -45,7 +45,7 @@ void complete_command(const TaskValue& value, CommandSpec& command) {
 
 CommandOptions CommandSpec::options(std::filesystem::path error_file) const {
   CommandOptions options{.run = run, .folder = folder, .workers = workers};
-  options.timeout_seconds = timeout_seconds.value_or(options.timeout_seconds);
+  options.timeout_seconds = timeout_seconds.value_or(usual_timeout);
   options.max_in_flight = max_in_flight.value_or(usual_in_flight);
   options.is_deterministic = is_deterministic;
   options.error_file = std::move(error_file);

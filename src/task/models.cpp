@@ -13,7 +13,10 @@
 
 #include "core/seconds.hpp"
 #include "core/text.hpp"
+#include "lm/command_hooks.hpp"
+#include "lm/message_text.hpp"
 #include "task/interruptible.hpp"
+#include "task/proxy.hpp"
 #include "task/task.hpp"
 
 namespace tgd::cli {
@@ -80,9 +83,9 @@ lm::PriceTable prices_of(const Task& task) {
   for (const auto& [name, spec] : task.models) {
     if (spec.price) prices.set(name_of(spec), *spec.price);
   }
-  // What a program's own calls cost only it can say.
+  // What a program's own calls cost only it can say, unless they go through tgd.
   for (const StageSpec& stage : task.stages) {
-    if (stage.kind == StageSpec::Kind::command) prices.set(detail::join(stage.command.run, " "), lm::Price::free());
+    if (stage.kind == StageSpec::Kind::command || stage.has_proxy) prices.set(detail::join(stage.command.run, " "), lm::Price::free());
   }
   return prices;
 }
@@ -128,9 +131,12 @@ class Stack {
 
   /// Of a stage that is a command. What a cache gives again has to be what it would say.
   lm::ChatModelPtr make(const StageSpec& stage) const {
-    const auto model = std::make_shared<lm::Command>(stage.command.options(error_file(stage.name)));
+    CommandOptions options = stage.command.options(error_file(stage.name));
+    const bool is_watched = models_.proxy && stage.has_proxy;
+    if (is_watched) options.max_in_flight = 1;  // whose calls they are is known by their process
+    const auto model =
+        std::make_shared<lm::Command>(options, is_watched ? models_.proxy->hooks() : lm::detail::CommandHooks{});
     if (is_replay()) return replayed(stage.model, model->model_name());
-    const CommandOptions options = stage.command.options();
     return complete(stage.model, model, options.workers * options.max_in_flight, stage.command.is_deterministic);
   }
 
@@ -181,6 +187,11 @@ class Stack {
 std::vector<std::string> model_providers() { return {"openai", "simulated"}; }
 
 void apply(const ModelFlags& flags, Task& task) {
+  if (flags.proxy) {
+    if (task.stages[0].kind != StageSpec::Kind::agent)
+      throw TaskError("--proxy is for tasks with an \"agent\", whose calls go through it; leave it out");
+    task.stages[0].has_proxy = true;
+  }
   if (flags.limit) task.data.train_limit = task.data.validation_limit = task.data.test_limit = flags.limit;
   if (!flags.base_url && !flags.model) return;
   ModelSpec endpoint = task.models.at("student");
@@ -216,6 +227,8 @@ void Models::wrap(const std::function<lm::ChatModelPtr(const std::string&, lm::C
       if (entry.second == model) entry.second = wrapped;
     }
   }
+  if (proxy) proxy->set_model(by_name.at("student"));
+  if (!proxied.empty()) by_name.at(proxied) = std::make_shared<ProxiedAgent>(by_name.at(proxied), by_name.at("student"));
 }
 
 std::string Models::text() const {
@@ -246,10 +259,33 @@ void expect_prices(const Task& task, const lm::PriceTable& prices) {
         spec.place, name_of(spec)));
   }
   for (const StageSpec& stage : task.stages) {
-    if (stage.kind != StageSpec::Kind::agent) continue;
+    if (stage.kind != StageSpec::Kind::agent || stage.has_proxy) continue;
     throw TaskError(
         "/agent: the budget is limited in USD, and what the program's own calls cost is not known before they are made; limit "
-        "\"calls\" (runs of the program) instead of \"usd\" (--max-cost)");
+        "\"calls\" (runs of the program) instead of \"usd\" (--max-cost), or let its calls go through tgd with --proxy");
+  }
+}
+
+}  // namespace
+
+namespace {
+
+/// Which parameter stands in which message is told by its whole text.
+void expect_recognizable(const Task& task) {
+  std::map<std::string, std::string> known;
+  for (const ParameterSpec& parameter : task.parameters) {
+    const std::string value(detail::trim(parameter.value));
+    if (detail::count_characters(value) < lm::detail::least_recognized)
+      throw TaskError(fmt::format(
+          "/parameters/{}: --proxy knows by its whole text which message a parameter stands in, and \"{}\" is too short for that; "
+          "write {} characters or more",
+          parameter.name, value, lm::detail::least_recognized));
+    const auto [first, is_new] = known.try_emplace(value, parameter.name);
+    if (!is_new)
+      throw TaskError(
+          fmt::format("/parameters/{}: --proxy knows by its whole text which message a parameter stands in, and \"{}\" has the same; "
+                      "give them different ones",
+                      parameter.name, first->second));
   }
 }
 
@@ -269,6 +305,12 @@ Models make_models(Task& task, const ModelOptions& options) {
     }
   }
   expect_prices(task, models.prices);
+  const bool is_replayed = options.cassette && options.cassette->mode() == lm::CassetteMode::replay;
+  if (task.stages[0].has_proxy) {
+    expect_recognizable(task);
+    models.proxied = task.stages[0].model;
+    if (!is_replayed) models.proxy = std::make_shared<Proxy>();
+  }
   const Stack stack(options, models);
   for (const auto& [name, spec] : task.models) models.by_name[name] = stack.make(name, spec);
   for (const StageSpec& stage : task.stages) {
@@ -279,6 +321,7 @@ Models make_models(Task& task, const ModelOptions& options) {
     models.by_name.try_emplace(name, models.by_name.at(other));
     models.in_flight.try_emplace(name, models.in_flight.at(other));
   }
+  if (models.proxy) models.proxy->set_model(models.by_name.at("student"));
   return models;
 }
 

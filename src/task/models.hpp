@@ -27,6 +27,7 @@
 
 namespace tgd::cli {
 
+class Proxy;
 struct Task;
 
 /// Said wherever a simulation answers in place of a model.
@@ -47,10 +48,11 @@ struct ModelFlags {
   std::optional<int> max_retries = {};
   std::optional<double> timeout_seconds = {};
   bool no_cache = false;
+  bool proxy = false;  ///< as StageSpec::has_proxy
   std::optional<std::size_t> limit = {};  ///< the most samples of each part
 };
 
-/// With --base-url or --model one endpoint plays all roles.
+/// With --base-url or --model one endpoint plays all roles. Throws TaskError for --proxy where there is no program.
 void apply(const ModelFlags& flags, Task& task);
 
 using lm::detail::CallCounts;
@@ -88,6 +90,8 @@ struct Models {
   std::shared_ptr<lm::Budget> budget;  ///< null: none
   std::shared_ptr<lm::Cache> cache;    ///< null: none
   std::shared_ptr<CallCounter> counter;
+  std::shared_ptr<Proxy> proxy = nullptr;  ///< null: none; its calls are the student's
+  std::string proxied = {};                ///< the name of the program whose calls go through tgd; empty: none
   std::map<std::string, std::size_t> in_flight = {};  ///< by name: how many calls a model is given at the same time
 
   const lm::ChatModelPtr& at(const std::string& name) const { return by_name.at(name); }

@@ -156,14 +156,17 @@ void describe_command_stage(Members& in, StageSpec& stage) {
 void describe_agent(Members& in, StageSpec& stage) {
   in.texts("parameters", stage.parameters);
   describe_function(in, stage);
+  in.flag("proxy", stage.has_proxy);
 }
 
-/// A program that takes many things on at once says so.
+/// A program that takes many things on at once says so; its calls of models may have to wait for their turn.
 constexpr std::size_t runs_in_flight = 8;
+constexpr double usual_seconds_of_run = 600;
 
 StageSpec read_agent(const TaskValue& value) {
   StageSpec agent{.name = "agent", .model = "the agent", .messages = {}, .kind = StageSpec::Kind::agent};
   agent.command.usual_in_flight = runs_in_flight;
+  agent.command.usual_timeout = usual_seconds_of_run;
   read_object(value, agent, describe_agent);
   complete_command(value, agent.command);
   return agent;

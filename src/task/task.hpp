@@ -127,7 +127,8 @@ struct CommandSpec {
   std::size_t workers = 1;            ///< processes of it
   std::optional<double> timeout_seconds = {};
   std::optional<std::size_t> max_in_flight = {};  ///< of each process
-  std::size_t usual_in_flight = 256;              ///< where that is not said
+  double usual_timeout = 60;          ///< where that is not said
+  std::size_t usual_in_flight = 256;  ///< the same
   bool is_deterministic = false;
   std::vector<NamedSetting> env = {};
 
@@ -155,6 +156,7 @@ struct StageSpec {
   std::vector<std::string> inputs = {};      ///< of a command: inputs of the data, parameters and earlier stages; of an agent: inputs
   std::vector<std::string> parameters = {};  ///< of an agent
   bool answers_feedback = false;             ///< a command itself says how its inputs should change
+  bool has_proxy = false;                    ///< an agent's own calls go through tgd: see proxy.hpp
 };
 
 struct EvaluatorSpec {

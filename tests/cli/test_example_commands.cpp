@@ -43,6 +43,7 @@ class Endpoint {
   test::ProcessOptions options() const {
     return {.environment = {{"OPENAI_BASE_URL", server_.url()}, {"OPENAI_API_KEY", "none"}}};
   }
+  std::string url() const { return server_.url(); }
   std::size_t calls() const { return stub_->requests().size(); }
   const lm::Stub& stub() const { return *stub_; }
 
@@ -102,4 +103,29 @@ TEST_CASE("the example's program in Node is optimized, its conversations are sho
   CHECK(endpoint.calls() > 0);
   CHECK(test::read_result(run)["calls"]["command"].get<int>() > 0);
   CHECK_THAT(test::read_text(run / "journal.jsonl"), ContainsSubstring(R"(\"trace\")") || ContainsSubstring("trace"));
+}
+
+TEST_CASE("the example's program in Python, with the openai package, is optimized through the proxy", "[cli][examples][proxy]") {
+  if (!python_has("openai")) return;
+  const Endpoint endpoint;
+  const test::TemporaryFolder place;
+  const fs::path agents = test::examples / "agents";
+  Value task = Value::parse(test::read_text(agents / "task.json"), nullptr, true, true);
+  task["data"]["file"] = fs::absolute(test::examples / "measures/measures.jsonl").string();
+  task["agent"]["run"] = {"python3", "agent.py"};
+  task["agent"]["folder"] = fs::absolute(agents).string();
+  task["agent"].erase("env");
+  task["agent"]["workers"] = 2;
+  task["models"]["student"] = {{"provider", "openai"}, {"model", "small"}, {"base_url", endpoint.url()}};
+  const fs::path run = place.path() / "run";
+  const test::ProcessResult result =
+      test::run_tgd({"optimize", place.write("task.json", task.dump()).string(), "--run-dir", run.string(), "--proxy"},
+                    {.environment = {{"OPENAI_API_KEY", "none"}}});
+  INFO(result.out + result.err);
+  REQUIRE(result.status == 0);
+  CHECK(test::read_result(run)["calls"]["forward"] == 2 * test::read_result(run)["calls"]["command"].get<int>());
+  bool is_shown = false;
+  for (const lm::Request& request : endpoint.stub().requests())
+    is_shown = is_shown || request.messages.back().content.find("<REPLY>\nmultiply\n</REPLY>") != std::string::npos;
+  CHECK(is_shown);
 }

@@ -7,10 +7,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tgd/error.hpp>
@@ -257,4 +260,49 @@ TEST_CASE("Nothing is left of a command when its worker ends", "[core][concurren
   CHECK(errno == ESRCH);
   CHECK(::waitpid(process, nullptr, WNOHANG) == -1);
   if (!after.empty()) CHECK(questions[1].error);
+}
+
+TEST_CASE("Each process has its number, variables of its own, and hears of its questions; its lines of errors are whole", "[core][worker][concurrent]") {
+  WorkerOptions options = shell(R"(printf 'at ' >&2; echo "$id" >&2; printf '{"id":%s,"number":"%s"}\n' "$id" "$NUMBER"; sleep 0.05)");
+  options.processes = 2;
+  options.max_in_flight = 1;
+  options.environment_of = [](std::size_t process) {
+    return std::vector<std::pair<std::string, std::string>>{{"NUMBER", std::to_string(process)}};
+  };
+  std::mutex mutex;
+  std::map<std::size_t, int> questions;
+  std::set<std::string> lines;
+  options.on_question = [&](std::size_t process) {
+    const std::lock_guard lock(mutex);
+    ++questions[process];
+  };
+  options.on_error_line = [&](std::string_view line) {
+    const std::lock_guard lock(mutex);
+    lines.emplace(line);
+  };
+  {
+    Worker worker(options);
+    Questions asked;
+    for (int i = 0; i < 8; ++i) asked.ask(worker, {{"n", i}});
+    asked.wait();
+    for (std::size_t i = 0; i < 8; ++i) CHECK(asked[i].reply["number"] == std::to_string(asked[i].process));
+  }
+  const std::lock_guard lock(mutex);
+  CHECK(questions[0] + questions[1] == 8);
+  CHECK(questions[0] > 0);
+  CHECK(questions[1] > 0);
+  CHECK(lines == std::set<std::string>{"at 1", "at 2", "at 3", "at 4", "at 5", "at 6", "at 7", "at 8"});
+}
+
+TEST_CASE("A process that floods its standard error keeps nobody waiting", "[core][worker][concurrent]") {
+  WorkerOptions options = shell(R"(case $line in *flood*) yes 'so much to say' >&2;; *) printf '{"id":%s}\n' "$id";; esac)");
+  options.processes = 2;
+  options.max_in_flight = 1;
+  options.timeout = std::chrono::milliseconds(700);
+  Worker worker(options);
+  Questions asked;
+  asked.ask(worker, {{"what", "flood"}});
+  asked.ask(worker, {{"what", "plain"}});
+  CHECK(asked[1].reply.contains("id"));
+  CHECK_THAT(asked[0].problem, ContainsSubstring("did not answer within"));
 }

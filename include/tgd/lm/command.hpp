@@ -13,6 +13,10 @@
 
 namespace tgd::lm {
 
+namespace detail {
+struct CommandHooks;
+}  // namespace detail
+
 /// The last message of a request is the question, an object of JSON, and the reply's text is the answer, one without its "id".
 ///
 /// The command lives as long as this object. It reads a line for each question on its standard input, many at once,
@@ -31,6 +35,8 @@ namespace tgd::lm {
 class TGD_API Command : public ChatModel {
  public:
   explicit Command(CommandOptions options);
+  /// For the library's own parts.
+  Command(const CommandOptions& options, const detail::CommandHooks& hooks);
   ~Command() override;
 
   void start(Request request, Done done) override;

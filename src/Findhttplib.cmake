@@ -1,0 +1,20 @@
+# The target httplib::httplib. cpp-httplib brings a CMake package of its own; Debian has its library without one, compiled with all that
+# it can do, of which its header has to know.
+find_package(httplib CONFIG QUIET)
+if(NOT TARGET httplib::httplib)
+  find_path(HTTPLIB_INCLUDE_DIR httplib.h)
+  find_library(HTTPLIB_LIBRARY cpp-httplib)
+  mark_as_advanced(HTTPLIB_INCLUDE_DIR HTTPLIB_LIBRARY)
+  include(FindPackageHandleStandardArgs)
+  find_package_handle_standard_args(httplib REQUIRED_VARS HTTPLIB_INCLUDE_DIR)
+  if(httplib_FOUND)
+    add_library(httplib::httplib INTERFACE IMPORTED)
+    target_include_directories(httplib::httplib INTERFACE "${HTTPLIB_INCLUDE_DIR}")
+    if(HTTPLIB_LIBRARY)
+      find_package(OpenSSL QUIET COMPONENTS SSL Crypto)
+      target_compile_definitions(httplib::httplib INTERFACE
+        CPPHTTPLIB_OPENSSL_SUPPORT CPPHTTPLIB_ZLIB_SUPPORT CPPHTTPLIB_BROTLI_SUPPORT)
+      target_link_libraries(httplib::httplib INTERFACE "${HTTPLIB_LIBRARY}" OpenSSL::SSL OpenSSL::Crypto)
+    endif()
+  endif()
+endif()
