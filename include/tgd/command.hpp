@@ -1,5 +1,5 @@
-// CommandOptions: a command of the user's own, in any language, and how it is run. What it is asked and what it answers say those who
-// ask it: tgd/cognitive/command_evaluator.hpp, command_function.hpp, command_agent.hpp.
+// CommandOptions: a command of the user's own, in any language, and how it is run. What it is asked and what it answers say
+// those who ask it: tgd/cognitive/command_evaluator.hpp, command_function.hpp, command_agent.hpp.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +21,8 @@ struct CommandOptions {
   std::size_t max_in_flight = 256;  ///< items that a process has at the same time
   /// Equal questions, ids aside, get equal answers: each is asked once.
   bool is_deterministic = false;
-  /// What it writes to standard error is added to this file, without the secrets in `env`; at most 16 MiB by one object. Empty: only
-  /// the last of it is kept, for errors.
+  /// What it writes to standard error is added to this file, without the secrets in `env`; at most 16 MiB by one object. Empty:
+  /// only the last of it is kept, for errors.
   std::filesystem::path error_file = {};
 };
 

@@ -54,8 +54,9 @@ struct TrainerOptions {
   double max_cost = 0;          ///< USD
   EarlyStopping early_stopping = {};
   Gate gate = {};
-  /// Limits on named metrics (Metrics::named), whose means over the validation part decide: what breaks one is better than nothing
-  /// that keeps all, and neither gate nor race takes it in the place of what does. A metric that was not measured breaks none.
+  /// Limits on named metrics (Metrics::named), whose means over the validation part decide: values that break one are never
+  /// better than values that keep all, and neither gate nor race takes them in their place. A metric that was not measured
+  /// breaks none.
   std::map<std::string, Limits> keep = {};
   /// Raced before the first batch. The optimizers of their parameters have to be TGD, the evaluators have to give each sample its
   /// score, and the validation loader has to keep its order; in small batches it lets the race end early for most.

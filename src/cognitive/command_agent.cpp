@@ -45,8 +45,7 @@ using Trace = std::vector<TracedCall>;
 /// Reads what a program says of its own calls.
 class TraceReader {
  public:
-  TraceReader(const std::vector<std::string>& names, const std::vector<std::string>& values)
-      : names_(names), values_(values) {}
+  TraceReader(const std::vector<std::string>& names, const std::vector<std::string>& values) : names_(names), values_(values) {}
 
   /// The trace, or what is wrong with it.
   std::variant<Trace, std::string> read(const Value& json) const {
@@ -100,7 +99,8 @@ using Traces = detail::PerItem<std::shared_ptr<const Trace>>;
 class CommandAgentBackward final : public detail::CritiqueNode {
  public:
   CommandAgentBackward(const NamedInputs& parameters, const NamedInputs& inputs, const std::vector<Variable>& variables,
-                       std::shared_ptr<Storage> output, std::shared_ptr<const Traces> traces, const CommandAgentOptions& options)
+                       std::shared_ptr<Storage> output, std::shared_ptr<const Traces> traces,
+                       const CommandAgentOptions& options)
       : CritiqueNode(variables, {options.samples_per_request, options.context_budget, options.summarize, options.on_notice,
                                  options.prompts}),
         role_(options.role),
@@ -177,8 +177,8 @@ class CommandAgentBackward final : public detail::CritiqueNode {
   std::string seen_from_outside(std::size_t sample, std::size_t criticised) const {
     std::string text = description_.empty() ? std::string() : fmt::format("<PROGRAM>\n{}\n</PROGRAM>\n", description_);
     for (std::size_t edge = 0; edge < uses_.size(); ++edge) {
-      const std::string value = edge == criticised ? std::string(prompts().get("backward_placeholder"))
-                                                   : uses_[edge].data->item(sample).item_text();
+      const std::string value =
+          edge == criticised ? std::string(prompts().get("backward_placeholder")) : uses_[edge].data->item(sample).item_text();
       text += fmt::format("<{0} name=\"{1}\">\n{2}\n</{0}>\n", edge < parameters_ ? "PROMPT" : "INPUT", names_[edge], value);
     }
     return text;
@@ -209,13 +209,14 @@ Variable CommandAgent::operator()(const NamedInputs& parameters, const NamedInpu
   std::vector<std::string> values;
   for (const auto& [name, parameter] : parameters) {
     if (parameter.is_batch())
-      throw ValueError(fmt::format("the parameter \"{}\" of a CommandAgent is a list of {}; it has to be one for all items", name,
-                                   parameter.size()));
+      throw ValueError(fmt::format("the parameter \"{}\" of a CommandAgent is a list of {}; it has to be one for all items",
+                                   name, parameter.size()));
     names.push_back(name);
     values.push_back(parameter.data().item_text());
   }
   const auto traces = std::make_shared<Traces>();
-  auto look = [traces, reader = TraceReader(names, values)](std::size_t item, const Value& answer) -> std::optional<std::string> {
+  auto look = [traces, reader = TraceReader(names, values)](std::size_t item,
+                                                            const Value& answer) -> std::optional<std::string> {
     const auto trace = answer.find("trace");
     if (trace == answer.end() || trace->is_null()) return std::nullopt;
     auto read = reader.read(*trace);

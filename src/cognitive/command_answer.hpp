@@ -1,5 +1,5 @@
-// What evaluators, functions and agents by command share: how an item is shown to a command, and how its answer is read. Private to the
-// library.
+// What evaluators, functions and agents by command share: how an item is shown to a command, and how its answer is read.
+// Private to the library.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,7 @@ inline nlohmann::ordered_json item_json(const Data& item) {
 
 inline lm::Request command_request(const nlohmann::ordered_json& question, std::string purpose, std::size_t item) {
   lm::Request request;
-  request.messages.push_back(
-      {"user", question.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)});
+  request.messages.push_back({"user", question.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)});
   request.info.purpose = std::move(purpose);
   request.info.item = item;
   return request;

@@ -89,8 +89,7 @@ class ItemsOfCommand {
 
   void take_problem(std::size_t item, const std::string& text) {
     if (calls_.on_error == OnError::fail) throw ParseError(text);
-    settle(item, "",
-           std::make_shared<const Problem>(Problem{.kind = Problem::Kind::unreadable, .text = text, .cause = text}));
+    settle(item, "", std::make_shared<const Problem>(Problem{.kind = Problem::Kind::unreadable, .text = text, .cause = text}));
   }
 
   void settle(std::size_t item, std::string text, ProblemPtr problem) {
@@ -137,7 +136,8 @@ std::vector<Variable> variables_of(const std::string& operation, const std::vect
   for (const NamedInputs* list : lists) {
     for (const auto& [name, variable] : *list) {
       if (name.empty()) throw ValueError(operation + ": an input needs a name, by which the command knows it");
-      if (!names.insert(name).second) throw ValueError(fmt::format("{}: there are two inputs of the name \"{}\"", operation, name));
+      if (!names.insert(name).second)
+        throw ValueError(fmt::format("{}: there are two inputs of the name \"{}\"", operation, name));
       variables.push_back(variable);
     }
   }

@@ -66,11 +66,10 @@ class CommandFunctionBackward final : public autograd::Node {
       const detail::ProblemPtr problem = output_->problem(sample);
       const std::string came = output_->item(sample).item_text();
       plan->asked.push_back(sample);
-      asked.requests.push_back(
-          detail::command_request({{"inputs", detail::items_json(inputs_, sample)},
-                                   {"output", problem ? detail::with_problem(came, *problem) : came},
-                                   {"feedback", text}},
-                                  detail::command_purpose, sample));
+      asked.requests.push_back(detail::command_request({{"inputs", detail::items_json(inputs_, sample)},
+                                                        {"output", problem ? detail::with_problem(came, *problem) : came},
+                                                        {"feedback", text}},
+                                                       detail::command_purpose, sample));
     }
     asked.state = std::move(plan);
     asked.model = command_;
@@ -84,8 +83,7 @@ class CommandFunctionBackward final : public autograd::Node {
       auto problem = feedback.problems[i] ? feedback.problems[i] : take(plan, plan.asked[i], replies[i]);
       if (!problem) continue;
       if (on_notice_) {
-        on_notice_({Notice::Kind::failed_item, name(), role_,
-                    output_->is_batch() ? std::optional(plan.asked[i]) : std::nullopt,
+        on_notice_({Notice::Kind::failed_item, name(), role_, output_->is_batch() ? std::optional(plan.asked[i]) : std::nullopt,
                     "there is no feedback on this item: " + to_string(*problem)});
       }
       lost.push_back(*std::move(problem));
@@ -177,10 +175,10 @@ Variable CommandFunction::operator()(const NamedInputs& inputs, const CommandFun
   if (is_recorded && options.answers_feedback) {
     node = std::make_shared<CommandFunctionBackward>(inputs, variables, output, command_, options);
   } else if (is_recorded) {
-    node = std::make_shared<detail::BlackBoxNode>(
-        "CommandFunctionBackward", options.role, options.description, variables, output,
-        detail::CritiqueOptions{options.samples_per_request, options.context_budget, options.summarize, options.on_notice,
-                                options.prompts});
+    node =
+        std::make_shared<detail::BlackBoxNode>("CommandFunctionBackward", options.role, options.description, variables, output,
+                                               detail::CritiqueOptions{options.samples_per_request, options.context_budget,
+                                                                       options.summarize, options.on_notice, options.prompts});
   }
   return detail::make_result(std::move(output), detail::Role(options.role), std::move(node));
 }

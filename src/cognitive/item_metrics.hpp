@@ -11,8 +11,8 @@
 
 namespace tgd::detail {
 
-/// To what Variable::metrics() says of a score, which nobody else has yet. `metrics` may be called from any thread, when the item is
-/// there.
+/// To what Variable::metrics() says of a score, which nobody else has yet. `metrics` may be called from any thread, when the
+/// item is there.
 TGD_API void add_item_metrics(const Variable& score, std::function<std::map<std::string, double>(std::size_t item)> metrics);
 
 }  // namespace tgd::detail

@@ -183,9 +183,8 @@ class Command::Core : public std::enable_shared_from_this<Core> {
     if (!json.is_object())
       throw ValueError("a command is asked an object of JSON, but the request's last message is " +
                        tgd::detail::in_quotes(question));
-    worker_->ask(json, [done = std::move(done), trace = trace_](const Worker::Answer& answer) {
-      done(outcome_of(answer, trace));
-    });
+    worker_->ask(json,
+                 [done = std::move(done), trace = trace_](const Worker::Answer& answer) { done(outcome_of(answer, trace)); });
   }
 
   using TraceOf = std::function<Value(std::size_t process)>;
@@ -202,9 +201,10 @@ class Command::Core : public std::enable_shared_from_this<Core> {
     std::string text = content.dump(-1, ' ', false, Value::error_handler_t::replace);
     const auto usage = usage_in(content);
     if (!usage)
-      return unusable("the command gave no usable answer: its \"usage\" has to be an object such as {\"prompt_tokens\": 900, "
-                      "\"completion_tokens\": 40, \"cost_usd\": 0.002}: " +
-                      tgd::detail::in_quotes(text));
+      return unusable(
+          "the command gave no usable answer: its \"usage\" has to be an object such as {\"prompt_tokens\": 900, "
+          "\"completion_tokens\": 40, \"cost_usd\": 0.002}: " +
+          tgd::detail::in_quotes(text));
     return outcome_of(std::move(text), *usage);
   }
 

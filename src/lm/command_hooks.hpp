@@ -11,7 +11,8 @@
 
 namespace tgd::lm::detail {
 
-/// Processes are numbered from 0; one that takes the place of another has its number. Called on the command's thread; have to be quick.
+/// Processes are numbered from 0; one that takes the place of another has its number. Called on the command's thread; have to
+/// be quick.
 struct CommandHooks {
   /// Further variables of a process's environment, over all others.
   std::function<std::vector<std::pair<std::string, std::string>>(std::size_t process)> environment = {};

@@ -81,14 +81,15 @@ std::vector<lm::Message> messages_of(const Value& body) {
     const auto role = message.is_object() ? message.find("role") : message.end();
     const auto content = message.is_object() ? message.find("content") : message.end();
     const auto is_text_part = [](const Value& part) { return part.is_object() && part.value("type", "") == "text"; };
-    const bool is_text = message.is_object() && content != message.end() &&
-                         (content->is_string() ||
-                          (content->is_array() && std::all_of(content->begin(), content->end(), is_text_part)));
+    const bool is_text =
+        message.is_object() && content != message.end() &&
+        (content->is_string() || (content->is_array() && std::all_of(content->begin(), content->end(), is_text_part)));
     if (!message.is_object() || role == message.end() || !role->is_string() || !is_text || message.contains("tool_calls"))
-      throw Refusal{400, "invalid_request_error",
-                    "tgd's proxy passes on messages that are texts, without calls of tools; return a \"trace\" from the program "
-                    "instead of --proxy: " +
-                        dumped(message).substr(0, 300)};
+      throw Refusal{
+          400, "invalid_request_error",
+          "tgd's proxy passes on messages that are texts, without calls of tools; return a \"trace\" from the program "
+          "instead of --proxy: " +
+              dumped(message).substr(0, 300)};
     read.push_back({role->get<std::string>(), lm::detail::content_text(*content)});
   }
   return read;
@@ -99,7 +100,8 @@ lm::CallInfo info_of_calls() { return {.purpose = "forward", .node = "CommandAge
 /// What of a request is in a trace: enough to make it again.
 Value asked_json(const lm::Request& request) {
   Value messages = Value::array();
-  for (const lm::Message& message : request.messages) messages.push_back({{"role", message.role}, {"content", message.content}});
+  for (const lm::Message& message : request.messages)
+    messages.push_back({{"role", message.role}, {"content", message.content}});
   return {{"messages", std::move(messages)}, {"args", request.args.value()}};
 }
 
@@ -174,7 +176,8 @@ std::string completion_json(const lm::Reply& reply, const std::string& model) {
                      {"message", {{"role", "assistant"}, {"content", reply.content}}},
                      {"finish_reason", finish_reason(reply)}});
   for (const std::string& text : reply.alternatives)
-    choices.push_back({{"index", choices.size()}, {"message", {{"role", "assistant"}, {"content", text}}}, {"finish_reason", "stop"}});
+    choices.push_back(
+        {{"index", choices.size()}, {"message", {{"role", "assistant"}, {"content", text}}}, {"finish_reason", "stop"}});
   return dumped({{"id", "chatcmpl-tgd"},
                  {"object", "chat.completion"},
                  {"created", 0},
@@ -206,7 +209,9 @@ void ProxiedAgent::start_call(lm::Call call, OnText on_text, Done done) {
 class Proxy::Server {
  public:
   Server() : key_(random_key()) {
-    server_.new_task_queue = [] { return new httplib::ThreadPool(connections); };  // NOLINT(cppcoreguidelines-owning-memory): its way
+    server_.new_task_queue = [] {
+      return new httplib::ThreadPool(connections);
+    };  // NOLINT(cppcoreguidelines-owning-memory): its way
     server_.set_payload_max_length(most_request);
     server_.set_keep_alive_timeout(1);
     server_.set_tcp_nodelay(true);
@@ -272,11 +277,11 @@ class Proxy::Server {
   std::size_t process_of(const httplib::Request& request) const {
     const std::string given = request.get_header_value("Authorization");
     const std::string wanted = "Bearer " + key_ + ".";
-    const bool is_right =
-        given.size() > wanted.size() && CRYPTO_memcmp(given.data(), wanted.data(), wanted.size()) == 0;
+    const bool is_right = given.size() > wanted.size() && CRYPTO_memcmp(given.data(), wanted.data(), wanted.size()) == 0;
     const std::string number = is_right ? given.substr(wanted.size()) : "";
     if (number.empty() || number.size() > 6 || number.find_first_not_of("0123456789") != number.npos)
-      throw Refusal{401, "invalid_api_key", "this is tgd's proxy, and the key is not that of this run: use OPENAI_API_KEY as it is"};
+      throw Refusal{401, "invalid_api_key",
+                    "this is tgd's proxy, and the key is not that of this run: use OPENAI_API_KEY as it is"};
     return std::stoul(number);
   }
 
@@ -296,7 +301,8 @@ class Proxy::Server {
     for (const char* own : {"messages", "stream", "stream_options"}) body.erase(own);
     request.args = Json(body);
     request.info = info_of_calls();
-    is_stream ? give_stream(process, std::move(request), name, response) : give_whole(process, std::move(request), name, response);
+    is_stream ? give_stream(process, std::move(request), name, response)
+              : give_whole(process, std::move(request), name, response);
   }
 
   void give_whole(std::size_t process, lm::Request request, const std::string& name, httplib::Response& response) {

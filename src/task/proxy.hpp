@@ -1,8 +1,8 @@
-// Proxy: an endpoint of tgd's own, through which a program that cannot be changed makes its calls of models. It speaks OpenAI's chat
-// completions, is reached from this machine only (127.0.0.1), and takes nobody without its key, which is drawn anew each time. Calls go
-// to a model of the task, and so through its cache, budget and ledger; what was asked and answered is the trace of the sample that a
-// process is at, by which critics see the conversations of each parameter. Messages have to be texts; streams are streamed.
-// Errors: TaskError where no port can be had. Thread-safety: every member may be called from any thread.
+// Proxy: an endpoint of tgd's own, through which a program that cannot be changed makes its calls of models. It speaks OpenAI's
+// chat completions, is reached from this machine only (127.0.0.1), and takes nobody without its key, which is drawn anew each
+// time. Calls go to a model of the task, and so through its cache, budget and ledger; what was asked and answered is the trace
+// of the sample that a process is at, by which critics see the conversations of each parameter. Messages have to be texts;
+// streams are streamed. Errors: TaskError where no port can be had. Thread-safety: every member may be called from any thread.
 #pragma once
 
 #include <cstddef>
@@ -38,8 +38,8 @@ class Proxy {
   std::shared_ptr<Server> server_;
 };
 
-/// Stands before a program whose calls go through the proxy. An answer that a journal or a cassette gives again was made of calls that
-/// are counted, and given again, as well: they are asked for once more, of the same model.
+/// Stands before a program whose calls go through the proxy. An answer that a journal or a cassette gives again was made of
+/// calls that are counted, and given again, as well: they are asked for once more, of the same model.
 class ProxiedAgent final : public lm::CallDecorator {
  public:
   ProxiedAgent(lm::ChatModelPtr agent, lm::ChatModelPtr student);

@@ -106,7 +106,8 @@ struct Pairs {
   std::vector<double> expected = {};
 };
 
-Pairs pairs_of(const EvaluatorSpec& spec, const std::vector<std::string>& predictions, const std::vector<std::string>& targets) {
+Pairs pairs_of(const EvaluatorSpec& spec, const std::vector<std::string>& predictions,
+               const std::vector<std::string>& targets) {
   Pairs pairs;
   for (std::size_t i = 0; i < predictions.size(); ++i) {
     const auto predicted = detail::last_number(predictions[i], spec.decimal_mark);
@@ -210,12 +211,15 @@ void add_f1(const Task& task, const std::vector<std::string>& predictions, const
             std::vector<SetFigure>& figures) {
   const Classes classes = classes_of(task.evaluator, predictions, targets);
   const Figures all(predictions.size());
-  all.add("macro F1", [&](const Indices& samples) { return macro_f1(hits_of(classes, samples)); }, figures);
-  all.add("micro F1", [&](const Indices& samples) { return micro_f1(hits_of(classes, samples)); }, figures);
+  all.add(
+      "macro F1", [&](const Indices& samples) { return macro_f1(hits_of(classes, samples)); }, figures);
+  all.add(
+      "micro F1", [&](const Indices& samples) { return micro_f1(hits_of(classes, samples)); }, figures);
   constexpr std::size_t most_classes = 50;
   if (classes.names.size() > most_classes) return;  // no labels, but answers of their own
   for (std::size_t i = 0; i < classes.names.size(); ++i)
-    all.add("F1 of " + classes.names[i], [&](const Indices& samples) { return hits_of(classes, samples)[i].f1(); }, figures);
+    all.add(
+        "F1 of " + classes.names[i], [&](const Indices& samples) { return hits_of(classes, samples)[i].f1(); }, figures);
 }
 
 }  // namespace
@@ -233,33 +237,37 @@ std::vector<SetFigure> set_figures(const Task& task, const std::vector<std::stri
       case SetMetric::auc: {
         const std::set<double> values(pairs.expected.begin(), pairs.expected.end());
         if (values.size() != 2) break;
-        numbers.add("AUC",
-                    [&](const Indices& samples) {
-                      return area_under_curve(at(pairs.predicted, samples), at(pairs.expected, samples), *values.rbegin());
-                    },
-                    figures);
+        numbers.add(
+            "AUC",
+            [&](const Indices& samples) {
+              return area_under_curve(at(pairs.predicted, samples), at(pairs.expected, samples), *values.rbegin());
+            },
+            figures);
         break;
       }
       case SetMetric::correlation:
-        numbers.add("correlation",
-                    [&](const Indices& samples) { return correlation(at(pairs.predicted, samples), at(pairs.expected, samples)); },
-                    figures);
+        numbers.add(
+            "correlation",
+            [&](const Indices& samples) { return correlation(at(pairs.predicted, samples), at(pairs.expected, samples)); },
+            figures);
         break;
       case SetMetric::rank_correlation:
-        numbers.add("rank correlation",
-                    [&](const Indices& samples) {
-                      return correlation(ranks_of(at(pairs.predicted, samples)), ranks_of(at(pairs.expected, samples)));
-                    },
-                    figures);
+        numbers.add(
+            "rank correlation",
+            [&](const Indices& samples) {
+              return correlation(ranks_of(at(pairs.predicted, samples)), ranks_of(at(pairs.expected, samples)));
+            },
+            figures);
         break;
       case SetMetric::mean_absolute_error:
-        numbers.add("mean absolute error",
-                    [&](const Indices& samples) -> std::optional<double> {
-                      double sum = 0;
-                      for (const std::size_t i : samples) sum += std::abs(pairs.predicted[i] - pairs.expected[i]);
-                      return sum / static_cast<double>(samples.size());
-                    },
-                    figures);
+        numbers.add(
+            "mean absolute error",
+            [&](const Indices& samples) -> std::optional<double> {
+              double sum = 0;
+              for (const std::size_t i : samples) sum += std::abs(pairs.predicted[i] - pairs.expected[i]);
+              return sum / static_cast<double>(samples.size());
+            },
+            figures);
         break;
     }
   }

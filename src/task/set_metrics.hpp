@@ -20,8 +20,8 @@ struct SetFigure {
   std::size_t samples = 0;  ///< that it is of: those without a number have no correlation
 };
 
-/// What the task's "report_metrics" come to. Of samples without an answer the prediction is empty. What cannot be said of such a part,
-/// such as the AUC of one class, is left out.
+/// What the task's "report_metrics" come to. Of samples without an answer the prediction is empty. What cannot be said of such
+/// a part, such as the AUC of one class, is left out.
 std::vector<SetFigure> set_figures(const Task& task, const std::vector<std::string>& predictions,
                                    const std::vector<std::string>& targets);
 

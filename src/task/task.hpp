@@ -195,8 +195,8 @@ struct EvaluatorSpec {
   /// What tgd measures of each answer beside its score: "length" and "words" of it, or what another evaluator would give it.
   std::vector<std::string> metrics = {};
   std::map<std::string, Limits> keep = {};  ///< limits on means of metrics, by name: see TrainerOptions::keep
-  /// The command's processes: one set for all that has been copied from the task. make_models() makes it; without it every answer
-  /// counts as wrong.
+  /// The command's processes: one set for all that has been copied from the task. make_models() makes it; without it every
+  /// answer counts as wrong.
   std::shared_ptr<const CommandEvaluator> metric = {};
 
   /// Whether somebody else than tgd decides what an answer is worth: then there need be no target, and none is known to be right.

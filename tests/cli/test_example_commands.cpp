@@ -1,4 +1,5 @@
-// The shipped examples of commands: a metric in jq, retrieval over SQLite, programs in Node and Python. What a machine lacks is said.
+// The shipped examples of commands: a metric in jq, retrieval over SQLite, programs in Node and Python. What a machine lacks is
+// said.
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -76,8 +77,8 @@ TEST_CASE("the example's retrieval finds paragraphs of the manual, and says how 
   if (!python_has("sqlite3")) return;
   const fs::path folder = test::examples / "manual";
   const CommandFunction search({.run = {"python3", "search.py"}, .folder = folder});
-  const Variable found = search({{"question", Variable(Texts{"Why does it rattle?", "How many watts does it draw?"})},
-                                 {"words", "machine"}});
+  const Variable found =
+      search({{"question", Variable(Texts{"Why does it rattle?", "How many watts does it draw?"})}, {"words", "machine"}});
   CHECK_THAT(found.texts()[0], ContainsSubstring("Rattling means that the filter sits loosely."));
   CHECK_THAT(found.texts()[1], ContainsSubstring("draws 1400 watts"));
 
@@ -105,7 +106,8 @@ TEST_CASE("the example's program in Node is optimized, its conversations are sho
   CHECK_THAT(test::read_text(run / "journal.jsonl"), ContainsSubstring(R"(\"trace\")") || ContainsSubstring("trace"));
 }
 
-TEST_CASE("the example's program in Python, with the openai package, is optimized through the proxy", "[cli][examples][proxy]") {
+TEST_CASE("the example's program in Python, with the openai package, is optimized through the proxy",
+          "[cli][examples][proxy]") {
   if (!python_has("openai")) return;
   const Endpoint endpoint;
   const test::TemporaryFolder place;

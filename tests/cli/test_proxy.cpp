@@ -69,9 +69,12 @@ class Programmed {
     Value task = Value::parse(test::read_text(small));
     task.erase("messages");
     task.erase("output");
-    task["parameters"] = {{"plan", {{"role", "plan"}, {"value", plan_text}}}, {"answer", {{"role", "answer"}, {"value", answer}}}};
+    task["parameters"] = {{"plan", {{"role", "plan"}, {"value", plan_text}}},
+                          {"answer", {{"role", "answer"}, {"value", answer}}}};
     task["agent"] = {{"run", {"python3", "work.py"}}, {"workers", 3}, {"env", env}};
-    task["models"] = {{"student", {{"provider", "openai"}, {"model", "small"}, {"base_url", server_.url()}, {"price", {{"input", 1}, {"output", 1}}}}}};
+    task["models"] = {
+        {"student",
+         {{"provider", "openai"}, {"model", "small"}, {"base_url", server_.url()}, {"price", {{"input", 1}, {"output", 1}}}}}};
     task["training"]["epochs"] = 1;
     task_ = folder_.write("working.json", task.dump());
   }
@@ -123,7 +126,8 @@ TEST_CASE("critics see the conversations of a program that returns no trace, whe
   REQUIRE(result.status == 0);
   const std::string asked = programmed.criticised();
   CHECK_THAT(asked, ContainsSubstring("<SYSTEM>\n[the value to criticise] Be quick.\n</SYSTEM>") &&
-                        ContainsSubstring("<REPLY>\nlook for the topic\n</REPLY>") && ContainsSubstring("<REPLY>\nbilling\n</REPLY>"));
+                        ContainsSubstring("<REPLY>\nlook for the topic\n</REPLY>") &&
+                        ContainsSubstring("<REPLY>\nbilling\n</REPLY>"));
   const Value outcome = test::read_result(run);
   CHECK(outcome["calls"]["forward"].get<int>() == 2 * outcome["calls"]["command"].get<int>());
   CHECK(outcome["accuracy"]["test"]["before"].get<double>() > 0);
@@ -147,7 +151,8 @@ TEST_CASE("a run that was killed goes on to the same figures, and a recorded one
   if (!has_python()) return;
   const auto run_of = [](const Programmed& programmed) { return programmed.folder() / "run"; };
   const auto optimized = [&](const Programmed& programmed) {
-    return test::run_tgd({"optimize", programmed.task(), "--run-dir", run_of(programmed).string(), "--proxy", "--record"}, with_key());
+    return test::run_tgd({"optimize", programmed.task(), "--run-dir", run_of(programmed).string(), "--proxy", "--record"},
+                         with_key());
   };
   const Programmed whole;
   const test::ProcessResult undisturbed = optimized(whole);

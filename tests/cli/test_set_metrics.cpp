@@ -101,7 +101,8 @@ TEST_CASE("metrics of whole parts are in the summary, the result, the report and
   const test::ProcessResult result = test::optimize(file, run);
   INFO(result.err);
   REQUIRE(result.status == 0);
-  CHECK_THAT(result.out, ContainsSubstring("macro F1") && ContainsSubstring("F1 of billing") && ContainsSubstring("length (test)"));
+  CHECK_THAT(result.out,
+             ContainsSubstring("macro F1") && ContainsSubstring("F1 of billing") && ContainsSubstring("length (test)"));
   const Value outcome = test::read_result(run);
   CHECK(outcome["report_metrics"]["test"]["before"][0]["name"] == "macro F1");
   CHECK(outcome["report_metrics"]["test"]["after"][0]["value"].is_number());

@@ -126,11 +126,11 @@ TEST_CASE("An answer of a command that cannot be used is the item's problem", "[
 
 TEST_CASE("Feedback of a command that cannot be used is left out, and none at all is an error",
           "[cognitive][command][concurrent]") {
-  const auto [answer, words] = GENERATE(
-      table<std::string, std::string>({{R"("output":"x"})", "has to answer with an object \"feedback\""},
-                                       {R"("feedback":"x"})", "has to answer with an object \"feedback\""},
-                                       {R"("feedback":{"question":"x"}})", "to \"question\", which is no input of it"},
-                                       {R"("feedback":{"query":1}})", "to \"query\" is no text"}}));
+  const auto [answer, words] =
+      GENERATE(table<std::string, std::string>({{R"("output":"x"})", "has to answer with an object \"feedback\""},
+                                                {R"("feedback":"x"})", "has to answer with an object \"feedback\""},
+                                                {R"("feedback":{"question":"x"}})", "to \"question\", which is no input of it"},
+                                                {R"("feedback":{"query":1}})", "to \"query\" is no text"}}));
   INFO(answer);
   const CommandFunction odd(answering("case $line in *'\"feedback\":'*odd*) echo '" + answer +
                                       "';; *'\"feedback\":'*) echo '\"feedback\":{\"query\":\"fine\"}}';; *'\"query\":\"odd'*) "
@@ -146,9 +146,8 @@ TEST_CASE("Feedback of a command that cannot be used is left out, and none at al
   CHECK_THAT(notices[0], ContainsSubstring(words));
 
   const Variable alone("odd", "query", true);
-  CHECK_THROWS_WITH(
-      tgd::exact_match_evaluator(odd({{"query", alone}}, options), "x").explanation.backward({.model = nobody}),
-      ContainsSubstring(words));
+  CHECK_THROWS_WITH(tgd::exact_match_evaluator(odd({{"query", alone}}, options), "x").explanation.backward({.model = nobody}),
+                    ContainsSubstring(words));
 }
 
 TEST_CASE("A problem of an input passes a command by, and feedback to it, too", "[cognitive][command][concurrent]") {

@@ -33,9 +33,10 @@ struct CommandAgentOptions {
 ///     {"id": 7, "parameters": {"plan": "…", "answer": "…"}, "inputs": {"question": "…"}}
 ///     {"id": 7, "output": "…", "trace": [{"parameter": "plan", "messages": [{"role": "system", "content": "…"}, …], "reply": "…"}]}
 ///
-/// "trace" may be left out: its own calls of models, each with the parameter (or a list of them) that it was made with; without that
-/// those whose whole text stands in its messages. A critic is shown the conversations of the parameter that it criticises; without a
-/// trace, inputs and output. "output", "problem" and all else as for CommandFunction; "usage" says what its calls took, see lm::Command.
+/// "trace" may be left out: its own calls of models, each with the parameter (or a list of them) that it was made with; without
+/// that those whose whole text stands in its messages. A critic is shown the conversations of the parameter that it criticises;
+/// without a trace, inputs and output. "output", "problem" and all else as for CommandFunction; "usage" says what its calls
+/// took, see lm::Command.
 class TGD_API CommandAgent {
  public:
   explicit CommandAgent(CommandOptions options);

@@ -35,21 +35,22 @@ struct CommandFunctionOptions {
   Prompts prompts = {};
 };
 
-/// A function by command. For each item the command gets a line on its standard input, and answers, in any order, with one on its
-/// standard output:
+/// A function by command. For each item the command gets a line on its standard input, and answers, in any order, with one on
+/// its standard output:
 ///
 ///     {"id": 7, "inputs": {"query": "…"}}
 ///     {"id": 7, "output": "…"}
 ///
-/// The output is a text; what is none becomes its JSON. An answer with a "problem", a sentence, says that there is nothing for this
-/// item. Where it answers feedback itself it is shown what it made, and says how each input should change, if it should:
+/// The output is a text; what is none becomes its JSON. An answer with a "problem", a sentence, says that there is nothing for
+/// this item. Where it answers feedback itself it is shown what it made, and says how each input should change, if it should:
 ///
 ///     {"id": 8, "inputs": {"query": "…"}, "output": "…", "feedback": "…"}
 ///     {"id": 8, "feedback": {"query": "ask for the year, too"}}
 ///
-/// Shapes and threads: as for autograd::apply(ItemFunction); nothing is asked about an item of which an input has a problem. How the
-/// command is run, and when another process takes the place of one: see lm::Command. Errors: ValueError for options that cannot be
-/// meant; a command that cannot be started, and one whose item has a problem unless options.on_error keeps it, where the result is read.
+/// Shapes and threads: as for autograd::apply(ItemFunction); nothing is asked about an item of which an input has a problem.
+/// How the command is run, and when another process takes the place of one: see lm::Command. Errors: ValueError for options
+/// that cannot be meant; a command that cannot be started, and one whose item has a problem unless options.on_error keeps it,
+/// where the result is read.
 class TGD_API CommandFunction {
  public:
   explicit CommandFunction(CommandOptions options);

@@ -1,5 +1,5 @@
-// Command: a command of the user's own as a model, so that whatever stands before a model (a cache, a budget, a ledger, a journal, a
-// cassette) can stand before it.
+// Command: a command of the user's own as a model, so that whatever stands before a model (a cache, a budget, a ledger, a
+// journal, a cassette) can stand before it.
 #pragma once
 
 #include <memory>
@@ -27,11 +27,12 @@ struct CommandHooks;
 ///
 ///     {"id": 7, "output": "…"}
 ///
-/// In an answer, "usage" may say what it took of other models: {"prompt_tokens": 900, "completion_tokens": 40, "cost_usd": 0.002}.
-/// A process that dies, is silent for too long or writes anything else is replaced, and what was in flight is asked again. A question
-/// that brings its process down several times ends with LMError::Kind::unreadable, one to a command that cannot be started with an
-/// Error. identity() has the digests of the files that the command line names, so that another version of a script is another command.
-/// Errors: ValueError for options that cannot be meant. Thread-safety: as for every ChatModel.
+/// In an answer, "usage" may say what it took of other models: {"prompt_tokens": 900, "completion_tokens": 40, "cost_usd":
+/// 0.002}. A process that dies, is silent for too long or writes anything else is replaced, and what was in flight is asked
+/// again. A question that brings its process down several times ends with LMError::Kind::unreadable, one to a command that
+/// cannot be started with an Error. identity() has the digests of the files that the command line names, so that another
+/// version of a script is another command. Errors: ValueError for options that cannot be meant. Thread-safety: as for every
+/// ChatModel.
 class TGD_API Command : public ChatModel {
  public:
   explicit Command(CommandOptions options);
