@@ -122,6 +122,8 @@ int run_program(int argc, const char* const* argv) {
   add_optimize(app, action);
   add_evaluate(app, action);
   add_predict(app, action);
+  add_runs(app, action);
+  add_compare(app, action);
   add_report(app, action);
   add_replay(app, action);
   add_cache(app, action);

@@ -13,6 +13,8 @@
 
 #include "core/text.hpp"
 #include "report/calls.hpp"
+#include "report/members.hpp"
+#include "run/paired.hpp"
 #include "run/summary.hpp"
 #include "task/agent.hpp"
 
@@ -23,21 +25,6 @@ namespace {
 /// Four digits of a score are what anybody looks at.
 OrderedJson score(double value) { return std::round(value * 1e4) / 1e4; }
 OrderedJson score(const std::optional<double>& value) { return value ? score(*value) : OrderedJson(nullptr); }
-
-/// A member of a document that may not be there or be of another kind.
-OrderedJson member(const OrderedJson& document, const OrderedJson::json_pointer& place) {
-  return document.is_object() && document.contains(place) ? document.at(place) : OrderedJson(nullptr);
-}
-OrderedJson member(const OrderedJson& document, const char* place) {
-  return member(document, OrderedJson::json_pointer(place));
-}
-
-std::optional<double> number(const OrderedJson& value) {
-  return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
-}
-std::string text_or(const OrderedJson& value, const std::string& fallback) {
-  return value.is_string() ? value.get<std::string>() : fallback;
-}
 
 /// Each text once.
 class Strings {
@@ -55,31 +42,6 @@ class Strings {
   std::unordered_map<std::string, std::int64_t> numbers_;
   OrderedJson::array_t texts_;
 };
-
-// ---- Measurements -----------------------------------------------------------------------------------------------------
-
-/// Two measurements of the same samples.
-struct Comparison {
-  std::size_t better = 0;
-  std::size_t worse = 0;
-  double chance = 1;  ///< the two-sided p-value, as the program's other figures have it
-};
-
-Comparison compare(const Measurement& before, const Measurement& after, bool higher_is_better) {
-  Comparison comparison;
-  std::vector<double> known_before;
-  std::vector<double> known_after;
-  for (std::size_t i = 0; i < before.scores.size(); ++i) {
-    if (!before.scores[i] || !after.scores[i]) continue;
-    known_before.push_back(*before.scores[i]);
-    known_after.push_back(*after.scores[i]);
-    const double gain = (*after.scores[i] - *before.scores[i]) * (higher_is_better ? 1 : -1);
-    comparison.better += gain > 0 ? 1 : 0;
-    comparison.worse += gain < 0 ? 1 : 0;
-  }
-  comparison.chance = two_sided_chance(known_before, known_after);
-  return comparison;
-}
 
 /// Inputs of ten thousand samples need not be long to be told apart.
 std::size_t excerpt_limit(const std::vector<PartRecord>& parts) {
@@ -137,16 +99,6 @@ class Builder {
     return text_or(member(record_.result, "/name"), text_or(member(record_.task, "/name"), folder.filename().string()));
   }
 
-  /// The step after which the values were best: 0 for the first ones.
-  std::optional<std::size_t> best_step() const {
-    const OrderedJson step = member(record_.result, "/best/step");
-    if (step.is_number_unsigned()) return step.get<std::size_t>();
-    for (auto report = record_.validations.rbegin(); report != record_.validations.rend(); ++report) {
-      if (report->is_best) return report->step;
-    }
-    return std::nullopt;
-  }
-
   OrderedJson started() const {
     if (record_.calls.empty() || record_.calls.front().start <= 0) return nullptr;
     return std::llround(record_.calls.front().start);
@@ -154,7 +106,8 @@ class Builder {
 
   OrderedJson models() const {
     OrderedJson list = OrderedJson::array();
-    const OrderedJson models = member(record_.result, "/models");
+    OrderedJson models = member(record_.result, "/models");
+    if (!models.is_object()) models = member(record_.task, "/models");  // of a run that has no result yet
     if (!models.is_object()) return list;
     for (const auto& [role, model] : models.items()) {
       list.push_back({{"role", role},
@@ -181,7 +134,7 @@ class Builder {
             {"simulated", simulated.is_boolean() && simulated.get<bool>()},
             {"seconds", or_null(number(member(record_.result, "/seconds")))},
             {"steps_done", steps_done()},
-            {"best", or_null(best_step())},
+            {"best", or_null(best_step(record_))},
             {"started", started()},
             {"higher", higher_},
             {"best_score", number(member(record_.task, "/evaluator/best_score")).value_or(1)},
@@ -196,34 +149,27 @@ class Builder {
     return found == record_.parts.end() ? nullptr : &*found;
   }
 
-  /// The measurement of the best values; while nobody knows them, the last one.
-  const Measurement& final_of(const PartRecord& part) const {
-    const std::optional<std::size_t> best = best_step();
-    const auto found = best ? part.at.find(*best) : part.at.end();
-    return found == part.at.end() ? part.at.rbegin()->second : found->second;
-  }
-
   OrderedJson outcome_of(const std::string& name) const {
     const OrderedJson figures = member(record_.result, OrderedJson::json_pointer("/accuracy") / name);
     std::optional<double> before = number(member(figures, "/before"));
     std::optional<double> after = number(member(figures, "/after"));
     OrderedJson samples = member(figures, "/samples");
-    std::optional<Comparison> comparison;
+    std::optional<PairedScores> pairs;
     if (const PartRecord* measured = part(name); measured != nullptr && !measured->at.empty()) {
       samples = measured->rows.size();
       const Measurement& first = measured->at.begin()->second;
       const bool has_first = measured->at.begin()->first == 0;
       if (has_first && !before) before = mean_of(first.scores);
-      if (!after && (!has_first || measured->at.size() > 1)) after = mean_of(final_of(*measured).scores);
-      if (has_first && after) comparison = compare(first, final_of(*measured), higher_);
+      if (!after && (!has_first || measured->at.size() > 1)) after = mean_of(best_measurement(record_, *measured).scores);
+      if (has_first && after) pairs = pair_up(first.scores, best_measurement(record_, *measured).scores, higher_);
     }
     return {{"name", name},
             {"samples", samples.is_number() ? samples : OrderedJson(0)},
             {"before", score(before)},
             {"after", score(after)},
-            {"chance", comparison ? OrderedJson(comparison->chance) : OrderedJson(nullptr)},
-            {"better", comparison ? OrderedJson(comparison->better) : OrderedJson(nullptr)},
-            {"worse", comparison ? OrderedJson(comparison->worse) : OrderedJson(nullptr)}};
+            {"chance", pairs ? OrderedJson(pairs->chance()) : OrderedJson(nullptr)},
+            {"better", pairs ? OrderedJson(pairs->better) : OrderedJson(nullptr)},
+            {"worse", pairs ? OrderedJson(pairs->worse) : OrderedJson(nullptr)}};
   }
 
   OrderedJson parts() const {
@@ -419,7 +365,7 @@ class Builder {
 
   /// What the result tells when the versions were not written.
   VersionRecord best_version() const {
-    VersionRecord version{.step = best_step().value_or(0)};
+    VersionRecord version{.step = best_step(record_).value_or(0)};
     for (const std::string& name : names_) {
       const OrderedJson best = member(record_.result, OrderedJson::json_pointer("/parameters") / name / "best");
       if (best.is_string()) version.updates.emplace_back(name, UpdateRecord{.outcome = "updated", .value = best});

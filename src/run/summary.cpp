@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <numeric>
 #include <optional>
 
 #include <fmt/format.h>
 #include <tgd/version.hpp>
 
 #include "core/text.hpp"
-#include "train/paired_test.hpp"
 
 namespace tgd::cli {
 
@@ -127,20 +125,6 @@ std::string score_name(const EvaluatorSpec& evaluator) {
 }
 
 std::string chance_text(double chance) { return chance < 0.001 ? "p < 0.001" : fmt::format("p = {:.2g}", chance); }
-
-double two_sided_chance(const std::vector<double>& before, const std::vector<double>& after) {
-  std::vector<double> gains(before.size());
-  std::vector<double> losses(before.size());
-  for (std::size_t i = 0; i < before.size(); ++i) {
-    gains[i] = after[i] - before[i];
-    losses[i] = before[i] - after[i];
-  }
-  return std::min(1.0, 2 * std::min(tgd::detail::probability_of_chance(gains), tgd::detail::probability_of_chance(losses)));
-}
-
-double mean(const std::vector<double>& scores) {
-  return scores.empty() ? 0 : std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size());
-}
 
 OrderedJson result_json(const RunReport& report, const Models& models, const RunFolder& folder) {
   OrderedJson json{{"name", report.task->name}, {"status", report.status}};

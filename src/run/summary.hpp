@@ -12,6 +12,7 @@
 #include <tgd/trainer.hpp>
 
 #include "run/folder.hpp"
+#include "run/paired.hpp"
 #include "task/models.hpp"
 #include "task/set_metrics.hpp"
 #include "task/task.hpp"
@@ -26,8 +27,6 @@ std::string difference_text(const EvaluatorSpec& evaluator, double difference);
 std::string score_name(const EvaluatorSpec& evaluator);
 /// How likely a difference is chance: "p < 0.001", "p = 0.042".
 std::string chance_text(double chance);
-/// The p-value of a difference between two measurements of the same samples, whichever is better. See probability_of_chance().
-double two_sided_chance(const std::vector<double>& before, const std::vector<double>& after);
 
 /// "Calls: 961 (23 backward, …); tokens: … in, … out; cost: …".
 std::string calls_text(const CallCounts& counts, const lm::CostReport& costs);
@@ -46,8 +45,6 @@ struct PartScores {
   std::vector<SetFigure> figures_before = {};
   std::vector<SetFigure> figures_after = {};
 };
-
-double mean(const std::vector<double>& scores);
 
 struct RunReport {
   const Task* task = nullptr;

@@ -1,16 +1,10 @@
 // What came out, and how the scores went from step to step.
 
-const statusNames = {ok: 'Finished', failed: 'Failed', interrupted: 'Interrupted', unfinished: 'Unfinished'};
-const statusClasses = {ok: 'good', failed: 'bad', interrupted: 'warn', unfinished: 'warn'};
 const endings = {
   epochs: 'all epochs done', steps: 'the limit of steps was reached', time: 'the time was up', calls: 'the limit of calls was reached',
   tokens: 'the limit of tokens was reached', cost: 'the limit of costs was reached', early_stopping: 'validation got no better',
   stopped: 'it was asked to stop'
 };
-const partNames = {train: 'Train', validation: 'Validation', test: 'Test'};
-const partName = (part) => partNames[part] ?? part;
-const badge = (label, kind = '') => element('span', {class: 'badge ' + kind}, label);
-
 function headline() {
   const part = report.parts.find((p) => p.before !== null && p.after !== null);
   if (!part) return null;
