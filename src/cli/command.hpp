@@ -48,8 +48,10 @@ void add_predict(CLI::App& app, Action& action);
 void add_runs(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
+void add_export(CLI::App& app, Action& action);
 void add_replay(CLI::App& app, Action& action);
 void add_cache(CLI::App& app, Action& action);
+void add_prompts(CLI::App& app, Action& action);
 void add_schema(CLI::App& app, Action& action);
 void add_completion(CLI::App& app, Action& action);
 

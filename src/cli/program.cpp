@@ -125,8 +125,10 @@ int run_program(int argc, const char* const* argv) {
   add_runs(app, action);
   add_compare(app, action);
   add_report(app, action);
+  add_export(app, action);
   add_replay(app, action);
   add_cache(app, action);
+  add_prompts(app, action);
   add_schema(app, action);
   add_completion(app, action);
   Status status = parse(app, argc, argv);
