@@ -57,7 +57,9 @@ class ComparisonText {
 
   EvaluatorSpec scale() const { return {.best_score = document_["runs"][0]["best_score"].get<double>()}; }
 
-  std::string score(const OrderedJson& value) const { return value.is_number() ? score_text(scale(), value.get<double>()) : "–"; }
+  std::string score(const OrderedJson& value) const {
+    return value.is_number() ? score_text(scale(), value.get<double>()) : "–";
+  }
   std::string interval(const OrderedJson& interval) const {
     return interval.is_null() ? "" : fmt::format("{} to {}", score(interval[0]), score(interval[1]));
   }
@@ -81,8 +83,8 @@ class ComparisonText {
         scores.push_back({is_first ? folder : "", part["part"].get<std::string>(), whole(part["samples"]), score(part["first"]),
                           score(part["best"]), interval(part["interval"])});
       }
-      expenses.push_back({folder, tgd::detail::one_line(run["models"].get<std::string>()), whole(run["calls"]), whole(run["input_tokens"]),
-                          whole(run["output_tokens"]),
+      expenses.push_back({folder, tgd::detail::one_line(run["models"].get<std::string>()), whole(run["calls"]),
+                          whole(run["input_tokens"]), whole(run["output_tokens"]),
                           run["cost_usd"].is_number() ? lm::Cost::from_usd(run["cost_usd"].get<double>()).text() : "unknown",
                           run["status"].get<std::string>()});
     }
@@ -108,8 +110,8 @@ class ComparisonText {
 
   void print_comparison(const OrderedJson& comparison) {
     terminal_.line("");
-    terminal_.line(terminal_.bold(fmt::format("{} against {}", comparison["run"].get<std::string>(),
-                                              document_["runs"][0]["folder"].get<std::string>())));
+    terminal_.line(terminal_.bold(
+        fmt::format("{} against {}", comparison["run"].get<std::string>(), document_["runs"][0]["folder"].get<std::string>())));
     for (const OrderedJson& part : comparison["parts"]) print_part(part);
     print_settings(comparison["settings"]);
     for (const OrderedJson& prompt : comparison["prompts"]) print_prompt(prompt);
@@ -127,8 +129,9 @@ class ComparisonText {
         text += fmt::format(", from {} to {}", difference_text(scale(), range[0]), difference_text(scale(), range[1]));
       text += fmt::format(", {}", chance_text(part["p_value"].get<double>()));
     }
-    terminal_.line(fmt::format("  {}: {} → {} on {} ({}); {} won, {} lost", part["part"].get<std::string>(), score(part["first"]),
-                               score(part["other"]), counted(part["shared"].get<std::size_t>(), "shared sample"), text,
+    terminal_.line(fmt::format("  {}: {} → {} on {} ({}); {} won, {} lost", part["part"].get<std::string>(),
+                               score(part["first"]), score(part["other"]),
+                               counted(part["shared"].get<std::size_t>(), "shared sample"), text,
                                part["won"].get<std::size_t>(), part["lost"].get<std::size_t>()));
   }
 
@@ -136,7 +139,9 @@ class ComparisonText {
     if (settings.empty()) return terminal_.line("  No setting differs.");
     terminal_.line("  Settings that differ:");
     Rows rows;
-    const auto text = [](const OrderedJson& value) { return value.is_null() ? "not set" : tgd::detail::one_line(json_text(value)); };
+    const auto text = [](const OrderedJson& value) {
+      return value.is_null() ? "not set" : tgd::detail::one_line(json_text(value));
+    };
     for (const OrderedJson& row : settings)
       rows.push_back({"  " + tgd::detail::one_line(row["setting"].get<std::string>()), text(row["first"]), text(row["other"])});
     print_table({{.name = "  setting", .least = 12}, {.name = "first", .least = 10}, {.name = "this", .least = 10}}, rows);
@@ -187,8 +192,8 @@ class ComparisonText {
       const OrderedJson& sample = samples[i];
       rows.push_back({fmt::format("  {} #{}", sample["part"].get<std::string>(), sample["row"].get<std::size_t>()),
                       tgd::detail::one_line(sample["input"].get<std::string>()),
-                      sample["target"].is_null() ? "" : tgd::detail::one_line(sample["target"].get<std::string>()), answer(sample["first"]),
-                      answer(sample["other"])});
+                      sample["target"].is_null() ? "" : tgd::detail::one_line(sample["target"].get<std::string>()),
+                      answer(sample["first"]), answer(sample["other"])});
     }
     print_table({{.name = "  sample"},
                  {.name = "input", .least = 12},
@@ -222,7 +227,9 @@ Status compare(const CompareFlags& flags) {
 void add_compare(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("compare", "Compare runs: scores, cost, settings, prompts, samples won and lost");
   const auto flags = std::make_shared<CompareFlags>();
-  command->add_option("runs", flags->runs, "Run folders; each is compared with the first")->required()->option_text("RUN RUN...");
+  command->add_option("runs", flags->runs, "Run folders; each is compared with the first")
+      ->required()
+      ->option_text("RUN RUN...");
   command->add_option("-o,--output", flags->file, "Write it as a page, too; - is standard output")->option_text("FILE");
   add_output_flags(*command, flags->output);
   command->footer(compare_examples);

@@ -14,7 +14,10 @@
 #include <tgd/data/data_loader.hpp>
 #include <tgd/version.hpp>
 
+#include "cli/activity.hpp"
 #include "cli/command.hpp"
+#include "cli/estimate.hpp"
+#include "core/counted.hpp"
 #include "core/file.hpp"
 #include "core/text.hpp"
 #include "run/interrupt.hpp"
@@ -152,15 +155,14 @@ class Evaluating {
 
  private:
   void print_head() {
-    std::size_t samples = 0;
-    for (const std::string& part : parts_of(flags_.split)) samples += data_->part(part).size();
     terminal_.note(terminal_.bold(fmt::format("tgd {}: evaluating {}", version(), task_.name)));
-    terminal_.note(fmt::format("  data   {} samples ({})", samples, flags_.split));
+    terminal_.note(fmt::format("  data   {} ({})", tgd::detail::counted(samples(), "sample"), flags_.split));
     terminal_.note("  LM     " + models_.text());
     if (!model_note_.empty()) terminal_.note("  note   " + model_note_);
     for (const std::string& note : data_->notes) terminal_.note("  note   " + note);
     for (const NamedPrompt& prompt : prompts_) {
-      for (const std::string& file : prompt.edited) terminal_.note(fmt::format("  note   {} was edited since the run; the text in it is used", file));
+      for (const std::string& file : prompt.edited)
+        terminal_.note(fmt::format("  note   {} was edited since the run; the text in it is used", file));
     }
     if (models_.is_simulated()) terminal_.warn(simulation_warning);
   }
@@ -171,11 +173,26 @@ class Evaluating {
     const Prompts texts = load_prompts(task_);
     std::vector<std::vector<Measuring>> under_way;
     for (const NamedPrompt& prompt : prompts_) under_way.push_back(start(prompt, texts));
+    const Activity activity(terminal_, "measuring " + tgd::detail::counted(prompts_.size(), "prompt"),
+                            [this] { return status(); });
     for (std::size_t i = 0; i < prompts_.size(); ++i) {
-      terminal_.progress(fmt::format("measuring {}", prompts_[i].name));
       measured_.push_back({prompts_[i].name});
       for (const Measuring& measuring : under_way[i]) collect(measuring, measured_.back().samples);
     }
+  }
+
+  ActivityStatus status() const {
+    return {.done = static_cast<double>(models_.counter->total()),
+            .total = static_cast<double>(calls_to_measure(task_, prompts_.size() * samples())),
+            .in_flight = models_.counter->in_flight(),
+            .has_cost = true,
+            .cost = ledger_->totals().cost()};
+  }
+
+  std::size_t samples() const {
+    std::size_t sum = 0;
+    for (const std::string& part : parts_of(flags_.split)) sum += data_->part(part).size();
+    return sum;
   }
 
   std::vector<Measuring> start(const NamedPrompt& prompt, const Prompts& texts) {
@@ -311,8 +328,7 @@ class Evaluating {
     if (i == 0) return text;
     const PairedScores pairs = compare_with_first(i);
     if (pairs.empty()) return text;
-    text += fmt::format("{:>8}{:>8}  {}", pairs.better, pairs.worse,
-                        difference_text(task_.evaluator, pairs.difference()));
+    text += fmt::format("{:>8}{:>8}  {}", pairs.better, pairs.worse, difference_text(task_.evaluator, pairs.difference()));
     if (pairs.difference() == 0) return text;
     return text + fmt::format(" ({})", chance_text(pairs.chance()));
   }
@@ -327,7 +343,8 @@ class Evaluating {
       }
     }
     if (failed == 0) return Status::ok;
-    throw Error(fmt::format("{} sample{} failed and count nowhere; the first: {}", failed, failed == 1 ? "" : "s", first));
+    throw Error(fmt::format("{} and {} nowhere; the first: {}", tgd::detail::counted(failed, "sample failed", "samples failed"),
+                            failed == 1 ? "counts" : "count", first));
   }
 
   Terminal terminal_;

@@ -60,7 +60,8 @@ struct ExportFlags {
 
 std::string exported(const ExportFlags& flags, Task task, Terminal& terminal) {
   const NamedPrompt prompt = read_prompt(flags.run, task);
-  for (const std::string& file : prompt.edited) terminal.warn(fmt::format("note: {} was edited since the run; the text in it is exported", file));
+  for (const std::string& file : prompt.edited)
+    terminal.warn(fmt::format("note: {} was edited since the run; the text in it is exported", file));
   if (flags.format == "text") return prompt_text(prompt.values);
   apply(flags.model, task);
   const ExportedRequest request = exported_request(task, prompt.values, flags.stage);
@@ -107,11 +108,13 @@ OrderedJson write_prompts(const PromptsFlags& flags) {
   for (const std::string_view name : Prompts::names()) {
     const fs::path file = folder / (std::string(name) + ".md");
     const std::string text = std::string(prompts.get(name)) + "\n";
-    if (!flags.force && fs::exists(file, error) && tgd::detail::read_file(file) != text) there.push_back(file.filename().string());
+    if (!flags.force && fs::exists(file, error) && tgd::detail::read_file(file) != text)
+      there.push_back(file.filename().string());
   }
   if (!there.empty())
-    throw TaskError(fmt::format("--export: {} holds other texts ({}{}); name another folder, or replace them with --force", folder.string(),
-                                there.front(), there.size() > 1 ? fmt::format(" and {} more", there.size() - 1) : ""));
+    throw TaskError(fmt::format("--export: {} holds other texts ({}{}); name another folder, or replace them with --force",
+                                folder.string(), there.front(),
+                                there.size() > 1 ? fmt::format(" and {} more", there.size() - 1) : ""));
   OrderedJson files = OrderedJson::array();
   for (const std::string_view name : Prompts::names()) {
     const fs::path file = folder / (std::string(name) + ".md");
@@ -124,7 +127,8 @@ OrderedJson write_prompts(const PromptsFlags& flags) {
 Status show_prompts(const PromptsFlags& flags) {
   Terminal terminal(flags.output);
   if (flags.folder) {
-    if (!flags.name.empty()) throw TaskError("prompts takes either a name, to show one text, or --export, to write all of them");
+    if (!flags.name.empty())
+      throw TaskError("prompts takes either a name, to show one text, or --export, to write all of them");
     const OrderedJson files = write_prompts(flags);
     terminal.line(fmt::format("{} in {}: change what you like, and use them with --prompts {}",
                               tgd::detail::counted(files.size(), "text"), *flags.folder, *flags.folder));
@@ -136,7 +140,8 @@ Status show_prompts(const PromptsFlags& flags) {
   std::vector<std::string> names;
   for (const std::string_view name : Prompts::names()) names.emplace_back(name);
   if (!flags.name.empty() && std::find(names.begin(), names.end(), flags.name) == names.end())
-    throw TaskError(fmt::format("there is no prompt \"{}\"{}; `tgd prompts` lists them", flags.name, did_you_mean(flags.name, names)));
+    throw TaskError(
+        fmt::format("there is no prompt \"{}\"{}; `tgd prompts` lists them", flags.name, did_you_mean(flags.name, names)));
   for (const std::string& name : names) {
     if (flags.name.empty()) terminal.line(name);
     if (flags.name.empty() || flags.name == name) texts[name] = prompts.get(name);

@@ -73,7 +73,8 @@ void add_report(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("report", "Write a page about a run: one HTML file that needs no network");
   const auto flags = std::make_shared<ReportFlags>();
   command->add_option("run", flags->run, "The run folder")->required()->option_text("RUN");
-  command->add_option("-o,--output", flags->file, "File to write, - for standard output; else report.html in the run folder")->option_text("FILE");
+  command->add_option("-o,--output", flags->file, "File to write, - for standard output; else report.html in the run folder")
+      ->option_text("FILE");
   add_output_flags(*command, flags->output);
   command->footer(report_examples);
   command->callback([flags, &action] { action = [flags] { return report(*flags); }; });

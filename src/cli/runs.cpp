@@ -44,20 +44,16 @@ std::string end_of(const RunLine& run) {
 }
 
 void print_runs(Terminal& terminal, const std::vector<RunLine>& runs) {
-  const std::vector<TableColumn> columns{{.name = "folder", .least = 16},
-                                         {.name = "started (UTC)"},
-                                         {.name = "task", .least = 8},
-                                         {.name = "model", .least = 10},
-                                         {.name = "first", .is_number = true},
-                                         {.name = "best", .is_number = true},
-                                         {.name = "part", .least = 4},
-                                         {.name = "cost", .is_number = true},
+  const std::vector<TableColumn> columns{{.name = "folder", .least = 16},      {.name = "started (UTC)"},
+                                         {.name = "task", .least = 8},         {.name = "model", .least = 10},
+                                         {.name = "first", .is_number = true}, {.name = "best", .is_number = true},
+                                         {.name = "part", .least = 4},         {.name = "cost", .is_number = true},
                                          {.name = "ended", .least = 8}};
   std::vector<std::vector<std::string>> rows;
   for (const RunLine& run : runs) {
-    rows.push_back({tgd::detail::one_line(run.folder.string()), run.started, tgd::detail::one_line(run.task), tgd::detail::one_line(run.models), score_of(run, run.first),
-                    score_of(run, run.best), run.part, run.cost ? lm::Cost::from_usd(*run.cost).text() : "unknown",
-                    tgd::detail::one_line(end_of(run))});
+    rows.push_back({tgd::detail::one_line(run.folder.string()), run.started, tgd::detail::one_line(run.task),
+                    tgd::detail::one_line(run.models), score_of(run, run.first), score_of(run, run.best), run.part,
+                    run.cost ? lm::Cost::from_usd(*run.cost).text() : "unknown", tgd::detail::one_line(end_of(run))});
   }
   for (const std::string& line : table_lines(columns, rows, terminal.width())) terminal.line(line);
 }
@@ -86,7 +82,8 @@ Status runs(const RunsFlags& flags) {
 void add_runs(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("runs", "List runs: when, with what, what they came to, and what they cost");
   const auto flags = std::make_shared<RunsFlags>();
-  command->add_option("folder", flags->folder, "The folder that holds the runs' folders; runs unless given")->option_text("FOLDER");
+  command->add_option("folder", flags->folder, "The folder that holds the runs' folders; runs unless given")
+      ->option_text("FOLDER");
   add_output_flags(*command, flags->output);
   command->footer(runs_examples);
   command->callback([flags, &action] { action = [flags] { return runs(*flags); }; });

@@ -14,8 +14,8 @@ struct TableColumn {
   std::size_t least = 0;
 };
 
-/// The head and the rows, one line each. Columns that may be shortened are, the widest first, until the lines fit; where they still do
-/// not, lines are longer.
+/// The head and the rows, one line each. Columns that may be shortened are, the widest first, until the lines fit; where they
+/// still do not, lines are longer.
 std::vector<std::string> table_lines(const std::vector<TableColumn>& columns, const std::vector<std::vector<std::string>>& rows,
                                      std::size_t width);
 

@@ -47,8 +47,8 @@ std::vector<PieceChange> changes_between(Pieces before, Pieces after) {
   const auto head =
       static_cast<std::size_t>(std::mismatch(before.begin(), before.begin() + shorter, after.begin()).first - before.begin());
   const auto most_tail = shorter - static_cast<std::ptrdiff_t>(head);
-  const auto tail = static_cast<std::size_t>(
-      std::mismatch(before.rbegin(), before.rbegin() + most_tail, after.rbegin()).first - before.rbegin());
+  const auto tail = static_cast<std::size_t>(std::mismatch(before.rbegin(), before.rbegin() + most_tail, after.rbegin()).first -
+                                             before.rbegin());
   const Pieces gone = before.subspan(head, before.size() - head - tail);
   const Pieces added = after.subspan(head, after.size() - head - tail);
 

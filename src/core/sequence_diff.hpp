@@ -16,8 +16,9 @@ struct PieceChange {
   std::string_view piece;
 };
 
-/// In the order of the text; of pieces that took each other's place, those that are gone come first. Where the parts that differ are
-/// so large that finding what they share would take too long, all of them is replaced.
-TGD_API std::vector<PieceChange> changes_between(std::span<const std::string_view> before, std::span<const std::string_view> after);
+/// In the order of the text; of pieces that took each other's place, those that are gone come first. Where the parts that
+/// differ are so large that finding what they share would take too long, all of them is replaced.
+TGD_API std::vector<PieceChange> changes_between(std::span<const std::string_view> before,
+                                                 std::span<const std::string_view> after);
 
 }  // namespace tgd::detail

@@ -85,7 +85,9 @@ OrderedJson run_json(const Run& run) {
 /// A sample is the same in two runs if its texts are; where several have the same, one after the other.
 using SampleKey = std::pair<std::string, std::string>;
 
-SampleKey key_of(const PartRecord& part, std::size_t i) { return {part.inputs[i], part.targets.empty() ? "" : part.targets[i]}; }
+SampleKey key_of(const PartRecord& part, std::size_t i) {
+  return {part.inputs[i], part.targets.empty() ? "" : part.targets[i]};
+}
 
 /// Positions in both.
 std::vector<std::pair<std::size_t, std::size_t>> shared_samples(const PartRecord& first, const PartRecord& other) {
@@ -112,21 +114,24 @@ class Comparison {
     if (measure_alike()) {
       for (const OrderedJson& part : first_.report["parts"]) compare_part(part["name"].get<std::string>(), parts);
     } else {
-      notes.push_back(fmt::format("{} and {} score answers in different ways: their scores say nothing about each other", name(first_),
-                                  name(other_)));
+      notes.push_back(fmt::format("{} and {} score answers in different ways: their scores say nothing about each other",
+                                  name(first_), name(other_)));
     }
     if (parts.empty() && measure_alike())
-      notes.push_back(fmt::format("{} and {} have measured no sample that is the same: there is nothing to test", name(first_), name(other_)));
-    return {{"run", other_.record.folder.string()}, {"parts", parts},     {"won", won_},
-            {"lost", lost_},                        {"settings", settings()}, {"prompts", prompts()}};
+      notes.push_back(fmt::format("{} and {} have measured no sample that is the same: there is nothing to test", name(first_),
+                                  name(other_)));
+    return {{"run", other_.record.folder.string()},
+            {"parts", parts},
+            {"won", won_},
+            {"lost", lost_},
+            {"settings", settings()},
+            {"prompts", prompts()}};
   }
 
  private:
   static std::string name(const Run& run) { return run.record.folder.string(); }
 
-  bool measure_alike() const {
-    return member(first_.record.task, "/evaluator") == member(other_.record.task, "/evaluator");
-  }
+  bool measure_alike() const { return member(first_.record.task, "/evaluator") == member(other_.record.task, "/evaluator"); }
 
   void compare_part(const std::string& name, OrderedJson& parts) {
     const PartRecord* first = first_.part(name);
@@ -172,7 +177,7 @@ class Comparison {
     for (const auto& [place, value] : members.items()) {
       if (place.starts_with("/parameters/") && place.ends_with("/value")) continue;
       settings[place] = value;
-      static const std::set<std::string> files{"/data/file",       "/data/train", "/data/validation", "/data/test",
+      static const std::set<std::string> files{"/data/file",        "/data/train", "/data/validation", "/data/test",
                                                "/evaluator/folder", "/cache",      "/prompts"};
       if (value.is_string() && files.count(place) > 0)
         settings[place] = fs::absolute(record.folder / value.get<std::string>()).lexically_normal().string();
@@ -210,7 +215,8 @@ class Comparison {
       for (std::size_t i = 0; i < report["parameters"].size(); ++i) {
         const auto number = version["of"][i]["value"].get<std::int64_t>();
         if (number >= 0)
-          values[report["parameters"][i]["name"].get<std::string>()] = report["strings"][static_cast<std::size_t>(number)].get<std::string>();
+          values[report["parameters"][i]["name"].get<std::string>()] =
+              report["strings"][static_cast<std::size_t>(number)].get<std::string>();
       }
     }
     return values;
@@ -231,7 +237,9 @@ class Comparison {
     const std::vector<WordChange> changes = word_diff(before, after);
     OrderedJson list = OrderedJson::array();
     for (const WordChange& change : changes) {
-      const char* kind = change.kind == WordChange::Kind::same ? "same" : change.kind == WordChange::Kind::gone ? "gone" : "new";
+      const char* kind = change.kind == WordChange::Kind::same   ? "same"
+                         : change.kind == WordChange::Kind::gone ? "gone"
+                                                                 : "new";
       list.push_back(OrderedJson::array({kind, change.text}));
     }
     return {{"parameter", parameter},
@@ -259,6 +267,9 @@ OrderedJson compare_runs(const std::vector<RunRecord>& records) {
   for (const Run& run : runs) document["runs"].push_back(run_json(run));
   for (std::size_t i = 1; i < runs.size(); ++i) document["comparisons"].push_back(Comparison(runs[0], runs[i]).json(notes));
   document["notes"] = notes;
+  // How the page writes scores.
+  document["best_score"] = runs[0].report["best_score"];
+  document["higher"] = runs[0].report["higher"];
   return document;
 }
 

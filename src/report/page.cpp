@@ -68,10 +68,10 @@ std::string script_json(const OrderedJson& json) {
 std::string content_hash(std::string_view text) { return "sha256-" + tgd::detail::sha256_base64(text); }
 
 std::string report_html(const RunRecord& record) {
-  return page_with(report_data(record),
-                   {page::basics_js, page::diff_js, page::charts_js, page::overview_js, page::versions_js, page::samples_js,
-                    page::calls_js},
-                   {"metrics", "cost", "versions", "not-taken", "samples", "confusion", "calls"});
+  return page_with(
+      report_data(record),
+      {page::basics_js, page::diff_js, page::charts_js, page::overview_js, page::versions_js, page::samples_js, page::calls_js},
+      {"metrics", "cost", "versions", "not-taken", "samples", "confusion", "calls"});
 }
 
 std::string comparison_html(const OrderedJson& comparison) {

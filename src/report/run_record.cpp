@@ -242,7 +242,8 @@ class Reader {
 
   /// The first one says when the run began.
   void read_calls(std::size_t most) {
-    read_lines("calls.jsonl", [&](const LineReader& line) { record_.calls.push_back(call_of(line)); }, most);
+    read_lines(
+        "calls.jsonl", [&](const LineReader& line) { record_.calls.push_back(call_of(line)); }, most);
   }
 
   /// Line for line, because ledgers are long.

@@ -27,16 +27,29 @@ namespace {
 
 // ---- The request ------------------------------------------------------------------------------------------------------
 
-const StageSpec& stage_named(const Task& task, const std::string& name) {
-  if (name.empty() && task.stages.size() == 1) return task.stages.front();
-  std::vector<std::string> names;
+/// Those that ask a model: of what a command does there is no request.
+std::vector<const StageSpec*> asking_stages(const Task& task) {
+  std::vector<const StageSpec*> stages;
   for (const StageSpec& stage : task.stages) {
-    if (stage.name == name) return stage;
-    names.push_back(stage.name);
+    if (stage.kind == StageSpec::Kind::model) stages.push_back(&stage);
   }
-  if (name.empty()) throw TaskError(fmt::format("the task has several stages ({}); say which one with --stage", quoted_list(names)));
-  throw TaskError(fmt::format("--stage: there is no stage \"{}\"; there {} {}{}", name, names.size() == 1 ? "is" : "are",
-                              quoted_list(names), did_you_mean(name, names)));
+  return stages;
+}
+
+const StageSpec& stage_named(const Task& task, const std::string& name) {
+  const std::vector<const StageSpec*> stages = asking_stages(task);
+  if (stages.empty())
+    throw TaskError("the task asks no model itself, its command does: there is no request to export; the prompt is, as text");
+  if (name.empty() && stages.size() == 1) return *stages.front();
+  std::vector<std::string> names;
+  for (const StageSpec* stage : stages) {
+    if (stage->name == name) return *stage;
+    names.push_back(stage->name);
+  }
+  if (name.empty())
+    throw TaskError(fmt::format("the task has several stages ({}); say which one with --stage", quoted_list(names)));
+  throw TaskError(fmt::format("--stage: there is no stage \"{}\" that asks a model; there {} {}{}", name,
+                              names.size() == 1 ? "is" : "are", quoted_list(names), did_you_mean(name, names)));
 }
 
 /// The task as if that stage were all of it: what stages before it give are inputs.
@@ -90,11 +103,14 @@ std::string with_inputs(const ExportedRequest& request, std::string_view text,
                         const std::function<std::string(std::string_view)>& plain,
                         const std::function<std::string(const std::string&)>& input) {
   std::string result;
-  for_pieces(request, text, [&](std::string_view piece, const std::string* name) { result += name ? input(*name) : plain(piece); });
+  for_pieces(request, text,
+             [&](std::string_view piece, const std::string* name) { result += name ? input(*name) : plain(piece); });
   return result;
 }
 
-OrderedJson body_json(const ExportedRequest& request) { return detail::parse_json<OrderedJson>(request.body, "the request", 1); }
+OrderedJson body_json(const ExportedRequest& request) {
+  return detail::parse_json<OrderedJson>(request.body, "the request", 1);
+}
 
 /// A name that programs of both languages can have.
 std::string identifier(const std::string& name) {
@@ -102,13 +118,13 @@ std::string identifier(const std::string& name) {
   for (const char c : name) result += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
   if (result.empty() || std::isdigit(static_cast<unsigned char>(result.front())) != 0) result.insert(0, "input_");
   // What means something to one of them, or to the programs themselves.
-  static constexpr std::array reserved{"and",   "as",     "auto",  "body",  "break", "case",  "char",   "class", "const",   "continue",
-                                       "def",   "default", "del",  "do",    "double", "else", "enum",  "except", "false",  "float",
-                                       "for",   "from",   "global", "if",   "import", "in",   "int",    "is",    "json",    "lambda",
-                                       "long",  "main",   "model", "new",   "not",    "or",   "os",     "pass",  "private", "public",
-                                       "raise", "reply",  "request", "return", "short", "std", "str",   "struct", "switch", "sys",
-                                       "template", "tgd", "this",  "throw", "true",  "try",   "typename", "union", "urllib", "using",
-                                       "void",  "while",  "with",  "yield"};
+  static constexpr std::array reserved{
+      "and",     "as",       "auto",   "body",   "break",  "case",    "char",     "class",  "const", "continue", "def",
+      "default", "del",      "do",     "double", "else",   "enum",    "except",   "false",  "float", "for",      "from",
+      "global",  "if",       "import", "in",     "int",    "is",      "json",     "lambda", "long",  "main",     "model",
+      "new",     "not",      "or",     "os",     "pass",   "private", "public",   "raise",  "reply", "request",  "return",
+      "short",   "std",      "str",    "struct", "switch", "sys",     "template", "tgd",    "this",  "throw",    "true",
+      "try",     "typename", "union",  "urllib", "using",  "void",    "while",    "with",   "yield"};
   if (std::find(reserved.begin(), reserved.end(), result) != reserved.end()) result += "_";
   return result;
 }
@@ -123,8 +139,9 @@ std::string parameters(const ExportedRequest& request, const char* before, const
 
 void expect_endpoint(const ExportedRequest& request) {
   if (request.model.provider == "openai") return;
-  throw TaskError(fmt::format("the model of this run is {}, which has no endpoint to send to; name one with --model (and --base-url)",
-                              request.model.provider));
+  throw TaskError(
+      fmt::format("the model of this run is {}, which has no endpoint to send to; name one with --model (and --base-url)",
+                  request.model.provider));
 }
 
 /// The URL with "${NAME}" where the task takes it from the environment.
@@ -163,7 +180,8 @@ std::string python_value(const ExportedRequest& request, const OrderedJson& valu
   if (!value.is_structured()) return value.dump();
   std::string text(1, value.is_object() ? '{' : '[');
   for (const auto& [key, member] : value.items()) {
-    text += "\n" + blanks + (value.is_object() ? python_string(key) + ": " : "") + python_value(request, member, indent + 4) + ",";
+    text +=
+        "\n" + blanks + (value.is_object() ? python_string(key) + ": " : "") + python_value(request, member, indent + 4) + ",";
   }
   if (!value.empty()) text += "\n" + std::string(indent, ' ');
   return text + (value.is_object() ? '}' : ']');
@@ -172,7 +190,8 @@ std::string python_value(const ExportedRequest& request, const OrderedJson& valu
 std::string python_url(const ModelSpec& spec) {
   const ExportedUrl url = url_of(spec);
   std::string text = url.end.empty() ? python_string(url.begin)
-                                     : fmt::format("os.path.expandvars({}).rstrip(\"/\") + {}", python_string(url.begin), python_string(url.end));
+                                     : fmt::format("os.path.expandvars({}).rstrip(\"/\") + {}", python_string(url.begin),
+                                                   python_string(url.end));
   if (spec.query.empty()) return text;
   std::vector<std::string> members;
   for (const NamedSetting& part : spec.query)
@@ -184,8 +203,10 @@ std::string python_url(const ModelSpec& spec) {
 std::string python_headers(const ModelSpec& spec) {
   std::string text = "    headers = {\"Content-Type\": \"application/json\"}\n";
   const std::string key = spec.api_key_source.empty() ? "${OPENAI_API_KEY}" : spec.api_key_source;
-  text += fmt::format("    key = os.path.expandvars({})\n    if not key.startswith(\"$\"):\n        headers[\"Authorization\"] = \"Bearer \" + key\n",
-                      python_string(key));
+  text += fmt::format(
+      "    key = os.path.expandvars({})\n    if not key.startswith(\"$\"):\n        headers[\"Authorization\"] = \"Bearer \" + "
+      "key\n",
+      python_string(key));
   for (const auto* list : {&spec.headers, &spec.secret_headers}) {
     for (const NamedSetting& header : *list)
       text += fmt::format("    headers[{}] = os.path.expandvars({})\n", python_string(header.name),
@@ -233,7 +254,8 @@ std::string cpp_string(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
+    const bool is_trigraph = c == '?' && i > 0 && text[i - 1] == '?';  // would be another character, or a warning
+    if (c == '"' || c == '\\' || is_trigraph) {
       result += std::string("\\") + c;
     } else if (c == '\n') {
       result += i + 1 < text.size() ? "\\n\"\n      \"" : "\\n";
@@ -310,10 +332,11 @@ std::optional<OrderedJson> assertion_of(const EvaluatorSpec& evaluator, const st
     case EvaluatorSpec::Type::contains:
       return OrderedJson{{"type", evaluator.ignore_case ? "icontains" : "contains"}, {"value", target}};
     case EvaluatorSpec::Type::number:
-      return OrderedJson{{"type", "javascript"},
-                         {"value", fmt::format("Math.abs(Number((output.replace(/,/g, '').match(/-?\\d+(\\.\\d+)?/g) || []).pop()) - "
-                                               "Number({}.replace(/,/g, ''))) <= {}",
-                                               OrderedJson(target).dump(), evaluator.tolerance)}};
+      return OrderedJson{
+          {"type", "javascript"},
+          {"value", fmt::format("Math.abs(Number((output.replace(/,/g, '').match(/-?\\d+(\\.\\d+)?/g) || []).pop()) - "
+                                "Number({}.replace(/,/g, ''))) <= {}",
+                                OrderedJson(target).dump(), evaluator.tolerance)}};
     case EvaluatorSpec::Type::json_fields:
       return OrderedJson{{"type", "is-json"}};
     default:
@@ -323,13 +346,22 @@ std::optional<OrderedJson> assertion_of(const EvaluatorSpec& evaluator, const st
 
 }  // namespace
 
-std::string input_mark(const std::string& name) { return "\xEE\x80\x80" "tgd input " + name + "\xEE\x80\x81"; }
+std::string input_mark(const std::string& name) {
+  return "\xEE\x80\x80"
+         "tgd input " +
+         name + "\xEE\x80\x81";
+}
 
 ExportedRequest exported_request(const Task& task, const NamedValues& values, const std::string& stage) {
   const StageSpec& spec = stage_named(task, stage);
   const Task alone = task_of_stage(task, spec);
   const lm::Request sent = request_of(alone, values);
-  ExportedRequest request{.task = task.name, .stage = spec.name, .inputs = {}, .body = {}, .model = task.models.at(spec.model), .output = spec.output};
+  ExportedRequest request{.task = task.name,
+                          .stage = spec.name,
+                          .inputs = {},
+                          .body = {},
+                          .model = task.models.at(spec.model),
+                          .output = spec.output};
   request.body = lm::detail::request_body(sent.messages, request.model.args.merged(sent.args), request.model.model);
   if (!request.model.system_role.value_or(true)) request.body = lm::detail::folded_body(request.body).value_or(request.body);
   for (const auto& input : alone.data.inputs) {
@@ -346,11 +378,13 @@ std::string prompt_text(const NamedValues& values) {
 }
 
 std::string openai_messages(const ExportedRequest& request) {
-  OrderedJson messages = body_json(request)["messages"];
-  for (OrderedJson& message : messages) {
-    message["content"] = with_inputs(
+  const OrderedJson body = body_json(request);
+  OrderedJson messages = OrderedJson::array();
+  for (const OrderedJson& message : body["messages"]) {
+    const std::string content = with_inputs(
         request, message["content"].get<std::string>(), [](std::string_view text) { return std::string(text); },
         [](const std::string& input) { return "{" + input + "}"; });
+    messages.push_back({{"role", message["role"]}, {"content", content}});
   }
   return detail::json_text(messages, 2) + "\n";
 }
@@ -395,7 +429,8 @@ std::string cpp_program(const ExportedRequest& request) {
   OrderedJson args = body_json(request);
   std::string messages;
   for (const OrderedJson& message : args["messages"])
-    messages += fmt::format("      {{{}, {}}},\n", cpp_string(message["role"].get<std::string>()), cpp_text(request, message["content"].get<std::string>()));
+    messages += fmt::format("      {{{}, {}}},\n", cpp_string(message["role"].get<std::string>()),
+                            cpp_text(request, message["content"].get<std::string>()));
   const std::string model = args.value("model", request.model.model);
   args.erase("messages");
   args.erase("model");
@@ -404,10 +439,12 @@ std::string cpp_program(const ExportedRequest& request) {
   if (!spec.base_url.empty()) options += fmt::format("      .base_url = {},\n", cpp_value(spec.base_url, spec.base_url_source));
   if (!spec.api_key_source.empty()) options += fmt::format("      .api_key = {},\n", cpp_environment(spec.api_key_source));
   if (!args.empty()) options += fmt::format("      .args = tgd::Json::parse({}),\n", cpp_string(args.dump()));
-  options += cpp_pairs("headers", spec.headers) + cpp_pairs("secret_headers", spec.secret_headers) + cpp_pairs("query", spec.query);
+  options +=
+      cpp_pairs("headers", spec.headers) + cpp_pairs("secret_headers", spec.secret_headers) + cpp_pairs("query", spec.query);
   std::string arguments;
   for (std::size_t i = 0; i < request.inputs.size(); ++i) arguments += fmt::format(", argv[{}]", i + 1);
-  const std::string environment = options.find("variable(") == std::string::npos ? "" : R"(std::string variable(const char* name) {
+  const std::string environment =
+      options.find("variable(") == std::string::npos ? "" : R"(std::string variable(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
 }
@@ -422,7 +459,7 @@ std::string cpp_program(const ExportedRequest& request) {
 #include <memory>
 #include <string>
 
-#include <tgd/tgd.hpp>
+#include {11}
 
 {3}{4}std::string reply(tgd::lm::ChatModel& model{5}{6}) {{
   return model.chat({{
@@ -440,8 +477,9 @@ int main(int argc, char** argv) {{
   return 0;
 }}
 )",
-                     detail::visible(request.task), version(), parameters(request, "", " "), environment, output_comment(request, "//"),
-                     inputs.empty() ? "" : ", ", inputs, messages, request.inputs.size() + 1, options, arguments);
+                     detail::visible(request.task), version(), parameters(request, "", " "), environment,
+                     output_comment(request, "//"), inputs.empty() ? "" : ", ", inputs, messages, request.inputs.size() + 1,
+                     options, arguments, "<tgd/tgd.hpp>");
 }
 
 std::string promptfoo_tests(const ExportedRequest& request, const Task& task, const DataPart& samples,
@@ -461,6 +499,8 @@ std::string promptfoo_tests(const ExportedRequest& request, const Task& task, co
     std::string url = url_of(request.model).begin + url_of(request.model).end;
     const std::string end = "/chat/completions";
     if (url.ends_with(end)) url.erase(url.size() - end.size());
+    for (std::size_t at = url.find("${"); at != url.npos; at = url.find("${"))
+      url.replace(at, 2, "{{env.").replace(url.find('}', at), 1, "}}");
     config["apiBaseUrl"] = url;
   }
   if (!body.empty()) config["passthrough"] = body;
@@ -485,7 +525,8 @@ std::string promptfoo_tests(const ExportedRequest& request, const Task& task, co
   if (!is_checked) notes.emplace_back("the task's metric has no counterpart in promptfoo: the tests have no assertions");
   if (task.evaluator.type == EvaluatorSpec::Type::json_fields)
     notes.emplace_back("promptfoo is told to expect JSON only, not which members it has");
-  if (!output_comment(request, "").empty()) notes.emplace_back("promptfoo looks at whole replies; tgd takes the answer out of them first");
+  if (!output_comment(request, "").empty())
+    notes.emplace_back("promptfoo looks at whole replies; tgd takes the answer out of them first");
   return detail::json_text(
              OrderedJson{{"description", fmt::format("{}, exported by tgd {}", task.name, version())},
                          {"prompts", OrderedJson::array({OrderedJson{{"raw", prompt}, {"label", task.name}}})},

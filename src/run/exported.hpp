@@ -36,8 +36,9 @@ std::string openai_messages(const ExportedRequest& request);
 std::string python_program(const ExportedRequest& request);
 std::string cpp_program(const ExportedRequest& request);
 
-/// A configuration of promptfoo (https://www.promptfoo.dev/docs/configuration/reference/) with these samples as tests. `notes`: what
-/// promptfoo does otherwise than tgd, for people.
-std::string promptfoo_tests(const ExportedRequest& request, const Task& task, const DataPart& samples, std::vector<std::string>& notes);
+/// A configuration of promptfoo (https://www.promptfoo.dev/docs/configuration/reference/) with these samples as tests. `notes`:
+/// what promptfoo does otherwise than tgd, for people.
+std::string promptfoo_tests(const ExportedRequest& request, const Task& task, const DataPart& samples,
+                            std::vector<std::string>& notes);
 
 }  // namespace tgd::cli

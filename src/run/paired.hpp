@@ -19,8 +19,8 @@ struct Interval {
   double high = 0;
 };
 
-/// Where the mean over all samples of that kind lies in 95 of 100 cases. Of right and wrong answers (0 and 1) the Wilson interval,
-/// which is sound for few samples and for shares near 0 and 1; else Student's. Nothing for fewer than two samples.
+/// Where the mean over all samples of that kind lies in 95 of 100 cases. Of right and wrong answers (0 and 1) the Wilson
+/// interval, which is sound for few samples and for shares near 0 and 1; else Student's. Nothing for fewer than two samples.
 /// Source: E. B. Wilson, JASA 22 (1927); the quantiles of t by the expansion of G. W. Hill, CACM 13 (1970).
 std::optional<Interval> interval_of_mean(std::span<const double> scores);
 

@@ -31,8 +31,8 @@ class TGD_API RunLock {
   int descriptor_ = -1;
 };
 
-/// "process 17 on host, since …" for a folder in which a process of this machine is at work; takes no lock, so that nobody is refused
-/// one meanwhile.
+/// "process 17 on host, since …" for a folder in which a process of this machine is at work; takes no lock, so that nobody is
+/// refused one meanwhile.
 TGD_API std::optional<std::string> run_lock_holder(const std::filesystem::path& folder);
 
 }  // namespace tgd::detail

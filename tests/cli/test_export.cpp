@@ -24,18 +24,28 @@ namespace {
 
 /// A prompt with all that a language or a template could take for its own.
 const std::string tricky =
-    "Sort the mail: {\"a\": 1}, {{braces}}, {% block %}, {# note #}.\n\t\"Quotes\", 'single', back\\slash, $HOME, %s, ??=, */\nGrüße, 分類 😀 \x01\x7F\xE2\x80\xAE";
+    "Sort the mail: {\"a\": 1}, {{braces}}, {% block %}, {# note #}.\n\t\"Quotes\", 'single', back\\slash, $HOME, %s, ?"
+    "?=, */\nGrüße, 分類 😀 \x01\x7F\xE2\x80\xAE";
 
 /// A run folder as `tgd optimize` leaves it, at an endpoint.
 fs::path write_exported_run(const test::TemporaryFolder& folder, const std::string& url, Value task = Value::object()) {
   folder.write("mails.csv", "text,label\n\"It burns, \"\"now\"\"!\",yes\nThanks,no\nHelp,yes\n");
-  Value all{{"name", "mails"},
-            {"data", {{"file", "../mails.csv"}, {"inputs", {{"mail", "text"}}}, {"target", "label"}}},
-            {"parameters", {{"prompt", {{"role", "instructions"}, {"value", "Sort the mail."}}}}},
-            {"messages", {{{"role", "system"}, {"content", "{prompt}"}}, {{"role", "user"}, {"content", "Mail: {mail}\nAnswer:"}}}},
-            {"evaluator", {{"type", "exact_match"}}},
-            {"models",
-             {{"student", {{"provider", "openai"}, {"model", "small"}, {"base_url", url}, {"args", {{"temperature", 0.7}, {"max_tokens", 5}, {"seed", 1}}}}}}}};
+  Value all{
+      {"name", "mails"},
+      {"data",
+       {{"file", "../mails.csv"},
+        {"inputs", {{"mail", "text"}}},
+        {"target", "label"},
+        {"split", {{"train", 0.4}, {"validation", 0.3}, {"test", 0.3}}}}},
+      {"parameters", {{"prompt", {{"role", "instructions"}, {"value", "Sort the mail."}}}}},
+      {"messages", {{{"role", "system"}, {"content", "{prompt}"}}, {{"role", "user"}, {"content", "Mail: {mail}\nAnswer:"}}}},
+      {"evaluator", {{"type", "exact_match"}}},
+      {"models",
+       {{"student",
+         {{"provider", "openai"},
+          {"model", "small"},
+          {"base_url", url},
+          {"args", {{"temperature", 0.7}, {"max_tokens", 5}, {"seed", 1}}}}}}}};
   all.update(task);
   folder.write("run/parameters.json", Value{{"prompt", {{"data", tricky}}}}.dump());
   return folder.write("run/task.json", all.dump()).parent_path();
@@ -53,7 +63,8 @@ TEST_CASE("a run's prompt is exported as text and as messages", "[cli][export]")
   const fs::path run = write_exported_run(folder, "http://localhost:1/v1");
   CHECK(test::run_tgd({"export", run.string()}).out == tricky + "\n");
   const Value messages = Value::parse(exported(run, "openai").out);
-  CHECK(messages == Value::array({{{"role", "system"}, {"content", tricky}}, {{"role", "user"}, {"content", "Mail: {mail}\nAnswer:"}}}));
+  CHECK(messages ==
+        Value::array({{{"role", "system"}, {"content", tricky}}, {{"role", "user"}, {"content", "Mail: {mail}\nAnswer:"}}}));
 
   SECTION("with what a person has changed in it, which is said") {
     folder.write("run/prompt.txt", "My own words.\n");
@@ -75,10 +86,13 @@ TEST_CASE("the program in Python posts the bytes that tgd posts", "[cli][export]
   model->otherwise(" yes\n");
   const test::ChatServer server(model);
   const test::TemporaryFolder folder;
-  const auto more = GENERATE(values<Value>(
-      {Value::object(),
-       // Messages where text stands around a parameter, or nothing but an input; a key and a header.
-       {{"messages", {{{"role", "user"}, {"content", {"{prompt} and {mail}", "{mail}"}}}, {{"role", "assistant"}, {"content", "{mail}"}}, {{"role", "user"}, {"content", "\"{mail}{mail}\""}}}}}}));
+  const auto more =
+      GENERATE(values<Value>({Value::object(),
+                              // Messages where text stands around a parameter, or nothing but an input; a key and a header.
+                              {{"messages",
+                                {{{"role", "user"}, {"content", {"{prompt} and {mail}", "{mail}"}}},
+                                 {{"role", "assistant"}, {"content", "{mail}"}},
+                                 {{"role", "user"}, {"content", "\"{mail}{mail}\""}}}}}}));
   Value task = more;
   const fs::path run = write_exported_run(folder, server.url(), task);
   const std::string mail = "It \"burns\"\n\\ 分 {prompt} \x02";
@@ -103,11 +117,16 @@ TEST_CASE("an endpoint that a task takes from the environment stays there", "[cl
   const test::TemporaryFolder folder;
   const Value models{{"models",
                       {{"student",
-                        {{"provider", "openai"}, {"model", "small"}, {"base_url", "${MAIL_URL}"}, {"api_key", "${MAIL_KEY}"}, {"headers", {{"X-Team", "${MAIL_TEAM}"}}}}}}}};
+                        {{"provider", "openai"},
+                         {"model", "small"},
+                         {"base_url", "${MAIL_URL}"},
+                         {"api_key", "${MAIL_KEY}"},
+                         {"headers", {{"X-Team", "${MAIL_TEAM}"}}}}}}}};
   const fs::path run = write_exported_run(folder, "", models);
   const auto program = [&](const char* format) {
-    return test::run_tgd({"export", run.string(), "--as", format},
-                         {.environment = {{"MAIL_URL", "http://hidden.example/v1"}, {"MAIL_KEY", "hidden-key"}, {"MAIL_TEAM", "hidden-team"}}})
+    return test::run_tgd({"export", run.string(), "--as", format}, {.environment = {{"MAIL_URL", "http://hidden.example/v1"},
+                                                                                    {"MAIL_KEY", "hidden-key"},
+                                                                                    {"MAIL_TEAM", "hidden-team"}}})
         .out;
   };
   for (const char* format : {"python", "cpp"}) {
@@ -121,17 +140,23 @@ TEST_CASE("an endpoint that a task takes from the environment stays there", "[cl
 TEST_CASE("the program in C++ compiles", "[cli][export]") {
   const test::TemporaryFolder folder;
   const auto url = GENERATE("http://localhost:1/v1", "${MAIL_URL}/v1");
-  const fs::path run = write_exported_run(folder, url, {{"data", {{"file", "../mails.csv"}, {"inputs", {{"mail", "text"}, {"class", "label"}}}}},
-                                                       {"evaluator", {{"type", "judge"}, {"messages", {{{"role", "user"}, {"content", "{prediction}"}}}}}},
-                                                       {"messages", {{{"role", "user"}, {"content", "{prompt} {class}{mail}"}}}}});
-  const test::ProcessResult text = test::run_tgd({"export", run.string(), "--as", "cpp"}, {.environment = {{"MAIL_URL", "http://localhost:1"}}});
+  const fs::path run =
+      write_exported_run(folder, url,
+                         {{"data",
+                           {{"file", "../mails.csv"},
+                            {"inputs", {{"mail", "text"}, {"class", "label"}}},
+                            {"split", {{"train", 0.4}, {"validation", 0.3}, {"test", 0.3}}}}},
+                          {"evaluator", {{"type", "judge"}, {"messages", {{{"role", "user"}, {"content", "{prediction}"}}}}}},
+                          {"messages", {{{"role", "user"}, {"content", "{prompt} {class}{mail}"}}}}});
+  const test::ProcessResult text =
+      test::run_tgd({"export", run.string(), "--as", "cpp"}, {.environment = {{"MAIL_URL", "http://localhost:1"}}});
   INFO(text.err);
   REQUIRE(text.status == 0);
   const fs::path file = folder.write("mails.cpp", text.out);
   std::vector<std::string> command{TGD_CXX, "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror"};
   std::istringstream folders(TGD_CXX_INCLUDES);
   for (std::string include; std::getline(folders, include, ':');) {
-    if (!include.empty()) command.insert(command.end(), {"-isystem", include});
+    if (!include.empty() && include != "/usr/include") command.insert(command.end(), {"-isystem", include});
   }
   command.push_back(file.string());
   const test::ProcessResult compiled = test::run_process(command);
@@ -143,7 +168,11 @@ TEST_CASE("the program in C++ compiles", "[cli][export]") {
 TEST_CASE("promptfoo gets the prompt and the test part", "[cli][export]") {
   const test::TemporaryFolder folder;
   folder.write("test.csv", "text,label\n\"It burns, {{now}}!\",yes\nThanks,no\n");
-  const Value data{{"train", "../mails.csv"}, {"validation", "../mails.csv"}, {"test", "../test.csv"}, {"inputs", {{"mail", "text"}}}, {"target", "label"}};
+  const Value data{{"train", "../mails.csv"},
+                   {"validation", "../mails.csv"},
+                   {"test", "../test.csv"},
+                   {"inputs", {{"mail", "text"}}},
+                   {"target", "label"}};
   const fs::path run = write_exported_run(folder, "http://localhost:1/v1", {{"data", data}});
   const test::ProcessResult result = exported(run, "promptfoo");
   INFO(result.err);

@@ -10,9 +10,9 @@ TEST_CASE("a text takes the columns that a terminal gives it", "[core][text]") {
   CHECK(display_width("") == 0);
   CHECK(display_width("plain") == 5);
   CHECK(display_width("Größe") == 5);
-  CHECK(display_width("e\xCC\x81") == 1);     // e and an accent
-  CHECK(display_width("分類") == 4);          // two columns each
-  CHECK(display_width("a\xFFz") == 3);        // a byte that is no UTF-8 is shown as something
+  CHECK(display_width("e\xCC\x81") == 1);  // e and an accent
+  CHECK(display_width("分類") == 4);       // two columns each
+  CHECK(display_width("a\xFFz") == 3);     // a byte that is no UTF-8 is shown as something
   CHECK(display_width("😀") == 2);
 }
 

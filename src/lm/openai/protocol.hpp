@@ -26,7 +26,7 @@ enum class Streaming { none, plain, with_usage };
 /// figures, unless `args` hold stream_options of their own.
 /// Throws ValueError for no messages, and for arguments that would make the reply unreadable.
 TGD_API std::string request_body(const std::vector<Message>& messages, const Json& args, std::string_view model,
-                         Streaming streaming = Streaming::none);
+                                 Streaming streaming = Streaming::none);
 
 /// A body of request_body() without its stream_options.
 std::string without_stream_options(std::string_view body);
