@@ -136,6 +136,7 @@ class Builder {
             {"steps_done", steps_done()},
             {"best", or_null(best_step(record_))},
             {"started", started()},
+            {"metric", metric_name(text_or(member(record_.task, "/evaluator/type"), "exact_match"))},
             {"higher", higher_},
             {"best_score", number(member(record_.task, "/evaluator/best_score")).value_or(1)},
             {"models", models()}};
@@ -149,14 +150,24 @@ class Builder {
     return found == record_.parts.end() ? nullptr : &*found;
   }
 
+  /// Where the mean lies in 95 of 100 cases.
+  static OrderedJson interval(const SampleScores& scores) {
+    const auto interval = interval_of_mean(known_scores(scores));
+    return interval ? OrderedJson::array({score(interval->low), score(interval->high)}) : OrderedJson(nullptr);
+  }
+
   OrderedJson outcome_of(const std::string& name) const {
     const OrderedJson figures = member(record_.result, OrderedJson::json_pointer("/accuracy") / name);
     std::optional<double> before = number(member(figures, "/before"));
     std::optional<double> after = number(member(figures, "/after"));
     OrderedJson samples = member(figures, "/samples");
     std::optional<PairedScores> pairs;
+    SampleScores first_scores;
+    SampleScores last_scores;
     if (const PartRecord* measured = part(name); measured != nullptr && !measured->at.empty()) {
       samples = measured->rows.size();
+      if (measured->at.begin()->first == 0) first_scores = measured->at.begin()->second.scores;
+      last_scores = best_measurement(record_, *measured).scores;
       const Measurement& first = measured->at.begin()->second;
       const bool has_first = measured->at.begin()->first == 0;
       if (has_first && !before) before = mean_of(first.scores);
@@ -167,6 +178,8 @@ class Builder {
             {"samples", samples.is_number() ? samples : OrderedJson(0)},
             {"before", score(before)},
             {"after", score(after)},
+            {"before_interval", interval(before ? first_scores : SampleScores())},
+            {"after_interval", interval(after ? last_scores : SampleScores())},
             {"chance", pairs ? OrderedJson(pairs->chance()) : OrderedJson(nullptr)},
             {"better", pairs ? OrderedJson(pairs->better) : OrderedJson(nullptr)},
             {"worse", pairs ? OrderedJson(pairs->worse) : OrderedJson(nullptr)}};
@@ -190,7 +203,7 @@ class Builder {
     OrderedJson rows = OrderedJson::array();
     for (const PartRecord& measured : record_.parts) {
       if (measured.at.empty()) continue;
-      const Measurement& last = final_of(measured);
+      const Measurement& last = best_measurement(record_, measured);
       const auto first = measured.at.find(0);
       std::set<std::string> names;
       for (const auto& each : last.metrics) names.insert(each.first);
@@ -198,7 +211,7 @@ class Builder {
         for (const auto& each : first->second.metrics) names.insert(each.first);
       }
       for (const std::string& name : names) {
-        const bool is_one = first != measured.at.end() && &first->second == &last && best_step() != std::size_t{0};
+        const bool is_one = first != measured.at.end() && &first->second == &last && best_step(record_) != std::size_t{0};
         rows.push_back(OrderedJson::array({name, measured.name,
                                            first == measured.at.end() ? score(std::nullopt) : metric(first->second, name),
                                            is_one ? score(std::nullopt) : metric(last, name)}));

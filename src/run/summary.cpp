@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <tgd/version.hpp>
 
+#include "core/counted.hpp"
 #include "core/text.hpp"
 
 namespace tgd::cli {
@@ -107,7 +108,8 @@ std::string calls_text(const CallCounts& counts, const lm::CostReport& costs) {
   const auto cost = costs.cost();
   if (!cost || cost->pico_usd() > 0) text += "; cost: " + (cost ? cost->text() : "unknown");
   if (usage.thoughtful > 0)
-    text += fmt::format("; {} replies came with thoughts, which are no part of the answers", usage.thoughtful);
+    text += fmt::format("; {} with thoughts, which are no part of the answers",
+                        tgd::detail::counted(usage.thoughtful, "reply came", "replies came"));
   return text;
 }
 
@@ -122,6 +124,18 @@ std::string difference_text(const EvaluatorSpec& evaluator, double difference) {
 std::string score_name(const EvaluatorSpec& evaluator) {
   return evaluator.type == EvaluatorSpec::Type::exact_match || evaluator.type == EvaluatorSpec::Type::number ? "Accuracy"
                                                                                                              : "Score";
+}
+
+std::string metric_name(const std::string& evaluator_type) {
+  static const std::map<std::string, std::string> names{{"exact_match", "accuracy (exact match)"},
+                                                        {"contains", "share of answers that hold the expected one"},
+                                                        {"number", "accuracy (numbers)"},
+                                                        {"json_fields", "share of right members"},
+                                                        {"f1", "F1 of words"},
+                                                        {"judge", "score (judged by a model)"},
+                                                        {"command", "score (of a command)"}};
+  const auto found = names.find(evaluator_type);
+  return found == names.end() ? "score" : found->second;
 }
 
 std::string chance_text(double chance) { return chance < 0.001 ? "p < 0.001" : fmt::format("p = {:.2g}", chance); }

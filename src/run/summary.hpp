@@ -23,6 +23,9 @@ namespace tgd::cli {
 std::string score_text(const EvaluatorSpec& evaluator, double score);
 /// A difference of scores: "+50.7 points", "-0.25".
 std::string difference_text(const EvaluatorSpec& evaluator, double difference);
+/// What a score of an evaluator of this type is, for people: "accuracy (exact match)", "F1 of words", "score (judged by a
+/// model)".
+std::string metric_name(const std::string& evaluator_type);
 /// "Accuracy", or "Score" where that is no share of right answers.
 std::string score_name(const EvaluatorSpec& evaluator);
 /// How likely a difference is chance: "p < 0.001", "p = 0.042".
