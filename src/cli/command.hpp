@@ -54,5 +54,6 @@ void add_cache(CLI::App& app, Action& action);
 void add_prompts(CLI::App& app, Action& action);
 void add_schema(CLI::App& app, Action& action);
 void add_completion(CLI::App& app, Action& action);
+void add_manual(CLI::App& app, Action& action);
 
 }  // namespace tgd::cli

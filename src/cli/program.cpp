@@ -173,6 +173,7 @@ int run_program(int argc, const char* const* argv) {
   add_prompts(app, action);
   add_schema(app, action);
   add_completion(app, action);
+  add_manual(app, action);
   Status status = parse(app, argc, argv, complain);
   if (status == Status::ok && action) status = carry_out(action, complain);  // none: help was asked for
   return static_cast<int>(with_output_written(status, complain));
