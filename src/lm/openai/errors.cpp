@@ -97,7 +97,7 @@ std::string reason_in_text(std::string_view text, int depth) {
   for (const std::string_view field : {"data:", "error:"}) {
     if (text.starts_with(field) && trim(text.substr(field.size())).starts_with('{')) text = trim(text.substr(field.size()));
   }
-  if (is_page(text)) return visible_text(text);
+  if (is_page(text) || text.starts_with("<?xml")) return visible_text(text);
   if (depth < deepest && (text.starts_with('{') || text.starts_with('['))) {
     if (const std::optional<Value> json = parse_json(text)) {
       if (std::string reason = reason_in(*json, depth + 1); !reason.empty()) return reason;
@@ -226,7 +226,9 @@ void note_signs(const Value& value, Signs& signs, int depth) {
          {"code", "type", "status", "statusCode", "status_code", "error_type", "error_code", "__type", "reason"}) {
       note_name(member(value, name), signs);
     }
-    if (value.contains("content_filter_result")) signs.names.emplace_back("content_filter");
+    const bool is_filtered = value.contains("content_filter_result") || value.contains("contentFilter") ||
+                             value.contains("blockReason") || member(value, "filtered") == Value(true);
+    if (is_filtered) signs.names.emplace_back("content_filter");
     note_wait(value, signs);
     signs.window = std::max(signs.window, count(member(value, "n_ctx")));
     signs.asked = std::max(signs.asked, count(member(value, "n_prompt_tokens")));
@@ -248,6 +250,7 @@ bool speaks_of_length(std::string_view message) {
                                   "maximum context",
                                   "context_length",
                                   "context limit",
+                                  "contextwindow",
                                   "prompt is too long",
                                   "prompt too long",
                                   "input is too long",
@@ -264,12 +267,22 @@ bool speaks_of_length(std::string_view message) {
                                   "maximum number of tokens allowed",
                                   "maximum sequence length",
                                   "max_seq_len",
-                                  "range of input length"};
+                                  "range of input length",
+                                  "shorter prompt",
+                                  "shorter input",
+                                  "reduce your prompt",
+                                  "expected maxlength",
+                                  "\u8d85\u957f",               // over length
+                                  "\u8f93\u5165\u8fc7\u957f"};  // the input is too long
+  // The reply's own limit is an argument like another one.
+  constexpr std::array of_reply = {"max_tokens", "max_completion_tokens", "max_new_tokens", "max_output_tokens"};
+  if (holds_any(message, of_reply) && holds(message, "is too large")) return false;
   if (holds_any(message, phrases)) return true;
   const bool speaks_of_tokens = holds(message, "token") && (holds(message, "input") || holds(message, "prompt"));
-  return speaks_of_tokens &&
-         (holds(message, "exceeds the maximum") || holds(message, "exceeds the limit") || holds(message, "must be <=") ||
-          holds(message, "must be less") || holds(message, "must have less"));
+  constexpr std::array verdicts = {"exceeds the maximum", "exceeds the limit", "exceeds max",    "cannot exceed",
+                                   "must not exceed",     "must be <=",        "must be less",   "must have less",
+                                   "must be at most",     "only supports",     "too many tokens"};
+  return speaks_of_tokens && holds_any(message, verdicts);
 }
 
 bool is_too_long(int status, const Signs& signs, std::string_view message) {
@@ -283,7 +296,12 @@ bool is_filtered(const Signs& signs, std::string_view message) {
   return names_any(signs, {"content_filter", "content_policy", "responsibleaipolicyviolation", "data_inspection_failed",
                            "datainspectionfailed", "moderation", "prohibited_content", "safety", "sensitive"}) ||
          holds(message, "content management policy") || holds(message, "content filter") || holds(message, "content policy") ||
-         holds(message, "flagged by moderation") || holds(message, "was flagged") || holds(message, "inappropriate content");
+         holds(message, "flagged by moderation") || holds(message, "was flagged") || holds(message, "inappropriate content") ||
+         holds_any(message, std::array{"guardrail", "safety system", "usage guideline", "usage policy", "usage policies",
+                                       "content exists risk", "content filtering", "harmful content",
+                                       "\u654f\u611f",      // sensitive
+                                       "\u8fdd\u89c4"}) ||  // against the rules
+         (holds(message, "blocked by") && holds_any(message, std::array{"policy", "safety", "moderation", "filter"}));
 }
 
 /// The first number behind `word`, 0 where there is none.
@@ -364,9 +382,17 @@ bool is_over_the_rate_alone(std::string_view message) {
 }
 
 bool speaks_of_money(std::string_view message) {
-  constexpr std::array phrases = {
-      "insufficient balance", "insufficient credit",   "out of credits",           "billing", "usage limit",
-      "spending limit",       "account is not active", "budget has been exceeded", "top up"};
+  constexpr std::array phrases = {"insufficient balance",
+                                  "insufficient credit",
+                                  "out of credits",
+                                  "billing",
+                                  "usage limit",
+                                  "spending limit",
+                                  "account is not active",
+                                  "budget has been exceeded",
+                                  "top up",
+                                  "\u4f59\u989d\u4e0d\u8db3",  // the balance does not do
+                                  "\u6b20\u8d39"};             // in arrears
   return holds_any(message, phrases);
 }
 
@@ -382,9 +408,10 @@ bool is_overload(int status, const Signs& signs, std::string_view message) {
   return names_any(signs, {"overloaded", "rate_limit", "too_many_requests", "resource_exhausted", "throttl", "server_busy",
                            "capacity", "queue_full"}) ||
          holds(message, "overloaded") || holds(message, "server is busy") || holds(message, "server busy") ||
-         holds(message, "too busy") || holds(message, "queue full") || holds(message, "queue is full") ||
-         holds(message, "too many requests") || holds(message, "rate limit") || holds(message, "no slot available") ||
-         holds(message, "at capacity") || holds(message, "over capacity");
+         holds(message, "too busy") || holds(message, "are busy") || holds(message, "available capacity") ||
+         holds(message, "queue full") || holds(message, "queue is full") || holds(message, "too many requests") ||
+         holds(message, "rate limit") || holds(message, "no slot available") || holds(message, "at capacity") ||
+         holds(message, "over capacity");
 }
 
 bool names_passing_trouble(const Signs& signs) {
@@ -428,6 +455,14 @@ bool names_an_error(const Value& json) {
   const auto has = [&](const char* name) { return !member(answer, name).is_null() && !member(answer, name).empty(); };
   return has("error") || has("errors") || has("fault") || has("base_resp") || text(member(answer, "object")) == "error" ||
          text(member(answer, "type")) == "error";
+}
+
+bool says_what_is_wrong(const Value& json) {
+  constexpr std::array names = {"message", "Message", "msg", "error_msg", "error_message", "errorMessage", "detail", "reason"};
+  return std::any_of(names.begin(), names.end(), [&](const char* name) {
+    const Value& said = member(json, name);
+    return (said.is_string() || said.is_array()) && !reason_in(said, 0).empty();
+  });
 }
 
 EndpointError endpoint_error_in(int status, const Value& json) {

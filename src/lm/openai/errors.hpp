@@ -36,6 +36,9 @@ EndpointError read_endpoint_error(int status, std::string_view body);
 /// The same of a body that was parsed.
 EndpointError endpoint_error_in(int status, const nlohmann::json& json);
 
+/// Whether an answer that is no completion has a member that explains it.
+bool says_what_is_wrong(const nlohmann::json& json);
+
 /// Whether JSON that came as an answer says that something went wrong.
 bool names_an_error(const nlohmann::json& json);
 

@@ -417,7 +417,7 @@ detail::ParsedReply OpenAI::Impl::read(CallState& call, const HttpResult& result
     give(*call.stream, ending.rest);
     parsed = std::move(ending.parsed);
   } else {
-    parsed = detail::parse_reply(result.body, result.delimited, options.reasoning, *call.secrets);
+    parsed = detail::read_body(result.body, result.delimited, options.reasoning, *call.secrets);
   }
   // A gateway's own figure, beside the body.
   if (parsed.usage.priced == 0) {

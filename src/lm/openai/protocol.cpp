@@ -17,6 +17,7 @@
 #include "lm/openai/errors.hpp"
 #include "lm/openai/reply_end.hpp"
 #include "lm/openai/thoughts.hpp"
+#include "net/retry.hpp"
 
 namespace tgd::lm::detail {
 
@@ -81,6 +82,7 @@ std::optional<double> cost_in(const Value& usage) {
   const Value& cost = member(usage, "cost");
   const Value& amount = number_among({&cost, &member(cost, "total_cost"), &member(usage, "total_cost"),
                                       &member(usage, "estimated_cost"), &member(usage, "cost_usd")});
+  if (!amount.is_number() && cost.is_string()) return net::number_in(text(cost));
   if (!amount.is_number()) {
     const Value& ticks = member(usage, "cost_in_usd_ticks");
     return ticks.is_number() ? std::optional(ticks.get<double>() / 1e10) : std::nullopt;
@@ -123,8 +125,8 @@ void read_usage(const Value& json, ParsedReply& parsed) {
     return figures.read(name);
   };
   Usage result;
-  result.prompt_tokens = read("prompt_tokens", {"input_tokens", "prompt_n"});
-  result.completion_tokens = read("completion_tokens", {"output_tokens", "predicted_n"});
+  result.prompt_tokens = read("prompt_tokens", {"input_tokens", "promptTokens", "inputTokens", "prompt_n"});
+  result.completion_tokens = read("completion_tokens", {"output_tokens", "completionTokens", "outputTokens", "predicted_n"});
   result.cached_prompt_tokens = figures.read(
       "cached_tokens",
       number_among({&member(member(usage, "prompt_tokens_details"), "cached_tokens"),
@@ -139,8 +141,8 @@ void read_usage(const Value& json, ParsedReply& parsed) {
   const auto cost = cost_in(usage);
   if (figures.absurd().empty()) {
     const auto has = [&](const char* name) { return member(usage, name).is_number(); };
-    const bool reported =
-        has("prompt_tokens") || has("completion_tokens") || has("input_tokens") || has("output_tokens") || has("predicted_n");
+    const bool reported = has("prompt_tokens") || has("completion_tokens") || has("input_tokens") || has("output_tokens") ||
+                          has("predicted_n") || has("completionTokens") || has("outputTokens");
     result.reported = reported ? 1 : 0;
     if (reported) result.completion_tokens = billed_output(result, total);
   } else {
@@ -174,11 +176,14 @@ std::optional<std::string> content_of(const Value& message) {
 }
 
 std::string reasoning_of(const Value& message) {
-  for (const char* name : {"reasoning_content", "reasoning", "thinking"}) {
+  for (const char* name : {"reasoning_content", "reasoning", "thinking", "thoughts"}) {
     if (std::string thoughts = text(member(message, name)); !thoughts.empty()) return thoughts;
   }
   const Value& content = member(message, "content");
   std::string thoughts;
+  if (const Value& details = member(message, "reasoning_details"); details.is_array()) {
+    for (const Value& detail : details) thoughts += text(member(detail, "text"));
+  }
   if (!content.is_array()) return thoughts;
   for (const Value& part : content) {
     const Value& thinking = member(part, "thinking");
@@ -279,15 +284,22 @@ std::vector<const Value*> ordered(const Value& choices) {
   return result;
 }
 
+/// Of an answer without choices: a filter stopped the request, as Gemini and Azure say it.
+bool withholds_request(const Value& json) { return endpoint_error_in(0, json).cause == EndpointError::Cause::filtered; }
+
 std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, Thoughts thoughts, const net::Secrets& secrets,
                                       std::string& unknown_end) {
   const std::vector<const Value*> choices = ordered(member(json, "choices"));
-  if (choices.empty()) return LMError(Kind::empty, "the reply has no choices", 0, true);
+  if (choices.empty()) {
+    if (withholds_request(json))
+      return LMError(Kind::filtered, "a content filter withheld the request: " + quoted(secrets, body));
+    return LMError(Kind::empty, "the reply has no choices", 0, true);
+  }
 
   const Value& first = *choices.front();
   const Value& message = member(first, "message");
   Reply reply;
-  reply.finish_reason = text(member(first, "finish_reason"));
+  reply.finish_reason = finish_word(first);
   reply.model = text(member(json, "model"));
 
   std::optional<std::string> content = content_of(message);
@@ -301,6 +313,9 @@ std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, 
   const bool withheld = !has_text && (!refusal_of(message).empty() || calls_tools(message));
   // Cut without any text: the limit was used up by hidden reasoning. That is for the caller to judge.
   if (withheld || (!content && ending.end != ReplyEnd::cut)) return no_content(message, reply.finish_reason, secrets);
+  // An empty text beside thoughts is as good as none.
+  if (!has_text && ending.end == ReplyEnd::whole && !reasoning_of(message).empty())
+    return no_content(message, reply.finish_reason, secrets);
   reply.reasoning = reasoning_of(message);
   reply.content = answer_of(std::move(content).value_or(""), thoughts, &reply.reasoning);
   if (reply.content.empty() && has_text && ending.end == ReplyEnd::whole) return only_thoughts(reply.reasoning, secrets);
@@ -336,7 +351,8 @@ std::optional<LMError> bad_end(const EndOfReply& ending, std::string_view word, 
       return LMError(Kind::filtered, "a content filter withheld the reply" + why);
     case ReplyEnd::failed:
       if (ending.is_of_model) return LMError(Kind::unreadable, "the model made no reply that can be used" + why, 0, true);
-      return LMError(Kind::malformed, "the endpoint gave up in the middle of the reply" + why, 0, true);
+      // It was at work on this very reply: another one may come.
+      return LMError(Kind::unreadable, "the endpoint gave up in the middle of the reply" + why, 0, true);
     case ReplyEnd::tool:
       return LMError(Kind::empty,
                      "the model called a tool instead of answering; remove \"tools\" from the completion arguments");
@@ -518,7 +534,8 @@ ParsedReply parse_reply(std::string_view body, bool delimited, Thoughts thoughts
       .result =
           LMError(Kind::malformed, "the reply is not a chat completion, it has no choices: " + quoted(secrets, body), 0, true),
       .usage = {}};
-  if (names_an_error(*json)) {
+  // Who has no choices and says something else speaks of what went wrong.
+  if (names_an_error(*json) || says_what_is_wrong(*json)) {
     parsed.trouble = endpoint_error_in(0, *json);
     parsed.result = error_in_reply(*parsed.trouble, secrets);
   }

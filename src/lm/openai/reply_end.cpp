@@ -104,13 +104,78 @@ std::string plain_word(std::string_view word) {
   return plain;
 }
 
+const Word* known_word(std::string_view word) {
+  const std::string plain = plain_word(word);
+  const auto known = std::find_if(known_words.begin(), known_words.end(), [&](const Word& each) { return each.word == plain; });
+  return known == known_words.end() ? nullptr : &*known;
+}
+
+/// What the parts of a word that nobody knows say all the same. What speaks of failure goes first: a limit of time cuts, too, and
+/// yet another try may bring all of it.
+struct Sign {
+  std::string_view part;
+  ReplyEnd end;
+};
+constexpr std::array signs = {
+    Sign{"timeout", ReplyEnd::failed},   Sign{"timed_out", ReplyEnd::failed},   Sign{"time_limit", ReplyEnd::failed},
+    Sign{"cancel", ReplyEnd::failed},    Sign{"abort", ReplyEnd::failed},       Sign{"unload", ReplyEnd::failed},
+    Sign{"malformed", ReplyEnd::failed}, Sign{"error", ReplyEnd::failed},       Sign{"fail", ReplyEnd::failed},
+    Sign{"filter", ReplyEnd::filtered},  Sign{"safety", ReplyEnd::filtered},    Sign{"prohibit", ReplyEnd::filtered},
+    Sign{"policy", ReplyEnd::filtered},  Sign{"blacklist", ReplyEnd::filtered}, Sign{"blocked", ReplyEnd::filtered},
+    Sign{"flagged", ReplyEnd::filtered}, Sign{"moderat", ReplyEnd::filtered},   Sign{"guardrail", ReplyEnd::filtered},
+    Sign{"refus", ReplyEnd::filtered},   Sign{"sensitive", ReplyEnd::filtered}, Sign{"tool", ReplyEnd::tool},
+    Sign{"function", ReplyEnd::tool},    Sign{"length", ReplyEnd::cut},         Sign{"max", ReplyEnd::cut},
+    Sign{"limit", ReplyEnd::cut},        Sign{"truncat", ReplyEnd::cut},        Sign{"context", ReplyEnd::cut},
+    Sign{"not_finished", ReplyEnd::cut}, Sign{"unfinished", ReplyEnd::cut},     Sign{"incomplete", ReplyEnd::cut},
+    Sign{"pause", ReplyEnd::cut},
+};
+
+/// "contextLengthReached" is "context_length_reached".
+std::string with_underscores(std::string_view word) {
+  std::string result;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    const bool begins_word = i > 0 && word[i] >= 'A' && word[i] <= 'Z' && word[i - 1] >= 'a' && word[i - 1] <= 'z';
+    if (begins_word) result += '_';
+    result += word[i];
+  }
+  return result;
+}
+
+/// Azure's verdicts on the choice itself.
+bool is_withheld(const nlohmann::json& choice) {
+  const nlohmann::json& verdicts = member(choice, "content_filter_results");
+  return verdicts.is_object() && std::any_of(verdicts.begin(), verdicts.end(), [](const nlohmann::json& verdict) {
+           return member(verdict, "filtered") == nlohmann::json(true);
+         });
+}
+
 }  // namespace
 
 EndOfReply end_named(std::string_view word, bool has_text) {
-  const std::string plain = plain_word(word);
-  const auto known = std::find_if(known_words.begin(), known_words.end(), [&](const Word& each) { return each.word == plain; });
-  if (known != known_words.end()) return {.end = known->end, .is_of_model = known->is_of_model};
+  if (const Word* known = known_word(word)) return {.end = known->end, .is_of_model = known->is_of_model};
+  const std::string parts = plain_word(with_underscores(word));
+  const auto sign =
+      std::find_if(signs.begin(), signs.end(), [&](const Sign& each) { return parts.find(each.part) != std::string::npos; });
+  if (sign != signs.end()) return {.end = sign->end, .is_of_model = sign->part == "malformed"};
   return {.end = has_text ? ReplyEnd::whole : ReplyEnd::failed, .is_known = false, .is_of_model = true};
+}
+
+// Routers have the word of the model's own endpoint beside theirs, and it says more where theirs says nothing. What stopped a
+// model may be a text of the request's own: it counts only where nothing else is said.
+std::string finish_word(const nlohmann::json& choice) {
+  const nlohmann::json& reason = member(choice, "finish_reason");
+  std::string word = text(reason.is_object() ? member(reason, "type") : reason);
+  const Word* own = known_word(word);
+  const bool says_nothing = own != nullptr && own->end == ReplyEnd::whole;
+  for (const char* name : {"native_finish_reason", "done_reason", "stop_reason"}) {
+    const std::string other = text(member(choice, name));
+    const Word* end = other.empty() ? nullptr : known_word(other);
+    if (end == nullptr || !says_nothing) continue;
+    const bool may_correct =
+        name != std::string_view("stop_reason") && (end->end == ReplyEnd::filtered || end->end == ReplyEnd::cut);
+    if (word.empty() || may_correct) return other;
+  }
+  return word;
 }
 
 EndOfReply end_of_reply(const nlohmann::json& choice, bool has_text) {
@@ -120,7 +185,8 @@ EndOfReply end_of_reply(const nlohmann::json& choice, bool has_text) {
     const bool is_filtered = trouble.cause == EndpointError::Cause::filtered;
     return {.end = is_filtered ? ReplyEnd::filtered : ReplyEnd::failed, .reason = std::move(trouble.message)};
   }
-  return end_named(text(member(choice, "finish_reason")), has_text);
+  if (is_withheld(choice)) return {.end = ReplyEnd::filtered, .reason = "content_filter_results"};
+  return end_named(finish_word(choice), has_text);
 }
 
 }  // namespace tgd::lm::detail

@@ -16,6 +16,9 @@ struct EndOfReply {
   std::string reason = {};   ///< what a choice's own error says; empty where there is none
 };
 
+/// The word for the end of a choice; empty where there is none.
+std::string finish_word(const nlohmann::json& choice);
+
 /// `choice`: of a completion, or the last chunk of a streamed one. `has_text`: an unknown word ends a reply well only then.
 EndOfReply end_of_reply(const nlohmann::json& choice, bool has_text);
 

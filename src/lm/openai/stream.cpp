@@ -8,6 +8,7 @@
 #include "core/text.hpp"
 #include "lm/lenient_json.hpp"
 #include "lm/openai/errors.hpp"
+#include "lm/openai/reply_end.hpp"
 
 namespace tgd::lm::detail {
 
@@ -98,7 +99,7 @@ std::string ChatStream::take_choice(Choice& choice, const Value& json, bool hide
     }
   }
   choice.calls_tools = choice.calls_tools || calls_tools(delta);
-  if (const std::string reason = text(member(json, "finish_reason")); !reason.empty()) choice.finish_reason = reason;
+  if (const std::string reason = finish_word(json); !reason.empty()) choice.finish_reason = reason;
   if (!member(json, "error").is_null()) choice.error = member(json, "error");
   return added;
 }
@@ -159,6 +160,15 @@ ChatStream::Ending ChatStream::finish(bool delimited, const std::optional<LMErro
   // Without a choice of number 0 nothing was returned yet.
   if (reply != nullptr) ending.rest = choices_.contains(0) ? fresh_ : reply->content;
   return ending;
+}
+
+ParsedReply read_body(std::string_view body, bool delimited, Thoughts thoughts, const net::Secrets& secrets) {
+  const std::string_view beginning = tgd::detail::trim(body.substr(0, 64));
+  const bool is_stream = beginning.starts_with("data:") || beginning.starts_with("event:") || beginning.starts_with(": ");
+  if (!is_stream) return parse_reply(body, delimited, thoughts, secrets);
+  ChatStream stream(thoughts, std::make_shared<net::Secrets>(secrets));
+  stream.feed(body);
+  return stream.finish(delimited).parsed;
 }
 
 }  // namespace tgd::lm::detail

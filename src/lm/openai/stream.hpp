@@ -80,4 +80,7 @@ class ChatStream {
   std::string fresh_;  // text of the first choice that was not returned yet
 };
 
+/// The body of a reply that was asked for as a whole. Some gateways stream all the same.
+ParsedReply read_body(std::string_view body, bool delimited, Thoughts thoughts, const net::Secrets& secrets);
+
 }  // namespace tgd::lm::detail

@@ -28,8 +28,14 @@ constexpr std::array all_marks = {
     Marks{"[think]", "[/think]"},
     Marks{"◁think▷", "◁/think▷"},
     Marks{"<seed:think>", "</seed:think>"},
+    Marks{"<longcat_think>", "</longcat_think>"},
+    Marks{"<inner_thoughts>", "</inner_thoughts>"},
+    Marks{"<reflection>", "</reflection>"},
+    Marks{"<unused94>", "<unused95>"},
+    Marks{"<|channel>thought", "<channel|>"},
     Marks{"<|start_thinking|>", "<|end_thinking|>"},
     Marks{"<|channel|>analysis<|message|>", "<|channel|>final<|message|>"},
+    Marks{"<|start|>assistant<|channel|>analysis<|message|>", "<|channel|>final<|message|>"},
 };
 
 constexpr std::string_view blanks = " \t\r\n";
