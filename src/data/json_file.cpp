@@ -1,4 +1,5 @@
 #include <iterator>
+#include <optional>
 
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
@@ -10,7 +11,9 @@
 #include "core/text.hpp"
 #include "core/text_file.hpp"
 #include "data/json_fields.hpp"
+#include "data/json_list.hpp"
 #include "data/record_content.hpp"
+#include "data/record_reader.hpp"
 
 namespace tgd::data {
 
@@ -76,10 +79,64 @@ std::shared_ptr<const Records::Content> read_document(const std::filesystem::pat
   return std::make_shared<const Records::Content>(std::move(content));
 }
 
+/// One record after the other. What is wrong with the document is found by parsing all of it.
+class JsonReader final : public detail::RecordReader {
+ public:
+  JsonReader(const std::filesystem::path& path, const Fields& fields, const std::string& encoding)
+      : RecordReader(path.string()), path_(path), encoding_(encoding), fields_(fields) {
+    try {
+      list_.emplace(path, encoding);
+    } catch (const detail::JsonList::Irregular&) {
+      explain();
+    }
+  }
+
+  const Fields& fields() const override { return fields_.fields(); }
+  const json* record() const override { return &record_; }
+
+ private:
+  bool read(std::vector<Data>& values) override {
+    try {
+      if (!list_->next(text_)) return false;
+    } catch (const detail::JsonList::Irregular&) {
+      explain();
+    }
+    record_ = tgd::detail::parse_or_discard<json>(text_);
+    if (record_.is_discarded()) explain();
+    detail::in_place([this] { return fmt::format("{}:{}", file_name(), list_->line()); },
+                     [&] { fields_.take(record_, values); });
+    return true;
+  }
+  std::size_t line() const override { return 0; }  // the row says where
+
+  [[noreturn]] void explain() const {
+    read_document(path_, fields_.fields(), "", encoding_);
+    throw ParseError(fmt::format("{}: the list of records cannot be read", file_name()));
+  }
+
+  std::filesystem::path path_;
+  std::string encoding_;
+  detail::JsonFields fields_;
+  std::optional<detail::JsonList> list_;
+  std::string text_;
+  json record_;
+};
+
+std::shared_ptr<const Records::Content> content_of(const std::filesystem::path& path, const Fields& fields,
+                                                   const std::string& records, const std::string& encoding) {
+  if (!records.empty()) return read_document(path, fields, records, encoding);
+  return detail::read_all(*detail::read_json(path, fields, encoding));
+}
+
 }  // namespace
+
+std::shared_ptr<detail::RecordReader> detail::read_json(const std::filesystem::path& path, const Fields& fields,
+                                                        const std::string& encoding) {
+  return std::make_shared<JsonReader>(path, fields, encoding);
+}
 
 JsonFile::JsonFile(const std::filesystem::path& path, const Fields& fields, const std::string& records,
                    const std::string& encoding)
-    : Records(read_document(path, fields, records, encoding)) {}
+    : Records(content_of(path, fields, records, encoding)) {}
 
 }  // namespace tgd::data

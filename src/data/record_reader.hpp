@@ -45,6 +45,9 @@ class RecordReader {
 
 TGD_API std::shared_ptr<RecordReader> read_json_lines(const std::filesystem::path& path, const Fields& fields,
                                                       const std::string& encoding = {});
+/// Of a document that is a list of records, or has one as a member; one record is in memory at a time.
+TGD_API std::shared_ptr<RecordReader> read_json(const std::filesystem::path& path, const Fields& fields,
+                                                const std::string& encoding = {});
 TGD_API std::shared_ptr<RecordReader> read_csv(const std::filesystem::path& path, const Fields& fields,
                                                const CsvOptions& options);
 

@@ -49,11 +49,6 @@ using TakeRecord = std::function<void(data::Record&&)>;
 
 void read_each(const DataSpec& spec, const std::filesystem::path& file, const data::Fields& fields, const TakeRecord& take) {
   const auto reader = open_data_file(file, fields, file_options_of(spec));
-  if (!reader) {
-    const data::Records records = read_data_file(file, fields, file_options_of(spec));
-    for (std::size_t i = 0; i < records.size(); ++i) take(data::Record(records[i]));
-    return;
-  }
   std::vector<Data> values;
   while (reader->next(values)) {
     data::Record record;

@@ -71,7 +71,7 @@ std::shared_ptr<data::detail::RecordReader> open_data_file(const std::filesystem
     case DataFormat::csv:
       return data::detail::read_csv(file, fields, csv_options(file, options));
     case DataFormat::json:
-      return nullptr;
+      return data::detail::read_json(file, fields, options.encoding);
     case DataFormat::json_lines:
       break;
   }

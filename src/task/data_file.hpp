@@ -29,7 +29,7 @@ DataFormat data_format(const std::filesystem::path& file);
 data::Records read_data_file(const std::filesystem::path& file, const data::Fields& fields,
                              const DataFileOptions& options = {});
 
-/// The same one record after the other; null for .json, which is read as a whole.
+/// The same one record after the other.
 std::shared_ptr<data::detail::RecordReader> open_data_file(const std::filesystem::path& file, const data::Fields& fields,
                                                            const DataFileOptions& options = {});
 

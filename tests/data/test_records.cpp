@@ -301,6 +301,57 @@ TEST_CASE("JsonFile finds the only list of records in an object", "[records]") {
   CHECK_THROWS_WITH(File(R"({"a": 1})").json(), ContainsSubstring("an object without one"));
 }
 
+TEST_CASE("A JSON list is read element by element, as if all of it were parsed", "[records]") {
+  struct Case {
+    std::string text;
+    std::vector<std::string> values;  // of "a"
+  };
+  const Case the = GENERATE(
+      Case{"[]", {}}, Case{" [ ] \n", {}}, Case{R"([{"a":"x"}])", {"x"}},
+      Case{"\xEF\xBB\xBF[\n{\"a\":\"x\"}\n,\t{\"a\":\"y\"}\r\n]\n", {"x", "y"}},
+      Case{R"([{"a":"]}\"\\","b":[1,{"c":"["}]},{"b":{},"a":"{"}])", {"]}\"\\", "{"}},
+      Case{R"({"n":1,"s":"[{","e":[],"t":[1],"data":[{"a":"x"},{"a":"y"}],"o":{"data":[{"a":"z"}]},"b":true})", {"x", "y"}},
+      Case{R"({"data":[{"a":"old"}],"data":[{"a":"x"}]})", {"x"}},
+      Case{R"({"data":[{"a":"x"}],"d\u0061ta":[{"a":"y"}], "c":[[{}]]})", {"y"}},
+      Case{R"({"data":[{"a":"old"}],"data":3,"rows":[{"a":"x"}]})", {"x"}});
+  CAPTURE(the.text);
+  const JsonFile rows = File(the.text).json({"a"});
+  REQUIRE(rows.size() == the.values.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) CHECK(rows[i].at("a").text() == the.values[i]);
+}
+
+TEST_CASE("What is no JSON list is refused wherever it goes wrong, with its place", "[records]") {
+  for (const char* text : {"",
+                           " ",
+                           "{",
+                           "[",
+                           "[{\"a\":\"x\"}",
+                           "[{\"a\":\"x\"},]",
+                           "[{\"a\":\"x\"} {\"a\":\"x\"}]",
+                           "[{\"a\":\"x\"}] 1",
+                           "[{\"a\":\"x\",}]",
+                           "[{\"a\":\"x}]",
+                           "[,{\"a\":\"x\"}]",
+                           "{\"data\":[{\"a\":\"x\"}]",
+                           "{\"data\":[{\"a\":\"x\"}],}",
+                           "{\"data\":[{\"a\":\"x\"}] \"b\":1}",
+                           "{\"data\":[{\"a\":\"x\"}]}]",
+                           "{\"data\":[{\"a\":\"x\"}],\"b\":}",
+                           "{data:[{\"a\":\"x\"}]}",
+                           "7",
+                           "\"a\"",
+                           "[1]",
+                           "[{\"b\":\"x\"}]",
+                           "[{\"a\":\"x\"},{\"a\":[1,2}]",
+                           "{\"a\":\"x\\",
+                           "[{\"a\":1e999}]"}) {
+    CAPTURE(text);
+    const File file(text);
+    const std::string place = file.at("1");
+    CHECK_THROWS_WITH(file.json({"a"}), StartsWith(place.substr(0, place.size() - 2)));
+  }
+}
+
 TEST_CASE("Files of the other JSON format are told apart", "[records]") {
   const File list("[{\"x\": 1}, {\"x\": 2}]\n");
   CHECK_THROWS_WITH(list.json_lines({"x"}), StartsWith(list.at("1")) && ContainsSubstring("is called .json"));

@@ -20,6 +20,7 @@
 #include "core/text.hpp"
 #include "core/text_file.hpp"
 #include "core/utf8.hpp"
+#include "data/json_list.hpp"
 #include "data/record_reader.hpp"
 #include "task/document.hpp"
 
@@ -283,17 +284,13 @@ void survey_json_lines(const fs::path& file, const DataFileOptions& options, Sur
 void survey_json(const fs::path& file, const DataFileOptions& options, Surveyor& surveyor) {
   data::Field any("/");
   any.is_lenient = true;
-  data::JsonFile(file, {any}, "", options.encoding);  // which says what is wrong
-  const auto in = detail::open_text(file, options.encoding);
-  const std::string text(std::istreambuf_iterator<char>(*in), {});
-  const auto document = detail::parse_json<OrderedJson>(text, file.string(), 1);
-  const OrderedJson* records = &document;
-  if (document.is_object()) {
-    for (const auto& member : document.items()) {
-      if (member.value().is_array() && !member.value().empty() && member.value()[0].is_object()) records = &member.value();
-    }
+  const auto reader = data::detail::read_json(file, {any}, options.encoding);  // which says what is wrong
+  std::vector<Data> values;
+  while (reader->next(values)) {
   }
-  for (const OrderedJson& record : *records) surveyor.add_record(record);
+  data::detail::JsonList records(file, options.encoding);
+  for (std::string text; records.next(text);)
+    surveyor.add_record(detail::parse_json<OrderedJson>(text, file.string(), records.line()));
 }
 
 void survey_csv(const fs::path& file, const DataFileOptions& options, Surveyor& surveyor) {
