@@ -126,6 +126,7 @@ Checks::Checks(const ParameterState& state, const TGDOptions& options) : options
   add_placeholders(state.parameter);
   add_length(state);
   add_frozen(state.parameter);
+  add_required(state.parameter);
 }
 
 void Checks::add(Problem problem, Constraint constraint) {
@@ -175,6 +176,12 @@ void Checks::add_frozen(const Variable& parameter) {
   };
   rules_.push_back({Problem::changed_frozen, Constraint("", keeps_parts)});
   rules_.push_back({Problem::changed_frozen, Constraint("", keeps_marks)});
+}
+
+void Checks::add_required(const Variable& parameter) {
+  const ParameterRules* rules = rules_for(parameter, options_);
+  if (rules == nullptr) return;
+  for (const std::string& text : rules->required) add(Problem::violated_constraint, Constraint::contains(text));
 }
 
 std::optional<UnusableReply> Checks::problem(const std::string& value) const {

@@ -40,6 +40,7 @@ class Checks {
   void add_placeholders(const Variable& parameter);
   void add_length(const ParameterState& state);
   void add_frozen(const Variable& parameter);
+  void add_required(const Variable& parameter);
 
   const TGDOptions& options_;
   std::vector<Rule> rules_;

@@ -49,6 +49,15 @@ Constraint Constraint::forbids(std::string text) {
           }};
 }
 
+Constraint Constraint::contains(std::string text) {
+  if (text.empty()) throw ValueError("Constraint::contains needs a text; every value contains the empty one");
+  std::string words = rule("requires", {{"text", text}});
+  return {std::move(words), [text = std::move(text)](const std::string& value) -> std::optional<std::string> {
+            if (value.find(text) != std::string::npos) return std::nullopt;
+            return problem("missing_text", {{"text", text}});
+          }};
+}
+
 Constraint Constraint::forbids_pattern(const std::string& pattern) {
   return {rule("forbids_pattern", {{"pattern", pattern}}),
           [pattern, compiled = tgd::detail::Pattern(pattern)](const std::string& value) -> std::optional<std::string> {

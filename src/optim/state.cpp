@@ -249,7 +249,9 @@ json save_rules(const GroupState& group) {
   json saved = json::array();
   for (std::size_t i = 0; i < group.parameters.size(); ++i) {
     const ParameterRules* rules = rules_for(group.parameters[i].parameter, group.options);
-    if (rules != nullptr) saved.push_back({{"param", i}, {"instructions", rules->instructions}, {"frozen", rules->frozen}});
+    if (rules != nullptr)
+      saved.push_back(
+          {{"param", i}, {"instructions", rules->instructions}, {"frozen", rules->frozen}, {"required", rules->required}});
   }
   return saved;
 }
@@ -261,6 +263,7 @@ std::vector<ParameterRules> load_rules(const Reader& saved, const GroupState& gr
     const std::size_t index = load_count(param);
     if (index >= group.parameters.size()) param.fail(fmt::format("the group has {} parameters", group.parameters.size()));
     rules.push_back({group.parameters[index].parameter, entry.at("instructions").text(), entry.at("frozen").texts()});
+    if (const auto required = entry.find("required")) rules.back().required = required->texts();
   }
   return rules;
 }

@@ -113,6 +113,7 @@ void describe_parameter(Members& in, ParameterSpec& parameter) {
   in.member("file", read_file, [] { return OrderedJson(); });
   in.text("instructions", parameter.instructions);
   in.texts("frozen", parameter.frozen);
+  in.texts("requires", parameter.required);
 }
 
 void check_frozen(const TaskValue& value, const ParameterSpec& parameter) {

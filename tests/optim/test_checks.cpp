@@ -105,6 +105,20 @@ TEST_CASE("Marked parts of a value stay as they are", "[optim][checks]") {
   }
 }
 
+TEST_CASE("Texts that the rules of a parameter require stand in every new value", "[optim][checks]") {
+  const Variable prompt = parameter("one");
+  const Variable other = parameter("one");
+  const auto problem = [&](const Variable& rewritten, const std::string& value) {
+    const ParameterUpdate update = proposed(rewritten, value, {.rules = {{.parameter = prompt, .required = {"two", "three"}}}});
+    return update.outcome == Outcome::updated ? std::nullopt : std::optional(update.problems.at(0).problem);
+  };
+  CHECK_FALSE(problem(prompt, "three before two"));
+  CHECK(problem(prompt, "two") == Problem::violated_constraint);
+  CHECK(problem(prompt, "one Two three") == Problem::violated_constraint);
+  CHECK_FALSE(problem(other, "another one"));
+  CHECK_THROWS_AS(proposed(prompt, "x", {.rules = {{.parameter = prompt, .required = {""}}}}), ValueError);
+}
+
 TEST_CASE("Parts that the rules of a parameter name stay as they are", "[optim][checks]") {
   const auto with = [](const std::string& old_value, const Texts& frozen, const std::string& new_value) {
     const Variable prompt = parameter(old_value);

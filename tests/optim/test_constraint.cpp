@@ -41,6 +41,7 @@ TEST_CASE("Built-in constraints", "[optim][constraint]") {
        {"{a}{b}", "x {b} y {a} {c}", "{{a}} {b}"},
        {"{a}", "a b", "", "{ a } {b}"},
        "is missing"},
+      {Constraint::contains("JSON."), "JSON.", {"JSON.", "Reply in JSON. Now."}, {"", "Reply in json.", "JSON"}, "JSON."},
       {Constraint::forbids("http"), "http", {"", "HTTP", "ht tp"}, {"http", "see https://x"}, "\"http\""},
       {Constraint::forbids_pattern("[0-9]+\\s*USD"),
        "[0-9]+\\s*USD",
@@ -74,6 +75,7 @@ TEST_CASE("Built-in constraints", "[optim][constraint]") {
 TEST_CASE("Constraints that no value could keep or break are refused", "[optim][constraint]") {
   CHECK_THROWS_AS(Constraint::keeps_placeholders({}), ValueError);
   CHECK_THROWS_AS(Constraint::forbids(""), ValueError);
+  CHECK_THROWS_AS(Constraint::contains(""), ValueError);
   CHECK_THROWS_AS(Constraint::forbids_pattern("["), ValueError);
   CHECK_THROWS_WITH(Constraint::forbids_pattern("no(?!thing)"), ContainsSubstring("look-behind are not supported"));
   CHECK_THROWS_AS(Constraint::max_length(0), ValueError);

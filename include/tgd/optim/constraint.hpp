@@ -29,6 +29,8 @@ class TGD_API Constraint {
   /// Each {name} of `names` stays in the value.
   static Constraint keeps_placeholders(std::vector<std::string> names);
   static Constraint forbids(std::string text);
+  /// The text stands in the value, character for character.
+  static Constraint contains(std::string text);
   /// Regular expression in RE2 syntax (no look-around, no back-references), searched for anywhere, in linear time. Throws
   /// ValueError when it is none.
   static Constraint forbids_pattern(const std::string& pattern);

@@ -33,6 +33,8 @@ struct ParameterRules {
   Variable parameter;
   std::string instructions = {};         ///< shown to the language model with this parameter only
   std::vector<std::string> frozen = {};  ///< parts of the value that stay as they are, in this order
+  /// Texts that every new value contains, wherever they stand. The present one may lack them.
+  std::vector<std::string> required = {};
 };
 
 /// What TGD does, for all groups that say nothing else. Checked by the constructor: ValueError.
