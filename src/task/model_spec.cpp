@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "core/text.hpp"
+#include "lm/openai/endpoint.hpp"
 #include "net/secrets.hpp"
 #include "task/models.hpp"
 #include "task/parts.hpp"
@@ -108,8 +109,38 @@ void describe_settings(Members& in, const std::string& key, std::vector<NamedSet
 
 namespace {
 
+/// Whether a password or a key stands in the URL itself. That of a variable does not.
+bool has_literal_secret(const std::string& url) {
+  std::string blanked;  // a variable is a part without '/', '@', ':', '&' and '='
+  for (std::size_t at = 0; at < url.size();) {
+    const std::size_t open = std::min(url.find("${", at), url.size());
+    blanked += url.substr(at, open - at);
+    const std::size_t close = std::min(url.find('}', open), url.size());
+    at = std::min(close + 1, url.size());
+  }
+  const std::size_t begin = blanked.find("://") == blanked.npos ? 0 : blanked.find("://") + 3;
+  const std::string authority = blanked.substr(begin, blanked.find_first_of("/?#", begin) - begin);
+  if (const std::size_t at = authority.rfind('@'); at != authority.npos) {
+    const std::string user = authority.substr(0, at);
+    if (!user.substr(user.find(':') == user.npos ? 0 : user.find(':') + 1).empty()) return true;
+  }
+  std::string_view query = std::string_view(blanked).substr(std::min(blanked.find('?'), blanked.size()));
+  while (!query.empty()) {
+    query.remove_prefix(1);  // the question mark, or an ampersand
+    const std::string_view part = query.substr(0, query.find('&'));
+    const std::size_t equals = part.find('=');
+    if (equals < part.size() - 1 && equals != part.npos && tgd::net::may_hold_secret(part.substr(0, equals))) return true;
+    query.remove_prefix(part.size());
+  }
+  return false;
+}
+
 void read_url(const TaskValue& value, ModelSpec& spec) {
   spec.base_url_source = value.nonempty_text();
+  if (has_literal_secret(spec.base_url_source))
+    value.fail(
+        "passwords and keys do not belong into task files; write \"http://${USER}:${PASSWORD}@host/v1\", with the variables of "
+        "the environment that hold them");
   spec.base_url = with_variables(value, spec.base_url_source);
   if (!spec.base_url.starts_with("http://") && !spec.base_url.starts_with("https://"))
     value.fail("expected a URL that begins with http:// or https://, such as \"http://localhost:8000/v1\"");
@@ -144,7 +175,9 @@ void describe_endpoint(Members& in, ModelSpec& spec) {
   in.member(
       "base_url", [&](const TaskValue& at) { read_url(at, spec); },
       [&] {
-        const std::string& text = spec.base_url_source.empty() ? spec.base_url : spec.base_url_source;
+        // A literal one came from the command line, where it may have a password.
+        const std::string text =
+            spec.base_url_source.empty() ? lm::detail::url_without_secrets(spec.base_url) : spec.base_url_source;
         return text.empty() ? OrderedJson() : OrderedJson(text);
       });
   in.member(

@@ -2,6 +2,8 @@
 #include "lm/openai/endpoint.hpp"
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 #include <tgd/lm/chat_model.hpp>
@@ -20,6 +22,18 @@ TEST_CASE("Base URLs lead to the endpoint", "[lm][endpoint]") {
     CAPTURE(row);
     CHECK(chat_endpoint(row[0].get<std::string>()).url == row[1].get<std::string>());
   }
+}
+
+TEST_CASE("What is secret in a URL is left out where it is written down, and the rest stays as it is", "[lm][endpoint]") {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"http://host/v1", "http://host/v1"},
+      {"https://Host:8000/a@b/v1/?x=1#y", "https://Host:8000/a@b/v1/?x=1#y"},
+      {"http://ann:pass@host:1/v1", "http://host:1/v1"},
+      {"http://token@host", "http://host"},
+      {"http://a:b@c@host/v1?api-version=2&api_key=k&y", "http://host/v1?api-version=2&y"},
+      {"http://host/v1?page=1&access%5Ftoken=k", "http://host/v1?page=1"},
+      {"http://host?key=k", "http://host"}};
+  for (const auto& [url, open] : cases) CHECK(tgd::lm::detail::url_without_secrets(url) == open);
 }
 
 TEST_CASE("What is no http URL is refused, and the error says what is expected", "[lm][endpoint]") {

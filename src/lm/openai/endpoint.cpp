@@ -111,6 +111,26 @@ Query parts_of(std::string_view query) {
 
 }  // namespace
 
+std::string url_without_secrets(std::string_view base_url) {
+  const std::size_t slashes = base_url.find("://");
+  const std::size_t begin = slashes == std::string_view::npos ? 0 : slashes + 3;
+  const std::size_t end = std::min(base_url.find_first_of("/?#", begin), base_url.size());
+  const std::size_t at = base_url.substr(0, end).rfind('@');
+  const std::size_t host = at == std::string_view::npos || at < begin ? begin : at + 1;
+  const std::size_t question = std::min(base_url.find('?', end), base_url.size());
+  std::string result(base_url.substr(0, begin));
+  result += base_url.substr(host, question - host);
+  std::string_view query = base_url.substr(std::min(question + 1, base_url.size()));
+  for (char separator = '?'; !query.empty();) {
+    const std::string_view part = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(part.size() + 1, query.size()));
+    if (net::may_hold_secret(unescaped(part.substr(0, part.find('='))))) continue;
+    result += std::exchange(separator, '&');
+    result += part;
+  }
+  return result;
+}
+
 std::string with_query(std::string url, const Query& query) {
   char separator = url.find('?') == std::string::npos ? '?' : '&';
   for (const auto& [name, value] : query) {

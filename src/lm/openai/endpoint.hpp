@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include <tgd/export.hpp>
+
 #include "net/secrets.hpp"
 
 namespace tgd::lm::detail {
@@ -28,6 +30,9 @@ struct Endpoint {
 /// `query` is added to it. Throws ValueError for anything that is no http or https URL; it is shown
 /// without user, password and query.
 Endpoint chat_endpoint(std::string_view base_url, const Query& query = {});
+
+/// The URL, character for character, without user, password and what of its query goes by a secret's name: for files.
+TGD_API std::string url_without_secrets(std::string_view base_url);
 
 /// A URL with further parts of its query. Throws ValueError for one without a name.
 std::string with_query(std::string url, const Query& query);
