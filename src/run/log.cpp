@@ -96,7 +96,8 @@ bool BudgetGuard::is_short() const {
   const std::optional<std::int64_t> most =
       limits_.usd ? std::optional(lm::Cost::from_usd(*limits_.usd).pico_usd()) : std::nullopt;
   return is_below(limits_.calls, used.usage.calls) || is_below(limits_.prompt_tokens, used.usage.counted_prompt_tokens()) ||
-         is_below(limits_.completion_tokens, used.usage.counted_completion_tokens()) || is_below(most, used.cost.pico_usd()) ||
+         is_below(limits_.completion_tokens, used.usage.counted_completion_tokens()) ||
+         is_below(most, (used.cost + journal_.estimated_of_used()).pico_usd()) ||
          (limits_.seconds && status_().seconds >= *limits_.seconds);
 }
 

@@ -17,11 +17,11 @@ void take(std::optional<double>& limit, double used) {
 
 }  // namespace
 
-lm::BudgetLimits left_of(lm::BudgetLimits limits, const lm::ModelCost& paid) {
+lm::BudgetLimits left_of(lm::BudgetLimits limits, const lm::ModelCost& paid, const lm::Cost& estimated) {
   take(limits.calls, paid.usage.calls);
   take(limits.prompt_tokens, paid.usage.counted_prompt_tokens());
   take(limits.completion_tokens, paid.usage.counted_completion_tokens());
-  take(limits.usd, paid.cost.usd());
+  take(limits.usd, (paid.cost + estimated).usd());
   return limits;
 }
 

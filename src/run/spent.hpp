@@ -6,7 +6,7 @@
 
 namespace tgd::cli {
 
-/// The limits less what was paid.
-lm::BudgetLimits left_of(lm::BudgetLimits limits, const lm::ModelCost& paid);
+/// The limits less what was paid. `estimated`: by its price, what endpoints gave no figures of; it is in no cost of `paid`.
+lm::BudgetLimits left_of(lm::BudgetLimits limits, const lm::ModelCost& paid, const lm::Cost& estimated = {});
 
 }  // namespace tgd::cli

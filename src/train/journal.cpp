@@ -82,6 +82,7 @@ struct Journal::History {
   std::set<Key> rejected;
   std::map<std::uint64_t, std::pair<Key, lm::ModelCost>> on_their_way;
   lm::ModelCost paid;
+  std::map<std::string, lm::Usage> unpriced;
   /// What views held before sessions that no other record follows: a process that died there may have left them so.
   std::vector<std::map<std::string, std::string>> left;
 
@@ -148,6 +149,7 @@ void Journal::History::take_call(const RecordReader& record, std::uint64_t end) 
   lm::Receipt receipt{.usage = recorded_usage(record), .cost = recorded_cost(record), .source = lm::ReplySource::journal};
   const bool is_sent = record.at("sent").flag();
   if (is_sent) paid += cost_of_call(receipt.usage, receipt.cost, record.at("failed").flag());
+  if (is_sent && !receipt.cost) unpriced[record.at("model").text()] += receipt.usage;
   History::Line& line = lines[calls_name].emplace_back(History::Line{end, json_text(record.at("line").json()), !is_sent});
 
   // What is nobody's fault but the endpoint's may come to a better end.
@@ -245,6 +247,7 @@ void Journal::open(const fs::path& folder, bool goes_on, const JournalPosition& 
   }
   paid_ = history.paid;
   paid_ += lost_;
+  unpriced_ = std::move(history.unpriced);
   file_ = std::move(file);
   is_fresh_ = true;
 }
@@ -454,6 +457,7 @@ void Journal::end(const Ticket& ticket, const lm::Call& call, const lm::detail::
     const std::lock_guard lock(mutex_);
     count({ticket.id, outcome, call.model(), purpose});
     if (receipt.sent()) paid_ += cost_of_call(receipt.usage, receipt.cost, !outcome.ok());
+    if (receipt.sent() && !receipt.cost) unpriced_[call.model()] += receipt.usage;
   }
   if (note == nullptr) return done(std::move(outcome));
   std::string line = lm::to_json_line(note->end(outcome));
@@ -520,6 +524,28 @@ void Journal::set_usage(const lm::CostReport& usage, CallCounts counts) {
 lm::ModelCost Journal::paid() const {
   const std::lock_guard lock(mutex_);
   return paid_;
+}
+
+lm::Cost Journal::price_of_estimates(const std::string& model, const lm::Usage& usage) const {
+  const lm::Usage estimated{.prompt_tokens = usage.estimated_prompt_tokens,
+                            .completion_tokens = usage.estimated_completion_tokens};
+  return prices_.cost(model, estimated).value_or(lm::Cost());
+}
+
+lm::Cost Journal::estimated_of_paid() const {
+  const std::lock_guard lock(mutex_);
+  lm::Cost sum;
+  for (const auto& [model, usage] : unpriced_) sum += price_of_estimates(model, usage);
+  return sum;
+}
+
+lm::Cost Journal::estimated_of_used() const {
+  const std::lock_guard lock(mutex_);
+  lm::Cost sum;
+  for (const auto& [name, model] : used_.models) {
+    if (model.unknown_calls > 0) sum += price_of_estimates(name, model.usage);
+  }
+  return sum;
 }
 
 lm::ModelCost Journal::spent() const {

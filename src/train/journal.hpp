@@ -157,6 +157,10 @@ class TGD_API Journal {
   lm::ModelCost abandoned() const;
   /// used(), and the part of abandoned() that came to no end, and so can never be used.
   lm::ModelCost spent() const;
+  /// By their price, the tokens that were estimated, since an endpoint gave no figures. They are part of no cost that is known, and a
+  /// budget counts them all the same. Of paid() and of used().
+  lm::Cost estimated_of_paid() const;
+  lm::Cost estimated_of_used() const;
 
  private:
   struct Key {
@@ -195,6 +199,7 @@ class TGD_API Journal {
   // To be called with the lock.
   void count(const Ended& ended);
   lm::ModelCost used_locked() const;
+  lm::Cost price_of_estimates(const std::string& model, const lm::Usage& usage) const;
 
   const lm::PriceTable prices_;
   const std::int64_t expected_completion_tokens_;
@@ -204,6 +209,7 @@ class TGD_API Journal {
   lm::CostReport used_;
   CallCounts counts_;
   lm::ModelCost paid_;
+  std::map<std::string, lm::Usage> unpriced_;  // by model: the part of paid_ whose cost nobody said
   lm::ModelCost lost_;
   std::map<Key, lm::ModelCost> lost_calls_;    // what that is made of
   std::map<Key, Ended> replies_;               // that are given again
