@@ -65,7 +65,7 @@ struct TrainerOptions {
   /// The share of the samples that may fail by their own fault (see tgd/problem.hpp; chat_completion with OnError::keep) before
   /// the run ends with an error that names them. Each sample counts once. Nothing: all but all; a measurement in which every
   /// call fails is an error in any case.
-  std::optional<double> max_failed_share = {};
+  std::optional<double> max_failed = {};
 
   std::filesystem::path run_folder = {};  ///< empty: nothing is written
   /// Besides the last one, so many checkpoints of earlier steps are kept, as `checkpoint-<step>.json`.

@@ -117,7 +117,8 @@ class Check {
         prompts_(load_prompts(task_)) {
     ModelFlags model = flags.model;
     model.no_cache = true;  // whether the models answer, not whether they once did
-    models_ = make_models(task_, {.flags = model, .stop = interrupt_.token(), .cassette = {}, .on_notice = on_notice()});
+    models_ = make_models(task_, model_options(model));
+    budget_problem_ = budget_problem(task_, data_, model_options(flags.model));
     facts_ = optim::diagnose({}, known_facts(task_, data_, prompts_));
     for (const FirstProposal& proposal : first_proposals(task_, data_, TaskAgent(task_, models_.by_name, prompts_), prompts_))
       proposals_.push_back(proposal.name);
@@ -136,6 +137,10 @@ class Check {
   }
 
  private:
+  ModelOptions model_options(const ModelFlags& model) {
+    return {.flags = model, .stop = interrupt_.token(), .cassette = {}, .on_notice = on_notice()};
+  }
+
   /// A part's targets that no reply can score best against.
   struct Unreachable {
     std::string part;
@@ -438,7 +443,7 @@ class Check {
     for (const TrialProblem& problem : trial_.problems) {
       if (problem.ends_run) throw Error("a run would end with an error. " + problem.text);
     }
-    if (const std::string problem = budget_problem(task_, data_); !problem.empty()) throw Error(problem);
+    if (!budget_problem_.empty()) throw Error(budget_problem_);
     if (none_is_reachable())
       throw Error(
           fmt::format("no reply can score best against any target, so that nothing can be learnt; {}", target_lines().front()));
@@ -451,6 +456,7 @@ class Check {
   Task task_;
   TaskData data_;
   Prompts prompts_;
+  std::string budget_problem_;
   Models models_;
   std::vector<Unreachable> unreachable_;
   optim::Diagnosis facts_;

@@ -1,5 +1,8 @@
 #include "cli/command.hpp"
 
+#include <system_error>
+
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
 #include "cli/standard_streams.hpp"
@@ -22,6 +25,15 @@ bool write_named_output(const std::string& option, const std::string& file, cons
   const bool is_stream = named_output(option, file).is_stream;
   tgd::detail::write_output(file, text);
   return is_stream;
+}
+
+void expect_other_file(const std::string& option, const tgd::detail::Output& output,
+                       const std::vector<std::filesystem::path>& inputs) {
+  for (const std::filesystem::path& input : inputs) {
+    std::error_code unknown;
+    if (!output.is_stream && output.is_there && std::filesystem::equivalent(output.path, input, unknown))
+      throw TaskError(fmt::format("{}: {} is what is read, and would be gone; name another file", option, input.string()));
+  }
 }
 
 void add_task_argument(CLI::App& command, std::string& task) {
@@ -51,6 +63,14 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
                    "Let the calls of the task's agent go through tgd: OPENAI_BASE_URL and OPENAI_API_KEY in its environment lead to an "
                    "endpoint on this machine that records them, with the task's cache and budget, and asks the student");
   command.add_flag("--no-cache", flags.no_cache, "Ask for everything anew, whatever the task's cache holds");
+}
+
+void add_max_failed_flag(CLI::App& command, std::optional<double>& share) {
+  command
+      .add_option("--max-failed", share,
+                  "The share of the samples that may fail, over the task's own; when more do, the exit status is 1")
+      ->check(CLI::Range(0.0, 1.0))
+      ->option_text("SHARE");
 }
 
 }  // namespace tgd::cli

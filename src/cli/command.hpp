@@ -4,7 +4,9 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/terminal.hpp"
 #include "core/file.hpp"
@@ -34,10 +36,15 @@ tgd::detail::Output named_output(const std::string& option, const std::filesyste
 /// prints, so that nothing else may stand there.
 bool write_named_output(const std::string& option, const std::string& file, const std::string& text);
 
+/// Throws TaskError when the output is one of the files that are read: it would be gone.
+void expect_other_file(const std::string& option, const tgd::detail::Output& output,
+                       const std::vector<std::filesystem::path>& inputs);
+
 // The flags that many commands have. The variables have to live as long as `command`.
 void add_task_argument(CLI::App& command, std::string& task);
 void add_output_flags(CLI::App& command, OutputFlags& flags);
 void add_model_flags(CLI::App& command, ModelFlags& flags);
+void add_max_failed_flag(CLI::App& command, std::optional<double>& share);
 
 // One function for each subcommand, in the order of the help.
 void add_init(CLI::App& app, Action& action);

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -421,19 +423,129 @@ std::size_t measured_samples(const Task& task, const TaskData& data, const lm::B
   return data.size() - (measures_train(task, data, limits) ? 0 : data.train.size());
 }
 
-std::string budget_problem(const Task& task, const TaskData& data) {
-  // What a cache answers, be it made by this run, is no call of the budget's.
-  if (!task.budget.calls || task.cache) return {};
+namespace {
+
+bool is_limited(const lm::BudgetLimits& limits) {
+  return limits.calls || limits.prompt_tokens || limits.completion_tokens || limits.usd;
+}
+
+/// The samples that a run measures first. Equal ones are one request where there is a cache.
+std::vector<data::Record> measured_first(const Task& task, const TaskData& data) {
+  std::vector<data::Record> samples;
+  std::set<std::vector<std::string>> seen;
+  for (const DataPart* part : {&data.test, &data.validation, &data.train}) {
+    if (part == &data.train && !measures_train(task, data, task.budget)) continue;
+    for (std::size_t i = 0; i < part->size(); ++i) {
+      data::Record sample = (*part)[i];
+      std::vector<std::string> inputs;
+      for (const auto& input : task.data.inputs) inputs.push_back(sample.at(input.first).item_text());
+      if (!task.cache || seen.insert(std::move(inputs)).second) samples.push_back(std::move(sample));
+    }
+  }
+  return samples;
+}
+
+struct CacheAnswers {
+  std::size_t lacking = 0;  ///< samples of which it does not answer all stages
+  bool knows_some = false;  ///< it answers a call at the least
+};
+
+/// Nothing is sent: no call is within the budget of this rehearsal.
+CacheAnswers ask_cache(Task task, const std::vector<data::Record>& samples, const ModelOptions& options) {
+  std::error_code unknown;
+  if (!std::filesystem::exists(*task.cache, unknown)) return {.lacking = samples.size()};
+  const NoGradGuard no_grad;
+  task.budget = {.calls = 0};
+  const Models models = make_models(task, options);
+  const TaskAgent agent(task, models.by_name, load_prompts(task));
+  const std::vector<StageResult> stages = agent.run(data::collate(samples));
+  const auto has_come = [](const Variable& item) {
+    try {
+      return static_cast<void>(item.data()), true;
+    } catch (const Error&) {
+      return false;
+    }
+  };
+  CacheAnswers answers;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    answers.lacking += has_come(stages.back().reply[i]) ? 0 : 1;
+    answers.knows_some = answers.knows_some || has_come(stages.front().reply[i]);
+  }
+  return answers;
+}
+
+/// What a step that is validated takes at the least, with both measurements, by estimate.
+Amounts least_of_a_step(const Task& task, const TaskData& data, const Models& models, double share) {
+  const std::vector<TrialCall> no_trial;
+  const Experience experience(task, data, models, no_trial);
+  const Pieces pieces = Rehearsal(task, data, experience, models).run();
+  const double batch = static_cast<double>(std::min(task.training.batch_size, data.train.size()));
+  const bool is_measured = measures_train(task, data, task.budget);
+  Amounts least;
+  add(least, pieces.test, 2 * share);
+  add(least, pieces.validation, 2 * share);
+  if (is_measured) add(least, pieces.train, 2 * share);
+  if (!is_measured || !task.cache) add(least, pieces.train, batch / static_cast<double>(data.train.size()));
+  add(least, pieces.critique, 1 / batch);  // one sample needs feedback
+  add(least, pieces.rewrite, 1);
+  return least;
+}
+
+std::string estimated_problem(const Task& task, const TaskData& data, ModelOptions options, double share) {
+  const lm::BudgetLimits& limits = task.budget;
+  options.flags.no_cache = true;  // nothing is kept
+  const Models models = make_models(task, options);
+  const Amounts least = least_of_a_step(task, data, models, share);
+  const Amount sum = total(least);
+  // Tokens are estimated, and a budget that does is not refused for an estimate that is wrong.
+  constexpr double certain = 2;
+  const auto look_at = [](const auto& limit, double needed, const char* unit, const char* remedy) {
+    if (!limit || static_cast<double>(*limit) * certain >= needed) return std::string();
+    return fmt::format(
+        "the budget of {} {} is too small for one step: that takes about {:.4g}, with the measurements before and after it. "
+        "Give more{}, or measure fewer samples (--limit)",
+        *limit, unit, needed, remedy);
+  };
+  std::string problem = look_at(limits.prompt_tokens, sum.prompt_tokens, "prompt tokens", "");
+  if (problem.empty()) problem = look_at(limits.completion_tokens, sum.completion_tokens, "completion tokens", "");
+  if (const auto cost = cost_of(least, models); problem.empty() && cost)
+    problem = look_at(limits.usd, cost->usd(), "USD", " (--max-cost)");
+  return problem;
+}
+
+}  // namespace
+
+std::string budget_problem(const Task& task, const TaskData& data, const ModelOptions& options) {
+  const lm::BudgetLimits& limits = task.budget;
+  if (!is_limited(limits)) return {};
+  const std::vector<data::Record> samples = measured_first(task, data);
+  if (task.cache && !options.flags.no_cache) {
+    const CacheAnswers answers = ask_cache(task, samples, options);
+    // Of what a cache knows already, it may know what comes of it, too.
+    if (answers.knows_some) {
+      if (!limits.calls || *limits.calls >= static_cast<std::int64_t>(answers.lacking)) return {};
+      return fmt::format(
+          "the budget of {} calls is too small to measure the samples before training: the cache answers {} of {}. Give it "
+          "more "
+          "than {} (--max-calls), or measure fewer samples (--limit)",
+          *limits.calls, samples.size() - answers.lacking, samples.size(), answers.lacking);
+    }
+  }
   constexpr std::size_t feedback_and_value = 2;
-  const std::size_t samples = measured_samples(task, data, task.budget);
-  const std::size_t measured = calls_to_measure(task, 2 * samples);
-  const std::size_t step = calls_to_measure(task, std::min(task.training.batch_size, data.train.size())) + feedback_and_value;
-  if (*task.budget.calls >= static_cast<std::int64_t>(measured + step)) return {};
-  return fmt::format(
-      "the budget of {} calls is too small for one step: measuring the {} samples before and after takes {} calls, and a step "
-      "{} "
-      "more. Give it {} or more (--max-calls), or measure fewer samples (--limit)",
-      *task.budget.calls, samples, measured, step, measured + step);
+  const std::size_t measured = calls_to_measure(task, 2 * samples.size());
+  const bool knows_batch = task.cache && measures_train(task, data, limits);
+  const std::size_t batch = knows_batch ? 0 : std::min(task.training.batch_size, data.train.size());
+  const std::size_t step = calls_to_measure(task, batch) + feedback_and_value;
+  if (limits.calls && *limits.calls < static_cast<std::int64_t>(measured + step))
+    return fmt::format(
+        "the budget of {} calls is too small for one step: measuring the {} samples before and after takes {} calls, and a "
+        "step "
+        "{} "
+        "more. Give it {} or more (--max-calls), or measure fewer samples (--limit)",
+        *limits.calls, samples.size(), measured, step, measured + step);
+  if (!limits.prompt_tokens && !limits.completion_tokens && !limits.usd) return {};
+  const double all = static_cast<double>(measured_samples(task, data, limits));
+  return estimated_problem(task, data, options, static_cast<double>(samples.size()) / all);
 }
 
 }  // namespace tgd::cli

@@ -73,8 +73,9 @@ bool measures_train(const Task& task, const TaskData& data, const lm::BudgetLimi
 /// The samples that are measured, then and after training.
 std::size_t measured_samples(const Task& task, const TaskData& data, const lm::BudgetLimits& limits);
 
-/// Why a new run cannot reach what it is for: a step that is validated, between two measurements. Empty: it can, or a cache may answer.
-std::string budget_problem(const Task& task, const TaskData& data);
+/// Why a new run cannot reach what it is for: a step that is validated, between two measurements. Empty: it can, or a cache that
+/// answers some of it may answer the rest. Calls are counted, tokens and USD estimated, where a model has a price. Sends nothing.
+std::string budget_problem(const Task& task, const TaskData& data, const ModelOptions& options);
 
 /// Some samples of a part, evenly over it.
 Batch batch_of(const DataPart& part, std::size_t count);

@@ -1,17 +1,20 @@
 // `tgd evaluate`: measures prompts side by side on one part of the data.
 #include <algorithm>
-#include <chrono>
+#include <cmath>
+#include <cstddef>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <tgd/autograd.hpp>
 #include <tgd/data/data_loader.hpp>
+#include <tgd/lm/decorator.hpp>
 #include <tgd/version.hpp>
 
 #include "cli/activity.hpp"
@@ -42,6 +45,8 @@ constexpr const char* evaluate_examples = R"(Examples:
       three prompts side by side; the others are compared with the one named first
   tgd evaluate task.json --split validation --model gpt-4o-mini --output answers.jsonl
       with another model, and what it answered to each sample
+  tgd evaluate task.json --prompt first --prompt mine.txt --repeats 3
+      each sample three times: the mean, and by how much the score differs from one time to the next
 
 p is the probability that the difference is chance, by a two-sided paired test over the samples. "fixed" and "broken" count the
 samples that score better and worse than with the first prompt.)";
@@ -53,11 +58,14 @@ struct EvaluateFlags {
   ModelFlags model = {};
   std::optional<fs::path> output_file = {};
   bool force = false;
+  std::size_t repeats = 1;
+  std::optional<double> max_failed = {};
   OutputFlags output = {};
 };
 
 /// A part of the data under way with one prompt.
 struct Measuring {
+  std::size_t repeat = 0;
   std::string part;
   Batch batch;
   std::vector<StageResult> stages;
@@ -65,28 +73,48 @@ struct Measuring {
 };
 
 struct SampleScore {
+  std::size_t repeat = 0;
   std::string part;
   std::size_t row = 0;
   std::string place = {};  ///< file, row and line
   std::optional<std::string> target = {};
   Answer answer = {};
-  std::optional<double> score = {};  ///< nothing: a call failed, not by the sample's own fault
+  double score = 0;
   std::map<std::string, double> metrics = {};  ///< beside it
 };
 
-/// One prompt's samples, in the same order for all prompts.
+/// One prompt's samples, in the same order for all prompts, as often as they were asked about.
 struct Measured {
   std::string prompt;
+  std::size_t repeats = 1;
   std::vector<SampleScore> samples = {};
+
+  std::size_t count() const { return samples.size() / repeats; }
+};
+
+/// Asks for another answer to the same question, also where a cache has one.
+class AnotherAnswer final : public lm::Decorator {
+ public:
+  AnotherAnswer(lm::ChatModelPtr model, std::size_t number) : Decorator(std::move(model)), number_(number) {}
+
+  void start(lm::Request request, Done done) override {
+    request.sample += static_cast<decltype(request.sample)>(number_);
+    inner().start(std::move(request), std::move(done));
+  }
+
+ private:
+  std::size_t number_;
 };
 
 std::vector<std::string> parts_of(const std::string& split) {
   return split == "all" ? std::vector<std::string>{"train", "validation", "test"} : std::vector<std::string>{split};
 }
 
+/// Of each sample, the mean over its repeats.
 SampleScores scores_of(const Measured& measured) {
-  SampleScores scores;
-  for (const SampleScore& sample : measured.samples) scores.push_back(sample.score);
+  SampleScores scores(measured.count(), 0.0);
+  for (std::size_t i = 0; i < measured.samples.size(); ++i)
+    *scores[i % scores.size()] += measured.samples[i].score / static_cast<double>(measured.repeats);
   return scores;
 }
 
@@ -99,6 +127,19 @@ std::map<std::string, double> metrics_of(const Measured& measured) {
   return means;
 }
 
+/// The standard deviation of the score over the repeats.
+double spread_of(const Measured& measured) {
+  std::vector<double> means;
+  for (std::size_t repeat = 0; repeat < measured.repeats; ++repeat) {
+    std::vector<double> scores;
+    for (std::size_t i = 0; i < measured.count(); ++i) scores.push_back(measured.samples[repeat * measured.count() + i].score);
+    means.push_back(mean(scores));
+  }
+  double squares = 0;
+  for (const double one : means) squares += (one - mean(means)) * (one - mean(means));
+  return means.size() < 2 ? 0 : std::sqrt(squares / static_cast<double>(means.size() - 1));
+}
+
 ProblemCounts problems_of(const Measured& measured) {
   ProblemCounts counts;
   for (const SampleScore& sample : measured.samples) {
@@ -107,11 +148,12 @@ ProblemCounts problems_of(const Measured& measured) {
   return counts;
 }
 
-OrderedJson sample_json(const std::string& prompt, const SampleScore& sample) {
+OrderedJson sample_json(const Measured& measured, const SampleScore& sample) {
   const Answer& answer = sample.answer;
-  OrderedJson json{{"prompt", prompt}, {"part", sample.part}, {"row", sample.row}};
+  OrderedJson json{{"prompt", measured.prompt}, {"part", sample.part}, {"row", sample.row}};
+  if (measured.repeats > 1) json["repeat"] = sample.repeat;
   if (sample.target) json["target"] = *sample.target;
-  json["score"] = sample.score ? OrderedJson(*sample.score) : OrderedJson(nullptr);
+  json["score"] = sample.score;
   if (!sample.metrics.empty()) json["metrics"] = sample.metrics;
   add_answer(json, answer);
   return json;
@@ -129,22 +171,31 @@ class Evaluating {
     for (const std::string& spec : flags.prompts) prompts_.push_back(read_prompt(spec, task_));
     if (flags.output_file) {
       const detail::Output output = named_output("--output", *flags.output_file);
+      std::vector<fs::path> inputs{flags.task, task_.data.file, task_.data.train_file, task_.data.validation_file,
+                                   task_.data.test_file};
+      inputs.insert(inputs.end(), flags.prompts.begin(), flags.prompts.end());
+      expect_other_file("--output", output, inputs);
       if (output.is_there && !output.is_stream && !flags.force)
         throw TaskError(fmt::format("--output: there is a file {}; name another one, or replace it with --force",
                                     flags.output_file->string()));
     }
     data_ = std::make_unique<TaskData>(load_data(task_.data));
-    models_ = make_models(
-        task_, {.flags = flags.model, .stop = interrupt_.token(), .cassette = {}, .on_notice = terminal_.on_notice()});
+    models_ =
+        make_models(task_, {.flags = flags.model, .stop = ending_.token(), .cassette = {}, .on_notice = terminal_.on_notice()});
     ledger_ = meter(models_);
   }
 
   Status run() {
     print_head();
-    measure();
+    try {
+      measure();
+    } catch (const Error& error) {
+      ending_.request();  // what waits to be sent would meet the same
+      models_.wait_for_calls();
+      if (!interrupt_.requested()) throw Error(error.what() + how_to_go_on());
+    }
     if (interrupt_.requested()) {
-      terminal_.line("Interrupted before all samples were measured." +
-                     std::string(task_.cache ? " The cache has the replies so far: the same command goes on from there." : ""));
+      terminal_.line("Interrupted before all samples were measured." + how_to_go_on());
       return Status::interrupted;
     }
     if (flags_.output_file) write_samples();
@@ -154,6 +205,10 @@ class Evaluating {
   }
 
  private:
+  std::string how_to_go_on() const {
+    return models_.cache ? ". The cache has the replies so far: the same command goes on from there." : "";
+  }
+
   void print_head() {
     terminal_.note(terminal_.bold(fmt::format("tgd {}: evaluating {}", version(), task_.name)));
     terminal_.note(fmt::format("  data   {} ({})", tgd::detail::counted(samples(), "sample"), flags_.split));
@@ -172,18 +227,21 @@ class Evaluating {
     const NoGradGuard no_grad;
     const Prompts texts = load_prompts(task_);
     std::vector<std::vector<Measuring>> under_way;
-    for (const NamedPrompt& prompt : prompts_) under_way.push_back(start(prompt, texts));
+    for (const NamedPrompt& prompt : prompts_) {
+      under_way.emplace_back();
+      for (std::size_t repeat = 0; repeat < flags_.repeats; ++repeat) start(prompt, texts, repeat, under_way.back());
+    }
     const Activity activity(terminal_, "measuring " + tgd::detail::counted(prompts_.size(), "prompt"),
                             [this] { return status(); });
     for (std::size_t i = 0; i < prompts_.size(); ++i) {
-      measured_.push_back({prompts_[i].name});
+      measured_.push_back({prompts_[i].name, flags_.repeats});
       for (const Measuring& measuring : under_way[i]) collect(measuring, measured_.back().samples);
     }
   }
 
   ActivityStatus status() const {
     return {.done = static_cast<double>(models_.counter->total()),
-            .total = static_cast<double>(calls_to_measure(task_, prompts_.size() * samples())),
+            .total = static_cast<double>(calls_to_measure(task_, flags_.repeats * prompts_.size() * samples())),
             .in_flight = models_.counter->in_flight(),
             .has_cost = true,
             .cost = ledger_->totals().cost()};
@@ -195,41 +253,39 @@ class Evaluating {
     return sum;
   }
 
-  std::vector<Measuring> start(const NamedPrompt& prompt, const Prompts& texts) {
-    TaskAgent agent(task_, models_.by_name, texts);
+  void start(const NamedPrompt& prompt, const Prompts& texts, std::size_t repeat, std::vector<Measuring>& under_way) {
+    NamedModels models = models_.by_name;
+    for (auto& model : models) {
+      if (repeat > 0) model.second = std::make_shared<AnotherAnswer>(model.second, repeat);
+    }
+    TaskAgent agent(task_, models, texts);
     agent.set_values(prompt.values);
-    std::vector<Measuring> under_way;
     for (const std::string& part : parts_of(flags_.split)) {
       const DataPart& samples = data_->part(part);
       for (Batch& batch : data::DataLoader<DataPart>(samples, {.batch_size = samples.size()})) {
         std::vector<StageResult> stages = agent.run(batch);
         const Variable score = agent.evaluate(batch, stages.back().output).score;
-        under_way.push_back({part, std::move(batch), std::move(stages), score});
+        under_way.push_back({repeat, part, std::move(batch), std::move(stages), score});
       }
     }
-    return under_way;
   }
 
   static void collect(const Measuring& measuring, std::vector<SampleScore>& samples) {
     const std::vector<std::int64_t> rows = measuring.batch.at(row_name).data().integers();
     const auto target = measuring.batch.find(target_name);
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      SampleScore sample{
-          .part = measuring.part, .row = static_cast<std::size_t>(rows[i]), .answer = answer_of(measuring.stages, i)};
+      SampleScore sample{.repeat = measuring.repeat,
+                         .part = measuring.part,
+                         .row = static_cast<std::size_t>(rows[i]),
+                         .answer = answer_of(measuring.stages, i)};
       sample.place = place_of(measuring.batch, i);
       if (target != measuring.batch.end()) sample.target = target->second[i].data().item_text();
-      try {
-        if (sample.answer.ok()) {
-          const Variable score = measuring.score[i];
-          sample.score = score.data().real();
-          sample.metrics = score.metrics();
-          if (auto problem = score.problem(); problem && !sample.answer.problem) {
-            sample.answer.problem = std::move(problem);
-            sample.answer.stage = "evaluator";
-          }
-        }
-      } catch (const std::exception& error) {
-        sample.answer.error = error.what();  // a judge's call
+      const Variable score = measuring.score[i];
+      sample.score = score.data().real();
+      sample.metrics = score.metrics();
+      if (auto problem = score.problem(); problem && !sample.answer.problem) {
+        sample.answer.problem = std::move(problem);
+        sample.answer.stage = "evaluator";
       }
       samples.push_back(std::move(sample));
     }
@@ -238,7 +294,7 @@ class Evaluating {
   void write_samples() const {
     std::string lines;
     for (const Measured& measured : measured_) {
-      for (const SampleScore& sample : measured.samples) lines += json_text(sample_json(measured.prompt, sample)) + "\n";
+      for (const SampleScore& sample : measured.samples) lines += json_text(sample_json(measured, sample)) + "\n";
     }
     detail::write_output(*flags_.output_file, lines);
   }
@@ -260,13 +316,14 @@ class Evaluating {
                      {"values", as_object(prompts_[i].values)},
                      {"score", scores.empty() ? OrderedJson(nullptr) : OrderedJson(mean(scores))},
                      {"samples", scores.size()},
-                     {"failed", measured_[i].samples.size() - scores.size() + problems_of(measured_[i]).failed()},
+                     {"repeats", flags_.repeats},
+                     {"failed", problems_of(measured_[i]).failed()},
                      {"problems", problems_of(measured_[i]).json()}};
+    if (flags_.repeats > 1) json["spread"] = spread_of(measured_[i]);
     if (const auto metrics = metrics_of(measured_[i]); !metrics.empty()) json["metrics"] = metrics;
     if (!task_.report_metrics.empty()) json["report_metrics"] = figures_json(figures_of(measured_[i]));
     if (i == 0) return json;
     const PairedScores pairs = compare_with_first(i);
-    if (pairs.empty()) return json;
     json["difference"] = pairs.difference();
     json["p_value"] = pairs.chance();
     json["fixed"] = pairs.better;
@@ -305,7 +362,7 @@ class Evaluating {
     std::vector<std::string> predictions;
     std::vector<std::string> targets;
     for (const SampleScore& sample : measured.samples) {
-      if (!sample.score || !sample.target) continue;
+      if (!sample.target) continue;
       predictions.push_back(sample.answer.problem ? std::string() : sample.answer.prediction.value_or(""));
       targets.push_back(*sample.target);
     }
@@ -325,30 +382,33 @@ class Evaluating {
     const std::vector<double> scores = known_scores(scores_of(measured_[i]));
     const std::string score = scores.empty() ? "-" : score_text(task_.evaluator, mean(scores));
     std::string text = fmt::format("  {:<{}}{:>9}{:>9}", measured_[i].prompt, width, scores.size(), score);
-    if (i == 0) return text;
+    const std::string spread = flags_.repeats > 1
+                                   ? fmt::format("  (±{} from one of {} times to the next)",
+                                                 score_text(task_.evaluator, spread_of(measured_[i])), flags_.repeats)
+                                   : "";
+    if (i == 0) return text + spread;
     const PairedScores pairs = compare_with_first(i);
-    if (pairs.empty()) return text;
     text += fmt::format("{:>8}{:>8}  {}", pairs.better, pairs.worse, difference_text(task_.evaluator, pairs.difference()));
-    if (pairs.difference() == 0) return text;
-    return text + fmt::format(" ({})", chance_text(pairs.chance()));
+    if (pairs.difference() == 0) return text + spread;
+    return text + fmt::format(" ({})", chance_text(pairs.chance())) + spread;
   }
 
-  Status report_failures() {
-    std::size_t failed = 0;
-    std::string first;
+  Status report_failures() const {
     for (const Measured& measured : measured_) {
+      FailedRows failed{.samples = measured.samples.size(), .unanswered = 0, .problems = problems_of(measured), .first = {}};
       for (const SampleScore& sample : measured.samples) {
-        if (sample.score) continue;
-        if (failed++ == 0) first = fmt::format("{} with {}: {}", sample.place, measured.prompt, sample.answer.error);
+        failed.unanswered += sample.answer.is_unanswered() ? 1 : 0;
+        if (failed.first.empty() && sample.answer.problem && sample.answer.problem->is_failure)
+          failed.first = fmt::format("{} with {}: {}", sample.place, measured.prompt, to_string(*sample.answer.problem));
       }
+      expect_few_failed(failed, flags_.max_failed, task_);
     }
-    if (failed == 0) return Status::ok;
-    throw Error(fmt::format("{} and {} nowhere; the first: {}", tgd::detail::counted(failed, "sample failed", "samples failed"),
-                            failed == 1 ? "counts" : "count", first));
+    return Status::ok;
   }
 
   Terminal terminal_;
   Interrupt interrupt_;
+  EndOfRun ending_{interrupt_};
   const EvaluateFlags& flags_;
   Task task_;
   std::string model_note_;
@@ -371,6 +431,11 @@ void add_evaluate(CLI::App& app, Action& action) {
   command->add_option("--prompt", flags->prompts, std::string("May be given several times: ") + prompt_spec_help)
       ->allow_extra_args(false)
       ->option_text("SPEC");
+  command
+      ->add_option("--repeats", flags->repeats, "Ask about each sample so many times, and tell by how much the score differs")
+      ->check(CLI::Range(1, 1000))
+      ->option_text("N");
+  add_max_failed_flag(*command, flags->max_failed);
   add_model_flags(*command, flags->model);
   command->add_option("--output", flags->output_file, "Write each sample's prediction and score as JSON Lines")
       ->option_text("FILE");

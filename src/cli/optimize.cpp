@@ -19,6 +19,7 @@
 #include "cli/wording.hpp"
 #include "core/counted.hpp"
 #include "core/rethrow.hpp"
+#include "lm/openai/endpoint.hpp"
 #include "run/folder.hpp"
 #include "run/interrupt.hpp"
 #include "run/log.hpp"
@@ -26,6 +27,7 @@
 #include "run/summary.hpp"
 #include "task/agent.hpp"
 #include "task/data.hpp"
+#include "task/document_edit.hpp"
 #include "task/facts.hpp"
 #include "task/task.hpp"
 
@@ -40,6 +42,8 @@ constexpr const char* optimize_examples = R"(Examples:
       at api.openai.com, with the key in OPENAI_API_KEY, for 2.50 USD at the most
   tgd optimize task.json --base-url http://localhost:8000/v1 --model qwen3
       at any server that speaks the OpenAI protocol
+  tgd optimize task.json --base-url http://localhost:8000/v1 --model qwen3 --save-model
+      and writes both into task.json when they have answered; the rest of the file stays as it is
   tgd optimize --resume runs/tickets-20261121-195647
       goes on with a run that was interrupted, killed or ended by its budget
 
@@ -63,7 +67,9 @@ void expect_same_run(const OptimizeFlags& flags, const Task& task) {
                       flag));
   };
   const auto expect = [&](const char* flag, const auto& given, const auto& own) { refuse_if(flag, given && *given != own); };
-  expect("--base-url", flags.model.base_url, student.base_url);
+  // What is secret in it is in no file, and is given again.
+  const auto open = [](const std::string& url) { return lm::detail::url_without_secrets(url); };
+  refuse_if("--base-url", flags.model.base_url && open(*flags.model.base_url) != open(student.base_url));
   expect("--model", flags.model.model, student.model);
   expect("--seed", flags.seed, task.training.seed);
   expect("--epochs", flags.epochs, task.training.epochs);
@@ -80,11 +86,19 @@ void expect_same_run(const OptimizeFlags& flags, const Task& task) {
   expect_more("--max-time", flags.max_seconds, task.budget.seconds);
 }
 
+void expect_models_to_save(const OptimizeFlags& flags) {
+  if (flags.resume) throw TaskError("--save-model writes into a task file, which --resume needs none of; leave it out");
+  if (!flags.model.base_url && !flags.model.model)
+    throw TaskError("--save-model writes into the task file what --model and --base-url name, and none of them is given");
+  expect_no_credentials(flags.model.base_url.value_or(""), "--base-url with --save-model");
+}
+
 Task task_with(const OptimizeFlags& flags) {
   if (flags.resume.has_value() == !flags.task.empty())
     throw TaskError("optimize needs either a task file or --resume with the folder of a run");
   Task task = read_task(flags.resume ? RunFolder::open(*flags.resume).task_file() : std::filesystem::path(flags.task));
   if (flags.resume) expect_same_run(flags, task);
+  if (flags.save_model) expect_models_to_save(flags);
   apply(flags.model, task);
   if (flags.model.no_cache) task.cache.reset();
   if (flags.seed) task.training.seed = *flags.seed;
@@ -106,10 +120,14 @@ class Optimization {
         }),
         task_(task_with(flags)),
         is_resumed_(flags.resume.has_value()),
+        saves_models_(flags.save_model),
+        names_models_(!is_resumed_ && differs_in_models(task_)),
         data_(load_data(task_.data)),
         prompts_(load_prompts(task_)) {
-    if (const std::string problem = budget_problem(task_, data_); !is_resumed_ && !replayed && !problem.empty())
-      throw TaskError(problem);
+    if (!is_resumed_ && !replayed) {
+      if (const std::string problem = budget_problem(task_, data_, model_options(flags, nullptr)); !problem.empty())
+        throw TaskError(problem);
+    }
     make_models(model_options(flags, replayed));  // what is wrong with them is said before a folder is made
     folder_ = std::make_unique<RunFolder>(is_resumed_ ? RunFolder::open(*flags.resume) : RunFolder(task_.name, flags.run_dir));
     hold_folder(flags);
@@ -125,6 +143,8 @@ class Optimization {
       measure_and_train();
       report_.status = interrupt_.requested() ? "interrupted" : "ok";
     } catch (const std::exception& error) {
+      ending_.request();  // what waits to be sent would meet the same
+      models_.wait_for_calls();
       report_.status = interrupt_.requested() ? "interrupted" : "failed";
       if (leave_no_folder()) {
         if (report_.status == "failed") throw;
@@ -143,6 +163,7 @@ class Optimization {
     finish();
     if (report_.status == "interrupted") return explain_interruption();
     print_summary(terminal_, report_, models_, *folder_);
+    tell_of_models();
     return {Status::ok, folder_->path()};
   }
 
@@ -150,13 +171,12 @@ class Optimization {
   void make_models(const ModelOptions& options) { models_ = cli::make_models(task_, options); }
 
   ModelOptions model_options(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed) {
-    return {
-        .flags = flags.model, .stop = interrupt_.token(), .cassette = std::move(replayed), .on_notice = terminal_.on_notice()};
+    return {.flags = flags.model, .stop = ending_.token(), .cassette = std::move(replayed), .on_notice = terminal_.on_notice()};
   }
 
   void prepare_models(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed) {
     limits_ = task_.budget;
-    task_.budget = left_of(task_.budget, journal().paid());
+    task_.budget = left_of(task_.budget, journal().paid(), journal().estimated_of_paid());
     ModelOptions options = model_options(flags, std::move(replayed));
     options.run_folder = folder_->path();
     make_models(options);
@@ -198,7 +218,7 @@ class Optimization {
             .gate = training.gate,
             .keep = task_.evaluator.keep,
             .stop = interrupt_.token(),
-            .max_failed_share = training.max_failed_share,
+            .max_failed = training.max_failed,
             .run_folder = folder_->path(),
             .prices = models_.prices};
   }
@@ -257,8 +277,7 @@ class Optimization {
     const std::string what = fmt::format("measuring the {} part {} training", part, when);
     const Activity activity(terminal_, what, [this, &samples, calls = calls_so_far()] { return status(samples, calls); });
     try {
-      Trainer({.max_failed_share = task_.training.max_failed_share})
-          .test(*agent_, Loader(samples, {.batch_size = samples.size()}));
+      Trainer({.max_failed = task_.training.max_failed}).test(*agent_, Loader(samples, {.batch_size = samples.size()}));
       const SampleResults results = agent_->take_results();
       folder_->add_scores(part, step, samples, results);
       return *folder_->scores(part, step);
@@ -372,6 +391,17 @@ class Optimization {
     return true;
   }
 
+  /// The command line's are in the task from now on, or it is said how they come there.
+  void tell_of_models() {
+    const std::string file = task_.file.string();
+    if (!saves_models_) {
+      if (names_models_) terminal_.note(fmt::format("{} does not name these models; --save-model writes them there.", file));
+      return;
+    }
+    save_models(task_.file, task_);
+    terminal_.line(fmt::format("{} names these models from now on: {}", file, models_.text()));
+  }
+
   OptimizeResult explain_interruption() {
     terminal_.line(fmt::format("Interrupted, and saved. Go on with: tgd optimize --resume {}", folder_->path().string()));
     return {Status::interrupted, folder_->path()};
@@ -389,8 +419,11 @@ class Optimization {
   Clock::time_point start_ = Clock::now();
   Terminal terminal_;
   Interrupt interrupt_;
+  EndOfRun ending_{interrupt_};
   Task task_;
   bool is_resumed_;
+  bool saves_models_;
+  bool names_models_;  // other ones than the task file
   TaskData data_;
   Prompts prompts_;
   std::unique_ptr<RunFolder> folder_;
@@ -429,6 +462,8 @@ void add_optimize(CLI::App& app, Action& action) {
       ->check(CLI::PositiveNumber)
       ->option_text("SECONDS");
   add_model_flags(*command, flags->model);
+  command->add_flag("--save-model", flags->save_model,
+                    "Write what --model and --base-url name into the task file, once it has answered; no key");
   command->add_option("--prompts", flags->prompts, "Folder with texts to use instead of tgd's own")->option_text("FOLDER");
   command->add_flag("--record", flags->record, "Keep every request and reply in run.cassette, for `tgd replay`");
   add_output_flags(*command, flags->output);

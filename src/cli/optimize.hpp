@@ -14,6 +14,7 @@ struct OptimizeFlags {
   std::string task = {};
   std::optional<std::filesystem::path> resume = {};  ///< a run folder, instead of a task
   ModelFlags model = {};
+  bool save_model = false;
   std::optional<std::uint64_t> seed = {};
   std::optional<std::size_t> epochs = {};
   std::optional<std::int64_t> max_calls = {};

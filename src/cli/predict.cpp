@@ -55,14 +55,16 @@ constexpr const char* predict_examples = R"(Examples:
       goes on behind the last line of answers.jsonl; nothing is asked twice
   tgd predict task.json --input new.csv --output answers.csv
 
-A line of the input is a JSON object with the fields that the task's inputs name; a .csv file has them as columns. The target is
+A line of the input, or an element of a .json list, is a JSON object with the fields that the task's inputs name; a .csv file has
+them as columns. The target is
 not needed. A file is checked to its end before the first call. A line of the output, in the order of the input:
   {"row": 0, "id": "T-17", "prediction": "billing"}
 with the other fields of the input as they are (an "id", say); out of a .csv an --output of that ending gets the input's columns and
 three more, "prediction", "problem" and "error". In a line stand "outputs" where the task has several stages, "problem" where a sample was refused, filtered or too long or its reply was cut or
-cannot be read, and "error" where a call failed (the prediction is null then, or a blank cell; a call that failed without being the sample's own fault
-makes the exit status 1 in the end). What the answers were made with is noted in <output>.made-with.json, and --resume goes on with
-nothing else.
+cannot be read, and "error" where there was no reply to read (the prediction is null then, or a blank cell). The exit status is 1 when more samples failed
+so than may ("max_failed" of the task, or --max-failed), or all of them. What is the endpoint's fault, such as a wrong key or a used-up budget,
+ends the program before the row that met it, and --resume goes on there. What the answers were made with is noted in
+<output>.made-with.json, and --resume goes on with nothing else.
 Ctrl-C once lets the calls in flight come to their end and keeps their lines; twice ends at once.)";
 
 /// Samples that are begun and not yet written. What is read ahead of the slowest reply, and all that is held in memory.
@@ -75,6 +77,7 @@ struct PredictFlags {
   std::string prompt = "first";
   bool resume = false;
   bool force = false;
+  std::optional<double> max_failed = {};
   ModelFlags model = {};
   OutputFlags output = {};
 
@@ -97,7 +100,8 @@ class Samples {
       std::error_code unknown;
       const bool is_file = fs::is_regular_file(path, unknown);
       if (!is_file) pump_ = std::make_unique<InputPump>(path, stop);
-      is_csv_ = path.extension() != "" && is_csv(path);
+      is_csv_ = is_of(DataFormat::csv, path);
+      is_list_ = is_file && is_of(DataFormat::json, path);
       place_ = is_file ? path : pump_->path();
       csv_ = is_csv_ && is_file ? csv_options(path, {.encoding = task.data.encoding, .columns = task.data.columns})
                                 : data::CsvOptions{};
@@ -133,17 +137,18 @@ class Samples {
   }
 
  private:
-  static bool is_csv(const fs::path& path) {
+  static bool is_of(DataFormat format, const fs::path& path) {
     try {
-      return data_format(path) == DataFormat::csv;
+      return path.has_extension() && data_format(path) == format;
     } catch (const ValueError&) {
       return false;  // JSON Lines by another name
     }
   }
 
   std::shared_ptr<data::detail::RecordReader> open() const {
-    return is_csv_ ? data::detail::read_csv(place_, fields_, csv_)
-                   : data::detail::read_json_lines(place_, fields_, task_.data.encoding);
+    if (is_csv_) return data::detail::read_csv(place_, fields_, csv_);
+    return is_list_ ? data::detail::read_json(place_, fields_, task_.data.encoding)
+                    : data::detail::read_json_lines(place_, fields_, task_.data.encoding);
   }
 
   /// The inputs, and of a file with columns the others.
@@ -179,6 +184,7 @@ class Samples {
   const Task& task_;
   std::unique_ptr<InputPump> pump_;  // null: a file
   bool is_csv_ = false;
+  bool is_list_ = false;  // a .json file
   fs::path place_;
   data::CsvOptions csv_;
   data::Fields fields_;  // the inputs first
@@ -310,6 +316,7 @@ class Lines {
     if (output.is_stream && flags.resume)
       throw TaskError(fmt::format("--resume: {} is no file, so there is nothing in it to go on behind", flags.output_file));
     const fs::path& path = output.path;
+    expect_other_file("--output", output, {flags.input, flags.task, flags.prompt});
     if (!flags.resume && !flags.force && output.is_there && !output.is_stream && fs::file_size(path) > 0)
       throw TaskError(fmt::format("--output: {} has something in it; go on behind it with --resume, or replace it with --force",
                                   path.string()));
@@ -342,6 +349,16 @@ class Lines {
     std::ifstream file(path, std::ios::binary);
     std::string last;
     if (format_.is_csv()) {
+      const std::string header = format_.record_format().header;
+      std::string beginning(header.size(), '\0');
+      file.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
+      if (file.gcount() > 0 && beginning != header)
+        throw TaskError(
+            fmt::format("--resume: the output was not written by `tgd predict` of this input: the first line of {} is "
+                        "not \"{}\"",
+                        path.string(), detail::trim(header)));
+      file.clear();
+      file.seekg(0);
       std::size_t lines = 0;
       for (std::string line; std::getline(file, line);) lines += line.ends_with('\r') ? 1 : 0;
       done_ = lines > 0 ? lines - 1 : 0;  // the header
@@ -376,9 +393,10 @@ struct UnderWay {
 /// is out as soon as it is there and those before it are, however slowly the input comes.
 class Pipeline {
  public:
-  Pipeline(Lines& lines, const RowFormat& format)
+  Pipeline(Lines& lines, const RowFormat& format, EndOfRun& ending)
       : lines_(lines),
         format_(format),
+        ending_(ending),
         next_row_(lines.done()),
         writer_(tgd::detail::start_thread("the output", [this] { write(); })) {}
   Pipeline(const Pipeline&) = delete;
@@ -410,30 +428,26 @@ class Pipeline {
 
   // After finish():
   std::size_t rows() const { return next_row_; }
-  std::size_t failed() const { return failed_; }
+  /// Of this session; rows that were done before it are not looked at again.
+  std::size_t answered() const { return answered_; }
+  std::size_t unanswered() const { return unanswered_; }
   const ProblemCounts& problems() const { return problems_; }
-  const std::string& first_error() const { return first_error_; }
-  /// Why a call was not made; the samples from there on were not written. Empty: all were.
-  const std::string& refusal() const { return refusal_; }
-  void rethrow_fault() const {
-    if (fault_) std::rethrow_exception(fault_);
-  }
+  const std::string& first_problem() const { return first_problem_; }
+  /// Why samples from some row on were not written; empty: all were.
+  const std::string& fault() const { return fault_; }
 
  private:
   void write() {
     try {
       while (const auto sample = front()) {
         const Answer answer = answer_of(sample->stages);
-        if (answer.is_refused) {
-          refusal_ = answer.error;
-          break;
-        }
         lines_.add(format_.text(next_row_, sample->others, answer));
         count(answer);
         pop();
       }
-    } catch (...) {
-      fault_ = std::current_exception();
+    } catch (const std::exception& error) {
+      fault_ = error.what();
+      ending_.request();
     }
     const std::lock_guard lock(mutex_);
     has_stopped_ = true;
@@ -455,21 +469,27 @@ class Pipeline {
   }
 
   void count(const Answer& answer) {
-    if (!answer.ok() && failed_++ == 0) first_error_ = fmt::format("row {}: {}", next_row_, answer.error);
-    if (answer.problem) problems_.add(*answer.problem);
+    if (answer.problem) {
+      if (answer.problem->is_failure && problems_.failed() == 0)
+        first_problem_ = fmt::format("row {}: {}", next_row_, to_string(*answer.problem));
+      problems_.add(*answer.problem);
+    }
+    unanswered_ += answer.is_unanswered() ? 1 : 0;
+    ++answered_;
     ++next_row_;
     ++written_;
   }
 
   Lines& lines_;
   const RowFormat& format_;
+  EndOfRun& ending_;
   std::size_t next_row_;
   std::atomic<std::size_t> written_ = 0;
-  std::size_t failed_ = 0;
+  std::size_t answered_ = 0;
+  std::size_t unanswered_ = 0;
   ProblemCounts problems_;
-  std::string first_error_;
-  std::string refusal_;
-  std::exception_ptr fault_;
+  std::string first_problem_;
+  std::string fault_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -493,9 +513,9 @@ class Predicting {
     if (!model_note.empty()) terminal_.note("note: " + model_note);
     for (const std::string& file : prompt.edited)
       terminal_.note(fmt::format("note: {} was edited since the run; the text in it is used", file));
-    samples_ = std::make_unique<Samples>(task_, flags.input, interrupt_.token());
-    models_ = make_models(
-        task_, {.flags = flags.model, .stop = interrupt_.token(), .cassette = {}, .on_notice = terminal_.on_notice()});
+    samples_ = std::make_unique<Samples>(task_, flags.input, ending_.token());
+    models_ =
+        make_models(task_, {.flags = flags.model, .stop = ending_.token(), .cassette = {}, .on_notice = terminal_.on_notice()});
     ledger_ = meter(models_);
     agent_ = std::make_unique<TaskAgent>(task_, models_.by_name, load_prompts(task_));
     agent_->set_values(prompt.values);
@@ -510,7 +530,7 @@ class Predicting {
   Status run() {
     std::exception_ptr malformed;
     bool is_whole = false;
-    Pipeline pipeline(*lines_, *format_);
+    Pipeline pipeline(*lines_, *format_, ending_);
     if (!flags_.writes_file()) Terminal::give_up_document();
     {
       const Activity activity(terminal_, "predicting", [this, &pipeline] { return status(pipeline); });
@@ -521,9 +541,9 @@ class Predicting {
       }
       pipeline.finish();
     }
-    pipeline.rethrow_fault();
-    if (malformed && !interrupt_.requested()) explain_input(malformed, pipeline.rows());
-    if (!is_whole || !pipeline.refusal().empty()) return explain_end(pipeline);
+    if (ending_.requested()) models_.wait_for_calls();
+    if (malformed && !ending_.requested()) explain_input(malformed, pipeline.rows());
+    if (!is_whole || !pipeline.fault().empty()) return explain_end(pipeline);
     return report(pipeline);
   }
 
@@ -547,9 +567,9 @@ class Predicting {
   bool begin_all(Pipeline& pipeline) {
     const NoGradGuard no_grad;
     std::size_t row = 0;
-    while (!interrupt_.requested()) {
+    while (!ending_.requested()) {
       auto sample = samples_->next();
-      if (!sample) return !interrupt_.requested();  // which ends an input, too
+      if (!sample) return !ending_.requested();  // which ends an input, too
       if (row++ < lines_->done()) continue;
       if (!pipeline.add({agent_->run(sample->batch), std::move(sample->others)})) return false;
     }
@@ -573,7 +593,7 @@ class Predicting {
   Status explain_end(const Pipeline& pipeline) {
     if (!interrupt_.requested())
       throw Error(fmt::format("{} done, then: {}; {}", tgd::detail::counted(pipeline.rows(), "row is", "rows are"),
-                              pipeline.refusal(), how_to_go_on()));
+                              pipeline.fault(), how_to_go_on()));
     terminal_.note(
         fmt::format("Interrupted. {} done; {}.", tgd::detail::counted(pipeline.rows(), "row is", "rows are"), how_to_go_on()));
     return Status::interrupted;
@@ -584,17 +604,19 @@ class Predicting {
     terminal_.note(fmt::format("{}{}", tgd::detail::counted(pipeline.rows(), "row"),
                                pipeline.problems().any() ? ", " + pipeline.problems().text() : ""));
     terminal_.note(calls_text(models_.counter->counts(), ledger_->totals()));
-    if (pipeline.failed() == 0) return Status::ok;
-    throw Error(fmt::format("{} of {} failed, and {} why; the first: {}", pipeline.failed(),
-                            tgd::detail::counted(pipeline.rows(), "row"),
-                            pipeline.failed() == 1 ? "its line says" : "their lines say", pipeline.first_error()));
+    expect_few_failed({.samples = pipeline.answered(),
+                       .unanswered = pipeline.unanswered(),
+                       .problems = pipeline.problems(),
+                       .first = pipeline.first_problem()},
+                      flags_.max_failed, task_);
+    return Status::ok;
   }
 
   OrderedJson result(const Pipeline& pipeline) const {
     return {{"name", task_.name},
             {"output", flags_.output_file},
             {"rows", pipeline.rows()},
-            {"failed", pipeline.failed()},
+            {"failed", pipeline.problems().failed()},
             {"problems", pipeline.problems().json()},
             {"calls", models_.counter->counts().by_purpose},
             {"cached_calls", models_.counter->counts().cached},
@@ -603,6 +625,7 @@ class Predicting {
 
   Terminal terminal_;
   Interrupt interrupt_;
+  EndOfRun ending_{interrupt_};
   const PredictFlags& flags_;
   Task task_;
   std::unique_ptr<Samples> samples_;
@@ -619,12 +642,14 @@ void add_predict(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("predict", "Run a task's program over new samples: JSON Lines in, JSON Lines out");
   const auto flags = std::make_shared<PredictFlags>();
   add_task_argument(*command, flags->task);
-  command->add_option("--input", flags->input, "JSON Lines, or a .csv file; standard input unless given")->option_text("FILE");
+  command->add_option("--input", flags->input, "JSON Lines, or a .csv or .json file; standard input unless given")
+      ->option_text("FILE");
   command->add_option("--output", flags->output_file, "Where the answers go; standard output unless given")
       ->option_text("FILE");
   command->add_option("--prompt", flags->prompt, prompt_spec_help)->option_text("SPEC");
   command->add_flag("--resume", flags->resume, "Go on behind the last line of the output");
   command->add_flag("--force", flags->force, "Replace the output if there is one")->excludes("--resume");
+  add_max_failed_flag(*command, flags->max_failed);
   add_model_flags(*command, flags->model);
   add_output_flags(*command, flags->output);
   command->footer(predict_examples);

@@ -263,7 +263,11 @@ class Trial {
     const TaskAgent agent(task_, models_.by_name, prompts_);
     const std::vector<StageResult> stages = agent.run(sample);
     const Evaluation evaluation = agent.evaluate(sample, stages.back().output);
-    result_.answer = answer_of(stages);
+    try {
+      result_.answer = answer_of(stages);
+    } catch (const Error&) {
+      // Said with its stage.
+    }
     for (const StageResult& stage : stages) {
       replies_.emplace_back();
       const std::string what = fmt::format("the reply of \"{}\"", stage.name);

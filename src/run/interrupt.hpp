@@ -38,4 +38,19 @@ class Interrupt {
   std::thread waiter_;
 };
 
+/// What a run begins comes to an end: for an interrupt, or for a fault that it cannot go on from. Thread-safety: every member may be
+/// called from any thread.
+class EndOfRun {
+ public:
+  explicit EndOfRun(const Interrupt& interrupt) : on_interrupt_(interrupt.token(), [this] { source_.request_stop(); }) {}
+
+  std::stop_token token() const { return source_.get_token(); }
+  bool requested() const { return source_.stop_requested(); }
+  void request() { source_.request_stop(); }
+
+ private:
+  std::stop_source source_;
+  std::stop_callback<std::function<void()>> on_interrupt_;
+};
+
 }  // namespace tgd::cli

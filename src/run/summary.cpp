@@ -6,10 +6,12 @@
 #include <optional>
 
 #include <fmt/format.h>
+#include <tgd/error.hpp>
 #include <tgd/version.hpp>
 
 #include "core/counted.hpp"
 #include "core/text.hpp"
+#include "train/tally.hpp"
 
 namespace tgd::cli {
 
@@ -139,6 +141,13 @@ std::string metric_name(const std::string& evaluator_type) {
 }
 
 std::string chance_text(double chance) { return chance < 0.001 ? "p < 0.001" : fmt::format("p = {:.2g}", chance); }
+
+void expect_few_failed(const FailedRows& failed, std::optional<double> max_share, const Task& task) {
+  std::string why = tgd::detail::too_many_failed(failed.problems.failed(), failed.samples,
+                                                 max_share ? max_share : task.training.max_failed, failed.first);
+  if (why.empty()) why = tgd::detail::none_answered(failed.unanswered, failed.samples, failed.first);
+  if (!why.empty()) throw Error(why);
+}
 
 OrderedJson result_json(const RunReport& report, const Models& models, const RunFolder& folder) {
   OrderedJson json{{"name", report.task->name}, {"status", report.status}};

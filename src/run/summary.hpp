@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 
 #include "run/folder.hpp"
 #include "run/paired.hpp"
+#include "task/agent.hpp"
 #include "task/models.hpp"
 #include "task/set_metrics.hpp"
 #include "task/task.hpp"
@@ -33,6 +35,16 @@ std::string chance_text(double chance);
 
 /// "Calls: 961 (23 backward, …); tokens: … in, … out; cost: …".
 std::string calls_text(const CallCounts& counts, const lm::CostReport& costs);
+
+/// What failed of one pass over samples, by the samples' own fault.
+struct FailedRows {
+  std::size_t samples = 0;     ///< all of the pass
+  std::size_t unanswered = 0;  ///< there was no reply that could have been read
+  ProblemCounts problems = {};
+  std::string first = {};  ///< with its name and its problem
+};
+/// Throws an Error when more failed than may, by `max_share` or else by the task's own, or when none was answered.
+void expect_few_failed(const FailedRows& failed, std::optional<double> max_share, const Task& task);
 
 /// One part of the data, measured sample by sample with the first and with the best parameters. Empty: not measured.
 struct PartScores {

@@ -19,8 +19,9 @@ std::vector<optim::ParameterRules> rules_of(const Task& task, const std::vector<
   std::vector<optim::ParameterRules> rules;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const ParameterSpec& spec = task.parameters[i];
-    if (!spec.instructions.empty() || !spec.frozen.empty())
-      rules.push_back({.parameter = parameters[i], .instructions = spec.instructions, .frozen = spec.frozen});
+    if (!spec.instructions.empty() || !spec.frozen.empty() || !spec.required.empty())
+      rules.push_back(
+          {.parameter = parameters[i], .instructions = spec.instructions, .frozen = spec.frozen, .required = spec.required});
   }
   return rules;
 }
@@ -104,16 +105,6 @@ OrderedJson as_object(const NamedValues& values) {
   return json;
 }
 
-namespace {
-
-bool is_refusal(const std::exception& error) {
-  const auto* lm_error = dynamic_cast<const LMError*>(&error);
-  return (lm_error != nullptr && lm_error->kind() == LMError::Kind::cancelled) ||
-         dynamic_cast<const BudgetError*>(&error) != nullptr;
-}
-
-}  // namespace
-
 std::string command_answer(const std::string& output) {
   return OrderedJson{{"output", output}, {"feedback", OrderedJson::object()}}.dump(-1, ' ', false,
                                                                                   OrderedJson::error_handler_t::replace);
@@ -121,23 +112,17 @@ std::string command_answer(const std::string& output) {
 
 Answer answer_of(const std::vector<StageResult>& stages, std::size_t sample) {
   Answer answer;
-  try {
-    for (const StageResult& stage : stages) {
-      const Variable output = stage.output[sample];
-      std::string text = output.data().item_text();
-      answer.problem = output.problem();
-      answer.outputs.emplace_back(stage.name, text);
-      const bool is_last = &stage == &stages.back();
-      // What came in place of a reply, or half of one, is no prediction; what a parser did not understand is one as it came.
-      if (is_last && (!answer.problem || answer.problem->cause.empty())) answer.prediction = std::move(text);
-      if (!answer.problem) continue;
-      answer.stage = stage.name;
-      break;
-    }
-  } catch (const std::exception& error) {
-    answer.prediction.reset();
-    answer.error = error.what();
-    answer.is_refused = is_refusal(error);
+  for (const StageResult& stage : stages) {
+    const Variable output = stage.output[sample];
+    std::string text = output.data().item_text();
+    answer.problem = output.problem();
+    answer.outputs.emplace_back(stage.name, text);
+    const bool is_last = &stage == &stages.back();
+    // What came in place of a reply, or half of one, is no prediction; what a parser did not understand is one as it came.
+    if (is_last && (!answer.problem || answer.problem->cause.empty())) answer.prediction = std::move(text);
+    if (!answer.problem) continue;
+    answer.stage = stage.name;
+    break;
   }
   return answer;
 }
@@ -183,8 +168,7 @@ void add_answer(OrderedJson& line, const Answer& answer) {
   line["prediction"] = answer.prediction ? OrderedJson(*answer.prediction) : OrderedJson(nullptr);
   if (answer.outputs.size() > 1) line["outputs"] = as_object(answer.outputs);
   if (answer.problem) line["problem"] = answer.problem_text();
-  const std::string& error = answer.problem ? answer.problem->cause : answer.error;
-  if (!error.empty()) line["error"] = error;
+  if (answer.problem && !answer.problem->cause.empty()) line["error"] = answer.problem->cause;
 }
 
 TaskAgent::TaskAgent(const Task& task, NamedModels models, Prompts prompts)

@@ -65,15 +65,14 @@ struct Answer {
   std::optional<std::string> prediction = {};  ///< the last stage's output; nothing where none came
   std::optional<Problem> problem = {};         ///< of the sample; the output is then what came, and no later stage was run
   std::string stage = {};                      ///< where the problem arose
-  std::string error = {};                      ///< of the call that failed; the outputs end before it
-  bool is_refused = false;  ///< that call was not made: the program was interrupted, or the budget is used up
 
-  bool ok() const { return error.empty(); }
+  /// Whether there was no reply that could have been read.
+  bool is_unanswered() const { return problem && problem->is_failure && !problem->cause.empty(); }
   /// With the stage in front. There has to be one.
   std::string problem_text() const { return stage + ": " + problem->text; }
 };
 
-/// Adds "prediction", "outputs" where there are several stages, "problem", and "error" where a call failed.
+/// Adds "prediction", "outputs" where there are several stages, "problem", and "error" where there was no reply to read.
 void add_answer(OrderedJson& line, const Answer& answer);
 /// {"kind": "filtered", "text": "…"}
 OrderedJson problem_json(const Problem& problem);
@@ -95,7 +94,7 @@ class ProblemCounts {
   std::size_t cut_by_task_ = 0;
 };
 
-/// Waits for one sample.
+/// Waits for one sample. Throws what is not its own fault, as a wrong key, an outage and a used-up budget are: that ends a run.
 Answer answer_of(const std::vector<StageResult>& stages, std::size_t sample = 0);
 
 /// The purpose of a stage's calls that is a command.

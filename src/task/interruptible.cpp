@@ -104,6 +104,8 @@ Interruptible::Interruptible(lm::ChatModelPtr model, std::size_t max_in_flight, 
 
 Interruptible::~Interruptible() { queue_->wait(); }
 
+void Interruptible::wait() const { queue_->wait(); }
+
 void Interruptible::start_call(lm::Call call, OnText on_text, Done done) {
   queue_->add({std::move(call), std::move(on_text), std::move(done)});
 }

@@ -21,6 +21,9 @@ class Interruptible final : public lm::CallDecorator {
 
   void start_call(lm::Call call, OnText on_text, Done done) override;
 
+  /// Until no call is under way.
+  void wait() const;
+
  private:
   struct Queue;
   std::shared_ptr<Queue> queue_;

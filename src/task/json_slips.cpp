@@ -8,70 +8,14 @@
 #include <fmt/format.h>
 
 #include "core/text.hpp"
+#include "task/json_tokens.hpp"
 
 namespace tgd::cli {
 
 namespace {
 
-constexpr std::string_view punctuation = "{}[]:,=#'";
-
-enum class Kind { end, mark, text, open_text, word };
-
-struct Token {
-  Kind kind = Kind::end;
-  std::size_t begin = 0;
-  std::string_view text = {};
-
-  bool is(char mark) const { return kind == Kind::mark && text.front() == mark; }
-  bool ends_value() const { return kind == Kind::text || kind == Kind::word || is('}') || is(']'); }
-  bool begins_value() const { return kind == Kind::text || kind == Kind::word || is('{') || is('['); }
-};
-
-/// Cuts text into tokens without judging them.
-class Tokens {
- public:
-  explicit Tokens(std::string_view text) : text_(text) {}
-
-  Token next() {
-    skip_blank();
-    if (at_ >= text_.size()) return {Kind::end, text_.size()};
-    const char c = text_[at_];
-    if (c == '"') return quoted();
-    if (punctuation.find(c) != punctuation.npos) return token(Kind::mark, at_ + 1);
-    const std::size_t word_end = text_.find_first_of("{}[]:,=#'\" \t\r\n/", at_ + 1);
-    return token(Kind::word, std::min(word_end, text_.size()));
-  }
-
- private:
-  void skip_blank() {
-    for (;;) {
-      at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size());
-      const std::string_view rest = text_.substr(at_);
-      if (rest.starts_with("//")) {
-        at_ = std::min(text_.find('\n', at_), text_.size());
-      } else if (rest.starts_with("/*")) {
-        const std::size_t close = text_.find("*/", at_ + 2);
-        at_ = close == text_.npos ? text_.size() : close + 2;
-      } else {
-        return;
-      }
-    }
-  }
-  Token quoted() {
-    for (std::size_t i = at_ + 1; i < text_.size() && text_[i] != '\n'; ++i) {
-      if (text_[i] == '"') return token(Kind::text, i + 1);
-      if (text_[i] == '\\') ++i;
-    }
-    return token(Kind::open_text, std::min(text_.find('\n', at_), text_.size()));
-  }
-  Token token(Kind kind, std::size_t end) {
-    const std::size_t begin = std::exchange(at_, end);
-    return {kind, begin, text_.substr(begin, end - begin)};
-  }
-
-  std::string_view text_;
-  std::size_t at_ = 0;
-};
+using Kind = JsonToken::Kind;
+using Token = JsonToken;
 
 /// The token that the parser stumbled over, those around it, and whether they are members of an object.
 struct Surroundings {
@@ -85,7 +29,7 @@ struct Surroundings {
 Surroundings look_around(std::string_view text, std::size_t read) {
   Surroundings around;
   std::vector<bool> is_object;
-  Tokens tokens(text);
+  JsonTokens tokens(text);
   for (;;) {
     around.found = tokens.next();
     if (around.found.kind == Kind::end || around.found.kind == Kind::open_text) break;

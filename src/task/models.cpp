@@ -193,7 +193,8 @@ class Stack {
 
   lm::ChatModelPtr finish(const std::string& name, lm::ChatModelPtr model, std::size_t in_flight) const {
     models_.in_flight[name] = in_flight;
-    return std::make_shared<Interruptible>(std::move(model), in_flight, options_.stop);
+    models_.queues.push_back(std::make_shared<Interruptible>(std::move(model), in_flight, options_.stop));
+    return models_.queues.back();
   }
 
   const ModelOptions& options_;
@@ -203,6 +204,13 @@ class Stack {
 }  // namespace
 
 std::vector<std::string> model_providers() { return {"openai", "simulated"}; }
+
+void expect_no_credentials(const std::string& base_url, const std::string& option) {
+  if (base_url.find_first_of("@?") != std::string::npos)
+    throw TaskError(option +
+                    ": a task is no place for credentials; name the URL without what stands before @ or behind ?, and the "
+                    "key in OPENAI_API_KEY");
+}
 
 void apply(const ModelFlags& flags, Task& task) {
   if (flags.proxy) {
@@ -247,6 +255,10 @@ void Models::wrap(const std::function<lm::ChatModelPtr(const std::string&, lm::C
   }
   if (proxy) proxy->set_model(by_name.at("student"));
   if (!proxied.empty()) by_name.at(proxied) = std::make_shared<ProxiedAgent>(by_name.at(proxied), by_name.at("student"));
+}
+
+void Models::wait_for_calls() const {
+  for (const auto& queue : queues) queue->wait();
 }
 
 std::string Models::text() const {

@@ -28,6 +28,7 @@
 
 namespace tgd::cli {
 
+class Interruptible;
 class Proxy;
 struct Task;
 
@@ -52,6 +53,9 @@ struct ModelFlags {
   bool proxy = false;  ///< as StageSpec::has_proxy
   std::optional<std::size_t> limit = {};  ///< the most samples of each part
 };
+
+/// Throws TaskError, which names the option, for a URL with what may be a credential: files are no place for it.
+void expect_no_credentials(const std::string& base_url, const std::string& option);
 
 /// With --base-url or --model one endpoint plays all roles. Throws TaskError for --proxy where there is no program.
 void apply(const ModelFlags& flags, Task& task);
@@ -112,12 +116,15 @@ struct Models {
   std::shared_ptr<Proxy> proxy = nullptr;  ///< null: none; its calls are the student's
   std::string proxied = {};                ///< the name of the program whose calls go through tgd; empty: none
   std::map<std::string, std::size_t> in_flight = {};  ///< by name: how many calls a model is given at the same time
+  std::vector<std::shared_ptr<Interruptible>> queues = {};
 
   const lm::ChatModelPtr& at(const std::string& name) const { return by_name.at(name); }
   /// Each model once, under the first of its names: student, teacher, judge, then others.
   std::vector<std::pair<std::string, lm::ChatModelPtr>> distinct() const;
   /// Puts `wrap(name, model)` in the place of each model, once for each.
   void wrap(const std::function<lm::ChatModelPtr(const std::string&, lm::ChatModelPtr)>& wrap);
+  /// After a stop, which lets none begin: until none is under way. What they call back uses what the program is about to take down.
+  void wait_for_calls() const;
   /// "student and teacher openai/gpt-4o-mini, judge openai/gpt-4o".
   std::string text() const;
   bool is_simulated() const;

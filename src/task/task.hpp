@@ -6,7 +6,7 @@
 //     "data": {"file": "tickets.jsonl", "inputs": {"ticket": "text"}, "target": "label",
 //              "split": {"train": 0.4, "validation": 0.25, "test": 0.35, "seed": 1, "stratify": true}},
 //                                              // or "train": "a.jsonl", "validation": "b.jsonl", "test": "c.jsonl"
-//     "parameters": {"instructions": {"role": "…", "value": "…", "instructions": "…", "frozen": ["…"]}},   // or "file": "prompt.txt"
+//     "parameters": {"instructions": {"role": "…", "value": "…", "instructions": "…", "frozen": ["…"], "requires": ["…"]}},   // or "file": "prompt.txt"
 //     "messages": [{"role": "system", "content": "{instructions}"}, {"role": "user", "content": "{ticket}"}],
 //     "output": [{"json_pointer": "/label"}, "lower_case"],
 //                                              // or several stages, each of which may use the outputs of earlier ones by name:
@@ -90,6 +90,7 @@ struct ParameterSpec {
   std::string value;
   std::string instructions = {};         ///< for the teacher, when it rewrites this one
   std::vector<std::string> frozen = {};  ///< parts that stay as they are
+  std::vector<std::string> required = {};  ///< "requires": texts that every new value contains
 };
 
 struct MessageSpec {
@@ -254,7 +255,7 @@ struct TrainingSpec {
   std::size_t max_steps = 0;
   EarlyStopping early_stopping = {};
   Gate gate = {};
-  std::optional<double> max_failed_share = {};
+  std::optional<double> max_failed = {};
   bool free_proposals = true;  ///< what code can write is tried before the first step
 };
 

@@ -38,6 +38,7 @@ const Words<ReadConstraint>& checked_constraints() {
   static const Words<ReadConstraint> words{
       {"max_length", [](const TaskValue& value) { return Constraint::max_length(value.count({.least = 1})); }},
       {"forbids", [](const TaskValue& value) { return Constraint::forbids(value.nonempty_text()); }},
+      {"requires", [](const TaskValue& value) { return Constraint::contains(value.nonempty_text()); }},
       {"forbids_pattern",
        [](const TaskValue& value) { return made(value, [&] { return Constraint::forbids_pattern(value.nonempty_text()); }); }},
       {"keeps_placeholders", read_keeps_placeholders},
@@ -105,7 +106,7 @@ void describe_training(Members& in, TrainingSpec& training) {
   in.count("max_steps", training.max_steps);
   in.object("early_stopping", training.early_stopping, describe_early_stopping);
   in.object("gate", training.gate, describe_gate);
-  in.real("max_failed_share", training.max_failed_share, {.least = 0, .most = 1});
+  in.real("max_failed", training.max_failed, {.least = 0, .most = 1});
   in.flag("free_proposals", training.free_proposals);
 }
 

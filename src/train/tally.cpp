@@ -30,11 +30,9 @@ std::string first_of(const std::vector<FailedSample>& failed) {
   return first.name.empty() ? first.problem : fmt::format("{}: {}", first.name, first.problem);
 }
 
-/// Where every call fails the fault is hardly the samples'.
 void expect_answers(const Scores& scores) {
   if (scores.means.samples < 2 || scores.unanswered < scores.means.samples) return;
-  throw Error(fmt::format("none of the {} got an answer; the first: {}", tgd::detail::counted(scores.means.samples, "sample"),
-                          first_of(scores.failed)));
+  throw Error(none_answered(scores.unanswered, scores.means.samples, first_of(scores.failed)));
 }
 
 }  // namespace
@@ -52,10 +50,23 @@ std::string broken_limit(const std::map<std::string, Limits>& limits, const Metr
   return {};
 }
 
+std::string too_many_failed(std::size_t failed, std::size_t samples, std::optional<double> max_share,
+                            const std::string& example) {
+  if (!max_share || static_cast<double>(failed) <= *max_share * static_cast<double>(samples)) return {};
+  return fmt::format("{} of {} have failed, and max_failed allows {:.4g}% of them; one of them: {}", failed,
+                     counted(samples, "sample"),
+                     *max_share * 100, example);
+}
+
+std::string none_answered(std::size_t unanswered, std::size_t samples, const std::string& example) {
+  if (samples == 0 || unanswered < samples) return {};
+  return samples == 1 ? fmt::format("the only sample got no answer: {}", example)
+                      : fmt::format("none of the {} samples got an answer; the first: {}", samples, example);
+}
+
 Failures::Failures(std::optional<double> max_share) : max_share_(max_share) {
   if (max_share && !(*max_share >= 0 && *max_share <= 1)) {
-    throw ValueError(
-        fmt::format("TrainerOptions::max_failed_share is {}; it has to be between 0 and 1, such as 0.1", *max_share));
+    throw ValueError(fmt::format("TrainerOptions::max_failed is {}; it has to be between 0 and 1, such as 0.1", *max_share));
   }
 }
 
@@ -67,10 +78,9 @@ void Failures::add(const std::string& part, const Scores& scores, std::size_t sa
       names_.insert(failed.origin->file ? failed.name : part + failed.name);  // numbers are those of a part
     }
   }
-  const std::size_t count = names_.size() + nameless_;
-  if (scores.failed.empty() || !max_share_ || static_cast<double>(count) <= *max_share_ * static_cast<double>(samples)) return;
-  throw Error(fmt::format("{} of {} have failed, and max_failed_share allows {:.4g}% of them; the last: {}", count,
-                          tgd::detail::counted(samples, "sample"), *max_share_ * 100, first_of(scores.failed)));
+  if (scores.failed.empty()) return;
+  const std::string why = too_many_failed(names_.size() + nameless_, samples, max_share_, first_of(scores.failed));
+  if (!why.empty()) throw Error(why);
 }
 
 void Tally::add(std::size_t samples, const StepResult& result) {

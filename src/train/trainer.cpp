@@ -170,7 +170,7 @@ class Run {
         models_(std::move(models)),
         journal_(journal),
         files_(options, trainee.module, journal),
-        failures_(options.max_failed_share) {
+        failures_(options.max_failed) {
     // A limit that is no number would be none.
     if (options.max_time.count() != 0) detail::span_of_seconds(options.max_time.count(), "TrainerOptions::max_time");
     if (!(options.max_cost >= 0))
@@ -647,7 +647,7 @@ FitResult Trainer::run(const Trainee& trainee, const Pass& train, const std::opt
 }
 
 Metrics Trainer::measure(const std::function<void(bool)>& set_mode, const Pass& pass) const {
-  detail::Failures failures(impl_->options.max_failed_share);
+  detail::Failures failures(impl_->options.max_failed);
   const Scores scores = detail::measure(set_mode, pass);
   failures.add("", scores, scores.means.samples);
   return scores.means;

@@ -476,7 +476,7 @@ TEST_CASE("a budget that ends the run is told with the step", "[cli]") {
   CHECK_THAT(cli::budget_text({.usd = 1.0}, outlook, 20), ContainsSubstring("1 USD") && ContainsSubstring("step 5 of"));
 }
 
-TEST_CASE("an answer tells what could not be parsed, and what failed", "[cli]") {
+TEST_CASE("an answer tells what could not be parsed; what is not the sample's own fault is thrown", "[cli]") {
   const test::TemporaryFolder folder;
   cli::Task task = cli::read_task(test::write_small_task(folder));
   task.stages[0].output = {{cli::OutputStep::Kind::json_pointer, "/label"}};
@@ -490,14 +490,13 @@ TEST_CASE("an answer tells what could not be parsed, and what failed", "[cli]") 
   const cli::Answer unparsed = answer(lm::Stub::answering([](const lm::Request&) { return "billing, I think"; }));
   CHECK(unparsed.prediction == "billing, I think");
   REQUIRE(unparsed.problem);
-  CHECK(unparsed.ok());
+  CHECK_FALSE(unparsed.is_unanswered());
   CHECK_THAT(unparsed.problem_text(), ContainsSubstring("answer") && ContainsSubstring("no JSON"));
   const auto failing = [&](const auto& error) {
     return answer(lm::Stub::answering([&](const lm::Request&) -> std::string { throw error; }));
   };
-  const cli::Answer failed = failing(LMError(LMError::Kind::status, "down", 500));
-  CHECK_FALSE(failed.ok());
-  CHECK_FALSE(failed.is_refused);
-  CHECK(failing(LMError(LMError::Kind::cancelled, "interrupted")).is_refused);
-  CHECK(failing(BudgetError("used up")).is_refused);
+  CHECK(failing(LMError(LMError::Kind::filtered, "not this one")).is_unanswered());
+  CHECK_THROWS_AS(failing(LMError(LMError::Kind::status, "down", 500)), LMError);
+  CHECK_THROWS_AS(failing(LMError(LMError::Kind::cancelled, "interrupted")), LMError);
+  CHECK_THROWS_AS(failing(BudgetError("used up")), BudgetError);
 }

@@ -12,6 +12,7 @@
 #include "cli/tickets.hpp"
 #include "run/prompt_spec.hpp"
 #include "support/chat_server.hpp"
+#include "support/http_server.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;
@@ -65,21 +66,104 @@ TEST_CASE("evaluate measures prompts side by side, the others compared with the 
              ContainsSubstring("fixed") && ContainsSubstring("points") && ContainsSubstring("60") && ContainsSubstring("p "));
 }
 
-TEST_CASE("samples that fail are told, and what was measured is shown all the same", "[cli]") {
+TEST_CASE("what is the endpoint's fault ends an evaluation, which sends no more and goes on from the cache",
+          "[cli][concurrent]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder, 200);
+  Value json = Value::parse(test::read_text(task));
+  json["cache"] = "cache.sqlite";
+  folder.write(task.filename().string(), json.dump());
+  const bool is_of_judge = GENERATE(false, true);
+  if (is_of_judge) {
+    json["evaluator"] = {
+        {"type", "judge"},
+        {"messages", {{{"role", "user"}, {"content", "Is {prediction} right for {ticket}? Reply with a score as JSON."}}}}};
+    folder.write(task.filename().string(), json.dump());
+  }
+  std::atomic<bool> is_down = true;
+  std::atomic<int> asked = 0;
+  const test::ChatServer server(lm::Stub::answering([&](const lm::Request& request) -> std::string {
+    const bool is_judge = request.messages.back().content.find("score") != std::string::npos;
+    const int n = asked++;
+    if (is_down && n >= 10 && is_judge == is_of_judge) throw LMError(LMError::Kind::status, "out of money", 402);
+    return is_judge ? R"({"score": 1, "explanation": "fine"})" : "billing";
+  }));
+  const std::vector<std::string> arguments{"evaluate",   task.string(),     "--split", "all",
+                                           "--base-url", server.url(),      "--model", "stub",
+                                           "--json",     "--max-in-flight", "4"};
+  const test::ProcessResult ended = test::run_tgd(arguments);
+  INFO(ended.err);
+  CHECK(ended.status == 1);
+  CHECK(ended.out.empty());
+  CHECK_THAT(ended.err, ContainsSubstring("out of money") && ContainsSubstring(", row ") && ContainsSubstring("The cache has"));
+  const int before = asked.exchange(0);
+  CHECK(before < (is_of_judge ? 300 : 150));
+  is_down = false;
+  const test::ProcessResult whole = test::run_tgd(arguments);
+  REQUIRE(whole.status == 0);
+  const Value result = Value::parse(whole.out);
+  CHECK(result["prompts"][0]["samples"] == 200);
+  CHECK(result["prompts"][0]["failed"] == 0);
+  CHECK(result["cached_calls"] > 0);
+}
+
+TEST_CASE("samples that are asked about several times have a mean, and the prompt a spread", "[cli][concurrent]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder, 30);
+  Value json = Value::parse(test::read_text(task));
+  json["cache"] = "cache.sqlite";
+  folder.write(task.filename().string(), json.dump());
+  std::atomic<int> asked = 0;
+  const test::ChatServer server(
+      lm::Stub::answering([&](const lm::Request&) -> std::string { return asked++ % 2 == 0 ? "billing" : "none of them"; }));
+  const std::string samples = (folder.path() / "samples.jsonl").string();
+  const std::vector<std::string> arguments{"evaluate",   task.string(), "--split", "train",  "--base-url",
+                                           server.url(), "--model",     "stub",    "--json", "--repeats",
+                                           "4",          "--output",    samples,   "--force"};
+  const test::ProcessResult result = test::run_tgd(arguments);
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+  const Value prompt = Value::parse(result.out)["prompts"][0];
+  const auto count = prompt["samples"].get<std::size_t>();
+  CHECK(prompt["repeats"] == 4);
+  CHECK(static_cast<std::size_t>(asked) == 4 * count);
+  const std::vector<Value> rows = test::lines_of(test::read_text(samples));
+  REQUIRE(rows.size() == 4 * count);
+  std::map<int, double> sums;
+  double sum = 0;
+  for (const Value& row : rows) {
+    sums[row["repeat"].get<int>()] += row["score"].get<double>() / static_cast<double>(count);
+    sum += row["score"].get<double>() / static_cast<double>(rows.size());
+  }
+  REQUIRE(sums.size() == 4);
+  CHECK(prompt["score"].get<double>() == Approx(sum));
+  double squares = 0;
+  for (const auto& [repeat, mean] : sums) squares += (mean - sum) * (mean - sum) / 3;
+  CHECK(prompt["spread"].get<double>() * prompt["spread"].get<double>() == Approx(squares).margin(1e-12));
+
+  // Each time has answers of its own in the cache.
+  const test::ProcessResult again = test::run_tgd(arguments);
+  CHECK(static_cast<std::size_t>(asked) == 4 * count);
+  CHECK(Value::parse(again.out)["prompts"][0]["score"] == prompt["score"]);
+}
+
+TEST_CASE("samples that fail by their own fault are told and count as wrong; too many of them are no success", "[cli]") {
   const test::TemporaryFolder folder;
   const std::string task = test::write_small_task(folder, 30).string();
   std::atomic<int> asked = 0;
-  const test::ChatServer server(lm::Stub::answering([&](const lm::Request&) -> std::string {
-    if (asked++ == 0) throw LMError(LMError::Kind::status, "not this one", 400);
-    return "billing";
-  }));
-  const test::ProcessResult result =
-      test::run_tgd({"evaluate", task, "--split", "train", "--base-url", server.url(), "--model", "stub", "--json"});
-  CHECK(result.status == 1);
-  CHECK_THAT(result.err, ContainsSubstring("1 sample failed"));
+  const test::HttpServer server([&](const test::HttpRequest&) -> test::HttpResponse {
+    return {.body = asked++ == 0 ? test::completion_body("", "content_filter") : test::completion_body("billing")};
+  });
+  const bool is_limited = GENERATE(false, true);
+  std::vector<std::string> arguments{"evaluate",           task,      "--split", "train", "--base-url",
+                                     server.url() + "/v1", "--model", "m",       "--json"};
+  if (is_limited) arguments.insert(arguments.end(), {"--max-failed", "0.01"});
+  const test::ProcessResult result = test::run_tgd(arguments);
+  CHECK(result.status == (is_limited ? 1 : 0));
+  if (is_limited) CHECK_THAT(result.err, ContainsSubstring("1 of ") && ContainsSubstring("max_failed allows 1%"));
   const Value prompt = Value::parse(result.out)["prompts"][0];
   CHECK(prompt["failed"] == 1);
-  CHECK(prompt["samples"] == asked - 1);
+  CHECK(prompt["samples"] == asked.load());
   CHECK(prompt["score"].is_number());
 }
 

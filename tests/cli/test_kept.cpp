@@ -1,4 +1,5 @@
 // What a run leaves, and what is refused before it leaves anything.
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 #include "catch.hpp"
 #include "cli/tickets.hpp"
 #include "support/chat_server.hpp"
+#include "support/http_server.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;
@@ -38,6 +40,115 @@ TEST_CASE("a budget that cannot reach one step is refused before anything is sen
   const test::ProcessResult check = test::run_tgd({"check", task_with_budget(folder, 25), "--no-calls"});
   CHECK(check.status == 1);
   CHECK_THAT(check.err, ContainsSubstring("too small for one step") && ContainsSubstring("or more (--max-calls)"));
+}
+
+TEST_CASE("a budget of tokens or USD that cannot reach one step is refused, too, and one that may is not", "[cli]") {
+  const test::TemporaryFolder folder;
+  nlohmann::json task = nlohmann::json::parse(test::read_text(test::write_small_task(folder)));
+  task["models"]["student"] = {{"provider", "simulated"}, {"price", {{"input", 1000}, {"output", 1000}}}};
+  struct Case {
+    std::string unit;
+    double too_small;
+    double enough;
+  };
+  const Case the = GENERATE(Case{"prompt_tokens", 500, 1e7}, Case{"completion_tokens", 30, 1e7}, Case{"usd", 0.5, 1e5});
+  const bool has_cache = GENERATE(false, true);
+  if (has_cache) task["cache"] = "replies.db";
+  const auto run_with = [&](double amount, const std::vector<std::string>& command) {
+    if (the.unit == "usd") {
+      task["budget"] = {{the.unit, amount}};
+    } else {
+      task["budget"] = {{the.unit, static_cast<std::int64_t>(amount)}};
+    }
+    std::vector<std::string> arguments{command[0], folder.write("task.json", task.dump())};
+    arguments.insert(arguments.end(), command.begin() + 1, command.end());
+    return test::run_tgd(arguments);
+  };
+  const std::string run = (folder.path() / "run").string();
+  const test::ProcessResult refused = run_with(the.too_small, {"optimize", "--run-dir", run});
+  CHECK(refused.status == 2);
+  CHECK_THAT(refused.err, ContainsSubstring("is too small for one step: that takes about"));
+  CHECK_FALSE(fs::exists(run));
+  CHECK_FALSE(fs::exists(folder.path() / "replies.db"));
+  CHECK(run_with(the.too_small, {"check", "--no-calls"}).status == 1);
+  CHECK(run_with(the.enough, {"check", "--no-calls"}).status == 0);
+  CHECK(run_with(the.enough, {"optimize", "--run-dir", run}).status == 0);
+}
+
+TEST_CASE("what a cache answers is no call of a budget: only what it certainly lacks is refused beforehand", "[cli]") {
+  const test::TemporaryFolder folder;
+  const fs::path file = test::write_small_task(folder);
+  nlohmann::json task = nlohmann::json::parse(test::read_text(file));
+  task["cache"] = "replies.db";
+  folder.write("task.json", task.dump());
+  const auto optimize = [&](const char* name, const char* calls) {
+    return test::optimize(file, folder.path() / name, {"--max-calls", calls});
+  };
+  CHECK_THAT(optimize("none", "25").err, ContainsSubstring("the budget of 25 calls is too small for one step"));
+  REQUIRE(test::run_tgd({"evaluate", file, "--split", "test"}).status == 0);  // a part of it is known now
+  CHECK_THAT(optimize("part", "3").err,
+             ContainsSubstring("too small to measure the samples before training: the cache answers"));
+  REQUIRE(test::optimize(file, folder.path() / "whole").status == 0);
+  const test::ProcessResult known = optimize("known", "1");
+  INFO(known.out << known.err);
+  CHECK(known.status == 0);
+}
+
+TEST_CASE("a budget in USD knows what endpoints gave no figures of, also when a run is gone on with", "[cli][concurrent]") {
+  const test::TemporaryFolder folder;
+  std::atomic<int> asked = 0;
+  const test::HttpServer server([&](const test::HttpRequest&) -> test::HttpResponse {
+    ++asked;
+    return {.body = R"({"choices": [{"message": {"role": "assistant", "content": "billing"}, "finish_reason": "stop"}]})"};
+  });
+  nlohmann::json task = nlohmann::json::parse(test::read_text(test::write_small_task(folder)));
+  task["models"] = {{"student",
+                     {{"provider", "openai"},
+                      {"model", "m"},
+                      {"base_url", server.url() + "/v1"},
+                      {"price", {{"input", 1000}, {"output", 1000}}}}}};
+  task["budget"] = {{"usd", 15}};
+  const fs::path run = folder.path() / "run";
+  const test::ProcessResult ended = test::optimize(folder.write("task.json", task.dump()), run);
+  INFO(ended.out << ended.err);
+  REQUIRE_THAT(ended.out, ContainsSubstring("the budget is used up"));
+  const int before = asked.exchange(0);
+  const test::ProcessResult resumed = test::run_tgd({"optimize", "--resume", run});
+  INFO(resumed.out << resumed.err);
+  CHECK(asked < before / 4);
+}
+
+TEST_CASE("a password in --base-url is in no file of a run, and is given again to go on", "[cli][concurrent]") {
+  const test::TemporaryFolder folder;
+  std::atomic<int> allowed = 0;
+  std::atomic<int> refused = 0;
+  std::atomic<bool> is_full = true;
+  const test::HttpServer server([&](const test::HttpRequest& request) -> test::HttpResponse {
+    const bool knows =
+        request.target.find("api_key=sekret77") != std::string::npos && request.headers.count("authorization") > 0;
+    if (!knows) return ++refused, test::HttpResponse{.status = 401, .body = test::error_body("who are you?")};
+    if (is_full && ++allowed > 20) return {.status = 402, .body = test::error_body("no money")};
+    return {.body = test::completion_body("billing")};
+  });
+  const std::string host = server.url().substr(server.url().find("://") + 3);
+  const std::string url = "http://ann:sekret99@" + host + "/v1?api_key=sekret77&v=2";
+  const fs::path task = test::write_small_task(folder);
+  const fs::path run = folder.path() / "run";
+  CHECK(test::optimize(task, run, {"--base-url", url, "--model", "m"}).status == 1);
+  REQUIRE(fs::exists(run / "journal.jsonl"));
+  for (const auto& file : fs::recursive_directory_iterator(run)) {
+    if (file.is_regular_file()) CHECK_THAT(test::read_text(file.path()), !ContainsSubstring("sekret"));
+  }
+  is_full = false;
+  CHECK(test::run_tgd({"optimize", "--resume", run}).status == 1);
+  CHECK(refused > 0);
+  const test::ProcessResult other =
+      test::run_tgd({"optimize", "--resume", run, "--base-url", "http://ann:sekret99@" + host + "/v2"});
+  CHECK(other.status == 2);
+  CHECK_THAT(other.err, ContainsSubstring("--base-url cannot change") && !ContainsSubstring("sekret"));
+  const test::ProcessResult resumed = test::run_tgd({"optimize", "--resume", run, "--base-url", url});
+  INFO(resumed.err);
+  CHECK(resumed.status == 0);
 }
 
 TEST_CASE("a run says how it ended, and after a budget how it goes on", "[cli]") {

@@ -1,12 +1,17 @@
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
 #include <tgd/data/records.hpp>
@@ -15,6 +20,7 @@
 #include "catch.hpp"
 #include "cli/tickets.hpp"
 #include "support/chat_server.hpp"
+#include "support/http_server.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;
@@ -85,6 +91,17 @@ TEST_CASE("predict answers each line of its input, in order, whatever the order 
     CHECK(test::lines_of(test::read_text(output)).size() == 40);
     CHECK_THAT(result.out, ContainsSubstring("40 rows"));
   }
+  SECTION("from a JSON list, element by element") {
+    const std::string list = folder
+                                 .write("new.json", R"({"data": [{"id": 1, "text": "a"},
+      {"id": 2, "text": "b"}], "version": 1})")
+                                 .string();
+    const test::ProcessResult result = test::run_tgd(at(server, {"predict", task, "--input", list}));
+    INFO(result.err);
+    REQUIRE(result.status == 0);
+    CHECK(result.out ==
+          "{\"row\":0,\"id\":1,\"prediction\":\"echo of a\"}\n{\"row\":1,\"id\":2,\"prediction\":\"echo of b\"}\n");
+  }
   SECTION("from CSV, with the task's prompt replaced") {
     const std::string table = folder.write("new.csv", "id,text\n1,\"one, two\"\n2,three\n").string();
     const std::string prompt = folder.write("prompt.txt", "Do as you like.\n").string();
@@ -95,20 +112,99 @@ TEST_CASE("predict answers each line of its input, in order, whatever the order 
   }
 }
 
-TEST_CASE("a sample that fails has its error in its line, the others their answers, and the status is 1", "[cli]") {
+TEST_CASE("what is the endpoint's fault ends a prediction before the row that met it, and --resume goes on there",
+          "[cli][concurrent]") {
   const test::TemporaryFolder folder;
   const std::string task = test::write_small_task(folder).string();
-  const std::string input = folder.write("new.jsonl", "{\"text\": \"a\"}\n{\"text\": \"fail\"}\n{\"text\": \"b\"}\n").string();
+  constexpr std::size_t rows = 400;
+  const std::string input = folder.write("new.jsonl", samples(rows)).string();
+  const std::string output = (folder.path() / "out.jsonl").string();
+  struct Fault {
+    LMError error;
+    std::string said;
+  };
+  const Fault fault = GENERATE(Fault{LMError(LMError::Kind::status, "Incorrect API key provided", 401), "Incorrect API key"},
+                               Fault{LMError(LMError::Kind::status, "The model `ech` does not exist", 404), "does not exist"},
+                               Fault{LMError(LMError::Kind::status, "no such argument", 400), "no such argument"},
+                               Fault{LMError(LMError::Kind::status, "the disk of the server is full", 500), "is full"});
+  INFO(fault.said);
+  std::atomic<bool> is_down = true;
+  std::atomic<int> asked = 0;
+  const test::ChatServer server(lm::Stub::answering([&](const lm::Request& request) {
+    ++asked;
+    if (is_down && request.messages.back().content.ends_with("invoice 5")) throw fault.error;
+    return "echo of " + request.messages.back().content;
+  }));
+  const std::vector<std::string> arguments = at(server, {"predict", task, "--input", input, "--output", output,
+                                                         "--max-in-flight", "8", "--max-retries", "0", "--resume"});
+
+  const test::ProcessResult ended = test::run_tgd(arguments);
+  INFO(ended.err);
+  CHECK(ended.status == 1);
+  CHECK_THAT(ended.err, ContainsSubstring(fault.said) && ContainsSubstring("new.jsonl, row 5 (line 6)") &&
+                            ContainsSubstring("5 rows are done") && ContainsSubstring("--resume"));
+  CHECK(test::lines_of(test::read_text(output)).size() == 5);
+  CHECK(asked < static_cast<int>(rows) / 2);
+
+  is_down = false;
+  REQUIRE(test::run_tgd(arguments).status == 0);
+  const std::vector<Value> lines = test::lines_of(test::read_text(output));
+  REQUIRE(lines.size() == rows);
+  for (std::size_t i = 0; i < rows; ++i)
+    CHECK(lines[i] == Value{{"row", i}, {"prediction", "echo of invoice " + std::to_string(i)}});
+}
+
+TEST_CASE("a fault ends a prediction also while its input keeps it waiting", "[cli][concurrent]") {
+  const test::TemporaryFolder folder;
+  const std::string task = test::write_small_task(folder).string();
+  const fs::path pipe = folder.path() / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
   const test::ChatServer server(echo());
-  const test::ProcessResult result = test::run_tgd(at(server, {"predict", task, "--input", input}));
+  std::vector<std::string> arguments = at(server, {TGD_PROGRAM, "predict", task});
+  test::Process program(arguments, {.in = pipe});
+  std::ofstream(pipe) << "{\"text\": \"a\"}\n{\"text\": \"fail\"}\n";
+  const test::ProcessResult result = program.wait();
   CHECK(result.status == 1);
-  CHECK_THAT(result.err, ContainsSubstring("1 of 3 rows failed") && ContainsSubstring("row 1"));
+  CHECK(test::lines_of(result.out).size() == 1);
+  CHECK_THAT(result.err, ContainsSubstring("1 rows are done") && ContainsSubstring("does not like it"));
+}
+
+TEST_CASE("how many rows failed by their own fault decides the exit status", "[cli]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder);
+  const std::string input = folder.write("new.jsonl", samples(10)).string();
+  struct Case {
+    std::size_t failed;
+    std::optional<double> of_task;
+    std::vector<std::string> flags;
+    int status;
+    std::string said;
+  };
+  const Case the = GENERATE(Case{0, std::nullopt, {}, 0, ""}, Case{9, std::nullopt, {}, 0, ""},
+                            Case{10, std::nullopt, {}, 1, "none of the 10 samples got an answer"}, Case{2, 0.2, {}, 0, ""},
+                            Case{3, 0.2, {}, 1, "3 of 10 samples have failed, and max_failed allows 20% of them"},
+                            Case{3, 0.2, {"--max-failed", "0.3"}, 0, ""},
+                            Case{1, std::nullopt, {"--max-failed", "0"}, 1, "1 of 10 samples have failed"},
+                            Case{0, std::nullopt, {"--max-failed", "1.5"}, 2, "--max-failed"});
+  Value json = Value::parse(test::read_text(task));
+  if (the.of_task) json["training"]["max_failed"] = *the.of_task;
+  folder.write(task.filename().string(), json.dump());
+  const test::HttpServer server([&](const test::HttpRequest& request) -> test::HttpResponse {
+    const std::string text = test::parse_chat_request(request.body).messages.back().content;
+    const bool is_filtered = static_cast<std::size_t>(text.back() - '0') < the.failed;
+    return {.body = is_filtered ? test::completion_body("", "content_filter") : test::completion_body("billing")};
+  });
+  std::vector<std::string> arguments{"predict",    task.string(),        "--input", input,
+                                     "--base-url", server.url() + "/v1", "--model", "m"};
+  arguments.insert(arguments.end(), the.flags.begin(), the.flags.end());
+  const test::ProcessResult result = test::run_tgd(arguments);
+  INFO(result.err);
+  CHECK(result.status == the.status);
+  CHECK_THAT(result.err, ContainsSubstring(the.said));
+  if (the.status == 2) return;
   const std::vector<Value> lines = test::lines_of(result.out);
-  REQUIRE(lines.size() == 3);
-  CHECK(lines[0]["prediction"] == "echo of a");
-  CHECK(lines[1]["prediction"].is_null());
-  CHECK_THAT(lines[1]["error"].get<std::string>(), ContainsSubstring("400"));
-  CHECK(lines[2]["prediction"] == "echo of b");
+  REQUIRE(lines.size() == 10);
+  for (std::size_t i = 0; i < lines.size(); ++i) CHECK(lines[i].contains("error") == (i < the.failed));
 }
 
 TEST_CASE("a malformed line of a file is named before the first call; of a pipe what stands before it is done", "[cli]") {
@@ -166,6 +262,28 @@ TEST_CASE("an output is never overwritten without being asked to", "[cli]") {
   CHECK(with("--force").status == 0);
   CHECK(test::lines_of(test::read_text(output)).size() == 2);
   CHECK(test::run_tgd({"predict", task, "--input", input, "--resume"}).status == 2);
+}
+
+TEST_CASE("what is read is never written to, by whatever name", "[cli]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder);
+  const fs::path table = folder.write("new.csv", "text\na\n");
+  fs::create_symlink(table, folder.path() / "link.csv");
+  for (const char* flag : {"--force", "--resume"}) {
+    for (const fs::path& output : {table, folder.path() / "link.csv", folder.path() / "." / "new.csv"}) {
+      const test::ProcessResult refused = test::run_tgd({"predict", task, "--input", table, "--output", output, flag});
+      CHECK(refused.status == 2);
+      CHECK_THAT(refused.err, ContainsSubstring("is what is read"));
+    }
+  }
+  CHECK(test::run_tgd({"predict", task, "--input", table, "--output", task, "--force"}).status == 2);
+  CHECK(test::run_tgd({"evaluate", task, "--output", folder.path() / "tickets.jsonl", "--force"}).status == 2);
+  CHECK(test::read_text(table) == "text\na\n");
+  const fs::path other = folder.write("other.csv", "id,text\r\n1,a\r\n");
+  const test::ProcessResult foreign = test::run_tgd({"predict", task, "--input", table, "--output", other, "--resume"});
+  CHECK(foreign.status == 2);
+  CHECK_THAT(foreign.err, ContainsSubstring("was not written by"));
+  CHECK(test::read_text(other) == "id,text\r\n1,a\r\n");
 }
 
 TEST_CASE("a prediction that is killed or interrupted goes on behind its last whole line and ends the same", "[cli]") {

@@ -157,7 +157,7 @@ TEST_CASE("a task can say that no sample may fail, and that only some may", "[cl
     json.erase("messages");
     json.erase("output");
   }
-  SECTION("a share") { json["training"]["max_failed_share"] = 0.01; }
+  SECTION("a share") { json["training"]["max_failed"] = 0.01; }
   const Project project(json);
   const fs::path run = project.folder.path() / "run";
   const auto result = test::optimize(project.file, run, endpoint.flags());
@@ -168,7 +168,7 @@ TEST_CASE("a task can say that no sample may fail, and that only some may", "[cl
 
 TEST_CASE("a reply that the task's own limit has cut is a wrong answer and no failure", "[cli][problem]") {
   Value json = task();
-  json["training"]["max_failed_share"] = 0;
+  json["training"]["max_failed"] = 0;
   json["models"] = {{"student", {{"provider", "openai"}, {"model", "m"}, {"args", {{"max_tokens", 2}}}}}};
   const Project project(json);
   const Endpoint endpoint("cut");

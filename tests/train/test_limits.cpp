@@ -315,17 +315,17 @@ TEST_CASE("a run goes on beside samples that fail by their own fault, and each i
 
 TEST_CASE("a run ends when more samples have failed than it may, each counted once", "[train]") {
   Failing agent("37");
-  SECTION("as many as may") { CHECK(fit_failing(agent, {.max_failed_share = 0.2}).steps == 30); }
+  SECTION("as many as may") { CHECK(fit_failing(agent, {.max_failed = 0.2}).steps == 30); }
   SECTION("one too many") {
     CHECK_THROWS_WITH(
-        fit_failing(agent, {.max_failed_share = 0.05}),
-        ContainsSubstring("samples have failed, and max_failed_share allows 5% of them") && ContainsSubstring("sample "));
+        fit_failing(agent, {.max_failed = 0.05}),
+        ContainsSubstring("samples have failed, and max_failed allows 5% of them") && ContainsSubstring("sample "));
   }
   SECTION("in a measurement of its own") {
-    CHECK_THROWS_AS(Trainer({.max_failed_share = 0.1}).validate(agent, ten_questions()), Error);
-    CHECK(Trainer({.max_failed_share = 0.2}).validate(agent, ten_questions()).failed == 2);
+    CHECK_THROWS_AS(Trainer({.max_failed = 0.1}).validate(agent, ten_questions()), Error);
+    CHECK(Trainer({.max_failed = 0.2}).validate(agent, ten_questions()).failed == 2);
   }
-  SECTION("a share that is none is refused") { CHECK_THROWS_AS(fit_failing(agent, {.max_failed_share = 1.5}), ValueError); }
+  SECTION("a share that is none is refused") { CHECK_THROWS_AS(fit_failing(agent, {.max_failed = 1.5}), ValueError); }
 }
 
 TEST_CASE("where every call fails, however harmless each failure is, the run ends", "[train]") {

@@ -10,6 +10,7 @@
 #include "core/file.hpp"
 #include "core/text.hpp"
 #include "task/data.hpp"
+#include "task/models.hpp"
 #include "task/parts.hpp"
 #include "task/task.hpp"
 
@@ -94,8 +95,7 @@ Status init(const InitFlags& flags) {
   const fs::path task = flags.task;
   if (!flags.wishes.base_url.empty() && flags.wishes.model.empty())
     throw TaskError("--base-url needs --model: the name that the endpoint knows the model by");
-  if (flags.wishes.base_url.find_first_of("@?") != std::string::npos)
-    throw TaskError("--base-url: a task is no place for credentials; name the URL without what stands before @ or behind ?");
+  expect_no_credentials(flags.wishes.base_url, "--base-url");
   expect_free(task, flags.force);
   try {
     if (fs::exists(flags.data)) tgd::detail::expect_regular_file(flags.data);  // it is read several times
