@@ -367,10 +367,10 @@ bool refuses_roles(std::string_view message) {
   if (!holds(message, "system") && !holds(message, "developer")) return false;
   constexpr std::array things = {
       "role", "system message", "system prompt", "system instruction", "developer message", "developer instruction"};
-  constexpr std::array verdicts = {"not support",   "n't support",     "unsupported",    "not enabled",    "not allowed",
-                                   "not permitted", "not accept",      "not valid",      "invalid",        "unexpected",
-                                   "unknown",       "unrecognized",    "not recognized", "not available",  "no system",
-                                   "not one of",    "not implemented", "disallow",       "must be 'user'", "must be user"};
+  constexpr std::array verdicts = {
+      "not support", "n't support", "unsupported", "not enabled",     "not allowed",  "not permitted",  "not accept",
+      "not valid",   "invalid",     "unexpected",  "unknown",         "unrecognized", "not recognized", "not available",
+      "no system",   "not one of",  "not among",   "not implemented", "disallow",     "must be 'user'", "must be user"};
   return holds_any(message, things) && holds_any(message, verdicts);
 }
 
@@ -405,13 +405,13 @@ bool has_no_quota(const Signs& signs, std::string_view message) {
 
 bool is_overload(int status, const Signs& signs, std::string_view message) {
   if (status == 429 || status == 503 || status == 529 || status == 499) return true;
+  constexpr std::array phrases = {
+      "overloaded",         "server is busy",    "server busy", "too busy",      "are busy",          "queue full",
+      "queue is full",      "too many requests", "rate limit",  "request limit", "qps limit",         "concurrency",
+      "concurrent request", "no slot available", "at capacity", "over capacity", "available capacity"};
   return names_any(signs, {"overloaded", "rate_limit", "too_many_requests", "resource_exhausted", "throttl", "server_busy",
                            "capacity", "queue_full"}) ||
-         holds(message, "overloaded") || holds(message, "server is busy") || holds(message, "server busy") ||
-         holds(message, "too busy") || holds(message, "are busy") || holds(message, "available capacity") ||
-         holds(message, "queue full") || holds(message, "queue is full") || holds(message, "too many requests") ||
-         holds(message, "rate limit") || holds(message, "no slot available") || holds(message, "at capacity") ||
-         holds(message, "over capacity");
+         holds_any(message, phrases);
 }
 
 bool names_passing_trouble(const Signs& signs) {
