@@ -65,7 +65,62 @@ char reading_of(char32_t code) {
   return is_letter(code) || is_mark(code) ? some_letter : other;
 }
 
-std::string kinds_of(std::string_view text) {
+struct Fraction {
+  std::string_view sign;
+  std::string_view text;
+};
+constexpr std::array vulgar_fractions = {Fraction{"\u00bd", "1/2"}, Fraction{"\u00bc", "1/4"}, Fraction{"\u00be", "3/4"},
+                                         Fraction{"\u2153", "1/3"}, Fraction{"\u2154", "2/3"}, Fraction{"\u2155", "1/5"},
+                                         Fraction{"\u2156", "2/5"}, Fraction{"\u2157", "3/5"}, Fraction{"\u2158", "4/5"},
+                                         Fraction{"\u2159", "1/6"}, Fraction{"\u215a", "5/6"}, Fraction{"\u215b", "1/8"},
+                                         Fraction{"\u215c", "3/8"}, Fraction{"\u215d", "5/8"}, Fraction{"\u215e", "7/8"}};
+
+/// The digits in braces at `at`, which moves behind them; empty where there are none.
+std::string_view digits_in_braces(std::string_view text, std::size_t& at) {
+  if (at >= text.size() || text[at] != '{') return {};
+  const std::size_t close = text.find('}', at);
+  if (close == std::string_view::npos) return {};
+  const std::string_view digits = text.substr(at + 1, close - at - 1);
+  if (digits.find_first_not_of("0123456789") != std::string_view::npos) return {};
+  at = close + 1;
+  return digits;
+}
+
+/// Fractions as LaTeX and single characters have them, with a bar: "1\u00bd" as "1 1/2".
+std::string with_bars(std::string_view text) {
+  std::string plain;
+  const auto add = [&plain](std::string_view fraction) {
+    if (!plain.empty() && plain.back() >= '0' && plain.back() <= '9') plain += ' ';
+    plain += fraction;
+  };
+  for (std::size_t at = 0; at < text.size();) {
+    const std::string_view rest = text.substr(at);
+    const auto vulgar = std::find_if(vulgar_fractions.begin(), vulgar_fractions.end(),
+                                     [&](const Fraction& fraction) { return rest.starts_with(fraction.sign); });
+    if (vulgar != vulgar_fractions.end()) {
+      add(vulgar->text);
+      at += vulgar->sign.size();
+      continue;
+    }
+    std::size_t end = at;
+    for (const std::string_view command : {"\\frac", "\\dfrac", "\\tfrac"}) {
+      if (rest.starts_with(command)) end = at + command.size();
+    }
+    const std::string_view dividend = end > at ? digits_in_braces(text, end) : std::string_view();
+    const std::string_view divisor = dividend.empty() ? dividend : digits_in_braces(text, end);
+    if (divisor.empty()) {
+      plain += text[at++];
+      continue;
+    }
+    add(std::string(dividend).append("/").append(divisor));
+    at = end;
+  }
+  return plain;
+}
+
+std::string kinds_of(std::string_view written) {
+  const std::string with_plain_fractions = with_bars(written);
+  std::string_view text = with_plain_fractions;
   std::string kinds;
   while (!text.empty()) {
     const std::size_t length = character_length(text);
@@ -394,7 +449,15 @@ class NumberReader {
 std::string_view result_in(std::string_view text) {
   constexpr std::string_view box = "\\boxed{";
   const std::size_t at = text.rfind(box);
-  return at == std::string_view::npos ? text : text.substr(at + box.size(), text.find('}', at) - at - box.size());
+  if (at == std::string_view::npos) return text;
+  const std::string_view inside = text.substr(at + box.size());
+  std::size_t depth = 1;
+  std::size_t end = 0;
+  for (; end < inside.size(); ++end) {
+    if (inside[end] == '{') ++depth;
+    if (inside[end] == '}' && --depth == 0) break;
+  }
+  return inside.substr(0, end);
 }
 
 }  // namespace
