@@ -106,13 +106,16 @@ class Builder {
 
   OrderedJson models() const {
     OrderedJson list = OrderedJson::array();
+    const OrderedJson asked = member(record_.task, "/models");
     OrderedJson models = member(record_.result, "/models");
-    if (!models.is_object()) models = member(record_.task, "/models");  // of a run that has no result yet
+    if (!models.is_object()) models = asked;  // a run that goes on, or died
     if (!models.is_object()) return list;
     for (const auto& [role, model] : models.items()) {
       list.push_back({{"role", role},
                       {"provider", text_or(member(model, "/provider"), "")},
                       {"model", text_or(member(model, "/model"), "")}});
+      const std::string endpoint = text_or(member(asked, OrderedJson::json_pointer() / role / "base_url"), "");
+      if (!endpoint.empty()) list.back()["endpoint"] = endpoint;
     }
     return list;
   }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -133,13 +136,29 @@ NamedPrompt read_prompt(const std::string& spec, const Task& task) {
   return prompt;
 }
 
+namespace {
+
+/// The run that a prompt is of: its folder, or that of a file that the run left.
+std::optional<fs::path> folder_of_run(const std::string& spec) {
+  std::error_code unknown;
+  if (spec == "first") return std::nullopt;
+  const bool is_folder = fs::is_directory(spec, unknown);
+  if (!is_folder && !fs::is_regular_file(spec, unknown)) return std::nullopt;
+  fs::path folder = is_folder ? fs::path(spec) : fs::path(spec).parent_path();
+  // A task's own folder may hold texts, too.
+  const bool is_run = fs::is_regular_file(folder / "task.json", unknown) &&
+                      (is_folder || fs::is_regular_file(folder / "journal.jsonl", unknown));
+  return is_run ? std::optional(std::move(folder)) : std::nullopt;
+}
+
+}  // namespace
+
 std::string use_models_of_run(const std::vector<std::string>& specs, const ModelFlags& flags, Task& task) {
   if (flags.base_url || flags.model) return {};
   for (const std::string& spec : specs) {
-    std::error_code unknown;
-    const fs::path file = fs::path(spec) / "task.json";
-    if (spec == "first" || !fs::is_directory(spec, unknown) || !fs::is_regular_file(file, unknown)) continue;
-    const Task run = read_task(file);
+    const auto folder = folder_of_run(spec);
+    if (!folder) continue;
+    const Task run = read_task(*folder / "task.json");
     const auto is_known = [&](const auto& model) { return run.models.count(model.first) > 0; };
     if (!std::all_of(task.models.begin(), task.models.end(), is_known)) continue;
     task.models = run.models;
