@@ -425,7 +425,7 @@ std::size_t measured_samples(const Task& task, const TaskData& data, const lm::B
 
 namespace {
 
-bool is_limited(const lm::BudgetLimits& limits) {
+bool limits_requests(const lm::BudgetLimits& limits) {
   return limits.calls || limits.prompt_tokens || limits.completion_tokens || limits.usd;
 }
 
@@ -491,7 +491,7 @@ Amounts least_of_a_step(const Task& task, const TaskData& data, const Models& mo
   return least;
 }
 
-std::string estimated_problem(const Task& task, const TaskData& data, ModelOptions options, double share) {
+std::string estimated_problem(Task task, const TaskData& data, ModelOptions options, double share) {
   const lm::BudgetLimits& limits = task.budget;
   options.flags.no_cache = true;  // nothing is kept
   const Models models = make_models(task, options);
@@ -517,9 +517,12 @@ std::string estimated_problem(const Task& task, const TaskData& data, ModelOptio
 
 std::string budget_problem(const Task& task, const TaskData& data, const ModelOptions& options) {
   const lm::BudgetLimits& limits = task.budget;
-  if (!is_limited(limits)) return {};
+  if (!limits_requests(limits)) return {};
   const std::vector<data::Record> samples = measured_first(task, data);
   if (task.cache && !options.flags.no_cache) {
+    const bool has_command = std::any_of(task.stages.begin(), task.stages.end(),
+                                         [](const StageSpec& stage) { return stage.kind != StageSpec::Kind::model; });
+    if (has_command) return {};  // it would be run to know
     const CacheAnswers answers = ask_cache(task, samples, options);
     // Of what a cache knows already, it may know what comes of it, too.
     if (answers.knows_some) {

@@ -13,11 +13,11 @@ namespace tgd::data::detail {
 
 namespace {
 
-constexpr int end_of_file = std::char_traits<char>::eof();
+constexpr int no_more_bytes = std::char_traits<char>::eof();
 
-bool is_blank(int c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+bool is_json_blank(int c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-void add(std::string* text, int c) {
+void add_byte(std::string* text, int c) {
   if (text != nullptr) *text += static_cast<char>(c);
 }
 
@@ -50,7 +50,7 @@ int JsonList::take() {
 }
 
 void JsonList::skip_blanks() {
-  while (is_blank(peek())) take();
+  while (is_json_blank(peek())) take();
 }
 
 void JsonList::expect(char wanted) {
@@ -71,13 +71,13 @@ std::string JsonList::take_key() {
 }
 
 void JsonList::take_text(std::string* text) {
-  add(text, take());  // the quotation mark
+  add_byte(text, take());  // the quotation mark
   for (int c = take(); c != '"'; c = take()) {
-    if (c == end_of_file) throw Irregular{};
-    add(text, c);
-    if (c == '\\') add(text, take());
+    if (c == no_more_bytes) throw Irregular{};
+    add_byte(text, c);
+    if (c == '\\') add_byte(text, take());
   }
-  add(text, '"');
+  add_byte(text, '"');
 }
 
 void JsonList::take_brackets(std::string* text) {
@@ -88,10 +88,10 @@ void JsonList::take_brackets(std::string* text) {
       continue;
     }
     const int c = take();
-    if (c == end_of_file) throw Irregular{};
+    if (c == no_more_bytes) throw Irregular{};
     if (c == '{' || c == '[') ++depth;
     if (c == '}' || c == ']') --depth;
-    add(text, c);
+    add_byte(text, c);
   } while (depth > 0);
 }
 
@@ -102,9 +102,9 @@ void JsonList::take_value(std::string* text) {
   if (first == '{' || first == '[') return take_brackets(text);
   std::size_t size = 0;
   constexpr std::string_view ends = ",]}:\"{[";
-  for (int c = first; c != end_of_file && !is_blank(c) && ends.find(static_cast<char>(c)) == std::string_view::npos;
+  for (int c = first; c != no_more_bytes && !is_json_blank(c) && ends.find(static_cast<char>(c)) == std::string_view::npos;
        c = peek()) {
-    add(text, take());
+    add_byte(text, take());
     ++size;
   }
   if (size == 0) throw Irregular{};
@@ -188,7 +188,7 @@ void JsonList::finish() {
     expect('}');
   }
   skip_blanks();
-  if (peek() != end_of_file) throw Irregular{};
+  if (peek() != no_more_bytes) throw Irregular{};
 }
 
 }  // namespace tgd::data::detail

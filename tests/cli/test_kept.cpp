@@ -191,6 +191,10 @@ TEST_CASE("what was made with some models is used with them, and a simulation is
   CHECK(served->usage().calls > asked);
   CHECK_THAT(evaluated.out, ContainsSubstring("the models are those of " + run.string()));
   CHECK_THAT(evaluated.err, !ContainsSubstring("WARNING"));
+  const test::ProcessResult by_file = test::run_tgd({"evaluate", task, "--prompt", run / "parameters.json", "--no-cache"});
+  CHECK_THAT(by_file.out, ContainsSubstring("the models are those of "));
+  CHECK_THAT(by_file.err, !ContainsSubstring("WARNING"));
+  CHECK_THAT(test::read_text(run / "report.html"), ContainsSubstring(server.url()));
 
   const test::ProcessResult first = test::run_tgd({"evaluate", task, "--no-cache"});
   CHECK_THAT(first.err, ContainsSubstring("WARNING: no language model answers here, but a simulation"));

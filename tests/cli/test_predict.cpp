@@ -166,7 +166,7 @@ TEST_CASE("a fault ends a prediction also while its input keeps it waiting", "[c
   const test::ProcessResult result = program.wait();
   CHECK(result.status == 1);
   CHECK(test::lines_of(result.out).size() == 1);
-  CHECK_THAT(result.err, ContainsSubstring("1 rows are done") && ContainsSubstring("does not like it"));
+  CHECK_THAT(result.err, ContainsSubstring("1 row is done") && ContainsSubstring("does not like it"));
 }
 
 TEST_CASE("how many rows failed by their own fault decides the exit status", "[cli]") {

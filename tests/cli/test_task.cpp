@@ -115,7 +115,7 @@ TEST_CASE("a task says everything about its models, optimizer and limits", "[cli
   CHECK(task.optimizer.rejected == 4);
   CHECK(task.optimizer.copied_words == 6);
   CHECK(task.optimizer.examples.size() == 1);
-  CHECK(task.optimizer.constraints.size() == 6);
+  CHECK(task.optimizer.constraints.size() == 7);
 
   CHECK(task.training.max_steps == 7);
   CHECK(task.training.early_stopping.patience == 3);
