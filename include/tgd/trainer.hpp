@@ -24,6 +24,7 @@
 #include <tgd/optim.hpp>
 #include <tgd/train/callback.hpp>
 #include <tgd/train/reports.hpp>
+#include <tgd/train/search.hpp>
 #include <tgd/train/trainee.hpp>
 #include <tgd/variable.hpp>
 
@@ -47,7 +48,7 @@ struct TrainerOptions {
 
   // Limits: looked at between steps, with everything saved. 0: none. Those of calls, tokens and cost count tracked models,
   // over all the sessions of a run; max_cost needs prices for all of them.
-  std::size_t max_steps = 0;
+  std::size_t max_steps = 0;                  ///< batches; a race is none
   std::chrono::duration<double> max_time{0};  ///< at most a year
   std::int64_t max_calls = 0;
   std::int64_t max_tokens = 0;  ///< prompt and completion
@@ -55,9 +56,13 @@ struct TrainerOptions {
   EarlyStopping early_stopping = {};
   Gate gate = {};
   /// Limits on named metrics (Metrics::named), whose means over the validation part decide: values that break one are never
-  /// better than values that keep all, and neither gate nor race takes them in their place. A metric that was not measured
-  /// breaks none.
+  /// better than values that keep all, and neither gate, race nor search takes them in their place. A metric that was not
+  /// measured breaks none.
   std::map<std::string, Limits> keep = {};
+  Search search = {};  ///< instead of a gate
+  /// Whether so many calls more may be made, beside what else they are needed for: a search asks before it begins what it could
+  /// not end. Not given: by max_calls, max_tokens and max_cost.
+  std::function<bool(std::int64_t calls)> has_room = {};
   /// Raced before the first batch. The optimizers of their parameters have to be TGD, the evaluators have to give each sample its
   /// score, and the validation loader has to keep its order; in small batches it lets the race end early for most.
   std::vector<FirstProposal> first_proposals = {};

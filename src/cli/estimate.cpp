@@ -27,7 +27,7 @@ namespace {
 // What replies have that no trial has shown. Means of typical ones.
 constexpr double unknown_answer_tokens = 100;
 constexpr double verdict_tokens = 80;
-constexpr double critique_tokens = 250;  // of up to eight samples
+constexpr double critique_tokens = 250;   // of up to eight samples
 constexpr std::size_t sample_text = 400;  // characters of what a command gives
 
 // Larger parts are estimated from so many of their samples.
@@ -298,6 +298,13 @@ std::optional<double> seconds_of(const Amounts& amounts, const Task& task, const
   return sum;
 }
 
+/// Of the validation part, what a search keeps apart.
+double share_apart(const Task& task, const TaskData& data) {
+  const Search& search = task.training.search;
+  const auto samples = static_cast<double>(data.validation.size());
+  return search.chain == 0 || samples == 0 ? 0 : std::min(static_cast<double>(search.confirm) / samples, 0.5);
+}
+
 Outlook outlook(const Task& task, const TaskData& data, const Pieces& pieces, const Scenario& scenario) {
   const Schedule schedule = schedule_of(task.training, data.train.size());
   const double steps = scenario.failing > 0 ? static_cast<double>(schedule.steps) : 0;
@@ -311,20 +318,29 @@ Outlook outlook(const Task& task, const TaskData& data, const Pieces& pieces, co
     add(result.measurements, grown(*part, growth), 1);
   }
   add(result.all, result.measurements, 1);
-  add(result.all, pieces.validation, 1 + pieces.race);
+  const double apart = share_apart(task, data);
+  add(result.all, pieces.validation, (1 + pieces.race) * (1 - apart));
 
   const Amounts train = grown(pieces.train, growth / 2);
   const Amounts validation = grown(pieces.validation, growth / 2);
-  add(result.all, validation, static_cast<double>(schedule.validations) - 1);
+  if (task.training.search.chain == 0) add(result.all, validation, static_cast<double>(schedule.validations) - 1);
   add(result.all, train, static_cast<double>(schedule.trained) * per_train_sample);
   add(result.all, grown(pieces.critique, growth / 2), steps * scenario.failing);
   const Gate& gate = task.training.gate;
-  const double proposals = gate.confidence > 0 ? static_cast<double>(gate.proposals) : 1;
+  const Search& search = task.training.search;
+  const double proposals = static_cast<double>(gate.confidence > 0 ? gate.proposals : search.chain > 0 ? search.proposals : 1);
   const double requests = 1 + scenario.reasks * static_cast<double>(task.optimizer.max_reasks);
   add(result.all, grown(pieces.rewrite, growth / 2), steps * proposals * requests);
   if (gate.confidence > 0) {
     add(result.all, train, steps * proposals * static_cast<double>(task.training.batch_size) * per_train_sample);
     add(result.all, validation, steps * scenario.gate);
+  }
+  if (search.chain > 0) {
+    // Half of what fails for each proposal, all of it for the best, which is tried on as many solved samples, too.
+    const double of_batch = scenario.failing * (proposals + 1) / 2 + std::min(scenario.failing, 1 - scenario.failing);
+    add(result.all, train, steps * of_batch * static_cast<double>(task.training.batch_size) * per_train_sample);
+    add(result.all, validation, steps / static_cast<double>(search.chain) * scenario.gate * (1 - apart));
+    add(result.all, validation, steps > 0 ? 2 * apart : 0);
   }
   return result;
 }

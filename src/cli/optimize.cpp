@@ -210,6 +210,8 @@ class Optimization {
 
   TrainerOptions trainer_options() const {
     const TrainingSpec& training = task_.training;
+    Search search = training.search;
+    search.seed = training.seed;
     return {.max_epochs = training.epochs,
             .validate_every = training.validate_every,
             .higher_is_better = task_.evaluator.higher_is_better,
@@ -217,6 +219,7 @@ class Optimization {
             .early_stopping = training.early_stopping,
             .gate = training.gate,
             .keep = task_.evaluator.keep,
+            .search = search,
             .stop = interrupt_.token(),
             .max_failed = training.max_failed,
             .run_folder = folder_->path(),
@@ -235,9 +238,13 @@ class Optimization {
                                                       progress_};
     if (models_.budget) {
       // The outcome, and what may come before the guard is asked again: a step and a validation.
-      const std::size_t samples = measured_samples(task_, data_, limits_) + task_.training.batch_size;
+      const std::size_t measured = measured_samples(task_, data_, limits_);
+      // A search asks for the room of what it does before it does it.
+      const std::size_t samples =
+          task_.training.search.chain > 0 ? measured - data_.validation.size() : measured + task_.training.batch_size;
       guard_ = std::make_shared<BudgetGuard>(limits_, journal(), calls_to_measure(task_, samples));
       all.push_back(guard_);
+      trainer_->options().has_room = [guard = guard_](std::int64_t calls) { return guard->has_room(calls); };
     }
     return all;
   }
@@ -311,7 +318,7 @@ class Optimization {
     } catch (const BudgetError& error) {
       report_.ending = std::string(budget_used_up) + ": " + error.what();
     }
-    if (!folder_->has_parameters()) folder_->write_parameters(agent_->values(), agent_->state_dict());
+    folder_->write_parameters(agent_->values(), agent_->state_dict());
   }
 
   void measure_outcome() {
@@ -334,9 +341,7 @@ class Optimization {
     report_.new_values = folder_->new_values();
     report_.problems = folder_->problems();
     report_.best = steps.best;
-    if (const auto first = folder_->scores("validation", 0)) report_.validation.before = *first;
-    if (const auto after = folder_->scores("validation", folder_->validation_steps().best_step()))
-      report_.validation.after = *after;
+    report_.validation = validation_scores(steps.best_step());
     read_metrics("test", report_.test);
     read_metrics("validation", report_.validation);
     read_metrics("train", report_.train);
@@ -348,6 +353,24 @@ class Optimization {
     folder_->write_result(result);
     write_report(folder_->path());
     terminal_.document(result);
+  }
+
+  /// Of the samples that were measured before and after: a search keeps some apart, and a race may have ended early.
+  PartScores validation_scores(std::size_t best) const {
+    PartScores scores;
+    const auto before = folder_->results("validation", 0, data_.validation);
+    const auto after = folder_->results("validation", best, data_.validation);
+    if (!before) return scores;
+    if (!after) return {.before = before->scores};
+    std::map<std::size_t, double> by_row;
+    for (std::size_t i = 0; i < after->rows.size(); ++i) by_row.emplace(after->rows[i], after->scores[i]);
+    for (std::size_t i = 0; i < before->rows.size(); ++i) {
+      const auto found = by_row.find(before->rows[i]);
+      if (found == by_row.end()) continue;
+      scores.before.push_back(before->scores[i]);
+      scores.after.push_back(found->second);
+    }
+    return scores;
   }
 
   /// The means of further metrics, as they were kept.

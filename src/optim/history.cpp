@@ -24,6 +24,22 @@ std::string_view to_string(HistoryEntry::Status status) {
   return "";
 }
 
+std::string_view to_string(Aim aim) {
+  switch (aim) {
+    case Aim::any:
+      return "any";
+    case Aim::form:
+      return "form";
+    case Aim::confusion:
+      return "confusion";
+    case Aim::rule:
+      return "rule";
+    case Aim::shorter:
+      return "shorter";
+  }
+  return "";
+}
+
 namespace detail {
 
 namespace {

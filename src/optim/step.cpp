@@ -94,14 +94,15 @@ lm::Reply reply_of(lm::Outcome outcome) {
 
 class Step {
  public:
-  Step(const std::vector<StepItem>& items, std::size_t count) : items_(items), jobs_(jobs_for(items, count)) {
+  Step(const std::vector<StepItem>& items, const std::vector<Aim>& aims)
+      : items_(items), aims_(aims), jobs_(jobs_for(items, aims.size())) {
     Candidate candidate;
     for (const StepItem& item : items) {
       ParameterUpdate update{.parameter = item.state->parameter, .outcome = Outcome::no_feedback};
       if (feedback_of(item).empty()) update.old_value = update.new_value = update.parameter.data().text();
       candidate.updates.push_back(std::move(update));
     }
-    candidates_.assign(count, candidate);
+    candidates_.assign(aims.size(), candidate);
   }
 
   std::vector<Candidate> run() {
@@ -128,10 +129,12 @@ class Step {
     for (Job& job : jobs_) job.rewrite->prepare();  // in the time that the replies take
   }
 
-  /// What all candidates are asked is written once, for the first of them.
+  /// What several candidates are asked is written once, for the first of them.
   void write(Job& job) {
     const std::size_t of_one = jobs_.size() / candidates_.size();
-    Job& first = jobs_[static_cast<std::size_t>(&job - jobs_.data()) % of_one];
+    const auto alike = std::find(aims_.begin(), aims_.end(), aims_[job.candidate]) - aims_.begin();
+    const std::size_t place = static_cast<std::size_t>(&job - jobs_.data()) % of_one;
+    Job& first = jobs_[static_cast<std::size_t>(alike) * of_one + place];
     if (&first != &job) {
       if (!first.rewrite) write(first);
       job.rewrite.emplace(*first.rewrite, job.candidate);
@@ -141,7 +144,7 @@ class Step {
     for (const std::size_t i : job.items) subjects.push_back(&items_[i]);
     const bool is_joint = subjects.front()->options->joint;
     Rewrite::Siblings siblings = is_joint ? Rewrite::Siblings{} : siblings_of(job.items.front(), items_);
-    job.rewrite.emplace(subjects, std::move(siblings), parts_of(job), job.candidate);
+    job.rewrite.emplace(subjects, std::move(siblings), parts_of(job), aims_[job.candidate], job.candidate);
   }
 
   PromptParts& parts_of(const Job& job) {
@@ -166,6 +169,7 @@ class Step {
   }
 
   const std::vector<StepItem>& items_;
+  const std::vector<Aim>& aims_;
   std::vector<Job> jobs_;
   std::vector<Candidate> candidates_;
   std::map<std::pair<const TGDOptions*, bool>, PromptParts> parts_;
@@ -174,7 +178,9 @@ class Step {
 
 }  // namespace
 
-std::vector<Candidate> propose(const std::vector<StepItem>& items, std::size_t count) { return Step(items, count).run(); }
+std::vector<Candidate> propose(const std::vector<StepItem>& items, const std::vector<Aim>& aims) {
+  return Step(items, aims).run();
+}
 
 void check_options(const TGDOptions& options) {
   if (!options.model) throw ValueError("TGDOptions::model is not set: TGD needs a language model to rewrite parameters with");

@@ -12,8 +12,8 @@
 
 namespace tgd::optim::detail {
 
-/// `count` candidates. Throws the first failed call's error with the parameter's role in front.
-std::vector<Candidate> propose(const std::vector<StepItem>& items, std::size_t count);
+/// A candidate for each aim. Throws the first failed call's error with the parameter's role in front.
+std::vector<Candidate> propose(const std::vector<StepItem>& items, const std::vector<Aim>& aims);
 
 /// Throws ValueError for options that cannot work.
 void check_options(const TGDOptions& options);

@@ -10,6 +10,7 @@
 #include "optim/checks.hpp"
 #include "optim/history.hpp"
 #include "optim/options.hpp"
+#include "optim/prompt/sections.hpp"
 #include "optim/state.hpp"
 #include "optim/step.hpp"
 
@@ -139,12 +140,26 @@ std::optional<Evaluation> TGD::step(const Closure& closure) {
   return result;
 }
 
-std::vector<Candidate> TGD::propose(std::size_t count) {
+std::vector<Candidate> TGD::propose(std::size_t count) { return propose(std::vector<Aim>(count, Aim::any)); }
+
+std::vector<Candidate> TGD::propose(const std::vector<Aim>& aims) {
   // They may have been changed since the last step.
   for (const detail::GroupState& group : impl_->state.groups) detail::check_options(group.options);
   std::vector<detail::StepItem> items;
   for (const Impl::Place& place : impl_->places()) items.push_back({place.state, place.state->parameter.grad(), place.options});
-  return detail::propose(items, count);
+  return detail::propose(items, aims);
+}
+
+std::vector<Aim> TGD::aims() const {
+  const std::vector<Impl::Place> places = impl_->places();
+  std::vector<Aim> aims;
+  for (const Aim aim : {Aim::form, Aim::confusion, Aim::rule, Aim::shorter}) {
+    const bool is_asked_for = std::any_of(places.begin(), places.end(), [&](const Impl::Place& place) {
+      return detail::asks_for(aim, place.state->parameter.grad(), *place.options);
+    });
+    if (is_asked_for) aims.push_back(aim);
+  }
+  return aims;
 }
 
 Candidate TGD::suggest(const std::vector<Suggestion>& values) const {
@@ -353,7 +368,7 @@ std::vector<ParameterUpdate> tgd(const std::vector<Variable>& params, const std:
   }
   std::vector<detail::StepItem> items;
   for (std::size_t i = 0; i < params.size(); ++i) items.push_back({&states[i], gradients[i], &options});
-  std::vector<ParameterUpdate> updates = detail::propose(items, 1).front().updates;
+  std::vector<ParameterUpdate> updates = detail::propose(items, {Aim::any}).front().updates;
   for (std::size_t i = 0; i < updates.size(); ++i) {
     if (updates[i].outcome == Outcome::updated) states[i] = detail::committed(states[i], updates[i], options, 1);
   }

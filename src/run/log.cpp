@@ -63,7 +63,8 @@ void RunLog::on_start(const RunInfo& info) {
 }
 
 void RunLog::on_step(const StepReport& report) {
-  folder_.add_version({{"kind", "step"},
+  const bool has_batch = !report.search || report.search->step > 0;
+  folder_.add_version({{"kind", has_batch ? "step" : "search"},
                        {"epoch", report.epoch},
                        {"step", report.step},
                        {"seconds", status_().seconds},
@@ -75,23 +76,35 @@ void RunLog::on_step(const StepReport& report) {
 
 void RunLog::on_validation(const ValidationReport& report) {
   const SampleResults results = agent_.take_results();
-  if (!results.rows.empty()) folder_.add_scores("validation", report.step, data_.validation, results);
+  // At the end of a run the first values may come back, whose scores are there.
+  const bool is_back = report.step == 0 && folder_.results("validation", 0, data_.validation).has_value();
+  if (!results.rows.empty() && !is_back) folder_.add_scores("validation", report.step, data_.validation, results);
   // The first values are the user's own: until something is better there is nothing to keep.
-  if (report.is_best && report.step > 0) folder_.write_parameters(agent_.values(), agent_.state_dict());
+  if (report.is_best && (report.step > 0 || folder_.has_parameters()))
+    folder_.write_parameters(agent_.values(), agent_.state_dict());
 }
 
 void BudgetGuard::on_step(const StepReport&) {
-  if (has_ended_run_ || !is_short()) return;
+  if (!has_ended_run_ && is_short(reserved_)) end_run();
+}
+
+bool BudgetGuard::has_room(std::int64_t calls) {
+  if (!is_short(detail::saturated_sum(reserved_, calls))) return true;
+  if (!has_ended_run_) end_run();
+  return false;
+}
+
+void BudgetGuard::end_run() {
   has_ended_run_ = true;
   stop_(budget_used_up);
 }
 
 // By what was used, and not by what a process that died has asked already of the steps to come: the run ends where it would have.
-bool BudgetGuard::is_short() const {
+bool BudgetGuard::is_short(std::int64_t reserved) const {
   const lm::ModelCost used = journal_.spent();
   const std::int64_t calls = std::max<std::int64_t>(used.usage.calls, 1);
   const auto is_below = [&](const auto& limit, std::int64_t spent) {
-    return limit && detail::saturated_difference(*limit, spent) < detail::saturated_product(spent / calls, reserved_);
+    return limit && detail::saturated_difference(*limit, spent) < detail::saturated_product(spent / calls, reserved);
   };
   const std::optional<std::int64_t> most =
       limits_.usd ? std::optional(lm::Cost::from_usd(*limits_.usd).pico_usd()) : std::nullopt;

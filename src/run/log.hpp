@@ -54,9 +54,13 @@ class BudgetGuard final : public TrainerCallback {
   }
   void on_step(const StepReport&) override;
   bool has_ended_run() const { return has_ended_run_; }
+  /// Whether there is room for so many calls beside those that are reserved; where there is none the run ends. For
+  /// TrainerOptions::has_room.
+  bool has_room(std::int64_t calls);
 
  private:
-  bool is_short() const;
+  bool is_short(std::int64_t reserved) const;
+  void end_run();
 
   const lm::BudgetLimits limits_;
   const detail::Journal& journal_;

@@ -73,6 +73,8 @@ void check_models(const TaskValue& root, const Task& task);
 
 void describe_optimizer(Members& in, OptimizerSpec& optimizer);
 void describe_training(Members& in, TrainingSpec& training);
+/// A gate and a search exclude each other.
+void check_training(const TaskValue& root, const TrainingSpec& training);
 void describe_budget(Members& in, lm::BudgetLimits& limits);
 
 /// What is no mistake and yet hardly meant, such as {{text}}, which leaves its outer braces in the prompt. Sentences.

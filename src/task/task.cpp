@@ -114,6 +114,7 @@ Task parse_task(const TaskDocument& document, const fs::path& file) {
   check_evaluator(root.at("evaluator", ""), task);
   check_data(task.data);
   check_stages(root, task);
+  check_training(root, task.training);
   check_models(root, task);
   check_names(root, task);
   return task;

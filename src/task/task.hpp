@@ -20,7 +20,7 @@
 //     "optimizer": {"type": "tgd", "step": "critique", "momentum": 3, "constraints": ["…", {"max_length": 1500}]},
 //     "training": {"epochs": 4, "batch_size": 16, "seed": 7, "validate_every": 0, "max_steps": 0,
 //                  "early_stopping": {"patience": 3, "min_delta": 0.0}, "gate": {"confidence": 0.8, "proposals": 2},
-//                  "free_proposals": true},
+//                  "free_proposals": true},   // instead of the gate: "search": {"chain": 3, "proposals": 2, "confirm": 30}
 //     "budget": {"calls": 5000, "prompt_tokens": …, "completion_tokens": …, "usd": 2.5, "seconds": 3600},
 //     "cache": "replies.db",
 //     "prompts": "my-prompts",
@@ -255,6 +255,7 @@ struct TrainingSpec {
   std::size_t max_steps = 0;
   EarlyStopping early_stopping = {};
   Gate gate = {};
+  Search search = {};  ///< its seed is that of the training
   std::optional<double> max_failed = {};
   bool free_proposals = true;  ///< what code can write is tried before the first step
 };

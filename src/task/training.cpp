@@ -74,6 +74,14 @@ void describe_gate(Members& in, Gate& gate) {
   in.word("takes", gate.takes, {{"better", GateRule::better}, {"not_worse", GateRule::not_worse}});
 }
 
+void describe_search(Members& in, Search& search) {
+  in.count("chain", search.chain, {.least = 0, .most = 100});
+  in.count("proposals", search.proposals, {.least = 1, .most = 100});
+  in.count("confirm", search.confirm, {.least = 0});
+  in.real("confidence", search.confidence, {.least = 0, .most = 1, .with_least = false, .with_most = false});
+  in.flag("keep_unconfirmed", search.keep_unconfirmed);
+}
+
 }  // namespace
 
 void describe_optimizer(Members& in, OptimizerSpec& optimizer) {
@@ -106,8 +114,21 @@ void describe_training(Members& in, TrainingSpec& training) {
   in.count("max_steps", training.max_steps);
   in.object("early_stopping", training.early_stopping, describe_early_stopping);
   in.object("gate", training.gate, describe_gate);
+  in.object("search", training.search, describe_search);
   in.real("max_failed", training.max_failed, {.least = 0, .most = 1});
   in.flag("free_proposals", training.free_proposals);
+}
+
+void check_training(const TaskValue& root, const TrainingSpec& training) {
+  if (training.search.chain == 0) return;
+  const auto fail_at = [&](const char* name, const std::string& text) {
+    const TaskValue place = root.at("training", "");
+    place.find(name).value_or(place).fail(text);
+  };
+  if (training.gate.confidence > 0)
+    fail_at("gate", "a gate and a search both decide which steps are taken; leave one of them out");
+  if (training.validate_every > 0)
+    fail_at("validate_every", "a search validates where a chain ends; leave this out, or the search");
 }
 
 void describe_budget(Members& in, lm::BudgetLimits& limits) {

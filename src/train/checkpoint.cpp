@@ -80,11 +80,74 @@ Data data_of(const Reader& from) {
   return from.in_place([&] { return Data::from_json(from.json()); });
 }
 
+/// A batch's number, which is a name in JSON.
+std::size_t number_of(const std::string& name, const Reader& from) {
+  constexpr std::size_t most_digits = 15;
+  const bool is_number =
+      !name.empty() && name.size() <= most_digits && name.find_first_not_of("0123456789") == std::string::npos;
+  if (!is_number) from.fail("this is the number of no batch");
+  return std::stoul(name);
+}
+
+/// {"batches": 30, "versions": {"<version>": {"<batch>": {"means": …, "samples": […]}}}}
+Value to_value(const ScoreTable& table) {
+  Value versions = Value::object();
+  for (const auto& [version, batches] : table.versions()) {
+    Value& row = versions[version] = Value::object();
+    for (const auto& [batch, scores] : batches)
+      row[std::to_string(batch)] = {
+          {"means", to_value(scores.means)}, {"samples", scores.samples}, {"measured", scores.measured}};
+  }
+  return {{"batches", table.count ? Value(*table.count) : Value(nullptr)}, {"versions", std::move(versions)}};
+}
+
+Scores scores_of(const Reader& from) {
+  Scores scores{metrics_of(from.at("means")), from.at("samples").numbers()};
+  const Reader measured = from.at("measured");
+  for (const auto& [name, count] : measured.members()) scores.measured[name] = count.count();
+  for (const auto& entry : scores.means.named) {
+    if (scores.measured[entry.first] == 0) measured.fail("a metric has a mean and no samples");
+  }
+  return scores;
+}
+
+ScoreTable table_of(const Reader& from) {
+  ScoreTable table;
+  if (const Reader batches = from.at("batches"); !batches.is_null()) table.count = batches.count();
+  for (const auto& [version, batches] : from.at("versions").members()) {
+    for (const auto& [batch, scores] : batches.members()) table.set(version, number_of(batch, scores), scores_of(scores));
+  }
+  return table;
+}
+
+Value to_value(const SearchState& search) {
+  return {{"steps", search.steps},
+          {"taken", search.taken},
+          {"first", search.first},
+          {"incumbent", search.incumbent},
+          {"tried", search.tried}};
+}
+
+std::vector<std::string> texts_of(const Reader& from) {
+  std::vector<std::string> texts;
+  for (const Reader& text : from.items()) texts.push_back(text.text());
+  return texts;
+}
+
+SearchState search_of(const Reader& from) {
+  const Reader first = from.at("first");
+  SearchState search{.steps = from.at("steps").count(),
+                     .taken = from.at("taken").count(),
+                     .first = texts_of(first),
+                     .incumbent = texts_of(from.at("incumbent")),
+                     .tried = texts_of(from.at("tried"))};
+  if (search.first.size() != search.incumbent.size()) first.fail("there are not as many first values as later ones");
+  return search;
+}
+
 Value to_value(const RunState& run) {
   Value values = Value::array();
   for (const Data& data : run.best_values) values.push_back(data.to_json().value());
-  Value validation;
-  if (run.validation) validation = {{"means", to_value(run.validation->means)}, {"samples", run.validation->samples}};
   return {{"epoch", run.epoch},
           {"step", run.step},
           {"step_in_epoch", run.step_in_epoch},
@@ -94,7 +157,10 @@ Value to_value(const RunState& run) {
           {"first", to_value(run.first)},
           {"best", to_value(run.best)},
           {"best_values", std::move(values)},
-          {"validation", std::move(validation)}};
+          {"steps_without_batch", run.steps_without_batch},
+          {"calls_of_sample", run.calls_of_sample},
+          {"scores", to_value(run.scores)},
+          {"search", to_value(run.search)}};
 }
 
 RunState run_of(const Reader& from) {
@@ -109,9 +175,11 @@ RunState run_of(const Reader& from) {
   if (run.seconds < 0 || run.seconds > most_seconds) seconds.fail("no run has taken so long");
   run.first = report_of(from.at("first"));
   run.best = report_of(from.at("best"));
-  if (const Reader validation = from.at("validation"); !validation.is_null()) {
-    run.validation = Scores{metrics_of(validation.at("means")), validation.at("samples").numbers()};
-  }
+  // Earlier versions had none of these.
+  if (const auto steps = from.find("steps_without_batch")) run.steps_without_batch = steps->count(run.step);
+  if (const auto calls = from.find("calls_of_sample")) run.calls_of_sample = whole(*calls);
+  if (const auto scores = from.find("scores")) run.scores = table_of(*scores);
+  if (const auto search = from.find("search")) run.search = search_of(*search);
   for (const Reader& data : from.at("best_values").items()) run.best_values.push_back(data_of(data));
   if (run.first.has_value() != run.best.has_value())
     from.at("best").fail("\"first\" and \"best\" are there both or not at all");
@@ -129,6 +197,26 @@ Line to_line(const GateReport& gate) {
           {"validation_before", number(gate.validation_before)},
           {"validation_after", number(gate.validation_after)},
           {"chance", gate.chance}};
+}
+
+Line to_line(const SearchReport& search) {
+  Line line{{"step", search.step}, {"proposals", Line::array()}};
+  for (const SearchReport::Proposal& proposal : search.proposals) {
+    Line shown{{"aim", proposal.aim}, {"samples", proposal.samples}, {"gain", proposal.gain}};
+    if (!proposal.reason.empty()) shown["reason"] = proposal.reason;
+    line["proposals"].push_back(std::move(shown));
+  }
+  if (const auto& race = search.race) {
+    line["race"] = {{"accepted", race->accepted}, {"steps", race->steps},      {"samples", race->samples},
+                    {"wins", race->wins},         {"losses", race->losses},    {"incumbent", race->incumbent},
+                    {"head", race->head},         {"evidence", race->evidence}};
+  }
+  if (const auto& confirmation = search.confirmation) {
+    line["confirmation"] = {{"confirmed", confirmation->confirmed}, {"kept", confirmation->kept},
+                            {"samples", confirmation->samples},     {"first", confirmation->first},
+                            {"last", confirmation->last},           {"chance", confirmation->chance}};
+  }
+  return line;
 }
 
 Line to_line(const optim::ParameterUpdate& update) {
@@ -244,6 +332,13 @@ std::string config_text(const TrainerOptions& options, std::optional<std::size_t
         {"proposals", options.gate.proposals},
         {"takes", options.gate.takes == GateRule::better ? "better" : "not_worse"}}},
       {"keep", limits_json(options.keep)},
+      {"search",
+       {{"chain", options.search.chain},
+        {"proposals", options.search.proposals},
+        {"confirm", options.search.confirm},
+        {"confidence", options.search.confidence},
+        {"keep_unconfirmed", options.search.keep_unconfirmed},
+        {"seed", options.search.seed}}},
       {"first_proposals", names_of(options.first_proposals)},
       {"keep_checkpoints", options.keep_checkpoints}};
   return json_text(config, 2) + "\n";
@@ -268,12 +363,16 @@ std::string race_line(const StepReport& report) {
 
 std::string metrics_line(const StepReport& report) {
   if (report.race) return race_line(report);
+  if (report.search && report.search->step == 0)
+    return json_text(
+        Line{{"kind", "search"}, {"epoch", report.epoch}, {"step", report.step}, {"search", to_line(*report.search)}});
   Line line{{"kind", "step"}, {"epoch", report.epoch}, {"step", report.step}};
   line.update(to_value<Line>(report.metrics));
   Line updates = Line::array();
   for (const optim::ParameterUpdate& update : report.updates) updates.push_back(to_line(update));
   line["updates"] = std::move(updates);
   if (report.gate) line["gate"] = to_line(*report.gate);
+  if (report.search) line["search"] = to_line(*report.search);
   return json_text(line);
 }
 

@@ -16,8 +16,9 @@
 #include <tgd/lm/cost_meter.hpp>
 #include <tgd/trainer.hpp>
 
+#include "train/chain_search.hpp"
 #include "train/journal.hpp"
-#include "train/tally.hpp"
+#include "train/score_table.hpp"
 
 namespace tgd::detail {
 
@@ -30,15 +31,18 @@ struct RunState {
   std::optional<ValidationReport> first = {};
   std::optional<ValidationReport> best = {};
   std::vector<Data> best_values = {};
-  std::size_t since_best = 0;             // validations in a row
-  std::optional<Scores> validation = {};  // of the present values, where they are known
+  std::size_t since_best = 0;           // validations in a row
+  std::size_t steps_without_batch = 0;  // of the steps: races
+  std::int64_t calls_of_sample = 0;     // at most, in validation; 0: not known
+  ScoreTable scores = {};
+  SearchState search = {};
   double seconds = 0;
 };
 
 struct Checkpoint {
   std::filesystem::path path = {};  // where it was read
   RunState run = {};
-  JournalPosition journal = {};     // which goes on from here
+  JournalPosition journal = {};  // which goes on from here
   std::string agent = {};
   Json agent_state = {};
   std::vector<Json> optimizers = {};  // their states, where it was read

@@ -37,7 +37,7 @@ bool understands_scores(const optim::Optimizer& optimizer, bool higher_is_better
 }
 
 Gatekeeper::Gatekeeper(const Gate& gate, const std::map<std::string, Limits>& keep, bool higher_is_better,
-                       const Trainee& trainee, const Pass* validation)
+                       const Trainee& trainee, Validation* validation)
     : gate_(gate), keep_(keep), higher_is_better_(higher_is_better), trainee_(trainee), validation_(validation) {
   if (!(gate.confidence > 0 && gate.confidence < 1)) {
     throw ValueError(fmt::format("Gate::confidence is {}; it has to be between 0 and 1, such as 0.8", gate.confidence));
@@ -48,7 +48,7 @@ Gatekeeper::Gatekeeper(const Gate& gate, const std::map<std::string, Limits>& ke
   optimizers_ = tgd_optimizers(trainee, "the gate needs optimizers that can propose: optim::TGD");
 }
 
-GateReport Gatekeeper::step(const BatchStep& batch, const Scores& before, std::optional<Scores>& validation) {
+GateReport Gatekeeper::step(const BatchStep& batch, const Scores& before) {
   GateReport report{.batch_before = before.means.score, .batch_after = before.means.score};
   const std::vector<Proposal> proposals = propose();
   report.proposals = proposals.size();
@@ -69,7 +69,7 @@ GateReport Gatekeeper::step(const BatchStep& batch, const Scores& before, std::o
            tried[i].means.score);
   }
   if (passes_batch(before, tried[best])) {
-    decide(proposals[best], before, tried[best], validation, report);
+    decide(proposals[best], before, tried[best], report);
   } else {
     report.reason = shortcoming() + " on its own batch";
   }
@@ -101,24 +101,25 @@ bool Gatekeeper::is_clearly_worse(std::vector<double> gains) const {
 
 /// Commits or rejects the proposal that is best on the batch: by the validation part where there is one, else by the batch.
 void Gatekeeper::decide(const Proposal& proposal, const Scores& batch_before, const Scores& batch_after,
-                        std::optional<Scores>& validation, GateReport& report) const {
+                        GateReport& report) const {
   std::optional<Scores> after = batch_after;
-  const Scores* before = &batch_before;
+  Scores before = batch_before;
   if (validation_ != nullptr) {
-    if (!validation) validation = measure(trainee_.set_mode, *validation_);
-    before = &*validation;
-    after = try_on_validation(proposal, *validation);
-    report.validation_before = validation->means.score;
+    before = validation_->measure();
+    samples_of(before);
+    after = try_on_validation(proposal);
+    report.validation_before = before.means.score;
     if (after) report.validation_after = after->means.score;
   }
   const bool has_to_be_better = gate_.takes == GateRule::better;
-  if (after) report.chance = chance_of(gains(samples_of(*before), samples_of(*after)));
-  const std::string broken = after && broken_limit(keep_, before->means).empty() ? broken_limit(keep_, after->means) : "";
+  if (after) report.chance = chance_of(gains(samples_of(before), samples_of(*after)));
+  const std::string broken = after && broken_limit(keep_, before.means).empty() ? broken_limit(keep_, after->means) : "";
   report.accepted = after && broken.empty() && accepts(report.chance);
   if (!report.accepted) {
-    report.reason = !broken.empty() ? broken : after ? fmt::format("{} with the wanted confidence: {:.3g} before, {:.3g} after",
-                                        has_to_be_better ? "not better" : "worse", before->means.score, after->means.score)
-                          : fmt::format("clearly worse before all samples were tried; {:.3g} before", before->means.score);
+    report.reason = !broken.empty() ? broken
+                    : after         ? fmt::format("{} with the wanted confidence: {:.3g} before, {:.3g} after",
+                                          has_to_be_better ? "not better" : "worse", before.means.score, after->means.score)
+                            : fmt::format("clearly worse before all samples were tried; {:.3g} before", before.means.score);
     reject(proposal, report.reason, after ? after->means.score : report.batch_after);
     return;
   }
@@ -126,7 +127,6 @@ void Gatekeeper::decide(const Proposal& proposal, const Scores& batch_before, co
     optimizers_[i]->commit(proposal[i]);
     if (understands_scores(*optimizers_[i], higher_is_better_)) optimizers_[i]->report_score(after->means.score);
   }
-  if (validation_ != nullptr) validation = std::move(after);
 }
 
 /// Different proposals that change something. Where none does, last_updates() says why.
@@ -157,44 +157,23 @@ std::vector<Scores> Gatekeeper::try_on(const BatchStep& batch, const std::vector
     const Trials trials = try_out(proposal, optimizers_);
     const std::optional<StepResult> result = batch.run();
     if (!result) throw ValueError("the gate tries a batch again, and the step that gave it a score skipped it then");
-    Tally tally;
-    tally.add(batch.samples, *result);
-    scores.push_back(tally.scores());
+    scores.push_back(settled(batch.samples, *result));
   }
   trainee_.set_mode(true);
   return scores;
 }
 
 /// In quarters: nothing where the proposal is clearly worse before the last one.
-std::optional<Scores> Gatekeeper::try_on_validation(const Proposal& proposal, const Scores& before) const {
-  const NoGradGuard no_grad;
-  trainee_.set_mode(false);
+std::optional<Scores> Gatekeeper::try_on_validation(const Proposal& proposal) const {
+  const std::string before = validation_->version();
+  const std::size_t all = validation_->samples();
   const Trials trials = try_out(proposal, optimizers_);
-  const std::size_t all = samples_of(before).size();
-  Tally tally;
-  StartedSteps started;
-  std::size_t samples = 0;
-  std::size_t looked_at = 0;
-  const auto read = [&] {
-    for (const auto& [size, result] : started.all) tally.add(size, result);
-    started.all.clear();
-    looked_at = samples;
-  };
-  bool is_hopeless = false;
-  validation_->each(0, [&](const BatchStep& batch) {
-    if (auto result = batch.run()) {
-      started.all.emplace_back(batch.samples, *std::move(result));
-      samples += batch.samples;
-    }
-    if (4 * (samples - looked_at) < all || samples >= all) return true;
-    read();
-    is_hopeless = is_clearly_worse(gains(samples_of(before), samples_of(tally.scores())));
-    return !is_hopeless;
-  });
-  read();
-  trainee_.set_mode(true);
-  if (is_hopeless) return std::nullopt;
-  return tally.scores();
+  for (std::size_t quarter = 1; quarter < 4; ++quarter) {
+    const Scores tried = validation_->measure_first((quarter * all + 3) / 4);
+    if (tried.means.samples >= all) break;
+    if (is_clearly_worse(validation_->gains(before, validation_->version(), higher_is_better_))) return std::nullopt;
+  }
+  return validation_->measure();
 }
 
 std::vector<double> Gatekeeper::gains(const std::vector<double>& before, const std::vector<double>& after) const {

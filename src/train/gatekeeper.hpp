@@ -10,6 +10,7 @@
 #include <tgd/trainer.hpp>
 
 #include "train/proposal.hpp"
+#include "train/score_table.hpp"
 #include "train/tally.hpp"
 
 namespace tgd::detail {
@@ -20,11 +21,11 @@ bool understands_scores(const optim::Optimizer& optimizer, bool higher_is_better
 class Gatekeeper {
  public:
   /// Throws ValueError for a gate that cannot work: options out of range, optimizers that are no TGD.
-  Gatekeeper(const Gate& gate, const std::map<std::string, Limits>& keep, bool higher_is_better, const Trainee& trainee, const Pass* validation);
+  Gatekeeper(const Gate& gate, const std::map<std::string, Limits>& keep, bool higher_is_better, const Trainee& trainee,
+             Validation* validation);
 
-  /// Proposes, tries, and commits or rejects. `before`: the scores of the batch with the present values. `validation`: those of
-  /// the validation part, measured where they are not known yet; brought up to date.
-  GateReport step(const BatchStep& batch, const Scores& before, std::optional<Scores>& validation);
+  /// Proposes, tries, and commits or rejects. `before`: the scores of the batch with the present values.
+  GateReport step(const BatchStep& batch, const Scores& before);
   /// Whether what gains so much, sample by sample, may be taken.
   bool accepts(const std::vector<double>& gains) const;
   /// What the last step's best proposal made of the parameters; `rejected` where it was not taken.
@@ -32,10 +33,9 @@ class Gatekeeper {
 
  private:
   std::vector<Proposal> propose();
-  void decide(const Proposal& proposal, const Scores& batch_before, const Scores& batch_after,
-              std::optional<Scores>& validation, GateReport& report) const;
+  void decide(const Proposal& proposal, const Scores& batch_before, const Scores& batch_after, GateReport& report) const;
   std::vector<Scores> try_on(const BatchStep& batch, const std::vector<Proposal>& proposals) const;
-  std::optional<Scores> try_on_validation(const Proposal& proposal, const Scores& before) const;
+  std::optional<Scores> try_on_validation(const Proposal& proposal) const;
   std::string shortcoming() const;
   double chance_of(const std::vector<double>& gains) const;
   bool accepts(double chance) const;
@@ -48,7 +48,7 @@ class Gatekeeper {
   const std::map<std::string, Limits>& keep_;
   bool higher_is_better_;
   const Trainee& trainee_;
-  const Pass* validation_;
+  Validation* validation_;
   std::vector<optim::TGD*> optimizers_;
   std::vector<optim::ParameterUpdate> last_updates_;
 };

@@ -32,6 +32,30 @@ std::string race_text(const RaceReport& race) {
   return "first proposals: " + detail::join(entries, ", ");
 }
 
+/// "chain of 3 steps: 0.62, then 0.71 over 16 samples (taken)"
+std::string race_text(const ChainRace& race) {
+  const std::string chain = fmt::format("chain of {}: ", detail::counted(race.steps, "step"));
+  if (race.samples == 0) return chain + "no calls are left to try it on the validation part (taken back)";
+  return chain + fmt::format("{:.4g}, then {:.4g} over {} ({})", race.incumbent, race.head,
+                             detail::counted(race.samples, "sample"), race.accepted ? "taken" : "not better: taken back");
+}
+
+std::string confirmation_text(const Confirmation& found) {
+  const char* kept = found.kept ? "the new values are kept" : "the first values are kept";
+  if (found.samples == 0) return fmt::format("no calls are left to confirm the new values: {}", kept);
+  const std::string scores = fmt::format("{:.4g}, then {:.4g} over {} that no choice has seen (p = {:.2g})", found.first,
+                                         found.last, detail::counted(found.samples, "sample"), found.chance);
+  return found.confirmed ? "confirmed: " + scores : fmt::format("not shown to be better: {}; {}", scores, kept);
+}
+
+/// What of a search is told besides its steps.
+std::vector<std::string> search_texts(const SearchReport& search) {
+  std::vector<std::string> texts;
+  if (search.race) texts.push_back(race_text(*search.race));
+  if (search.confirmation) texts.push_back(confirmation_text(*search.confirmation));
+  return texts;
+}
+
 }  // namespace
 
 struct Progress::Impl {
@@ -61,6 +85,7 @@ struct Progress::Impl {
     if (seen == 0) return {};
     std::string text = fmt::format("score {:.4g} (running {:.4g})", last.metrics.score, sum / static_cast<double>(seen));
     if (last.gate && last.step > 0) text += last.gate->accepted ? "  taken" : "  rejected";
+    if (last.search) text += last.search->took_one() ? "  taken" : "  none taken";
     return text;
   }
 
@@ -190,6 +215,13 @@ void Progress::on_step(const StepReport& report) {
     if (!impl.options.quiet) impl.line(race_text(*report.race));
     return;
   }
+  const std::vector<std::string> found = report.search ? search_texts(*report.search) : std::vector<std::string>();
+  const auto tell = [&] {
+    for (const std::string& text : found) {
+      if (!impl.options.quiet) impl.line(text);
+    }
+  };
+  if (report.search && report.search->step == 0) return tell();  // no batch
   if (report.epoch != impl.last.epoch) {
     impl.sum = 0;
     impl.seen = 0;
@@ -203,6 +235,7 @@ void Progress::on_step(const StepReport& report) {
   } else {
     impl.line(impl.whole_text());
   }
+  tell();
 }
 
 void Progress::on_validation_start(const ValidationInfo&) {
@@ -215,6 +248,7 @@ void Progress::on_validation(const ValidationReport& report) {
   const std::lock_guard lock(impl_->mutex);
   impl_->is_validating = false;
   if (impl_->options.quiet) return;
+  if (report.step == 0 && impl_->last.step > 0) return;  // a confirmation has told that the first values are kept
   const std::string when =
       report.step == 0 ? "before the first step" : fmt::format("epoch {}, after step {}", report.epoch, report.step);
   impl_->line(fmt::format("{}: validation {:.4g} over {}{}{}", when, report.metrics.score,

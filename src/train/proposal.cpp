@@ -7,6 +7,15 @@ namespace tgd::detail {
 
 using optim::ParameterUpdate;
 
+std::vector<Variable> parameters_of(const Trainee& trainee) {
+  std::vector<Variable> all;
+  for (const auto& optimizer : trainee.optimizers) {
+    const std::vector<Variable> some = optimizer->parameters();
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
 std::vector<optim::TGD*> tgd_optimizers(const Trainee& trainee, const char* message) {
   std::vector<optim::TGD*> optimizers;
   for (const auto& optimizer : trainee.optimizers) {
@@ -51,10 +60,6 @@ Trials try_out(const Proposal& proposal, const std::vector<optim::TGD*>& optimiz
   for (std::size_t i = 0; i < optimizers.size(); ++i)
     trials.emplace_back(new optim::TGD::Trial(optimizers[i]->try_out(proposal[i])));
   return trials;
-}
-
-StartedSteps::~StartedSteps() {
-  for (const auto& [samples, result] : all) result.evaluation.score.wait();
 }
 
 std::vector<double> gains(const std::vector<double>& before, const std::vector<double>& after, bool higher_is_better) {

@@ -16,6 +16,8 @@ namespace tgd::detail {
 /// One candidate of each optimizer.
 using Proposal = std::vector<optim::Candidate>;
 
+/// Of all optimizers, in their order.
+std::vector<Variable> parameters_of(const Trainee& trainee);
 /// The optimizers, which all have to be TGD. Throws ValueError with `message` otherwise.
 std::vector<optim::TGD*> tgd_optimizers(const Trainee& trainee, const char* message);
 
@@ -29,17 +31,6 @@ void mark_rejected(std::vector<optim::ParameterUpdate>& updates, const std::stri
 /// The values of a proposal in the place of the parameters', while they live.
 using Trials = std::vector<std::unique_ptr<const optim::TGD::Trial>>;
 Trials try_out(const Proposal& proposal, const std::vector<optim::TGD*>& optimizers);
-
-/// Steps that were started with values on trial, and their samples. They may read the values until they end, so that its end waits for
-/// them, also when an error ends the trial. To be made behind the Trials.
-struct StartedSteps {
-  StartedSteps() = default;
-  StartedSteps(const StartedSteps&) = delete;
-  StartedSteps& operator=(const StartedSteps&) = delete;
-  ~StartedSteps();
-
-  std::vector<std::pair<std::size_t, StepResult>> all = {};
-};
 
 /// Sample by sample, for as many as both have; above 0 where `after` is better.
 std::vector<double> gains(const std::vector<double>& before, const std::vector<double>& after, bool higher_is_better);

@@ -19,11 +19,11 @@ double race_share(std::size_t proposals) {
   return proposals == 0 ? 0 : all / 8 + half / 8 + 3.0 / 4;
 }
 
-Race::Race(const std::vector<FirstProposal>& proposals, const Trainee& trainee, const Pass& validation, const Scores& start,
-           bool higher_is_better)
-    : trainee_(trainee), validation_(validation), start_(start), higher_is_better_(higher_is_better) {
+Race::Race(const std::vector<FirstProposal>& proposals, const Trainee& trainee, Validation& validation, bool higher_is_better)
+    : validation_(validation), start_(validation.version()), higher_is_better_(higher_is_better) {
   optimizers_ = tgd_optimizers(trainee, "TrainerOptions::first_proposals need optimizers that can try values: optim::TGD");
-  if (start.samples.size() != start.means.samples)
+  const Scores known = validation.known();
+  if (known.samples.size() != known.means.samples)
     throw ValueError(
         "TrainerOptions::first_proposals are compared sample by sample, but the evaluator gives a batch one score: use "
         "Reduction::none");
@@ -63,15 +63,15 @@ void Race::enter(const FirstProposal& proposal) {
 }
 
 bool Race::run(const std::function<bool()>& is_stopped) {
-  const std::size_t all = start_.samples.size();
+  const std::size_t all = validation_.samples();
   const auto share = [all](std::size_t part) { return std::max<std::size_t>(all / part, 1); };
   std::vector<Lane*> running;
   for (Lane& lane : lanes_) running.push_back(&lane);
   // Of equals the later one is ahead: it says more.
   const auto keep_best = [&](std::size_t count) {
     std::stable_sort(running.begin(), running.end(), [&](const Lane* a, const Lane* b) {
-      const double first = mean_gain(*a);
-      const double second = mean_gain(*b);
+      const double first = mean(gains_of(*a));
+      const double second = mean(gains_of(*b));
       return first != second ? first > second : a->entry > b->entry;
     });
     running.resize(std::min(count, running.size()));
@@ -88,49 +88,34 @@ bool Race::run(const std::function<bool()>& is_stopped) {
       cut_by_ = std::current_exception();
     }
   }
-  const Lane& best = *running.front();
-  scores_ = best.tally.scores();
-  report_.best = best.entry;
+  report_.best = running.front()->entry;
   for (const Lane& lane : lanes_) {
-    report_.entries[lane.entry].samples = lane.samples;
-    report_.entries[lane.entry].score = lane.tally.scores().means.score;
+    report_.entries[lane.entry].samples = lane.scores.means.samples;
+    report_.entries[lane.entry].score = lane.scores.means.score;
   }
   return true;
 }
 
 /// One after the other: what was asked for may read a value until its scores are there, and only then is another put in its place.
 void Race::advance(const std::vector<Lane*>& lanes, std::size_t samples) {
-  const NoGradGuard no_grad;
-  trainee_.set_mode(false);
   for (Lane* lane : lanes) {
-    if (lane->samples < samples) advance(*lane, samples);
-  }
-  trainee_.set_mode(true);
-}
-
-void Race::advance(Lane& lane, std::size_t samples) const {
-  const Trials trials = try_out(lane.proposal, optimizers_);
-  StartedSteps started;
-  std::size_t reached = lane.samples;
-  validation_.each(lane.batches, [&](const BatchStep& batch) {
-    ++lane.batches;
-    if (auto result = batch.run()) {
-      started.all.emplace_back(batch.samples, *std::move(result));
-      reached += batch.samples;
+    if (lane->scores.means.samples >= samples) continue;
+    const Trials trials = try_out(lane->proposal, optimizers_);
+    lane->version = validation_.version();
+    try {
+      lane->scores = validation_.measure_first(samples);
+    } catch (const BudgetError&) {
+      lane->scores = validation_.known();
+      throw;
     }
-    return reached < samples;
-  });
-  for (const auto& [size, result] : started.all) {
-    lane.tally.add(size, result);
-    lane.samples += size;
   }
 }
 
-double Race::mean_gain(const Lane& lane) const {
-  return mean(detail::gains(start_.samples, lane.tally.scores().samples, higher_is_better_));
+std::vector<double> Race::gains_of(const Lane& lane) const {
+  return validation_.gains(start_, lane.version, higher_is_better_);
 }
 
-std::vector<double> Race::gains() const { return detail::gains(start_.samples, scores_.samples, higher_is_better_); }
+std::vector<double> Race::gains() const { return gains_of(best()); }
 
 /// With all samples a gain is one; with fewer it has to be more than chance.
 bool Race::is_better() const {

@@ -1,15 +1,18 @@
 // Race: the first proposals against the present values, on the validation part. See RaceReport in tgd/trainer.hpp.
 #pragma once
 
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <tgd/optim/tgd.hpp>
 #include <tgd/trainer.hpp>
 
 #include "train/proposal.hpp"
+#include "train/score_table.hpp"
 #include "train/tally.hpp"
 
 namespace tgd::detail {
@@ -19,13 +22,13 @@ TGD_API double race_share(std::size_t proposals);
 
 class Race {
  public:
-  /// `start`: the scores of the present values on the whole validation part. Throws ValueError for optimizers that are no TGD, and for
-  /// evaluators that give a batch one score.
-  Race(const std::vector<FirstProposal>& proposals, const Trainee& trainee, const Pass& validation, const Scores& start,
-       bool higher_is_better);
+  /// The present values have been measured. Throws ValueError for optimizers that are no TGD, and for evaluators that give a
+  /// batch one score.
+  Race(const std::vector<FirstProposal>& proposals, const Trainee& trainee, Validation& validation, bool higher_is_better);
 
   /// Whether there is anybody to race.
   bool any() const { return !lanes_.empty(); }
+  std::size_t lanes() const { return lanes_.size(); }
   /// Returns false when `is_stopped` says so between two rounds: nothing has changed then.
   bool run(const std::function<bool()>& is_stopped);
   /// The gains of the best over the present values, sample by sample, after run().
@@ -38,31 +41,27 @@ class Race {
 
   const RaceReport& report() const noexcept { return report_; }
   /// Of the best, on all samples that it was tried on.
-  const Scores& scores() const { return scores_; }
+  const Scores& scores() const { return best().scores; }
   std::vector<optim::ParameterUpdate> updates() const;
 
  private:
   struct Lane {
     std::size_t entry;  // in the report
     Proposal proposal;
-    Tally tally = {};
-    std::size_t batches = 0;
-    std::size_t samples = 0;
+    std::string version = {};
+    Scores scores = {};
   };
   const Lane& best() const;
   void enter(const FirstProposal& proposal);
   void advance(const std::vector<Lane*>& lanes, std::size_t samples);
-  void advance(Lane& lane, std::size_t samples) const;
-  double mean_gain(const Lane& lane) const;
+  std::vector<double> gains_of(const Lane& lane) const;
 
-  const Trainee& trainee_;
-  const Pass& validation_;
-  const Scores& start_;
+  Validation& validation_;
+  const std::string start_;  // a version
   bool higher_is_better_;
   std::vector<optim::TGD*> optimizers_;
   std::vector<Lane> lanes_;
   RaceReport report_;
-  Scores scores_;
   std::exception_ptr cut_by_;
 };
 

@@ -30,12 +30,13 @@ std::string first_of(const std::vector<FailedSample>& failed) {
   return first.name.empty() ? first.problem : fmt::format("{}: {}", first.name, first.problem);
 }
 
+}  // namespace
+
+/// Where every call fails the fault is hardly the samples'.
 void expect_answers(const Scores& scores) {
   if (scores.means.samples < 2 || scores.unanswered < scores.means.samples) return;
   throw Error(none_answered(scores.unanswered, scores.means.samples, first_of(scores.failed)));
 }
-
-}  // namespace
 
 std::string broken_limit(const std::map<std::string, Limits>& limits, const Metrics& metrics) {
   for (const auto& [name, limit] : limits) {
@@ -112,6 +113,18 @@ void Tally::add_metric(const std::string& name, double mean, std::size_t samples
   measured_[name] += samples;
 }
 
+void Tally::add(const Scores& part) {
+  const auto samples = static_cast<double>(part.means.samples);
+  sum_.score = part.samples.size() == part.means.samples ? std::accumulate(part.samples.begin(), part.samples.end(), sum_.score)
+                                                         : sum_.score + part.means.score * samples;
+  sum_.samples += part.means.samples;
+  sum_.failed += part.means.failed;
+  for (const auto& [name, mean] : part.means.named) add_metric(name, mean, part.measured.at(name));
+  samples_.insert(samples_.end(), part.samples.begin(), part.samples.end());
+  failed_.insert(failed_.end(), part.failed.begin(), part.failed.end());
+  unanswered_ += part.unanswered;
+}
+
 void Tally::add_failures(const Variable& score) {
   const Storage& parts = score.impl()->storage->parts();
   for (const auto& [item, problem] : parts.problems()) {
@@ -124,7 +137,7 @@ void Tally::add_failures(const Variable& score) {
 }
 
 Scores Tally::scores() const {
-  Scores scores{sum_, samples_.size() == sum_.samples ? samples_ : std::vector<double>{}, failed_, unanswered_};
+  Scores scores{sum_, samples_.size() == sum_.samples ? samples_ : std::vector<double>{}, failed_, unanswered_, measured_};
   if (sum_.samples == 0) return scores;
   const auto samples = static_cast<double>(sum_.samples);
   scores.means.score /= samples;
@@ -132,28 +145,71 @@ Scores Tally::scores() const {
   return scores;
 }
 
-Scores measure(const std::function<void(bool)>& set_mode, const Pass& pass) {
+Scores settled(std::size_t samples, const StepResult& result) {
+  result.evaluation.score.wait();
+  Tally tally;
+  tally.add(samples, result);
+  return tally.scores();
+}
+
+namespace {
+
+/// Batches on their way. Values that are on trial may be put away only when nothing reads them any more.
+struct Started {
+  struct Batch {
+    std::size_t number;
+    std::size_t samples;
+    StepResult result;
+  };
+  Started() = default;
+  Started(const Started&) = delete;
+  Started& operator=(const Started&) = delete;
+  ~Started() {
+    for (const Batch& batch : batches) batch.result.evaluation.score.wait();
+  }
+  std::deque<Batch> batches = {};
+};
+
+}  // namespace
+
+std::size_t run_batches(const std::function<void(bool)>& set_mode, const Pass& pass, std::size_t first,
+                        const std::function<Choice(std::size_t)>& choose,
+                        const std::function<void(std::size_t, Scores)>& take) {
   const NoGradGuard no_grad;
   set_mode(false);
   constexpr std::size_t most_on_their_way = 1000;
-  std::deque<std::pair<std::size_t, StepResult>> started;
+  Started started;
   std::size_t on_their_way = 0;
-  Tally tally;
   const auto read_first = [&] {
-    const auto& [samples, result] = started.front();
-    tally.add(samples, result);
-    on_their_way -= samples;
-    started.pop_front();
+    const Started::Batch& oldest = started.batches.front();
+    Tally tally;
+    tally.add(oldest.samples, oldest.result);
+    take(oldest.number, tally.scores());
+    on_their_way -= oldest.samples;
+    started.batches.pop_front();
   };
-  pass.each(0, [&](const BatchStep& batch) {
+  std::size_t number = first;
+  pass.each(first, [&](const BatchStep& batch) {
     while (!pass.batches && on_their_way >= most_on_their_way) read_first();
+    const Choice choice = choose(number);
+    if (choice == Choice::end) return false;
+    const std::size_t own = number++;
+    if (choice == Choice::skip) return true;
     if (auto result = batch.run()) {
-      started.emplace_back(batch.samples, *std::move(result));
+      started.batches.push_back({own, batch.samples, *std::move(result)});
       on_their_way += batch.samples;
     }
     return true;
   });
-  while (!started.empty()) read_first();
+  while (!started.batches.empty()) read_first();
+  return number;
+}
+
+Scores measure(const std::function<void(bool)>& set_mode, const Pass& pass) {
+  Tally tally;
+  run_batches(
+      set_mode, pass, 0, [](std::size_t) { return Choice::run; },
+      [&](std::size_t, const Scores& scores) { tally.add(scores); });
   Scores scores = tally.scores();
   expect_answers(scores);
   return scores;

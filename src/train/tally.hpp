@@ -25,7 +25,8 @@ struct Scores {
   Metrics means = {};
   std::vector<double> samples = {};
   std::vector<FailedSample> failed = {};
-  std::size_t unanswered = 0;  // failed in their call: there was no reply that could have been read
+  std::size_t unanswered = 0;                        // failed in their call: there was no reply that could have been read
+  std::map<std::string, std::size_t> measured = {};  // how many samples have each named metric
 };
 
 /// Which limit a measurement breaks: "the metric \"length\" is 412, and may be 400 at the most"; empty where it keeps all.
@@ -56,6 +57,7 @@ class Failures {
 class Tally {
  public:
   void add(std::size_t samples, const StepResult& result);
+  void add(const Scores& part);
   Scores scores() const;
 
  private:
@@ -69,9 +71,22 @@ class Tally {
   std::size_t unanswered_ = 0;
 };
 
-/// The scores over a pass, without gradients and in eval mode. All batches are started before anything is read; of a pass of
-/// unknown length, which need not fit into memory, a batch waits for the earlier ones once a thousand samples are on their way.
+/// Of one step. Waits until nothing reads the parameters any more, also where an error ends it.
+Scores settled(std::size_t samples, const StepResult& result);
+
+enum class Choice { run, skip, end };
+
+/// Runs the batches of a pass that `choose` wants, without gradients and in eval mode, and hands over what each scored, in
+/// their order. All are started before anything is read; of a pass of unknown length, which need not fit into memory, a batch
+/// waits for the earlier ones once a thousand samples are on their way. Returns when nothing is on its way any more, also where
+/// an error ends it: the number of the batch where it stopped.
+std::size_t run_batches(const std::function<void(bool)>& set_mode, const Pass& pass, std::size_t first,
+                        const std::function<Choice(std::size_t number)>& choose,
+                        const std::function<void(std::size_t number, Scores scores)>& take);
 /// Throws an Error when the calls of all samples have failed, however harmless each one is.
+void expect_answers(const Scores& scores);
+
+/// The scores over a pass, without gradients and in eval mode; see run_batches() and expect_answers().
 Scores measure(const std::function<void(bool)>& set_mode, const Pass& pass);
 
 }  // namespace tgd::detail

@@ -14,11 +14,13 @@
 #include "core/saturating.hpp"
 #include "core/seconds.hpp"
 #include "core/text.hpp"
+#include "train/chain_search.hpp"
 #include "train/checkpoint.hpp"
 #include "train/gatekeeper.hpp"
 #include "train/journal.hpp"
 #include "train/race.hpp"
 #include "train/run_lock.hpp"
+#include "train/score_table.hpp"
 #include "train/tally.hpp"
 
 namespace tgd {
@@ -166,7 +168,6 @@ class Run {
       : options_(options),
         trainee_(trainee),
         train_(train),
-        validation_(validation),
         models_(std::move(models)),
         journal_(journal),
         files_(options, trainee.module, journal),
@@ -175,7 +176,12 @@ class Run {
     if (options.max_time.count() != 0) detail::span_of_seconds(options.max_time.count(), "TrainerOptions::max_time");
     if (!(options.max_cost >= 0))
       throw ValueError(fmt::format("TrainerOptions::max_cost is {} USD; it must not be negative", options.max_cost));
-    if (options.gate.confidence != 0) gate_.emplace(options.gate, options.keep, options.higher_is_better, trainee, validation);
+    if (validation != nullptr) validation_.emplace(trainee, *validation, state_.scores);
+    expect_one_way(options);
+    detail::Validation* data = validation_ ? &*validation_ : nullptr;
+    if (options.gate.confidence != 0) gate_.emplace(options.gate, options.keep, options.higher_is_better, trainee, data);
+    if (options.search.chain != 0)
+      search_.emplace(options.search, options.keep, options.higher_is_better, trainee, data, state_.search);
   }
 
   FitResult fit(const FitOptions& options) {
@@ -184,8 +190,10 @@ class Run {
     try {
       announce();
       if (!state_.validated_step) validate();
+      if (search_) search_->begin();
       race();
       while (!run_epoch() && state_.epoch < options_.max_epochs) next_epoch();
+      close_search();
     } catch (...) {
       restore_best();
       files_.fail(std::current_exception());
@@ -201,6 +209,14 @@ class Run {
   }
 
  private:
+  static void expect_one_way(const TrainerOptions& options) {
+    if (options.search.chain == 0) return;
+    if (options.gate.confidence != 0)
+      throw ValueError("TrainerOptions has a gate and a search: both decide which steps are taken, so leave one of them out");
+    if (options.validate_every != 0)
+      throw ValueError("TrainerOptions::validate_every does not go with a search, which validates where a chain ends");
+  }
+
   template <class... Arguments, class... Given>
   void tell(void (TrainerCallback::*hook)(Arguments...), Given&&... given) const {
     for (const auto& callback : options_.callbacks) ((*callback).*hook)(given...);
@@ -231,30 +247,43 @@ class Run {
 
   /// Once, and before anything else: a run that has taken a step has had its race.
   void race() {
-    if (validation_ == nullptr || options_.first_proposals.empty() || state_.step > 0 || options_.max_epochs == 0) return;
-    if (!state_.validation) state_.validation = detail::measure(trainee_.set_mode, *validation_);
-    detail::Race race(options_.first_proposals, trainee_, *validation_, *state_.validation, options_.higher_is_better);
-    if (!race.any()) return;
+    if (!validation_ || options_.first_proposals.empty() || state_.step > 0 || options_.max_epochs == 0) return;
+    validation_->measure();
+    detail::Race race(options_.first_proposals, trainee_, *validation_, options_.higher_is_better);
+    if (!race.any() || !has_room_for_race(race)) return;
     const bool is_over =
         in_place([] { return "first proposals: "; }, [&] { return race.run([this] { return reached_limit().has_value(); }); });
     if (!is_over) return;
-    const bool may_be = keeps_limits(race.scores().means) || !keeps_limits(state_.validation->means);
+    const bool may_be = keeps_limits(race.scores().means) || !keeps_limits(validation_->known().means);
     if (may_be && race.is_better() && (!gate_ || gate_->accepts(race.gains()))) race.accept();
     if (race.cut_by() && !race.report().accepted) std::rethrow_exception(race.cut_by());
-    StepReport report{state_.epoch, options_.max_epochs, 1, 0, train_.batches.value_or(0)};
+    StepReport report = step_without_batch();
     report.updates = race.updates();
     report.race = race.report();
-    state_.step = report.step;
     if (race.report().accepted) {
       failures_.add("validation", race.scores(), samples());
-      state_.validation = race.scores();
+      if (search_) search_->adopt();
     } else {
       state_.validated_step = report.step;
     }
+    forget_other_versions();
     tell(&TrainerCallback::on_step, report);
     files_.add_metrics(report);
-    if (!is_validated()) return validate();
+    if (!is_validated()) return conclude(race.scores());
     save();
+  }
+
+  bool has_room_for_race(const detail::Race& race) const {
+    if (!search_) return true;
+    const double samples = detail::race_share(race.lanes()) * static_cast<double>(validation_->samples());
+    return has_room(calls_for(static_cast<std::size_t>(samples) + 1 + search_->samples_of_confirmation()));
+  }
+
+  /// What is no batch's, and does not count for max_steps.
+  StepReport step_without_batch() {
+    ++state_.steps_without_batch;
+    ++state_.step;
+    return {state_.epoch, options_.max_epochs, state_.step, 0, train_.batches.value_or(0)};
   }
 
   void next_epoch() {
@@ -272,6 +301,7 @@ class Run {
     validate_if_due();  // the run may have been killed before it could
     train_.each(state_.step_in_epoch, [&](const BatchStep& batch) {
       ending_ = reached_limit();
+      if (!ending_ && search_ && !has_room(calls_of_step(batch.samples))) ending_ = end_for_want_of_room();
       if (ending_) return false;
       take_step(batch);
       validate_if_due();
@@ -279,7 +309,7 @@ class Run {
     });
     const bool is_last = state_.epoch == options_.max_epochs || ending_ == Ending::steps;
     const bool is_whole = !ending_ || ending_ == Ending::steps;
-    if (is_whole && (options_.validate_every == 0 || is_last) && !is_validated()) validate();
+    if (!search_ && is_whole && (options_.validate_every == 0 || is_last) && !is_validated()) validate();
     if (!ending_ && has_stopped_improving()) ending_ = Ending::early_stopping;
     tell(&TrainerCallback::on_epoch_end, state_.epoch);
     return ending_.has_value();
@@ -297,8 +327,14 @@ class Run {
     report.samples_in_epoch = samples_in_epoch_;
     state_.step = report.step;
     state_.step_in_epoch = report.step_in_epoch;
+    finish(report);
+  }
+
+  /// Says what became of a step. The head of a chain that has won is the best there is.
+  void finish(const StepReport& report) {
     tell(&TrainerCallback::on_step, report);
     files_.add_metrics(report);
+    if (report.search && report.search->race && report.search->race->accepted) return conclude(search_->scores(), true);
     save();
   }
 
@@ -320,10 +356,12 @@ class Run {
       result->evaluation.score.backward(options_.backward);
       tell(&TrainerCallback::on_after_backward, info);
     }
-    if (gate_) {
-      take_gated_step(batch, info, scores, report);
+    if (gate_ || search_) {
+      for (const auto& optimizer : trainee_.optimizers) tell(&TrainerCallback::on_before_optimizer_step, info, *optimizer);
+      gate_ ? take_gated_step(batch, scores, report) : take_searched_step(batch, scores, report);
+      for (const auto& optimizer : trainee_.optimizers) tell(&TrainerCallback::on_after_optimizer_step, info, *optimizer);
     } else {
-      state_.validation.reset();
+      state_.scores.clear();
       if (trainee_.automatic) step_optimizers(info, report);
     }
     return scores.means;
@@ -340,11 +378,63 @@ class Run {
     }
   }
 
-  void take_gated_step(const BatchStep& batch, const BatchInfo& info, const Scores& scores, StepReport& report) {
-    for (const auto& optimizer : trainee_.optimizers) tell(&TrainerCallback::on_before_optimizer_step, info, *optimizer);
-    report.gate = gate_->step(batch, scores, state_.validation);
+  void take_gated_step(const BatchStep& batch, const Scores& scores, StepReport& report) {
+    report.gate = gate_->step(batch, scores);
     report.updates = gate_->last_updates();
-    for (const auto& optimizer : trainee_.optimizers) tell(&TrainerCallback::on_after_optimizer_step, info, *optimizer);
+    forget_other_versions();
+  }
+
+  void take_searched_step(const BatchStep& batch, const Scores& scores, StepReport& report) {
+    report.search = search_->step(batch, scores);
+    if (search_->is_chain_over()) end_chain(report);
+    report.updates = search_->last_updates();
+  }
+
+  /// Where a chain has come to anything, its head has to show that it is better.
+  void end_chain(StepReport& report) {
+    if (!search_->has_head()) return search_->adopt();
+    const bool can_race = has_room(calls_for(search_->samples_of_race() + search_->samples_of_confirmation()));
+    const ChainRace race = can_race ? search_->race() : search_->give_up();
+    report.search->race = race;
+    if (!race.accepted) ++state_.since_best;
+  }
+
+  /// What a chain under way has come to, and whether it is better than the beginning. No checkpoint knows of it: a run that
+  /// goes on with larger limits goes on with the chain.
+  void close_search() {
+    if (!search_ || options_.stop.stop_requested()) return;
+    is_closing_ = true;
+    if (search_->has_head()) {
+      StepReport report = step_without_batch();
+      report.search.emplace();
+      search_->begin_without_batch();
+      in_place([] { return "the last chain: "; }, [&] { end_chain(report); });
+      report.updates = search_->last_updates();
+      finish(report);
+    }
+    if (search_->has_to_confirm()) confirm();
+  }
+
+  void confirm() {
+    StepReport report = step_without_batch();
+    const bool has_calls = has_room(calls_for(search_->samples_of_confirmation()));
+    report.search.emplace();
+    search_->begin_without_batch();
+    report.search->confirmation = in_place([] { return "confirmation: "; },
+                                           [&] { return has_calls ? search_->confirm() : search_->leave_unconfirmed(); });
+    report.updates = search_->last_updates();
+    finish(report);
+    if (report.search->confirmation->kept) return;
+    ValidationReport first = *state_.first;
+    first.is_best = true;
+    keep(first);
+    tell(&TrainerCallback::on_validation, first);
+    files_.add_metrics(first);
+  }
+
+  /// Only those that the table compares with are kept in it.
+  void forget_other_versions() {
+    if (validation_ && !search_) state_.scores.keep_only(validation_->version());
   }
 
   // ---- Validation ----
@@ -352,31 +442,47 @@ class Run {
   bool is_validated() const { return state_.validated_step == state_.step; }
 
   void validate_if_due() {
-    if (options_.validate_every != 0 && state_.step % options_.validate_every == 0 && !is_validated()) validate();
+    if (search_ || options_.validate_every == 0) return;
+    if ((state_.step - state_.steps_without_batch) % options_.validate_every == 0 && !is_validated()) validate();
   }
 
   void validate() {
-    if (validation_ == nullptr) return;
-    ValidationReport report{state_.step == 0 ? 0 : state_.epoch, state_.step};
-    tell(&TrainerCallback::on_validation_start, ValidationInfo{report.epoch, report.step});
-    report.metrics = in_place(
+    if (!validation_) return;
+    tell(&TrainerCallback::on_validation_start, ValidationInfo{state_.step == 0 ? 0 : state_.epoch, state_.step});
+    const Scores scores = in_place(
         [&] {
           return state_.step == 0 ? "first validation: "
                                   : fmt::format("validation after epoch {}, step {}: ", state_.epoch, state_.step);
         },
         [&] {
-          if (!state_.validation) {
-            state_.validation = detail::measure(trainee_.set_mode, *validation_);
-            failures_.add("validation", *state_.validation, samples());
+          const bool is_known = validation_->is_known();
+          const std::int64_t before = calls_made();
+          Scores measured = validation_->measure();
+          detail::expect_answers(measured);
+          if (!is_known) failures_.add("validation", measured, samples());
+          if (!is_known && measured.means.samples > 0) {
+            const auto count = static_cast<std::int64_t>(measured.means.samples);
+            state_.calls_of_sample = std::max(state_.calls_of_sample, (calls_made() - before + count - 1) / count);
           }
-          return state_.validation->means;
+          return measured;
         });
+    report_validation(scores, std::nullopt);
+  }
+
+  /// What was measured is a validation. `is_best`: where a race has decided it.
+  void conclude(const Scores& scores, std::optional<bool> is_best = {}) {
+    tell(&TrainerCallback::on_validation_start, ValidationInfo{state_.epoch, state_.step});
+    report_validation(scores, is_best);
+  }
+
+  void report_validation(const Scores& scores, std::optional<bool> is_best) {
+    ValidationReport report{state_.step == 0 ? 0 : state_.epoch, state_.step, scores.means};
     trainee_.set_mode(true);
     for (const auto& optimizer : trainee_.optimizers) {
       if (detail::understands_scores(*optimizer, options_.higher_is_better)) optimizer->report_score(report.metrics.score);
     }
     state_.validated_step = state_.step;
-    report.is_best = !state_.best || is_better(report.metrics, state_.best->metrics);
+    report.is_best = is_best.value_or(!state_.best || is_better(report.metrics, state_.best->metrics));
     state_.since_best = report.is_best ? 0 : state_.since_best + 1;
     if (!state_.first) state_.first = report;
     if (report.is_best) keep(report);
@@ -406,22 +512,14 @@ class Run {
     for (std::size_t i = 0; i < all.size(); ++i) all[i].set_data(state_.best_values[i]);
   }
 
-  std::vector<Variable> parameters() const {
-    std::vector<Variable> all;
-    for (const auto& optimizer : trainee_.optimizers) {
-      const std::vector<Variable> some = optimizer->parameters();
-      all.insert(all.end(), some.begin(), some.end());
-    }
-    return all;
-  }
+  std::vector<Variable> parameters() const { return detail::parameters_of(trainee_); }
 
   // ---- Limits ----
 
   /// Of the run, as far as that is known.
   std::size_t samples() const {
     const std::size_t training = train_.samples > 0 ? train_.samples : samples_seen_;
-    const std::size_t validation = state_.validation ? state_.validation->means.samples : 0;
-    return training + (validation_ != nullptr ? std::max(validation_->samples, validation) : 0);
+    return training + (validation_ ? validation_->samples_of_loader() : 0);
   }
 
   bool has_stopped_improving() const {
@@ -431,7 +529,7 @@ class Run {
   std::optional<Ending> reached_limit() const {
     if (options_.stop.stop_requested() || stop_->is_requested()) return Ending::stopped;
     if (has_stopped_improving()) return Ending::early_stopping;
-    if (options_.max_steps > 0 && state_.step >= options_.max_steps) return Ending::steps;
+    if (options_.max_steps > 0 && state_.step - state_.steps_without_batch >= options_.max_steps) return Ending::steps;
     if (options_.max_time.count() > 0 && seconds() >= options_.max_time.count()) return Ending::time;
     const lm::CostReport report = journal_.usage();
     const lm::Usage usage = report.total().usage;
@@ -441,6 +539,50 @@ class Run {
       return Ending::tokens;
     if (options_.max_cost > 0 && cost_of(report) >= lm::Cost::from_usd(options_.max_cost)) return Ending::cost;
     return std::nullopt;
+  }
+
+  /// Made or answered from a cache, by all tracked models.
+  std::int64_t calls_made() const {
+    const lm::detail::CallCounts counts = journal_.counts();
+    std::int64_t sum = counts.cached;
+    for (const auto& entry : counts.by_purpose) sum = detail::saturated_sum(sum, entry.second);
+    return sum;
+  }
+
+  std::int64_t calls_for(std::size_t samples) const {
+    return detail::saturated_product(static_cast<std::int64_t>(samples), std::max<std::int64_t>(state_.calls_of_sample, 1));
+  }
+
+  /// Of a step at its most, the race of its chain and the confirmation: the samples of the batch, their feedback, the proposals
+  /// and their screening, in which half of the batch or all of it may fail.
+  std::int64_t calls_of_step(std::size_t batch) const {
+    const std::size_t proposals = options_.search.proposals;
+    const std::size_t screening = (batch + 1) / 2 * (proposals + 1);
+    const auto teacher = static_cast<std::int64_t>(batch / 8 + 1 + 2 * proposals * parameters().size());
+    return detail::saturated_sum(calls_for(batch + screening + search_->samples_of_race() + search_->samples_of_confirmation()),
+                                 teacher);
+  }
+
+  /// Whether so many calls more keep within the limits, tokens and cost by what calls took so far.
+  bool has_room(std::int64_t calls) const {
+    if (options_.has_room && !options_.has_room(calls)) return false;
+    const lm::CostReport report = journal_.usage();
+    const lm::Usage used = report.total().usage;
+    const auto fits = [&](double limit, double spent) {
+      const double each = spent / static_cast<double>(std::max<std::int64_t>(used.calls, 1));
+      return limit == 0 || spent + each * static_cast<double>(calls) <= limit;
+    };
+    const auto tokens = detail::saturated_sum(used.counted_prompt_tokens(), used.counted_completion_tokens());
+    return (options_.max_calls == 0 || detail::saturated_sum(used.calls, calls) <= options_.max_calls) &&
+           fits(static_cast<double>(options_.max_tokens), static_cast<double>(tokens)) &&
+           fits(options_.max_cost, options_.max_cost > 0 ? cost_of(report).usd() : 0);
+  }
+
+  Ending end_for_want_of_room() const {
+    if (stop_->is_requested()) return Ending::stopped;
+    const lm::Usage used = journal_.usage().total().usage;
+    if (options_.max_tokens > 0 && options_.max_calls == 0 && used.calls > 0) return Ending::tokens;
+    return options_.max_cost > 0 && options_.max_calls == 0 ? Ending::cost : Ending::calls;
   }
 
   static lm::Cost cost_of(const lm::CostReport& report) {
@@ -455,7 +597,7 @@ class Run {
   // ---- Checkpoints ----
 
   void save() {
-    if (!files_.is_used()) return;
+    if (!files_.is_used() || is_closing_) return;
     state_.seconds = seconds();
     tell(&TrainerCallback::on_checkpoint, files_.save(snapshot(), trainee_.optimizers));
   }
@@ -464,8 +606,8 @@ class Run {
   Checkpoint snapshot() const {
     Checkpoint checkpoint;
     checkpoint.run = state_;
-    // Only the gate and the race compare with it.
-    if (!gate_ && options_.first_proposals.empty()) checkpoint.run.validation.reset();
+    // Only these compare with it.
+    if (!gate_ && !search_ && options_.first_proposals.empty()) checkpoint.run.scores.clear();
     checkpoint.agent = trainee_.module->type_name();
     checkpoint.agent_state = trainee_.module->state_dict();
     checkpoint.loader = loader_;
@@ -497,6 +639,9 @@ class Run {
           fmt::format("/optimizers are {}, and this agent has {}", checkpoint.optimizers.size(), trainee_.optimizers.size()));
     }
     check_best_values(checkpoint.run);
+    if (const std::size_t values = checkpoint.run.search.first.size(); values != 0 && values != parameters().size())
+      throw ValueError(
+          fmt::format("/run/search/first has {} values, and this agent {} parameters", values, parameters().size()));
     in_place([] { return "/state: "; }, [&] { trainee_.module->load_state_dict(checkpoint.agent_state); });
     for (std::size_t i = 0; i < trainee_.optimizers.size(); ++i) {
       in_place([&] { return fmt::format("/optimizers/{}: ", i); },
@@ -536,18 +681,20 @@ class Run {
   const TrainerOptions& options_;
   const Trainee& trainee_;
   const Pass& train_;
-  const Pass* validation_;  // null: none
   Models models_;
   detail::Journal& journal_;
   RunFiles files_;
   detail::RunState state_;
-  Json loader_;  // the state at the beginning of the epoch
+  std::optional<detail::Validation> validation_;  // nothing: there is no data for it
+  Json loader_;                                   // the state at the beginning of the epoch
   Clock::time_point started_;
   std::size_t samples_in_epoch_ = 0;
   std::size_t samples_seen_ = 0;  // by the steps of this session
   detail::Failures failures_;
   std::optional<Ending> ending_;
   std::optional<detail::Gatekeeper> gate_;
+  std::optional<detail::ChainSearch> search_;
+  bool is_closing_ = false;
   std::shared_ptr<CallbacksStop> stop_ = std::make_shared<CallbacksStop>();
 };
 

@@ -427,6 +427,16 @@ TEST_CASE("the estimate counts all stages, the judge, the gate and the epochs", 
     CHECK(calls(estimated()[2], "optimize", "teacher") ==
           Approx(static_cast<double>(schedule.steps * 3 * (1 + task.optimizer.max_reasks))));
   }
+  SECTION("search") {
+    const double plain = calls(estimated()[2], "forward", "student");
+    task.training.search = {.chain = 2, .proposals = 3};
+    CHECK(calls(estimated()[2], "forward", "student") > plain);
+    CHECK(calls(estimated()[2], "optimize", "teacher") ==
+          Approx(static_cast<double>(schedule.steps * 3 * (1 + task.optimizer.max_reasks))));
+    const double unconfirmed = calls(estimated()[0], "forward", "student");
+    task.training.search.confirm = 1000;  // at most half of the part, which is not validated then
+    CHECK(calls(estimated()[0], "forward", "student") < unconfirmed);
+  }
   SECTION("a trial corrects the tokens") {
     const cli::TrialCall call{
         .role = "student",

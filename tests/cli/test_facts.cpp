@@ -134,14 +134,16 @@ TEST_CASE("a run tries what code can write before its first step, and keeps what
                              ContainsSubstring("What the test part still lacks") &&
                              ContainsSubstring("  Every right answer is exactly one of these: account, billing, cancellation"));
   const auto metrics = test::lines_of(test::read_text(run / "metrics.jsonl"));
-  REQUIRE(metrics.size() == 3);
+  REQUIRE(metrics.size() == 5);  // the race does not count for max_steps: a step follows
   CHECK(metrics[1]["kind"] == "race");
   CHECK(metrics[1]["accepted"] == true);
   CHECK(metrics[2]["score"].get<double>() > metrics[0]["score"].get<double>());
+  CHECK(metrics[3]["kind"] == "step");
   CHECK_THAT(test::read_text(run / "instructions.txt"), ContainsSubstring("Read the message.\n\n"));
   CHECK(test::read_result(run)["diagnosis"]["form"]["kind"] == "labels");
   const auto versions = test::lines_of(test::read_text(run / "versions.jsonl"));
-  CHECK(versions.back()["parameters"]["instructions"]["outcome"] == "updated");
+  REQUIRE(versions.size() == 3);
+  CHECK(versions[1]["parameters"]["instructions"]["outcome"] == "updated");
 
   const test::ProcessResult replayed = test::run_tgd({"replay", run.string()});
   INFO(replayed.out << replayed.err);

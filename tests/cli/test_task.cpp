@@ -26,6 +26,17 @@ TEST_CASE("what a task is resolved to reads as the same task, from any folder", 
   }
 }
 
+TEST_CASE("a task may ask for a search", "[cli]") {
+  const test::TaskFolder folder;
+  const Search search = folder.parse(test::task_form("a number")).training.search;
+  CHECK(search.chain == 3);
+  CHECK(search.proposals == 4);
+  CHECK(search.confirm == 20);
+  CHECK(search.confidence == 0.8);
+  CHECK(search.keep_unconfirmed);
+  CHECK(folder.parse(test::task_form("fields of JSON")).training.search.chain == 0);
+}
+
 TEST_CASE("a resolved task has all settings in place and no key", "[cli]") {
   const test::TaskFolder folder;
   const cli::OrderedJson plain =

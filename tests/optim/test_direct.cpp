@@ -1,6 +1,7 @@
 // Steps that ask once: facts and samples instead of a critique.
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tgd/cognitive/chat_completion.hpp>
@@ -220,4 +221,40 @@ TEST_CASE("Somebody else's values become a candidate, or the reason why they may
   CHECK(candidate.updates[1].outcome == Outcome::kept);
   CHECK_THAT(candidate.updates[1].reason, ContainsSubstring("never"));
   CHECK_THROWS_AS(optimizer.suggest({{Variable("x", "other", true), "y"}}), tgd::ValueError);
+}
+
+TEST_CASE("Proposals with different aims ask for different things, the most urgent of them by what code has counted",
+          "[optim][direct]") {
+  using tgd::optim::Aim;
+  const Shop shop;
+  shop.backward(Step::direct);
+  TGD optimizer({shop.prompt}, {.model = shop.editor, .diagnosis = tgd::optim::DiagnosisOptions{.answers = desks}});
+  SECTION("what replies miss decides") {
+    const auto [step, first] = GENERATE(std::pair{Step::direct, Aim::form}, std::pair{Step::critique, Aim::form});
+    Shop other;
+    other.backward(step);
+    std::vector<std::string> answers = desks;
+    answers.insert(answers.end(), desks.begin(), desks.end());  // every desk comes again
+    const TGD knows({other.prompt}, {.model = other.editor, .diagnosis = tgd::optim::DiagnosisOptions{.answers = answers}});
+    CHECK(knows.aims() == std::vector{first, Aim::confusion, Aim::rule, Aim::shorter});
+  }
+  SECTION("nothing is counted without feedback") {
+    const Variable quiet("Be kind.", "other prompt", true);
+    CHECK(TGD({quiet}, {.model = shop.editor}).aims() == std::vector{Aim::rule, Aim::shorter});
+  }
+  SECTION("each request says its own, and the rest of it is the same") {
+    const auto candidates = optimizer.propose({Aim::any, Aim::form, Aim::confusion, Aim::rule, Aim::shorter, Aim::form});
+    REQUIRE(candidates.size() == 6);
+    REQUIRE(shop.editor->calls() == 6);
+    std::vector<std::string> texts;
+    for (const Request& request : shop.editor->requests()) texts.push_back(request.messages.back().content);
+    CHECK_THAT(texts[0], !ContainsSubstring("This time"));
+    CHECK_THAT(texts[1], ContainsSubstring("This time, change only what the value says about the form"));
+    CHECK_THAT(texts[2], ContainsSubstring("This time, change only how account and billing are told apart") ||
+                             ContainsSubstring("answers that are confused with each other"));
+    CHECK_THAT(texts[3], ContainsSubstring("This time, add one short rule"));
+    CHECK_THAT(texts[4], ContainsSubstring("This time, make the value shorter"));
+    CHECK(texts[5] == texts[1]);
+    CHECK(shop.editor->requests()[5].sample == 5U);
+  }
 }

@@ -146,6 +146,7 @@ struct ResumableRun {
   bool one_at_a_time = false;
   std::size_t max_epochs = 3;
   Gate gate = {};
+  Search search = {};
   std::function<void(const std::string& call)> on_paid = [](const std::string&) {};
   std::vector<std::shared_ptr<TrainerCallback>> callbacks = {};
   std::int64_t max_calls = 0;
@@ -159,10 +160,11 @@ inline FitResult run(const ResumableRun& plan) {
   lm::PriceTable prices = lm::PriceTable::empty();
   if (plan.has_prices) prices.set("simulated", {.input = 1, .output = 2});
   Trainer trainer({.max_epochs = plan.max_epochs,
-                   .validate_every = 2,
+                   .validate_every = plan.search.chain == 0 ? 2U : 0U,
                    .callbacks = plan.callbacks,
                    .max_calls = plan.max_calls,
                    .gate = plan.gate,
+                   .search = plan.search,
                    .run_folder = plan.folder,
                    .keep_checkpoints = plan.keep_checkpoints,
                    .prices = prices});

@@ -33,13 +33,15 @@ struct ScriptedAgent : Module {
 
   std::optional<StepResult> training_step(Batch& batch) {
     const auto& [question, answer] = batch;
-    const Variable reply = chat_completion(student, {{"system", {prompt}}, {"user", {"{question}"}}}, {{"question", question}});
+    const Variable reply = chat_completion(tracked ? tracked : student, {{"system", {prompt}}, {"user", {"{question}"}}},
+                                           {{"question", question}});
     return exact_match_evaluator(reply, answer, {.reduction = reduction});
   }
   std::shared_ptr<optim::Optimizer> configure_optimizers() { return optimizer; }
 
   std::shared_ptr<lm::Stub> student =
       lm::Stub::answering([](const lm::Request& request) { return request.messages[0].content; });
+  lm::ChatModelPtr tracked;  // the student as a trainer has it
   std::shared_ptr<lm::Stub> editor;
   Reduction reduction;
   Parameter prompt = register_parameter("prompt", {"start", "the answer"});

@@ -48,9 +48,9 @@ struct Raced {
 /// 40 numbers are the validation part, and no training follows.
 Raced raced(Racer& agent, const std::vector<std::string>& values, const Gate& gate = {}, std::size_t batch_size = 5) {
   Raced result;
-  Trainer trainer({.backward = {.model = test::critic()}, .callbacks = {result.notes}, .max_steps = 1, .gate = gate});
+  Trainer trainer({.backward = {.model = test::critic()}, .callbacks = {result.notes}, .gate = gate});
   trainer.options().first_proposals = agent.proposals(values);
-  trainer.fit(agent, raced_numbers(4, 4), raced_numbers(40, batch_size));
+  trainer.fit(agent, data::DataLoader<test::Samples>({}, {}), raced_numbers(40, batch_size));
   result.report = result.notes->steps.at(0);
   result.calls = agent.student->calls() - 40;
   return result;
@@ -144,6 +144,19 @@ TEST_CASE("the race is the first step, and the batches follow", "[train][race]")
   CHECK(notes->steps[1].step == 2);
   CHECK(notes->steps[1].step_in_epoch == 1);
   CHECK(result.steps == 2);
+  CHECK(agent.prompt.text() == "up to 26");
+}
+
+TEST_CASE("the race does not count for max_steps", "[train][race]") {
+  Racer agent({"up to 26", "up to 27"});
+  const auto notes = std::make_shared<test::Notes>();
+  Trainer trainer({.max_epochs = 3, .backward = {.model = test::critic()}, .callbacks = {notes}, .max_steps = 1});
+  trainer.options().first_proposals = agent.proposals({"up to 4"});
+  const FitResult result = trainer.fit(agent, raced_numbers(4, 4), raced_numbers(40, 5));
+  CHECK(result.ending == Ending::steps);
+  REQUIRE(notes->steps.size() == 2);
+  CHECK(notes->steps[0].race.has_value());
+  CHECK(notes->steps[1].step_in_epoch == 1);
   CHECK(agent.prompt.text() == "up to 26");
 }
 

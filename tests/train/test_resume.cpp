@@ -301,6 +301,77 @@ TEST_CASE("a race of first proposals that was interrupted at any call ends as if
   }
 }
 
+TEST_CASE("a search that was interrupted at any point of a chain ends as if it had not been, and pays for no reply twice",
+          "[train][resume][search]") {
+  const test::TemporaryFolder folder;
+  std::size_t paid = 0;
+  test::ResumableRun plan{.folder = folder.path() / "whole", .on_paid = [&](const std::string&) { ++paid; }};
+  plan.max_epochs = 3;
+  plan.validation_batch = 1;
+  plan.search = {.chain = 2, .proposals = 2, .confirm = 2, .confidence = 0.6};
+  plan.first_values = {"Say what the message is about. The labels are money and travel."};
+  test::run(plan);
+  const std::string whole = outcome_of(folder.path() / "whole");
+  const std::string metrics = content(folder.path() / "whole" / "metrics.jsonl");
+  CHECK_THAT(metrics, ContainsSubstring("\"kind\":\"race\"") && ContainsSubstring("\"race\":{\"accepted\":true") &&
+                          ContainsSubstring("\"confirmation\":{"));
+  const std::size_t all = paid;
+  CAPTURE(all);
+
+  for (std::size_t last = 1; last < all; last += 3) {
+    CAPTURE(last);
+    test::ResumableRun part = plan;
+    part.folder = folder.path() / std::to_string(last);
+    std::multiset<std::string> calls;
+    part.on_paid = [&](const std::string& call) {
+      if (calls.size() == last) throw LMError(LMError::Kind::cancelled, "the test ends this session");
+      calls.insert(call);
+    };
+    CHECK_THROWS_AS(test::run(part), LMError);
+    part.on_paid = [&](const std::string& call) { calls.insert(call); };
+    part.resume = true;
+    test::run(part);
+    CHECK(outcome_of(part.folder) == whole);
+    CHECK(calls.size() == all);
+    for (const std::string& call : calls) CHECK(calls.count(call) == 1);
+  }
+}
+
+TEST_CASE("a search that a limit ended goes on when the limit is raised, as if there had been none",
+          "[train][resume][search]") {
+  const test::TemporaryFolder folder;
+  test::ResumableRun plan{.folder = folder.path() / "whole"};
+  plan.validation_batch = 1;
+  plan.search = {.chain = 2, .proposals = 2, .confirm = 4, .confidence = 0.6};
+  const FitResult whole = test::run(plan);
+  const std::int64_t all = whole.usage.total().usage.calls;
+  for (const std::int64_t limit : {all / 3, all / 2, all * 3 / 4, all - 1}) {
+    CAPTURE(limit, all);
+    plan.folder = folder.path() / std::to_string(limit);
+    plan.resume = false;
+    plan.max_calls = limit;
+    const FitResult first = test::run(plan);
+    CHECK(first.ending == Ending::calls);
+    CHECK(first.usage.total().usage.calls <= limit);
+    plan.resume = true;
+    plan.max_calls = 0;
+    CHECK(test::run(plan).ending == Ending::epochs);
+    CHECK(outcome_of(plan.folder) == outcome_of(folder.path() / "whole"));
+  }
+}
+
+TEST_CASE("how many calls are in flight changes nothing to a search", "[train][resume][search][concurrent]") {
+  const test::TemporaryFolder folder;
+  test::ResumableRun plan{.folder = folder.path() / "many", .latency = std::chrono::microseconds(300)};
+  plan.search = {.chain = 2, .proposals = 2, .confirm = 4};
+  plan.validation_batch = 1;
+  test::run(plan);
+  plan.folder = folder.path() / "one";
+  plan.one_at_a_time = true;
+  test::run(plan);
+  CHECK(outcome_of(folder.path() / "one") == outcome_of(folder.path() / "many"));
+}
+
 TEST_CASE("how many calls are in flight changes nothing", "[train][resume][concurrent]") {
   const test::TemporaryFolder folder;
   test::run({.folder = folder.path() / "many", .latency = std::chrono::microseconds(300)});

@@ -69,6 +69,11 @@ class TGD_API TGD : public Optimizer {
   /// `count` candidates, drawn at once: each asks for new values of all parameters that have feedback, as step() does, and its
   /// requests carry its number in Request::sample. Nothing is changed. Whether they differ is up to the model and its arguments.
   std::vector<Candidate> propose(std::size_t count);
+  /// One candidate for each aim, which stands in its request with the instructions ({instructions} in TGDOptions::messages).
+  std::vector<Candidate> propose(const std::vector<Aim>& aims);
+  /// What the feedback asks for, the most urgent first: `form` and `confusion` where code has counted that (see diagnose), then
+  /// `rule` and `shorter`.
+  std::vector<Aim> aims() const;
   /// A candidate that somebody else has written: new values of some parameters. One that may not be taken, because of a constraint,
   /// a frozen part or what else a step keeps to, is `kept`, with the reason. Throws ValueError for a parameter of no group, and for
   /// a value that does not end with what is to be kept of it.

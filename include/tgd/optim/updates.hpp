@@ -79,6 +79,16 @@ struct Suggestion {
   std::string kept = {};
 };
 
+/// What a proposal is to be about, so that several of one step differ. It is said to the language model, not enforced.
+enum class Aim {
+  any,        ///< what the feedback speaks about
+  form,       ///< what a reply looks like
+  confusion,  ///< the two answers that are most often taken for one another
+  rule,       ///< one rule more, or one that is corrected
+  shorter     ///< the same in fewer words
+};
+TGD_API std::string_view to_string(Aim aim);
+
 /// New values that are not taken yet: one for each parameter, in the order of parameters(). See TGD::propose.
 struct Candidate {
   std::vector<ParameterUpdate> updates;

@@ -22,6 +22,8 @@ struct FitResult;
 ///       on_step, on_checkpoint                                      the end of the batch
 ///       on_validation_start, on_validation, on_checkpoint           where it is due
 ///     on_epoch_end                                                  also where a limit has cut the epoch short
+///     on_step, on_validation_start, on_validation                   the race of a chain that the end has cut short
+///     on_step, on_validation                                        the confirmation; the first values, where these are kept
 ///   on_end
 ///
 /// A batch that the step skips, and an agent that optimizes by hand, have neither backward nor optimizer borders; checkpoints

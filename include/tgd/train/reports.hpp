@@ -14,6 +14,7 @@
 #include <tgd/cognitive/evaluator.hpp>
 #include <tgd/lm/cost.hpp>
 #include <tgd/optim/tgd.hpp>
+#include <tgd/train/search.hpp>
 
 namespace tgd {
 
@@ -76,9 +77,9 @@ struct FirstProposal {
   std::vector<optim::Suggestion> values = {};
 };
 
-/// How the first proposals did. The race is the first step of a run, before its first batch: all are tried on an eighth of the
-/// validation part, the better half of them on a quarter, the best one on all of it. That one is taken if it is better than the
-/// present values, by the gate where there is one, else by the mean; then it is the run's first new version, and else nothing has
+/// How the first proposals did. The race is the first step of a run, before its first batch, and does not count for max_steps:
+/// all are tried on an eighth of the validation part, the better half of them on a quarter, the best one on all of it. That one
+/// is taken if it is better than the present values, by the gate where there is one, else by the mean; then it is the run's first new version, and else nothing has
 /// changed. What was tried on a sample is never tried on it again. Where a budget ends the last round, what is
 /// better by more than chance (p <= 0.05) on the samples so far is taken.
 struct RaceReport {
@@ -106,6 +107,7 @@ struct StepReport {
   /// proposal, `rejected` where the gate did not take it.
   std::vector<optim::ParameterUpdate> updates = {};
   std::optional<GateReport> gate = {};
+  std::optional<SearchReport> search = {};
   std::optional<RaceReport> race = {};  ///< of the step that the first proposals are; it has no batch, and `step_in_epoch` is 0
 };
 
@@ -128,7 +130,9 @@ struct ValidationReport {
   std::size_t epoch = 0;  ///< 0 before the first step
   std::size_t step = 0;
   Metrics metrics = {};
-  bool is_best = false;  ///< strictly better than every validation before
+  /// Strictly better than every validation before; with a search, the winner of a race, which may have ended early, or at the
+  /// end of the run the first values (step 0) where these are kept.
+  bool is_best = false;
 };
 
 /// How a run is doing at this moment. Of tracked models, over all the sessions of the run.

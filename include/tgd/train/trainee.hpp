@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include <tgd/cognitive/module.hpp>
+#include <tgd/export.hpp>
 #include <tgd/json.hpp>
 #include <tgd/optim/optimizer.hpp>
 #include <tgd/train/reports.hpp>
@@ -27,6 +29,8 @@ namespace detail {
 struct BatchStep {
   std::size_t samples = 0;
   std::function<std::optional<StepResult>()> run;
+  /// On some of its samples; null where nobody knows how to take a batch apart.
+  std::function<std::optional<StepResult>(std::span<const std::size_t> samples)> run_part = {};
 };
 
 /// One epoch of a loader.
@@ -55,6 +59,19 @@ inline std::size_t sample_count(const std::map<std::string, Variable>& batch) {
 template <class First, class... Rest>
 std::size_t sample_count(const std::tuple<First, Rest...>& batch) {
   return sample_count(std::get<0>(batch));
+}
+
+/// Some of the samples of a batch.
+TGD_API Variable part_of(const Variable& batch, std::span<const std::size_t> samples);
+inline std::map<std::string, Variable> part_of(const std::map<std::string, Variable>& batch,
+                                               std::span<const std::size_t> samples) {
+  std::map<std::string, Variable> part;
+  for (const auto& [name, column] : batch) part.emplace(name, part_of(column, samples));
+  return part;
+}
+template <std::same_as<Variable>... Columns>
+std::tuple<Columns...> part_of(const std::tuple<Columns...>& batch, std::span<const std::size_t> samples) {
+  return std::apply([&](const auto&... columns) { return std::tuple(part_of(columns, samples)...); }, batch);
 }
 
 template <class Agent, class Batch>
@@ -92,7 +109,16 @@ Pass pass_over(const Loader& loader, Step step) {
           continue;
         }
         writable_t<std::remove_reference_t<decltype(given)>> batch = given;
-        if (!visit({sample_count(batch), [&batch, &step]() -> std::optional<StepResult> { return step(batch); }})) return;
+        BatchStep own{sample_count(batch), [&batch, &step]() -> std::optional<StepResult> { return step(batch); }};
+        if constexpr (requires(std::span<const std::size_t> samples) {
+                        { part_of(batch, samples) } -> std::same_as<std::remove_cvref_t<decltype(batch)>>;
+                      }) {
+          own.run_part = [&batch, &step](std::span<const std::size_t> samples) -> std::optional<StepResult> {
+            auto part = part_of(batch, samples);
+            return step(part);
+          };
+        }
+        if (!visit(own)) return;
       }
     };
     if constexpr (requires { loader.from(first); }) {

@@ -62,6 +62,54 @@ std::vector<SampleOutcome> outcomes_of(std::span<const Variable> gradients) {
   return outcomes;
 }
 
+/// Whether the reply, rather than what it says, is not as it has to be.
+bool is_about_form(Finding::Kind kind) {
+  using Kind = Finding::Kind;
+  switch (kind) {
+    case Kind::cut:
+    case Kind::empty:
+    case Kind::refused:
+    case Kind::thinking:
+    case Kind::unreadable:
+    case Kind::letter_case:
+    case Kind::blanks:
+    case Kind::punctuation:
+    case Kind::spelling:
+    case Kind::notation:
+    case Kind::among_words:
+    case Kind::several_labels:
+    case Kind::among_numbers:
+    case Kind::json_among_words:
+    case Kind::no_label:
+    case Kind::no_number:
+    case Kind::no_date:
+    case Kind::no_json:
+    case Kind::missing_keys:
+    case Kind::extra_keys:
+    case Kind::wrong_types:
+      return true;
+    case Kind::filtered:
+    case Kind::other_label:
+    case Kind::wrong_factor:
+    case Kind::wrong_sign:
+    case Kind::too_high:
+    case Kind::too_low:
+    case Kind::other_date:
+    case Kind::wrong_values:
+    case Kind::other_text:
+      return false;
+  }
+  return false;
+}
+
+/// The label that most often stands for another one; null where none does.
+const Finding::Detail* most_confused(const Diagnosis& diagnosis) {
+  for (const Finding& finding : diagnosis.findings) {
+    if (finding.kind == Finding::Kind::other_label && !finding.details.empty()) return &finding.details.front();
+  }
+  return nullptr;
+}
+
 /// Failing samples, of each kind of failure one after the other.
 std::vector<std::size_t> failing(std::span<const SampleOutcome> outcomes, const Diagnosis& diagnosis, std::size_t most) {
   std::vector<std::size_t> chosen;
@@ -116,6 +164,14 @@ std::vector<std::size_t> solved_beside(std::span<const SampleOutcome> outcomes, 
 }
 
 }  // namespace
+
+bool asks_for(Aim aim, std::span<const Variable> gradients, const TGDOptions& options) {
+  if (aim != Aim::form && aim != Aim::confusion) return true;
+  const Diagnosis counted = diagnose(outcomes_of(gradients), options.diagnosis.value_or(DiagnosisOptions{}));
+  if (aim == Aim::confusion) return most_confused(counted) != nullptr;
+  return std::any_of(counted.findings.begin(), counted.findings.end(),
+                     [](const Finding& finding) { return is_about_form(finding.kind); });
+}
 
 bool is_direct(std::span<const Variable> gradients) {
   return !gradients.empty() && std::all_of(gradients.begin(), gradients.end(), [](const Variable& gradient) {
@@ -224,8 +280,32 @@ std::string Sections::constraints(const Subject& subject) {
 
 std::string Sections::instructions(const Subject& subject) {
   const ParameterRules* rules = rules_for(subject.state->parameter, options_);
-  if (rules == nullptr || rules->instructions.empty()) return {};
-  return render("tgd_instructions", {{"instructions", rules->instructions}});
+  const std::string own = rules == nullptr || rules->instructions.empty()
+                              ? std::string()
+                              : render("tgd_instructions", {{"instructions", rules->instructions}});
+  const std::string aimed = aim(subject);
+  return own.empty() || aimed.empty() ? own + aimed : own + "\n\n" + aimed;
+}
+
+std::string Sections::aim(const Subject& subject) {
+  switch (subject.aim) {
+    case Aim::any:
+      return {};
+    case Aim::form:
+      return render("tgd_aim_form", {});
+    case Aim::rule:
+      return render("tgd_aim_rule", {});
+    case Aim::shorter:
+      return render("tgd_aim_shorter", {});
+    case Aim::confusion:
+      break;
+  }
+  const std::string& value = subject.state->parameter.data().text();
+  const auto shown = [&](const std::string& label) { return with_bracketed_tags(label, parts_.tags(), value); };
+  const Diagnosis counted = diagnose(outcomes_of(subject.gradients), options_.diagnosis.value_or(DiagnosisOptions{}));
+  const Finding::Detail* most = most_confused(counted);
+  return most == nullptr ? render("tgd_aim_confusion_unknown", {})
+                         : render("tgd_aim_confusion", {{"what", shown(most->what)}, {"wanted", shown(most->wanted)}});
 }
 
 std::string Sections::momentum(const Subject& subject) {

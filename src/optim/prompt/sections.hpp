@@ -19,11 +19,15 @@ std::string feedback_text(const Variable& gradient);
 /// Whether all of them are what evaluators said, with the samples and their right answers.
 bool is_direct(std::span<const Variable> gradients);
 
+/// Whether the feedback asks for that: see TGD::aims(). `options`: of its receiver.
+bool asks_for(Aim aim, std::span<const Variable> gradients, const TGDOptions& options);
+
 /// One parameter that is to be rewritten.
 struct Subject {
   const ParameterState* state;
   std::span<const Variable> gradients;
   std::span<const std::string> constraints;
+  Aim aim = Aim::any;
 };
 
 /// How much is shown of what may be left out.
@@ -62,6 +66,7 @@ class Sections {
   const PromptNames& used_prompts() const noexcept { return used_; }
 
  private:
+  std::string aim(const Subject& subject);
   std::string diagnosis(const Subject& subject, std::span<const SampleOutcome> outcomes);
   std::string said(const Subject& subject);
   std::string samples(const Subject& subject, std::span<const SampleOutcome> outcomes);

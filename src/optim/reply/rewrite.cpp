@@ -52,23 +52,28 @@ std::vector<Rewrite::Slot> slots_of(const std::vector<const StepItem*>& items) {
   return slots;
 }
 
-SentPrompt prompt_for(const std::vector<Rewrite::Slot>& slots, const Rewrite::Siblings& siblings, PromptParts& parts) {
+std::vector<Subject> subjects_of(const std::vector<Rewrite::Slot>& slots, Aim aim) {
   std::vector<Subject> subjects;
-  for (const Rewrite::Slot& slot : slots) subjects.push_back({slot.item->state, slot.update.gradients, slot.checks.texts()});
+  for (const Rewrite::Slot& slot : slots)
+    subjects.push_back({slot.item->state, slot.update.gradients, slot.checks.texts(), aim});
+  return subjects;
+}
+
+SentPrompt prompt_for(const std::vector<Rewrite::Slot>& slots, const Rewrite::Siblings& siblings, PromptParts& parts, Aim aim) {
+  const std::vector<Subject> subjects = subjects_of(slots, aim);
   return meta_prompt({subjects, siblings.nearest, *slots.front().item->options, parts, siblings.more});
 }
 
 /// The same request within a half and a quarter of its size, as far as anything may be left out; for a model whose window is
 /// smaller than the budget says. Made beforehand: whoever asks for it may do so when the step is over.
 Rewrite::Shorter shorter_prompts(const std::vector<Rewrite::Slot>& slots, const Rewrite::Siblings& siblings, PromptParts& parts,
-                                 const SentPrompt& sent) {
+                                 Aim aim, const SentPrompt& sent) {
+  const std::vector<Subject> subjects = subjects_of(slots, aim);
   std::size_t size = 0;
   for (const lm::Message& message : sent.messages) size += message.content.size();
   auto shorter = std::make_shared<std::vector<std::vector<lm::Message>>>();
   constexpr std::size_t least = 2000;
   for (std::size_t part = 2; part <= 4 && size / part > least; part *= 2) {
-    std::vector<Subject> subjects;
-    for (const Rewrite::Slot& slot : slots) subjects.push_back({slot.item->state, slot.update.gradients, slot.checks.texts()});
     TGDOptions options = *slots.front().item->options;
     options.context_budget = size / part;
     options.on_notice = {};
@@ -83,14 +88,16 @@ Rewrite::Shorter shorter_prompts(const std::vector<Rewrite::Slot>& slots, const 
 
 }  // namespace
 
-Rewrite::Rewrite(const std::vector<const StepItem*>& items, Siblings siblings, PromptParts& parts, std::uint64_t sample)
+Rewrite::Rewrite(const std::vector<const StepItem*>& items, Siblings siblings, PromptParts& parts, Aim aim,
+                 std::uint64_t sample)
     : options_(*items.front()->options),
       siblings_(std::move(siblings)),
+      aim_(aim),
       sample_(sample),
       slots_(slots_of(items)),
-      sent_(prompt_for(slots_, siblings_, parts)),
+      sent_(prompt_for(slots_, siblings_, parts, aim_)),
       first_size_(sent_.messages.size()),
-      shorter_(shorter_prompts(slots_, siblings_, parts, sent_)) {}
+      shorter_(shorter_prompts(slots_, siblings_, parts, aim_, sent_)) {}
 
 Rewrite::Rewrite(const Rewrite& first, std::uint64_t sample) : Rewrite(first) {
   sample_ = sample;

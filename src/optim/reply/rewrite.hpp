@@ -46,7 +46,7 @@ class Rewrite {
   using Shorter = std::shared_ptr<const std::vector<std::vector<lm::Message>>>;
 
   /// One item, or those of a joint request; each has feedback, and outlives the object. Throws as meta_prompt and Checks do.
-  Rewrite(const std::vector<const StepItem*>& items, Siblings siblings, PromptParts& parts, std::uint64_t sample);
+  Rewrite(const std::vector<const StepItem*>& items, Siblings siblings, PromptParts& parts, Aim aim, std::uint64_t sample);
   /// The same request for another candidate: nothing is written anew. Before the first one has heard anything.
   Rewrite(const Rewrite& first, std::uint64_t sample);
 
@@ -72,6 +72,7 @@ class Rewrite {
 
   const TGDOptions& options_;
   Siblings siblings_;
+  Aim aim_;
   std::uint64_t sample_;
   std::vector<Slot> slots_;
   SentPrompt sent_;
