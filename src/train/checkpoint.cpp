@@ -94,7 +94,9 @@ Value to_value(const RunState& run) {
           {"first", to_value(run.first)},
           {"best", to_value(run.best)},
           {"best_values", std::move(values)},
-          {"validation", std::move(validation)}};
+          {"validation", std::move(validation)},
+          {"failed", {{"names", run.failed.names}, {"nameless", run.failed.nameless}}},
+          {"samples_seen", run.samples_seen}};
 }
 
 RunState run_of(const Reader& from) {
@@ -111,6 +113,11 @@ RunState run_of(const Reader& from) {
   run.best = report_of(from.at("best"));
   if (const Reader validation = from.at("validation"); !validation.is_null()) {
     run.validation = Scores{metrics_of(validation.at("means")), validation.at("samples").numbers()};
+  }
+  if (const auto failed = from.find("failed")) {  // earlier checkpoints have none
+    for (std::string& name : failed->at("names").texts()) run.failed.names.insert(std::move(name));
+    run.failed.nameless = failed->at("nameless").count();
+    run.samples_seen = from.at("samples_seen").count();
   }
   for (const Reader& data : from.at("best_values").items()) run.best_values.push_back(data_of(data));
   if (run.first.has_value() != run.best.has_value())

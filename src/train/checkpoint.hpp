@@ -32,6 +32,8 @@ struct RunState {
   std::vector<Data> best_values = {};
   std::size_t since_best = 0;             // validations in a row
   std::optional<Scores> validation = {};  // of the present values, where they are known
+  FailedSamples failed = {};              // by all the sessions of the run
+  std::size_t samples_seen = 0;           // by its steps
   double seconds = 0;
 };
 

@@ -51,23 +51,24 @@ std::string broken_limit(const std::map<std::string, Limits>& limits, const Metr
   return {};
 }
 
-Failures::Failures(std::optional<double> max_share) : max_share_(max_share) {
+FailureLimit::FailureLimit(std::optional<double> max_share) : max_share_(max_share) {
   if (max_share && !(*max_share >= 0 && *max_share <= 1)) {
     throw ValueError(
         fmt::format("TrainerOptions::max_failed_share is {}; it has to be between 0 and 1, such as 0.1", *max_share));
   }
 }
 
-void Failures::add(const std::string& part, const Scores& scores, std::size_t samples) {
+void FailureLimit::add(FailedSamples& all, const std::string& part, const Scores& scores, std::size_t samples) const {
   for (const FailedSample& failed : scores.failed) {
     if (!failed.origin) {
-      ++nameless_;
+      ++all.nameless;
     } else {
-      names_.insert(failed.origin->file ? failed.name : part + failed.name);  // numbers are those of a part
+      all.names.insert(failed.origin->file ? failed.name : part + failed.name);  // numbers are those of a part
     }
   }
-  const std::size_t count = names_.size() + nameless_;
-  if (scores.failed.empty() || !max_share_ || static_cast<double>(count) <= *max_share_ * static_cast<double>(samples)) return;
+  if (scores.failed.empty() || !max_share_) return;
+  const std::size_t count = all.count();
+  if (static_cast<double>(count) <= *max_share_ * static_cast<double>(samples)) return;
   throw Error(fmt::format("{} of {} samples have failed, and max_failed_share allows {:.4g}% of them; the last: {}", count,
                           samples, *max_share_ * 100, first_of(scores.failed)));
 }

@@ -170,7 +170,7 @@ class Run {
         models_(std::move(models)),
         journal_(journal),
         files_(options, trainee.module, journal),
-        failures_(options.max_failed_share) {
+        failure_limit_(options.max_failed_share) {
     // A limit that is no number would be none.
     if (options.max_time.count() != 0) detail::span_of_seconds(options.max_time.count(), "TrainerOptions::max_time");
     if (!(options.max_cost >= 0))
@@ -246,7 +246,7 @@ class Run {
     report.race = race.report();
     state_.step = report.step;
     if (race.report().accepted) {
-      failures_.add("validation", race.scores(), samples());
+      count_failures("validation", race.scores());
       state_.validation = race.scores();
     } else {
       state_.validated_step = report.step;
@@ -313,8 +313,8 @@ class Run {
     Tally tally;
     tally.add(batch.samples, *result);
     const Scores scores = tally.scores();
-    samples_seen_ += batch.samples;
-    failures_.add("train", scores, samples());
+    state_.samples_seen += batch.samples;
+    count_failures("train", scores);
     if (trainee_.automatic) {
       tell(&TrainerCallback::on_before_backward, info, *result);
       result->evaluation.score.backward(options_.backward);
@@ -367,7 +367,7 @@ class Run {
         [&] {
           if (!state_.validation) {
             state_.validation = detail::measure(trainee_.set_mode, *validation_);
-            failures_.add("validation", *state_.validation, samples());
+            count_failures("validation", *state_.validation);
           }
           return state_.validation->means;
         });
@@ -419,9 +419,13 @@ class Run {
 
   /// Of the run, as far as that is known.
   std::size_t samples() const {
-    const std::size_t training = train_.samples > 0 ? train_.samples : samples_seen_;
+    const std::size_t training = train_.samples > 0 ? train_.samples : state_.samples_seen;
     const std::size_t validation = state_.validation ? state_.validation->means.samples : 0;
     return training + (validation_ != nullptr ? std::max(validation_->samples, validation) : 0);
+  }
+
+  void count_failures(const std::string& part, const Scores& scores) {
+    failure_limit_.add(state_.failed, part, scores, samples());
   }
 
   bool has_stopped_improving() const {
@@ -544,8 +548,7 @@ class Run {
   Json loader_;  // the state at the beginning of the epoch
   Clock::time_point started_;
   std::size_t samples_in_epoch_ = 0;
-  std::size_t samples_seen_ = 0;  // by the steps of this session
-  detail::Failures failures_;
+  detail::FailureLimit failure_limit_;
   std::optional<Ending> ending_;
   std::optional<detail::Gatekeeper> gate_;
   std::shared_ptr<CallbacksStop> stop_ = std::make_shared<CallbacksStop>();
@@ -647,9 +650,10 @@ FitResult Trainer::run(const Trainee& trainee, const Pass& train, const std::opt
 }
 
 Metrics Trainer::measure(const std::function<void(bool)>& set_mode, const Pass& pass) const {
-  detail::Failures failures(impl_->options.max_failed_share);
+  const detail::FailureLimit limit(impl_->options.max_failed_share);
   const Scores scores = detail::measure(set_mode, pass);
-  failures.add("", scores, scores.means.samples);
+  detail::FailedSamples failed;
+  limit.add(failed, "", scores, scores.means.samples);
   return scores.means;
 }
 
