@@ -172,8 +172,8 @@ class TGD_API Trainer {
   void open_journal(bool resume = false);
   /// What the tracked models have used.
   lm::CostReport usage() const;
-  /// What else was paid: calls that were on their way, or whose replies had no use any more, when a process of the run died. Those
-  /// that came to no end are estimated.
+  /// What else was paid: calls that were on their way, or whose replies had no use any more, when a process of the run died, and
+  /// those that an error cancelled on their way. What came to no end is estimated.
   lm::ModelCost abandoned() const;
 
   /// Trains until max_epochs or a limit. With validation data it validates before the first step, too, and at the end, and
