@@ -145,21 +145,6 @@ PartRecord part_of(const LineReader& line) {
   return part;
 }
 
-Measurement measurement_of(const LineReader& line) {
-  Measurement measurement;
-  for (const LineReader& item : line.at("predictions").items())
-    measurement.predictions.push_back(item.is_null() ? std::nullopt : std::optional(item.text()));
-  for (const LineReader& item : line.at("scores").items())
-    measurement.scores.push_back(item.is_null() ? std::nullopt : std::optional(item.number()));
-  const auto metrics = line.find("metrics");
-  if (!metrics || metrics->is_null()) return measurement;
-  for (const auto& [name, values] : metrics->members()) {
-    for (const LineReader& value : values.items())
-      measurement.metrics[name].push_back(value.is_null() ? std::nullopt : std::optional(value.number()));
-  }
-  return measurement;
-}
-
 /// "2026-11-27T16:50:19.059Z" as seconds since 1970.
 double seconds_of(const LineReader& timestamp) {
   int year = 0;
@@ -233,24 +218,16 @@ class Reader {
     return nullptr;
   }
 
-  /// Line for line, because ledgers are long.
   template <class Take>
   void read_lines(const std::string& name, Take take) {
-    std::ifstream file(record_.folder / name, std::ios::binary);
-    detail::JsonOrigin origin{name, 0, {}};
     std::size_t unreadable = 0;
     std::string first;
-    for (std::string text; std::getline(file, text);) {
-      ++origin.line;
-      if (text.empty()) continue;
-      const OrderedJson json = parsed(text);
-      const LineReader line(json, origin);
-      try {
-        if (json.is_discarded()) line.fail("no JSON");
-        take(line);
-      } catch (const ParseError& error) {
+    try {
+      detail::read_json_lines<OrderedJson>(record_.folder / name, take, [&](const ParseError& error) {
         if (++unreadable == 1) first = error.what();
-      }
+      });
+    } catch (const Error& error) {
+      note(name + " cannot be read: " + error.what());
     }
     if (unreadable == 0) return;
     note(fmt::format("{}: {} {} could not be read{}{}", name, unreadable, unreadable == 1 ? "line" : "lines",
@@ -303,13 +280,10 @@ class Reader {
         } else if (known->rows != part.rows) {
           *known = std::move(part);
         }
-      } else if (kind == "scores") {
+      } else if (is_measurement(line)) {
         Measurement measurement = measurement_of(line);
         PartRecord* part = part_named(line.at("part").text());
-        if (part == nullptr || measurement.predictions.size() != part->rows.size() ||
-            measurement.scores.size() != part->rows.size()) {
-          line.fail("scores without their samples");
-        }
+        if (part == nullptr || measurement.scores.size() != part->rows.size()) line.fail("scores without their samples");
         part->at.insert_or_assign(line.at("step").count(), std::move(measurement));
       }
     });

@@ -17,6 +17,7 @@
 
 #include <tgd/trainer.hpp>
 
+#include "run/folder.hpp"
 #include "task/document.hpp"
 
 namespace tgd::cli {
@@ -46,13 +47,6 @@ struct VersionRecord {
   std::size_t step = 0;
   std::optional<double> seconds = {};                              ///< of the run up to then
   std::vector<std::pair<std::string, UpdateRecord>> updates = {};  ///< by parameter
-};
-
-/// Aligned with the rows of the part.
-struct Measurement {
-  std::vector<std::optional<std::string>> predictions = {};  ///< nothing: the sample failed
-  std::vector<std::optional<double>> scores = {};
-  std::map<std::string, std::vector<std::optional<double>>> metrics = {};  ///< further ones, by name
 };
 
 struct PartRecord {

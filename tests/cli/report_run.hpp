@@ -26,6 +26,9 @@ inline std::map<std::string, std::string> hand_made_run() {
     "models": {"student": {"provider": "openai", "model": "small"}, "teacher": {"provider": "openai", "model": "large"}},
     "cost": {"models": {}, "unknown_models": ["large"],
              "total": {"usage": {"calls": 9, "prompt_tokens": 700, "completion_tokens": 50}, "failed": 1, "cost_usd": null, "unknown_calls": 2}},
+    "diagnosis": {"form": {"kind": "labels", "answers": 4, "labels": ["no", "yes"]}, "samples": 4, "solved": 2, "part": "validation",
+                  "findings": [{"kind": "filtered", "count": 1, "samples": [2]}, {"kind": "no_label", "count": 1, "samples": [3]}],
+                  "text": "Every right answer is exactly one of these: no, yes.\nOf 4 replies 2 are right."},
     "seconds": 61.5, "version": "0.1.0"}
 )";
   files["metrics.jsonl"] =
@@ -44,7 +47,7 @@ inline std::map<std::string, std::string> hand_made_run() {
   files["samples.jsonl"] =
       R"({"kind":"part","part":"validation","rows":[3,7,9,12],"targets":["yes","no","yes","no"],"inputs":["Fire!","All is well.","Help!","Thanks."]}
 {"kind":"scores","part":"validation","step":0,"predictions":["no","yes","no","no"],"scores":[0,0,0,1]}
-{"kind":"scores","part":"validation","step":1,"predictions":["yes","no",null,"maybe"],"scores":[1,1,0,0]}
+{"kind":"scores","part":"validation","step":1,"predictions":["yes","no",null,"maybe"],"scores":[1,1,0,0],"problems":{"9":{"kind":"filtered","text":"a content filter withheld the reply"}}}
 )";
   files["calls.jsonl"] =
       R"({"timestamp":"2026-11-21T19:56:48.500Z","gen_ai.request.model":"small","gen_ai.usage.input_tokens":100,"gen_ai.usage.output_tokens":10,"tgd.purpose":"forward","tgd.attempts":1,"tgd.latency_s":0.5,"tgd.cost_usd":0.002,"tgd.outcome":"ok","tgd.cached":false}

@@ -70,4 +70,4 @@ function calls() {
   draw('slowest');
 }
 
-for (const draw of [overview, metrics, cost, versions, notTaken, samples, confusion, calls]) draw();
+for (const draw of [overview, metrics, cost, versions, notTaken, diagnosis, problems, samples, confusion, calls]) draw();
