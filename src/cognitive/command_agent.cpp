@@ -26,7 +26,7 @@ namespace tgd {
 
 namespace {
 
-using detail::Part;
+using detail::Spread;
 using detail::quoted_json;
 using detail::Storage;
 using detail::Use;

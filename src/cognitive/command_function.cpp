@@ -28,7 +28,7 @@ namespace {
 using autograd::Answer;
 using autograd::Feedback;
 using autograd::Gradient;
-using detail::Part;
+using detail::Spread;
 using detail::Storage;
 using detail::Use;
 
@@ -138,7 +138,7 @@ class CommandFunctionBackward final : public autograd::Node {
   }
 
   Gradient gradient(std::size_t edge, std::vector<std::string> texts) const {
-    if (uses_[edge].part == Part::itemwise) return detail::make_gradient(std::move(texts));
+    if (uses_[edge].part == Spread::itemwise) return detail::make_gradient(std::move(texts));
     std::erase_if(texts, [](const std::string& text) { return text.empty(); });
     return detail::make_gradient(texts.empty() ? std::string() : detail::join_items(texts));
   }

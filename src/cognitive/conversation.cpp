@@ -20,7 +20,7 @@ Conversation::Conversation(const Messages& messages, const Inputs& inputs) {
 void Conversation::add_message(const Message& message) {
   if (message.role.empty()) throw ValueError("a message needs a role, such as \"system\" or \"user\"");
   messages_.push_back({message.role, uses_.size(), message.content.size()});
-  for (const Variable& variable : message.content) add_use(variable, variable.is_batch() ? Part::itemwise : Part::shared, 0);
+  for (const Variable& variable : message.content) add_use(variable, variable.is_batch() ? Spread::itemwise : Spread::shared, 0);
 }
 
 void Conversation::add_input(const std::string& name, const Input& input) {
@@ -31,7 +31,7 @@ void Conversation::add_input(const std::string& name, const Input& input) {
   }
   if (!input.is_list()) {
     inputs_.push_back({name, uses_.size(), 1, false});
-    add_use(input.variable(), input.variable().is_batch() ? Part::itemwise : Part::shared, 0);
+    add_use(input.variable(), input.variable().is_batch() ? Spread::itemwise : Spread::shared, 0);
     return;
   }
   inputs_.push_back({name, uses_.size(), input.list().size(), true});
@@ -41,13 +41,13 @@ void Conversation::add_input(const std::string& name, const Input& input) {
       throw ValueError(fmt::format("the input \"{}\" is a list of Variables, so each has to be a scalar; number {} is a batch of {}",
                                    name, i, input.list()[i].size()));
     }
-    add_use(input.list()[i], Part::single, i);
+    add_use(input.list()[i], Spread::single, i);
   }
 }
 
-void Conversation::add_use(const Variable& variable, Part part, std::size_t item) {
+void Conversation::add_use(const Variable& variable, Spread part, std::size_t item) {
   std::string role = variable.role();
-  if (part == Part::itemwise) set_batch_size(variable.size(), role);
+  if (part == Spread::itemwise) set_batch_size(variable.size(), role);
   const auto [known, is_new] = numbers_.try_emplace(Known{variable.impl().get(), part, item}, variables_.size());
   const std::size_t number = known->second;
   if (is_new) {
@@ -115,7 +115,7 @@ void Conversation::name_items(Storage& replies) const {
   }
   std::vector<std::shared_ptr<Storage>> whole;
   for (const Use& use : uses_) {
-    if (use.part != Part::single) whole.push_back(use.data);
+    if (use.part != Spread::single) whole.push_back(use.data);
   }
   inherit_origins(replies, whole);
 }
@@ -198,7 +198,7 @@ std::string Conversation::own_text(std::size_t item, const std::function<bool(st
   std::vector<std::pair<std::string, std::string>> parts;
   const auto add = [&](const std::string& name, std::size_t use) { parts.emplace_back(name, text(use, item, std::nullopt)); };
   const auto is_own = [&](std::size_t use) {
-    return is_batch() ? uses_[use].part != Part::shared : !is_prompt(variable_of_use_[use]);
+    return is_batch() ? uses_[use].part != Spread::shared : !is_prompt(variable_of_use_[use]);
   };
   for (const NamedInput& input : inputs_) {
     const std::size_t use = input.is_list ? input.first + item : input.first;

@@ -21,11 +21,11 @@ namespace tgd::detail {
 
 /// How a Variable takes part in an operation on items: in all of them, in each with its own item, or (an element of a list) in
 /// one only.
-enum class Part { shared, itemwise, single };
+enum class Spread { shared, itemwise, single };
 
 struct Use {
-  Part part = Part::shared;
-  std::size_t item = 0;  // for Part::single
+  Spread part = Spread::shared;
+  std::size_t item = 0;  // for Spread::single
   std::string role;
   std::shared_ptr<Storage> data;
 };
@@ -93,7 +93,7 @@ class CritiqueNode : public autograd::Node {
     std::size_t left_out = 0;  // bytes
   };
   /// A request for a critique.
-  struct Question {
+  struct CriticCall {
     std::size_t edge;
     Group group;
     std::uint64_t attempt = 0;
@@ -121,10 +121,10 @@ class CritiqueNode : public autograd::Node {
   std::vector<Group> groups(const autograd::Feedback& feedback, std::size_t edge) const;
   std::size_t room_for_samples(const Use& use, const std::string& value) const;
   Fitted sample_text(const Variable& feedback, std::size_t sample, std::size_t edge, std::size_t room) const;
-  std::vector<lm::Request> requests(const std::vector<Question>& questions) const;
-  lm::Request request(const Question& question) const;
+  std::vector<lm::Request> requests(const std::vector<CriticCall>& questions) const;
+  lm::Request request(const CriticCall& question) const;
   void take_critiques(Plan& plan, const autograd::Feedback& feedback, std::span<const lm::Reply> replies) const;
-  void ask_again(Plan& plan, Question question, const Problem& problem) const;
+  void ask_again(Plan& plan, CriticCall question, const Problem& problem) const;
   void take_summaries(Plan& plan, const autograd::Feedback& feedback, std::span<const lm::Reply> replies) const;
   std::vector<lm::Request> next_summaries(Plan& plan) const;
   autograd::Gradient gradient(const Plan& plan, const autograd::Feedback& feedback, std::size_t edge,

@@ -78,7 +78,7 @@ class Saver {
       save(pair.gradients);
     });
   }
-  void save(const Record& record) {
+  void save(const UndoableEntry& record) {
     const HistoryEntry& entry = record.entry;
     out_.object([&] {
       save("dropped", record.dropped);
@@ -317,8 +317,8 @@ void load_newer_options(GroupState& group, const Reader& saved) {
   });
 }
 
-Record load_record(const Reader& saved) {
-  Record record{.entry = {.value = saved.at("value").text(), .status = named(statuses, saved.at("status"))}};
+UndoableEntry load_record(const Reader& saved) {
+  UndoableEntry record{.entry = {.value = saved.at("value").text(), .status = named(statuses, saved.at("status"))}};
   record.entry.step = load_count(saved.at("step"));
   record.entry.feedback = saved.at("feedback").texts();
   record.entry.score = load_score(saved.at("score"));

@@ -271,7 +271,7 @@ void TGD::reject(const Candidate& candidate, const std::string& reason, std::opt
 
 std::vector<HistoryEntry> TGD::history(const Variable& parameter) const {
   std::vector<HistoryEntry> entries;
-  for (const detail::Record& record : impl_->place_of(parameter).state->history) entries.push_back(record.entry);
+  for (const detail::UndoableEntry& record : impl_->place_of(parameter).state->history) entries.push_back(record.entry);
   return entries;
 }
 

@@ -354,7 +354,7 @@ void Journal::write_view(const std::string& name, std::string_view content, bool
 void Journal::write_cassette(const std::string& name) {
   struct Used {
     std::uint64_t place;
-    lm::detail::Question question;
+    lm::detail::RecordedRequest question;
     lm::Outcome outcome;
   };
   std::map<Key, Used> used;
@@ -379,7 +379,7 @@ void Journal::write_cassette(const std::string& name) {
   });
   std::multimap<std::uint64_t, const Used*> in_order;  // earlier versions gave a place twice
   for (const auto& [key, call] : used) in_order.emplace(call.place, &call);
-  std::map<lm::detail::Question, std::size_t> numbers;
+  std::map<lm::detail::RecordedRequest, std::size_t> numbers;
   std::vector<lm::detail::Exchange> exchanges;
   for (const auto& [place, call] : in_order)
     exchanges.push_back({call->question, {{numbers[call->question]++, call->outcome}}});

@@ -143,7 +143,7 @@ class CountingNode final : public detail::CritiqueNode {
  public:
   CountingNode(const Variable& input, detail::CritiqueOptions options)
       : CritiqueNode(std::vector<Variable>{input}, std::move(options)),
-        use_{detail::Part::shared, 0, input.role(), input.impl()->storage} {}
+        use_{detail::Spread::shared, 0, input.role(), input.impl()->storage} {}
 
   std::string name() const override { return "CountingBackward"; }
   std::string output_role(std::size_t) const override { return "result"; }

@@ -13,7 +13,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Ended {
-  CallRecord::Ending ending;
+  CallRecord::Status ending;
   std::string type;
 };
 
@@ -47,16 +47,16 @@ std::string type_of(const LMError& error) {
 }
 
 Ended ended(const Outcome& outcome) {
-  if (outcome.ok()) return {CallRecord::Ending::ok, {}};
+  if (outcome.ok()) return {CallRecord::Status::ok, {}};
   try {
     std::rethrow_exception(outcome.error());
   } catch (const LMError& error) {
     const bool cancelled = error.kind() == LMError::Kind::cancelled;
-    return {cancelled ? CallRecord::Ending::cancelled : CallRecord::Ending::error, type_of(error)};
+    return {cancelled ? CallRecord::Status::cancelled : CallRecord::Status::error, type_of(error)};
   } catch (const BudgetError&) {
-    return {CallRecord::Ending::refused, "budget"};
+    return {CallRecord::Status::refused, "budget"};
   } catch (...) {
-    return {CallRecord::Ending::error, "_OTHER"};
+    return {CallRecord::Status::error, "_OTHER"};
   }
 }
 
