@@ -31,27 +31,28 @@ namespace tgd {
 
 /// Ends a run when validation has got no better for a while.
 struct EarlyStopping {
-  std::size_t patience = 0;  ///< so many validations in a row without a new best; 0: never
-  double min_delta = 0;      ///< what a score has to be better by
+  /// So many validations in a row without a new best, at least 1; nothing: never.
+  std::optional<std::size_t> patience = {};
+  double min_delta = 0;  ///< what a score has to be better by
 };
 
 /// What a run is to do. Everything may be left out; what contradicts itself is a ValueError of the Trainer's constructor or of
 /// fit().
 struct TrainerOptions {
   std::size_t max_epochs = 1;
-  /// Validate after every so many steps; 0: after each epoch. The end of the last epoch is always validated.
-  std::size_t validate_every = 0;
+  /// Validate after every so many steps, at least 1; nothing: after each epoch. The end of the last epoch is always validated.
+  std::optional<std::size_t> validate_every = {};
   bool higher_is_better = true;
   autograd::BackwardOptions backward = {};
   std::vector<std::shared_ptr<TrainerCallback>> callbacks = {};
 
-  // Limits: looked at between steps, with everything saved. 0: none. Those of calls, tokens and cost count tracked models,
-  // over all the sessions of a run; max_cost needs prices for all of them.
-  std::size_t max_steps = 0;
-  std::chrono::duration<double> max_time{0};  ///< at most a year
-  std::int64_t max_calls = 0;
-  std::int64_t max_tokens = 0;  ///< prompt and completion
-  double max_cost = 0;          ///< USD
+  // Limits: looked at between steps, with everything saved. Those of calls, tokens and cost count tracked models, over all the
+  // sessions of a run; max_cost needs prices for all of them.
+  std::optional<std::size_t> max_steps = {};
+  std::optional<std::chrono::duration<double>> max_time = {};  ///< more than 0, and at most a year
+  std::optional<std::int64_t> max_calls = {};
+  std::optional<std::int64_t> max_tokens = {};  ///< prompt and completion
+  std::optional<double> max_cost = {};          ///< USD
   EarlyStopping early_stopping = {};
   Gate gate = {};
   /// Limits on named metrics (Metrics::named), whose means over the validation part decide: values that break one are never

@@ -317,10 +317,10 @@ Outlook outlook(const Task& task, const TaskData& data, const Pieces& pieces, co
   add(result.all, train, static_cast<double>(schedule.trained) * per_train_sample);
   add(result.all, grown(pieces.critique, growth / 2), steps * scenario.failing);
   const Gate& gate = task.training.gate;
-  const double proposals = gate.confidence > 0 ? static_cast<double>(gate.proposals) : 1;
+  const double proposals = gate.confidence ? static_cast<double>(gate.proposals) : 1;
   const double requests = 1 + scenario.reasks * static_cast<double>(task.optimizer.max_reasks);
   add(result.all, grown(pieces.rewrite, growth / 2), steps * proposals * requests);
-  if (gate.confidence > 0) {
+  if (gate.confidence) {
     add(result.all, train, steps * proposals * static_cast<double>(task.training.batch_size) * per_train_sample);
     add(result.all, validation, steps * scenario.gate);
   }

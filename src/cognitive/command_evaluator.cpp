@@ -171,12 +171,12 @@ Evaluation CommandEvaluator::operator()(const Variable& prediction, const std::o
     detail::check_sizes(command_operation, prediction, judged[1]);
   }
   const auto measuring = std::make_shared<Measuring>();
-  measuring->prediction = prediction.impl()->storage;
-  if (target) measuring->target = judged[1].impl()->storage;
+  measuring->prediction = tgd::detail::impl_of(prediction)->storage;
+  if (target) measuring->target = tgd::detail::impl_of(judged[1])->storage;
   std::vector<Variable> all = judged;
   for (const auto& [name, input] : inputs) {
     all.push_back(detail::target_variable(input));
-    measuring->inputs.emplace_back(name, all.back().impl()->storage);
+    measuring->inputs.emplace_back(name, tgd::detail::impl_of(all.back())->storage);
   }
   const auto size = detail::batch_size(command_operation, all);
   if (size && !prediction.is_batch())
@@ -198,7 +198,7 @@ Evaluation CommandEvaluator::operator()(const Variable& prediction, const std::o
   plan.prompt = "judge_feedback";
   plan.prompt_without_explanation = target ? "score_feedback" : "";
   plan.purpose = "a metric of its own";
-  plan.prediction_role = prediction.impl()->role;
+  plan.prediction_role = tgd::detail::impl_of(prediction)->role;
   plan.prediction = measuring->prediction;
   plan.target = measuring->target;
   plan.best_score = scoring.best_score;

@@ -20,7 +20,8 @@ Conversation::Conversation(const Messages& messages, const Inputs& inputs) {
 void Conversation::add_message(const Message& message) {
   if (message.role.empty()) throw ValueError("a message needs a role, such as \"system\" or \"user\"");
   messages_.push_back({message.role, uses_.size(), message.content.size()});
-  for (const Variable& variable : message.content) add_use(variable, variable.is_batch() ? Spread::itemwise : Spread::shared, 0);
+  for (const Variable& variable : message.content)
+    add_use(variable, variable.is_batch() ? Spread::itemwise : Spread::shared, 0);
 }
 
 void Conversation::add_input(const std::string& name, const Input& input) {
@@ -38,8 +39,9 @@ void Conversation::add_input(const std::string& name, const Input& input) {
   set_batch_size(input.list().size(), name);
   for (std::size_t i = 0; i < input.list().size(); ++i) {
     if (input.list()[i].is_batch()) {
-      throw ValueError(fmt::format("the input \"{}\" is a list of Variables, so each has to be a scalar; number {} is a batch of {}",
-                                   name, i, input.list()[i].size()));
+      throw ValueError(
+          fmt::format("the input \"{}\" is a list of Variables, so each has to be a scalar; number {} is a batch of {}", name,
+                      i, input.list()[i].size()));
     }
     add_use(input.list()[i], Spread::single, i);
   }
@@ -48,20 +50,20 @@ void Conversation::add_input(const std::string& name, const Input& input) {
 void Conversation::add_use(const Variable& variable, Spread part, std::size_t item) {
   std::string role = variable.role();
   if (part == Spread::itemwise) set_batch_size(variable.size(), role);
-  const auto [known, is_new] = numbers_.try_emplace(Known{variable.impl().get(), part, item}, variables_.size());
+  const auto [known, is_new] = numbers_.try_emplace(Known{tgd::detail::impl_of(variable).get(), part, item}, variables_.size());
   const std::size_t number = known->second;
   if (is_new) {
     variables_.push_back(variable);
     first_uses_.push_back(uses_.size());
   }
   variable_of_use_.push_back(number);
-  uses_.push_back({part, item, std::move(role), variable.impl()->storage});
+  uses_.push_back({part, item, std::move(role), tgd::detail::impl_of(variable)->storage});
 }
 
 void Conversation::set_batch_size(std::size_t size, const std::string& role) {
   if (batch_ && *batch_ != size) {
-    throw ValueError(fmt::format("chat_completion: lists have to be of equal length; \"{}\" has {} items and \"{}\" {}", batch_role_,
-                                 *batch_, role, size));
+    throw ValueError(fmt::format("chat_completion: lists have to be of equal length; \"{}\" has {} items and \"{}\" {}",
+                                 batch_role_, *batch_, role, size));
   }
   if (!batch_) batch_role_ = role;
   batch_ = size;
@@ -89,9 +91,10 @@ void Conversation::note_placeholders() const {
     for (std::size_t use = message.first; use < message.first + message.count; ++use) {
       const Variable& variable = variables_[variable_of_use_[use]];
       if (!variable.is_leaf() || !variable.requires_grad() || variable.is_batch() || !variable.data().is_text()) continue;
-      const std::lock_guard lock(mutex_of(*variable.impl()));
+      const std::lock_guard lock(mutex_of(*tgd::detail::impl_of(variable)));
       for (const NamedInput& input : inputs_) {
-        if (has_placeholder(variable.data().item_text(), input.name)) variable.impl()->make_extras().placeholders.insert(input.name);
+        if (has_placeholder(variable.data().item_text(), input.name))
+          tgd::detail::impl_of(variable)->make_extras().placeholders.insert(input.name);
       }
     }
   }

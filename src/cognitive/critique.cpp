@@ -48,6 +48,10 @@ std::vector<lm::Message> shorter(const MessagesOf& messages, std::vector<std::sh
 
 }  // namespace
 
+void expect_usable(const FeedbackOptions& options) {
+  if (options.samples_per_request == 0) throw ValueError("FeedbackOptions::samples_per_request is 0; it has to be at least 1");
+}
+
 std::string critique_text(const lm::Reply& reply) { return std::string(trim(reply.content)); }
 
 std::optional<Problem> problem_with_critique(const Feedback& feedback, std::span<const lm::Reply> replies, std::size_t i) {
@@ -80,7 +84,7 @@ void expect_critiques(bool any, std::span<const Problem> lost) {
 struct CritiqueNode::Plan final : autograd::NodeState {
   explicit Plan(std::size_t edges) : critiques(edges), direct(edges), texts(edges) {}
 
-  std::vector<CriticCall> questions;               // of the round under way, in the order of its requests
+  std::vector<CriticCall> questions;             // of the round under way, in the order of its requests
   std::vector<std::vector<Critique>> critiques;  // of each edge
   std::vector<std::vector<Group>> direct;        // of each edge that gets no critique: the samples with feedback
   std::vector<Problem> lost;                     // critiques that could not be had
@@ -90,8 +94,8 @@ struct CritiqueNode::Plan final : autograd::NodeState {
 };
 
 autograd::Asked CritiqueNode::ask(const Feedback& feedback) const {
-  auto plan = std::make_unique<Plan>(next_edges().size());
-  for (std::size_t edge = 0; edge < next_edges().size(); ++edge) {
+  auto plan = std::make_unique<Plan>(next_functions().size());
+  for (std::size_t edge = 0; edge < next_functions().size(); ++edge) {
     std::vector<Group> of_edge = groups(feedback, edge);
     if (is_direct(feedback, edge)) {
       plan->texts[edge] = said_to(feedback, of_edge);
@@ -123,7 +127,7 @@ Answer CritiqueNode::answer(autograd::NodeState* state, const Feedback& feedback
   if (std::vector<lm::Request> summaries = next_summaries(plan); !summaries.empty()) return {{}, std::move(summaries)};
   const Outcomes known = outcomes(feedback);
   Answer answer;
-  for (std::size_t edge = 0; edge < next_edges().size(); ++edge)
+  for (std::size_t edge = 0; edge < next_functions().size(); ++edge)
     answer.gradients.push_back(feedback.wants(edge) ? gradient(plan, feedback, edge, known) : Gradient());
   return answer;
 }
@@ -205,15 +209,15 @@ std::vector<lm::Request> CritiqueNode::next_summaries(Plan& plan) const {
 }
 
 bool CritiqueNode::is_prompt(std::size_t edge) const {
-  const bool is_leaf = dynamic_cast<const autograd::AccumulateGrad*>(next_edges()[edge].function.get()) != nullptr;
+  const bool is_leaf = dynamic_cast<const autograd::AccumulateGrad*>(next_functions()[edge].function.get()) != nullptr;
   return is_leaf && use(edge).part == Spread::shared;
 }
 
 bool CritiqueNode::is_direct(const Feedback& feedback, std::size_t edge) const {
   if (feedback.step == autograd::Step::critique || !feedback.wants(edge) || !is_prompt(edge)) return false;
   if (feedback.step == autograd::Step::direct) return true;
-  for (std::size_t other = 0; other < next_edges().size(); ++other) {
-    if (next_edges()[other] && !is_prompt(other)) return false;
+  for (std::size_t other = 0; other < next_functions().size(); ++other) {
+    if (next_functions()[other] && !is_prompt(other)) return false;
   }
   const Outcomes known = outcomes(feedback);
   return !known.empty() && std::all_of(known.begin(), known.end(), [](const auto& outcomes) {
@@ -234,7 +238,7 @@ std::vector<std::string> CritiqueNode::said_to(const Feedback& feedback, const s
 /// What became of the samples, as it is seen from the other side of this call.
 CritiqueNode::Outcomes CritiqueNode::outcomes(const Feedback& feedback) const {
   Outcomes seen;
-  const auto& extras = feedback.grad_outputs[0]->impl()->extras;
+  const auto& extras = tgd::detail::impl_of(*feedback.grad_outputs[0])->extras;
   if (!extras) return seen;
   for (const auto& known : extras->outcomes) {
     if (known->samples.size() != sample_count()) continue;  // parts of replies, or several of them in one
@@ -253,7 +257,7 @@ CritiqueNode::Outcomes CritiqueNode::outcomes(const Feedback& feedback) const {
 
 /// The input whose problem is the reason why nothing was done for a sample.
 std::optional<std::size_t> CritiqueNode::cause(std::size_t sample) const {
-  for (std::size_t edge = 0; edge < next_edges().size(); ++edge) {
+  for (std::size_t edge = 0; edge < next_functions().size(); ++edge) {
     const Use& used = use(edge);
     if ((used.part != Spread::single || used.item == sample) && used.data->problem(sample)) return edge;
   }
@@ -379,13 +383,13 @@ Gradient CritiqueNode::gradient(const Plan& plan, const Feedback& feedback, std:
   if (use(edge).part == Spread::itemwise) {
     for (std::size_t i = 0; i < texts.size(); ++i) items[plan.critiques[edge][i].group.samples[0]] = std::move(texts[i]);
     Variable gradient = make_gradient(std::move(items));
-    if (!known.empty()) gradient.impl()->make_extras().outcomes = known;
+    if (!known.empty()) tgd::detail::impl_of(gradient)->make_extras().outcomes = known;
     return gradient;
   }
   std::erase_if(items, [](const std::string& item) { return item.empty(); });
   std::move(items.begin(), items.end(), std::back_inserter(texts));
   Variable gradient = make_gradient(texts.empty() ? std::string() : join_items(texts));
-  VariableImpl::Extras& extras = gradient.impl()->make_extras();
+  VariableImpl::Extras& extras = tgd::detail::impl_of(gradient)->make_extras();
   for (const Critique& critique : plan.critiques[edge])
     extras.contexts.insert(extras.contexts.end(), critique.group.texts.begin(), critique.group.texts.end());
   for (const Group& group : plan.direct[edge])

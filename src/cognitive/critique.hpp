@@ -11,8 +11,9 @@
 #include <vector>
 
 #include <tgd/autograd.hpp>
+#include <tgd/cognitive/feedback_options.hpp>
+#include <tgd/lm/chat_model.hpp>
 #include <tgd/notice.hpp>
-#include <tgd/prompts.hpp>
 #include <tgd/sample_outcome.hpp>
 
 #include "core/storage.hpp"
@@ -30,13 +31,8 @@ struct Use {
   std::shared_ptr<Storage> data;
 };
 
-struct CritiqueOptions {
-  std::size_t samples_per_request = 8;
-  std::size_t context_budget = 0;  // characters of a request, as UTF-8 bytes
-  bool summarize = false;
-  OnNotice on_notice = {};
-  Prompts prompts = {};
-};
+/// Throws ValueError for options that cannot be meant.
+void expect_usable(const FeedbackOptions& options);
 
 /// What a critic said.
 std::string critique_text(const lm::Reply& reply);
@@ -56,7 +52,7 @@ class CritiqueNode : public autograd::Node {
   bool takes_problems() const override { return true; }
 
  protected:
-  CritiqueNode(std::span<const Variable> inputs, CritiqueOptions options) : Node(inputs), options_(std::move(options)) {}
+  CritiqueNode(std::span<const Variable> inputs, FeedbackOptions options) : Node(inputs), options_(std::move(options)) {}
 
   const Prompts& prompts() const noexcept { return options_.prompts; }
 
@@ -132,7 +128,7 @@ class CritiqueNode : public autograd::Node {
   std::vector<std::vector<std::string>> summary_batches(const std::vector<std::string>& texts) const;
   lm::Request summary_request(std::size_t edge, const std::vector<std::string>& texts) const;
 
-  CritiqueOptions options_;
+  FeedbackOptions options_;
 };
 
 }  // namespace tgd::detail

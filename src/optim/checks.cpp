@@ -136,8 +136,9 @@ void Checks::add(Problem problem, Constraint constraint) {
 void Checks::add_placeholders(const Variable& parameter) {
   std::vector<std::string> names;
   {
-    const std::lock_guard lock(tgd::detail::mutex_of(*parameter.impl()));
-    if (const auto& extras = parameter.impl()->extras) names.assign(extras->placeholders.begin(), extras->placeholders.end());
+    const std::lock_guard lock(tgd::detail::mutex_of(*tgd::detail::impl_of(parameter)));
+    if (const auto& extras = tgd::detail::impl_of(parameter)->extras)
+      names.assign(extras->placeholders.begin(), extras->placeholders.end());
   }
   // What the value does not hold any more, because the program has set another, need not be kept.
   std::erase_if(names, [&](const std::string& name) { return !has_placeholder(parameter.data().text(), name); });
@@ -190,7 +191,7 @@ std::optional<UnusableReply> Checks::problem(const std::string& value) const {
 WordRuns conversation_words(std::span<const Variable> gradients, std::size_t run) {
   std::set<std::string> texts;
   for (const Variable& gradient : gradients) {
-    const auto& extras = gradient.impl()->extras;
+    const auto& extras = tgd::detail::impl_of(gradient)->extras;
     if (!extras) continue;
     for (const auto& context : extras->contexts) texts.insert(conversation_text(*context));
   }

@@ -7,6 +7,7 @@
 
 #include <tgd/optim/tgd.hpp>
 
+#include "core/json_text.hpp"
 #include "optim/checks.hpp"
 #include "optim/history.hpp"
 #include "optim/options.hpp"
@@ -325,7 +326,8 @@ Json TGD::state_dict() const { return detail::save_state(impl_->state); }
 
 void TGD::append_state(std::string& text) const {
   // A derived class may have a state_dict() of its own.
-  typeid(*this) == typeid(TGD) ? detail::append_state(text, impl_->state) : Optimizer::append_state(text);
+  typeid(*this) == typeid(TGD) ? detail::append_state(text, impl_->state)
+                               : tgd::detail::append_json(text, state_dict().value());
 }
 
 void TGD::load_state_dict(const Json& state, const std::map<std::string, lm::ChatModelPtr>& models) {

@@ -335,7 +335,7 @@ class Builder {
       const GateReport& gate = *step.gate;
       rows.push_back(OrderedJson::array({step.step, gate.accepted, strings_.add_if_any(gate.reason), gate.proposals,
                                          score(gate.batch_before), score(gate.batch_after), score(gate.validation_before),
-                                         score(gate.validation_after), gate.chance}));
+                                         score(gate.validation_after), gate.p_value}));
     }
     return rows;
   }
@@ -488,9 +488,9 @@ class Builder {
         }
       }
       for (const auto& [key, one] : seen) {
-        rows.push_back(OrderedJson::array({part.name, std::get<0>(key), to_string(one.first->kind),
-                                           strings_.add(to_string(*one.first)), one.first->is_failure, one.second,
-                                           part.at.size()}));
+        rows.push_back(
+            OrderedJson::array({part.name, std::get<0>(key), to_string(one.first->kind), strings_.add(to_string(*one.first)),
+                                one.first->is_failure, one.second, part.at.size()}));
       }
     }
     return rows;
@@ -509,10 +509,12 @@ class Builder {
         OrderedJson rows = OrderedJson::array();
         const OrderedJson samples = member(finding, "/samples");
         for (const OrderedJson& sample : samples.is_array() ? samples : OrderedJson::array()) {
-          const bool is_known = measured != nullptr && sample.is_number_unsigned() && sample.get<std::size_t>() < measured->rows.size();
+          const bool is_known =
+              measured != nullptr && sample.is_number_unsigned() && sample.get<std::size_t>() < measured->rows.size();
           if (is_known) rows.push_back(measured->rows[sample.get<std::size_t>()]);
         }
-        findings.push_back(OrderedJson::array({text_or(member(finding, "/kind"), ""), number(member(finding, "/count")).value_or(0), rows}));
+        findings.push_back(
+            OrderedJson::array({text_or(member(finding, "/kind"), ""), number(member(finding, "/count")).value_or(0), rows}));
       }
     }
     return {{"part", name},

@@ -108,7 +108,7 @@ GateReport gate_of(const LineReader& gate) {
           .batch_after = gate.at("batch_after").number(),
           .validation_before = optional_number(gate, "validation_before"),
           .validation_after = optional_number(gate, "validation_after"),
-          .chance = gate.at("chance").number()};
+          .p_value = gate.at(gate.find("p_value") ? "p_value" : "chance").number()};  // as earlier versions had it
 }
 
 UpdateRecord update_of(const LineReader& update) {

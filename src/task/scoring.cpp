@@ -28,7 +28,7 @@ EvaluatorOptions options_of(const EvaluatorSpec& spec, const Prompts& prompts, O
   return {.reduction = Reduction::none,
           .higher_is_better = spec.higher_is_better,
           .critique = spec.critique_by_lm ? Critique::lm : Critique::explanation,
-          .prompts = prompts,
+          .feedback = {.prompts = prompts},
           .worst_score = spec.worst_score,
           .on_error = on_error};
 }

@@ -63,12 +63,16 @@ void read_constraints(const TaskValue& value, OptimizerSpec& optimizer) {
 }
 
 void describe_early_stopping(Members& in, EarlyStopping& stopping) {
-  in.count("patience", stopping.patience);
+  std::size_t patience = stopping.patience.value_or(0);  // 0: never
+  in.count("patience", patience);
+  stopping.patience = patience > 0 ? std::optional(patience) : std::nullopt;
   in.real("min_delta", stopping.min_delta, {.least = 0});
 }
 
 void describe_gate(Members& in, Gate& gate) {
-  in.real("confidence", gate.confidence, {.least = 0, .most = 1, .with_most = false}, "0.8");
+  double confidence = gate.confidence.value_or(0);  // 0: no gate
+  in.real("confidence", confidence, {.least = 0, .most = 1, .with_most = false}, "0.8");
+  gate.confidence = confidence > 0 ? std::optional(confidence) : std::nullopt;
   in.count("proposals", gate.proposals, {.least = 1, .most = 100});
   in.word("takes", gate.takes, {{"better", GateRule::better}, {"not_worse", GateRule::not_worse}});
 }

@@ -45,6 +45,7 @@ class Gatekeeper {
   void reject(const Proposal& proposal, const std::string& reason, std::optional<double> score) const;
 
   const Gate& gate_;
+  double confidence_;
   const std::map<std::string, Limits>& keep_;
   bool higher_is_better_;
   const Trainee& trainee_;

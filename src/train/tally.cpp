@@ -82,7 +82,7 @@ void Tally::add(std::size_t samples, const StepResult& result) {
   } else if (score.is_batch()) {
     scores = score.size() == 0 ? std::vector<double>{} : score.as_reals();
   } else {
-    const bool is_mean = result.evaluation.score.impl()->storage->is_mean();
+    const bool is_mean = tgd::detail::impl_of(result.evaluation.score)->storage->is_mean();
     scores = {score.real() * (is_mean ? static_cast<double>(samples) : 1.0)};
   }
   for (const double one : scores) check_figure("the evaluator's score", one);
@@ -91,7 +91,7 @@ void Tally::add(std::size_t samples, const StepResult& result) {
   sum_.samples += samples;
   add_failures(result.evaluation.score);
   for (const auto& [name, mean] : result.metrics) add_metric(name, mean, samples);
-  const Storage& parts = result.evaluation.score.impl()->storage->parts();
+  const Storage& parts = tgd::detail::impl_of(result.evaluation.score)->storage->parts();
   for (std::size_t i = 0; i < parts.size(); ++i) {
     for (const auto& [name, value] : parts.metrics(i)) add_metric(name, value, 1);
   }
@@ -103,7 +103,7 @@ void Tally::add_metric(const std::string& name, double mean, std::size_t samples
 }
 
 void Tally::add_failures(const Variable& score) {
-  const Storage& parts = score.impl()->storage->parts();
+  const Storage& parts = tgd::detail::impl_of(score)->storage->parts();
   for (const auto& [item, problem] : parts.problems()) {
     if (!problem->is_failure) continue;
     ++sum_.failed;

@@ -172,10 +172,14 @@ class Run {
         files_(options, trainee.module, journal),
         failure_limit_(options.max_failed_share) {
     // A limit that is no number would be none.
-    if (options.max_time.count() != 0) detail::span_of_seconds(options.max_time.count(), "TrainerOptions::max_time");
-    if (!(options.max_cost >= 0))
-      throw ValueError(fmt::format("TrainerOptions::max_cost is {} USD; it must not be negative", options.max_cost));
-    if (options.gate.confidence != 0) gate_.emplace(options.gate, options.keep, options.higher_is_better, trainee, validation);
+    if (options.max_time) detail::span_of_seconds(options.max_time->count(), "TrainerOptions::max_time");
+    if (options.max_cost && !(*options.max_cost >= 0))
+      throw ValueError(fmt::format("TrainerOptions::max_cost is {} USD; it must not be negative", *options.max_cost));
+    if (options.validate_every == std::size_t{0})
+      throw ValueError("TrainerOptions::validate_every is 0; it has to be at least 1, or left out");
+    if (options.early_stopping.patience == std::size_t{0})
+      throw ValueError("EarlyStopping::patience is 0; it has to be at least 1, or left out");
+    if (options.gate.confidence) gate_.emplace(options.gate, options.keep, options.higher_is_better, trainee, validation);
   }
 
   FitResult fit(const FitOptions& options) {
@@ -279,7 +283,7 @@ class Run {
     });
     const bool is_last = state_.epoch == options_.max_epochs || ending_ == Ending::steps;
     const bool is_whole = !ending_ || ending_ == Ending::steps;
-    if (is_whole && (options_.validate_every == 0 || is_last) && !is_validated()) validate();
+    if (is_whole && (!options_.validate_every || is_last) && !is_validated()) validate();
     if (!ending_ && has_stopped_improving()) ending_ = Ending::early_stopping;
     tell(&TrainerCallback::on_epoch_end, state_.epoch);
     return ending_.has_value();
@@ -352,7 +356,7 @@ class Run {
   bool is_validated() const { return state_.validated_step == state_.step; }
 
   void validate_if_due() {
-    if (options_.validate_every != 0 && state_.step % options_.validate_every == 0 && !is_validated()) validate();
+    if (options_.validate_every && state_.step % *options_.validate_every == 0 && !is_validated()) validate();
   }
 
   void validate() {
@@ -429,21 +433,21 @@ class Run {
   }
 
   bool has_stopped_improving() const {
-    return options_.early_stopping.patience > 0 && state_.since_best >= options_.early_stopping.patience;
+    return options_.early_stopping.patience && state_.since_best >= *options_.early_stopping.patience;
   }
 
   std::optional<Ending> reached_limit() const {
     if (options_.stop.stop_requested() || stop_->is_requested()) return Ending::stopped;
     if (has_stopped_improving()) return Ending::early_stopping;
-    if (options_.max_steps > 0 && state_.step >= options_.max_steps) return Ending::steps;
-    if (options_.max_time.count() > 0 && seconds() >= options_.max_time.count()) return Ending::time;
+    if (options_.max_steps && state_.step >= *options_.max_steps) return Ending::steps;
+    if (options_.max_time && seconds() >= options_.max_time->count()) return Ending::time;
     const lm::CostReport report = journal_.usage();
     const lm::Usage usage = report.total().usage;
-    if (options_.max_calls > 0 && usage.calls >= options_.max_calls) return Ending::calls;
-    if (options_.max_tokens > 0 &&
-        detail::saturated_sum(usage.counted_prompt_tokens(), usage.counted_completion_tokens()) >= options_.max_tokens)
+    if (options_.max_calls && usage.calls >= *options_.max_calls) return Ending::calls;
+    if (options_.max_tokens &&
+        detail::saturated_sum(usage.counted_prompt_tokens(), usage.counted_completion_tokens()) >= *options_.max_tokens)
       return Ending::tokens;
-    if (options_.max_cost > 0 && cost_of(report) >= lm::Cost::from_usd(options_.max_cost)) return Ending::cost;
+    if (options_.max_cost && cost_of(report) >= lm::Cost::from_usd(*options_.max_cost)) return Ending::cost;
     return std::nullopt;
   }
 

@@ -33,7 +33,7 @@ inline std::map<std::string, std::string> hand_made_run() {
 )";
   files["metrics.jsonl"] =
       R"({"kind":"validation","epoch":0,"step":0,"score":0.25,"samples":4,"failed":0,"metrics":{},"is_best":true}
-{"kind":"step","epoch":1,"step":1,"score":0.5,"samples":2,"failed":0,"metrics":{},"gate":{"accepted":true,"reason":"","proposals":2,"batch_before":0.5,"batch_after":1.0,"validation_before":0.25,"validation_after":0.5,"chance":0.25}}
+{"kind":"step","epoch":1,"step":1,"score":0.5,"samples":2,"failed":0,"metrics":{},"gate":{"accepted":true,"reason":"","proposals":2,"batch_before":0.5,"batch_after":1.0,"validation_before":0.25,"validation_after":0.5,"p_value":0.25}}
 {"kind":"validation","epoch":1,"step":1,"score":0.5,"samples":4,"failed":1,"metrics":{},"is_best":true}
 {"kind":"step","epoch":1,"step":2,"score":0.75,"samples":2,"failed":0,"metrics":{},"gate":{"accepted":false,"reason":"no better on the batch","proposals":2,"batch_before":0.75,"batch_after":0.5,"validation_before":null,"validation_after":null,"chance":0.75}}
 {"kind":"step","epoch":2,"step":3,"score":0.5,"samples":2,"failed":0,"metrics":{}}

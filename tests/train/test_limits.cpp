@@ -166,11 +166,13 @@ TEST_CASE("limits end a run between steps and say which one did", "[train][concu
 }
 
 TEST_CASE("a limit that is no number is refused before anything is asked, not taken for none", "[train]") {
-  for (const double seconds : {-1.0, 1e300, std::nan(""), std::numeric_limits<double>::infinity()}) {
+  for (const double seconds : {-1.0, 0.0, 1e300, std::nan(""), std::numeric_limits<double>::infinity()}) {
     CAPTURE(seconds);
     CHECK_THROWS_WITH(fit({.max_time = std::chrono::duration<double>(seconds)}),
                       ContainsSubstring("TrainerOptions::max_time is"));
   }
+  CHECK_THROWS_WITH(fit({.validate_every = 0}), ContainsSubstring("TrainerOptions::validate_every is 0"));
+  CHECK_THROWS_WITH(fit({.early_stopping = {.patience = 0}}), ContainsSubstring("EarlyStopping::patience is 0"));
   for (const double cost : {-1.0, std::nan("")}) {
     CAPTURE(cost);
     CHECK_THROWS_WITH(fit({.max_cost = cost}), ContainsSubstring("TrainerOptions::max_cost is"));
@@ -251,11 +253,18 @@ TEST_CASE("samples without an answer are counted, and so are the calls that fail
   CHECK(trainer.usage().total().failed == 2);
 }
 
-TEST_CASE("calls that an error cancels on their way are among the abandoned ones, before and after a resume", "[train][resume]") {
+TEST_CASE("calls that an error cancels on their way are among the abandoned ones, before and after a resume",
+          "[train][resume]") {
   /// Its critic answers nothing, so that all that it was asked is on its way when the budget refuses a call.
   struct Criticised : test::ScriptedAgent {
     Criticised() : ScriptedAgent({}) {
       student = lm::Stub::answering([](const lm::Request&) { return "wrong"; });
+    }
+    std::optional<StepResult> training_step(test::Batch& batch) {
+      const auto& [question, answer] = batch;
+      return exact_match_evaluator(chat_completion(student, {{"system", {prompt}}, {"user", {"{question}"}}},
+                                                   {{"question", question}}, {.feedback = {.samples_per_request = 1}}),
+                                   answer);
     }
   };
   const test::TemporaryFolder folder;
@@ -365,7 +374,7 @@ TEST_CASE("a run ends when more samples have failed than it may, each counted on
 
 TEST_CASE("a run that goes on knows which samples have failed before", "[train][resume]") {
   const test::TemporaryFolder folder;
-  const auto fit_in = [&](const std::string& name, std::size_t max_steps, bool resume) {
+  const auto fit_in = [&](const std::string& name, std::optional<std::size_t> max_steps, bool resume) {
     Failing agent("37");
     return Trainer({.max_epochs = 2,
                     .backward = {.model = test::critic()},
@@ -376,14 +385,14 @@ TEST_CASE("a run that goes on knows which samples have failed before", "[train][
   };
   std::string whole;
   try {
-    fit_in("whole", 0, false);
+    fit_in("whole", std::nullopt, false);
   } catch (const Error& error) {
     whole = error.what();
   }
   CHECK_THAT(whole, ContainsSubstring("epoch 1, step 8 of 10: 2 of 10 samples have failed"));
   const std::size_t ended_at = GENERATE(4, 5, 7);  // the fourth is the first that fails
   CHECK(fit_in("resumed", ended_at, false).steps == ended_at);
-  CHECK_THROWS_WITH(fit_in("resumed", 0, true), whole);
+  CHECK_THROWS_WITH(fit_in("resumed", std::nullopt, true), whole);
 }
 
 TEST_CASE("where every call fails, however harmless each failure is, the run ends", "[train]") {

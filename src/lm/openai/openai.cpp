@@ -76,8 +76,8 @@ void check(const OpenAIOptions& options) {
   expect_span(options.retry_cap, "retry_cap");
   expect_span(options.max_retry_after, "max_retry_after");
   expect_span(options.max_retry_time, "max_retry_time");
-  require_not_negative("requests_per_minute", options.requests_per_minute);
-  require_not_negative("tokens_per_minute", options.tokens_per_minute);
+  require_positive("requests_per_minute", options.requests_per_minute.value_or(1));
+  require_positive("tokens_per_minute", options.tokens_per_minute.value_or(1));
   require_not_negative("max_retries", options.max_retries);
   require_positive("max_in_flight", options.max_in_flight);
   require_positive("max_reply_bytes", options.max_reply_bytes);
@@ -224,7 +224,7 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
               .longest_wait = options.max_retry_after,
               .max_in_flight = options.max_in_flight,
               .max_reply_bytes = options.max_reply_bytes,
-              .per_minute = {options.requests_per_minute, options.tokens_per_minute}}) {
+              .per_minute = {options.requests_per_minute.value_or(0), options.tokens_per_minute.value_or(0)}}) {
     takes_system = options.system_role;
   }
 
