@@ -12,6 +12,7 @@
 #include "core/fold.hpp"
 #include "core/number_text.hpp"
 #include "core/text.hpp"
+#include "lm/answer_json.hpp"
 #include "lm/openai/thoughts.hpp"
 #include "optim/answers.hpp"
 #include "optim/reply/extract.hpp"
@@ -164,8 +165,8 @@ class Comparison {
     if (!wanted) return std::nullopt;
     auto got = detail::json_of(answer);
     const bool is_alone = got.has_value();
-    if (!got) got = detail::json_in(answer);
-    if (!got) return Miss{FindingKind::no_json};
+    if (!got) got = lm::detail::answer_json(answer);
+    if (!got || !got->is_structured()) return Miss{FindingKind::no_json};
     if (got->type() != wanted->type())
       return Miss{FindingKind::wrong_types, {{detail::type_name(*got), detail::type_name(*wanted), 1}}};
     if (wanted->is_object()) {
