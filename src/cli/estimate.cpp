@@ -160,8 +160,7 @@ class StandIn final : public lm::ChatModel {
 
  private:
   std::string verdict() const {
-    const double score = evaluator_.best_score + (evaluator_.higher_is_better ? -1 : 1);
-    return fmt::format(R"({{"score": {}, "explanation": "It falls short."}})", score);
+    return fmt::format(R"({{"score": {}, "explanation": "It falls short."}})", evaluator_.scale().short_of_best());
   }
 
   void count(const std::string& purpose, const Amount& amount) {

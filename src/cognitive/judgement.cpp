@@ -23,12 +23,11 @@ bool Judgement::succeeded(std::size_t i) const {
   if (scores->problem(i)) return false;
   const double score = scores->item(i).real();
   if (options.success) return options.success(score);
-  return options.higher_is_better ? score >= best_score : score <= best_score;
+  return scale().is_best(score);
 }
 
 double Judgement::worst_score() const {
-  if (options.worst_score) return *options.worst_score;
-  return options.higher_is_better ? std::min(0.0, best_score - 1) : best_score + 1;
+  return options.worst_score.value_or(scale().worst());
 }
 
 std::string Judgement::feedback(std::size_t i) const {

@@ -55,6 +55,7 @@
 #include <tgd/optim.hpp>
 #include <tgd/trainer.hpp>
 
+#include "cognitive/score_scale.hpp"
 #include "core/number_text.hpp"
 #include "task/document.hpp"
 
@@ -201,6 +202,8 @@ struct EvaluatorSpec {
 
   /// Whether somebody else than tgd decides what an answer is worth: then there need be no target, and none is known to be right.
   bool is_judged() const { return type == Type::judge || type == Type::command; }
+
+  detail::ScoreScale scale() const { return {best_score, higher_is_better}; }
 };
 
 struct ModelSpec {
