@@ -266,7 +266,7 @@ TEST_CASE("An item that fails by its own fault is kept with its problem where th
     CHECK_THROWS_AS(chat_completion(stub, {{"user", {"outage"}}}, {}, options).problem(), LMError);
   }
   SECTION("and an error of the callback is an error of the item") {
-    options.on_notice = [](const Notice&) { throw std::runtime_error("broken"); };
+    options.feedback.on_notice = [](const Notice&) { throw std::runtime_error("broken"); };
     CHECK_THROWS_WITH(chat_completion(stub, {{"user", {"b"}}}, {}, options).data(), "broken");
   }
 }
