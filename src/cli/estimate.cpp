@@ -25,7 +25,7 @@ namespace {
 // What replies have that no trial has shown. Means of typical ones.
 constexpr double unknown_answer_tokens = 100;
 constexpr double verdict_tokens = 80;
-constexpr double critique_tokens = 250;  // of up to eight samples
+constexpr double critique_tokens = 250;   // of up to eight samples
 constexpr std::size_t sample_text = 400;  // characters of what a command gives
 
 // Larger parts are estimated from so many of their samples.

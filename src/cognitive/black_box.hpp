@@ -18,7 +18,8 @@ namespace tgd::detail {
 inline std::vector<Use> uses_of(const std::vector<Variable>& inputs) {
   std::vector<Use> uses;
   for (const Variable& input : inputs)
-    uses.push_back({input.is_batch() ? Spread::itemwise : Spread::shared, 0, input.role(), tgd::detail::impl_of(input)->storage});
+    uses.push_back(
+        {input.is_batch() ? Spread::itemwise : Spread::shared, 0, input.role(), tgd::detail::impl_of(input)->storage});
   return uses;
 }
 

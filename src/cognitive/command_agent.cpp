@@ -26,8 +26,8 @@ namespace tgd {
 
 namespace {
 
-using detail::Spread;
 using detail::quoted_json;
+using detail::Spread;
 using detail::Storage;
 using detail::Use;
 using Value = nlohmann::json;
@@ -99,7 +99,8 @@ using Traces = detail::PerItem<std::shared_ptr<const Trace>>;
 class CommandAgentBackward final : public detail::CritiqueNode {
  public:
   CommandAgentBackward(const NamedInputs& parameters, const NamedInputs& inputs, const std::vector<Variable>& variables,
-                       std::shared_ptr<Storage> output, std::shared_ptr<const Traces> traces, const CommandAgentOptions& options)
+                       std::shared_ptr<Storage> output, std::shared_ptr<const Traces> traces,
+                       const CommandAgentOptions& options)
       : CritiqueNode(variables, options.feedback),
         role_(options.role),
         description_(options.description),

@@ -67,7 +67,8 @@ std::variant<Measurement, std::string> read_measurement(const nlohmann::json& an
   }
   if (scale.higher_is_better ? measurement.score > scale.best : measurement.score < scale.best)
     return fmt::format("its {}, {}, is better than \"best_score\", {}",
-                       scale.optimize.empty() ? "\"score\"" : "metric \"" + scale.optimize + "\"", measurement.score, scale.best);
+                       scale.optimize.empty() ? "\"score\"" : "metric \"" + scale.optimize + "\"", measurement.score,
+                       scale.best);
   const auto feedback = answer.find("feedback");
   if (feedback == answer.end() || feedback->is_null()) return measurement;
   if (!feedback->is_string()) return fmt::format("its \"feedback\" is no text: {}", quoted_json(*feedback));
@@ -138,7 +139,8 @@ void measure(const std::shared_ptr<Measuring>& measuring, const std::weak_ptr<lm
       if (const auto problem = storage->problem(i)) return measuring->answered->set_item(i, "", problem);
     }
     const std::shared_ptr<lm::ChatModel> command = weak_command.lock();
-    if (!command) throw StateError("command_evaluator: the CommandEvaluator has ended; keep it until its scores have been read");
+    if (!command)
+      throw StateError("command_evaluator: the CommandEvaluator has ended; keep it until its scores have been read");
     command->start(detail::command_request(measuring->question(i), "measure", i),
                    [measuring, i, owed](const lm::Outcome& outcome) { measuring->take(i, outcome); });
   } catch (...) {

@@ -176,9 +176,8 @@ Variable CommandFunction::operator()(const NamedInputs& inputs, const CommandFun
   if (is_recorded && options.answers_feedback) {
     node = std::make_shared<CommandFunctionBackward>(inputs, variables, output, command_, options);
   } else if (is_recorded) {
-    node = std::make_shared<detail::BlackBoxNode>(
-        "CommandFunctionBackward", options.role, options.description, variables, output,
-        options.feedback);
+    node = std::make_shared<detail::BlackBoxNode>("CommandFunctionBackward", options.role, options.description, variables,
+                                                  output, options.feedback);
   }
   return detail::make_result(std::move(output), detail::Role(options.role), std::move(node));
 }

@@ -26,9 +26,7 @@ bool Judgement::succeeded(std::size_t i) const {
   return scale().is_best(score);
 }
 
-double Judgement::worst_score() const {
-  return options.worst_score.value_or(scale().worst());
-}
+double Judgement::worst_score() const { return options.worst_score.value_or(scale().worst()); }
 
 std::string Judgement::feedback(std::size_t i) const {
   if (succeeded(i)) return {};

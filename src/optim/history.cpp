@@ -31,7 +31,9 @@ namespace {
 using Status = HistoryEntry::Status;
 
 /// Whether the parameter has had the value and not lost it again.
-bool is_taken(const UndoableEntry& record) { return record.entry.status == Status::set || record.entry.status == Status::accepted; }
+bool is_taken(const UndoableEntry& record) {
+  return record.entry.status == Status::set || record.entry.status == Status::accepted;
+}
 
 /// The record of the present value; null when there is none.
 template <class Records>

@@ -10,11 +10,13 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "core/enum_names.hpp"
 #include "core/json_reader.hpp"
 #include "core/json_text.hpp"
 #include "core/json_writer.hpp"
 #include "core/text.hpp"
 #include "optim/checks.hpp"
+#include "optim/options.hpp"
 #include "optim/step.hpp"
 
 namespace tgd::optim::detail {
@@ -27,16 +29,9 @@ using Reader = tgd::detail::JsonReader<json>;
 constexpr std::size_t state_version = 2;
 
 constexpr std::array directions = {std::pair{Direction::maximize, "maximize"}, std::pair{Direction::minimize, "minimize"}};
-constexpr std::array boldnesses = {std::pair{Boldness::conservative, "conservative"}, std::pair{Boldness::moderate, "moderate"},
-                                   std::pair{Boldness::bold, "bold"}};
 using Status = HistoryEntry::Status;
 constexpr std::array statuses = {std::pair{Status::set, "set"}, std::pair{Status::accepted, "accepted"},
                                  std::pair{Status::rejected, "rejected"}, std::pair{Status::undone, "undone"}};
-
-template <class Names, class Enum>
-const char* name_of(const Names& names, Enum wanted) {
-  return std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == wanted; })->second;
-}
 
 using tgd::detail::JsonText;
 using tgd::detail::JsonTree;
@@ -87,7 +82,7 @@ class Saver {
       save("has_pair", record.has_pair);
       save("reason", entry.reason);
       save("score", entry.score);
-      save("status", std::string_view(name_of(statuses, entry.status)));
+      save("status", std::string_view(tgd::detail::name_in(statuses, entry.status)));
       save("step", entry.step);
       save("value", entry.value);
     });
@@ -281,8 +276,8 @@ json save(const GroupState& group, std::size_t first_with_model) {
           {"context_budget", options.context_budget},
           {"show_context", options.show_context},
           {"joint", options.joint},
-          {"direction", options.direction ? json(name_of(directions, *options.direction)) : json()},
-          {"boldness", options.boldness ? json(name_of(boldnesses, *options.boldness)) : json()},
+          {"direction", options.direction ? json(tgd::detail::name_in(directions, *options.direction)) : json()},
+          {"boldness", options.boldness ? json(tgd::detail::name_in(boldness_names, *options.boldness)) : json()},
           {"examples", options.examples},
           {"rules", save_rules(group)},
           {"rejected", options.rejected},
@@ -302,7 +297,7 @@ void load_newer_options(GroupState& group, const Reader& saved) {
   };
   load("joint", [&](const Reader& value) { options.joint = value.flag(); });
   load("direction", [&](const Reader& value) { options.direction = optionally_named(directions, value); });
-  load("boldness", [&](const Reader& value) { options.boldness = optionally_named(boldnesses, value); });
+  load("boldness", [&](const Reader& value) { options.boldness = optionally_named(boldness_names, value); });
   load("examples", [&](const Reader& value) { options.examples = value.texts(); });
   load("rules", [&](const Reader& value) { options.rules = load_rules(value, group); });
   load("rejected", [&](const Reader& value) { options.rejected = load_count(value); });

@@ -30,7 +30,7 @@ struct ParameterState {
   std::string first_value = parameter.data().text();
   MomentumBuffer momentum = {};
   std::vector<RejectedProposal> rejected = {};  // oldest first
-  std::vector<UndoableEntry> history = {};             // oldest first
+  std::vector<UndoableEntry> history = {};      // oldest first
   std::optional<double> score = {};             // of `scored_value`
   std::string scored_value = {};
   std::string kept = {};  // what the value ends with and the language model is not shown; see Suggestion

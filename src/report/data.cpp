@@ -283,7 +283,8 @@ class Builder {
           of_name[name][side] = OrderedJson::array({value("/value"), value("/low"), value("/high")});
         }
       }
-      for (const std::string& name : names) rows.push_back(OrderedJson::array({name, part, of_name[name][0], of_name[name][1]}));
+      for (const std::string& name : names)
+        rows.push_back(OrderedJson::array({name, part, of_name[name][0], of_name[name][1]}));
     }
     return rows;
   }

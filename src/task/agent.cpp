@@ -115,7 +115,7 @@ bool is_refusal(const std::exception& error) {
 
 std::string command_answer(const std::string& output) {
   return OrderedJson{{"output", output}, {"feedback", OrderedJson::object()}}.dump(-1, ' ', false,
-                                                                                  OrderedJson::error_handler_t::replace);
+                                                                                   OrderedJson::error_handler_t::replace);
 }
 
 Answer answer_of(const std::vector<StageResult>& stages, std::size_t sample) {
@@ -259,18 +259,15 @@ Variable TaskAgent::reply_of_model(const Stage& stage, const Known& known) const
 Variable TaskAgent::reply_of(const Stage& stage, const Known& known) const {
   if (stage.kind == StageSpec::Kind::model) return reply_of_model(stage, known);
   if (stage.kind == StageSpec::Kind::agent) {
-    return CommandAgent(stage.model)(named(stage.parameters, known), named(stage.inputs, known),
-                                     {.description = stage.description,
+    return CommandAgent(stage.model)(
+        named(stage.parameters, known), named(stage.inputs, known),
+        {.description = stage.description, .role = stage.name, .on_error = stage.on_error, .feedback = feedback_options()});
+  }
+  return CommandFunction(stage.model)(named(stage.inputs, known), {.description = stage.description,
+                                                                   .answers_feedback = stage.answers_feedback,
                                                                    .role = stage.name,
                                                                    .on_error = stage.on_error,
                                                                    .feedback = feedback_options()});
-  }
-  return CommandFunction(stage.model)(named(stage.inputs, known),
-                                      {.description = stage.description,
-                                                                       .answers_feedback = stage.answers_feedback,
-                                                                       .role = stage.name,
-                                                                       .on_error = stage.on_error,
-                                                                       .feedback = feedback_options()});
 }
 
 std::vector<StageResult> TaskAgent::run(const Batch& batch) const {

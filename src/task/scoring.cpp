@@ -131,7 +131,8 @@ void add_metrics(const EvaluatorSpec& spec, const Evaluation& evaluation, const 
   EvaluatorSpec plain = spec;
   plain.metric = {};  // that is the processes' owner
   detail::add_item_metrics(
-      evaluation.score, [metrics, targets, plain, answers = prediction.detach()](std::size_t i) -> std::map<std::string, double> {
+      evaluation.score,
+      [metrics, targets, plain, answers = prediction.detach()](std::size_t i) -> std::map<std::string, double> {
         std::map<std::string, double> figures;
         if (answers.problem(i)) return figures;
         const std::string answer = answers[i].data().item_text();  // whatever became of the others

@@ -153,8 +153,9 @@ struct StageSpec {
   std::optional<OnError> on_error = {};  ///< over that of the task
   Kind kind = Kind::model;
   CommandSpec command = {};
-  std::string description = {};              ///< of what a command does, for the critic
-  std::vector<std::string> inputs = {};      ///< of a command: inputs of the data, parameters and earlier stages; of an agent: inputs
+  std::string description = {};  ///< of what a command does, for the critic
+  std::vector<std::string> inputs =
+      {};  ///< of a command: inputs of the data, parameters and earlier stages; of an agent: inputs
   std::vector<std::string> parameters = {};  ///< of an agent
   bool answers_feedback = false;             ///< a command itself says how its inputs should change
   bool has_proxy = false;                    ///< an agent's own calls go through tgd: see proxy.hpp
@@ -205,6 +206,8 @@ struct EvaluatorSpec {
 
   detail::ScoreScale scale() const { return {best_score, higher_is_better}; }
 };
+/// As a task file has it.
+const std::string& name_of(EvaluatorSpec::Type type);
 
 struct ModelSpec {
   std::string place;  ///< file:line: /pointer, for errors

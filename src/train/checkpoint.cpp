@@ -8,10 +8,12 @@
 #include <tgd/error.hpp>
 #include <tgd/version.hpp>
 
+#include "core/enum_names.hpp"
 #include "core/file.hpp"
 #include "core/json_reader.hpp"
 #include "core/json_text.hpp"
 #include "core/rethrow.hpp"
+#include "train/gatekeeper.hpp"
 
 namespace tgd::detail {
 
@@ -253,7 +255,7 @@ std::string config_text(const TrainerOptions& options, std::optional<std::size_t
                     {"gate",
                      {{"confidence", or_null(options.gate.confidence)},
                       {"proposals", options.gate.proposals},
-                      {"takes", options.gate.takes == GateRule::better ? "better" : "not_worse"}}},
+                      {"takes", name_in(gate_rule_names, options.gate.takes)}}},
                     {"first_proposals", names_of(options.first_proposals)},
                     {"keep_checkpoints", options.keep_checkpoints}};
   return json_text(config, 2) + "\n";

@@ -40,7 +40,7 @@ struct RunState {
 struct Checkpoint {
   std::filesystem::path path = {};  // where it was read
   RunState run = {};
-  JournalPosition journal = {};     // which goes on from here
+  JournalPosition journal = {};  // which goes on from here
   std::string agent = {};
   Json agent_state = {};
   std::vector<Json> optimizers = {};  // their states, where it was read

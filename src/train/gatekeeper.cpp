@@ -121,9 +121,10 @@ void Gatekeeper::decide(const Proposal& proposal, const Scores& batch_before, co
   const std::string broken = after && broken_limit(keep_, before->means).empty() ? broken_limit(keep_, after->means) : "";
   report.accepted = after && broken.empty() && accepts(report.p_value);
   if (!report.accepted) {
-    report.reason = !broken.empty() ? broken : after ? fmt::format("{} with the wanted confidence: {:.3g} before, {:.3g} after",
-                                        has_to_be_better ? "not better" : "worse", before->means.score, after->means.score)
-                          : fmt::format("clearly worse before all samples were tried; {:.3g} before", before->means.score);
+    report.reason = !broken.empty() ? broken
+                    : after         ? fmt::format("{} with the wanted confidence: {:.3g} before, {:.3g} after",
+                                          has_to_be_better ? "not better" : "worse", before->means.score, after->means.score)
+                            : fmt::format("clearly worse before all samples were tried; {:.3g} before", before->means.score);
     reject(proposal, report.reason, after ? after->means.score : report.batch_after);
     return;
   }

@@ -1,9 +1,11 @@
 // Gatekeeper: takes a step of the optimizers only if what they propose scores better. See Gate in tgd/trainer.hpp.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tgd/optim/tgd.hpp>
@@ -17,10 +19,14 @@ namespace tgd::detail {
 /// Whether the optimizer takes a score the right way round. One that has no direction shows its model scores to maximize.
 bool understands_scores(const optim::Optimizer& optimizer, bool higher_is_better);
 
+inline constexpr std::array gate_rule_names = {std::pair{GateRule::better, "better"},
+                                               std::pair{GateRule::not_worse, "not_worse"}};
+
 class Gatekeeper {
  public:
   /// Throws ValueError for a gate that cannot work: options out of range, optimizers that are no TGD.
-  Gatekeeper(const Gate& gate, const std::map<std::string, Limits>& keep, bool higher_is_better, const Trainee& trainee, const Pass* validation);
+  Gatekeeper(const Gate& gate, const std::map<std::string, Limits>& keep, bool higher_is_better, const Trainee& trainee,
+             const Pass* validation);
 
   /// Proposes, tries, and commits or rejects. `before`: the scores of the batch with the present values. `validation`: those of
   /// the validation part, measured where they are not known yet; brought up to date.

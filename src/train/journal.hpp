@@ -189,9 +189,9 @@ class TGD_API Journal {
   lm::ModelCost paid_;
   lm::ModelCost lost_;
   std::map<std::uint64_t, lm::ModelCost> on_their_way_;  // sent by this session, by the ids of the calls; estimated
-  std::map<Key, lm::ModelCost> lost_calls_;    // what that is made of
-  std::map<Key, Ended> replies_;               // that are given again
-  std::map<std::string, EqualCalls> entered_;  // in this interval
+  std::map<Key, lm::ModelCost> lost_calls_;              // what that is made of
+  std::map<Key, Ended> replies_;                         // that are given again
+  std::map<std::string, EqualCalls> entered_;            // in this interval
   JournalPosition from_;
   std::uint64_t interval_ = 0;
   std::uint64_t next_id_ = 0;

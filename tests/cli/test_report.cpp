@@ -196,9 +196,9 @@ TEST_CASE("a report says which samples had problems and what the best values lac
     const std::string problem = R"("problems":{"9":{"kind":"filtered","text":"a content filter withheld the reply"}})";
     const std::string others =
         R"("problems":{"9":{"kind":"filtered","text":"a content filter withheld the reply"},"12":{"kind":"cut","text":"it was cut","is_failure":false}})";
-    files["samples.jsonl"] += R"({"kind":"scores","part":"validation","step":2,"predictions":["a","b","","c"],"scores":[0,0,0,0],)" + others +
-                              "}\n" + R"({"kind":"scores","part":"validation","step":3,"predictions":["a","b","","c"],"scores":[0,0,0,0],)" +
-                              problem + "}\n";
+    files["samples.jsonl"] +=
+        R"({"kind":"scores","part":"validation","step":2,"predictions":["a","b","","c"],"scores":[0,0,0,0],)" + others + "}\n" +
+        R"({"kind":"scores","part":"validation","step":3,"predictions":["a","b","","c"],"scores":[0,0,0,0],)" + problem + "}\n";
     const OrderedJson data = data_of(files);
     REQUIRE(data["problems"].size() == 2);
     CHECK(data["problems"][0][5] == 3);
@@ -208,7 +208,8 @@ TEST_CASE("a report says which samples had problems and what the best values lac
   SECTION("what a row or a kind cannot be is passed over with its line") {
     const std::string bad = GENERATE("\"x\":{\"kind\":\"cut\",\"text\":\"\"}", "\"9\":{\"kind\":\"odd\",\"text\":\"\"}");
     files["samples.jsonl"] +=
-        R"({"kind":"scores","part":"validation","step":2,"predictions":["a","b","","c"],"scores":[0,0,0,0],"problems":{)" + bad + "}}\n";
+        R"({"kind":"scores","part":"validation","step":2,"predictions":["a","b","","c"],"scores":[0,0,0,0],"problems":{)" +
+        bad + "}}\n";
     const OrderedJson data = data_of(files);
     CHECK(data["problems"].size() == 1);
     CHECK(data["notes"].size() == 1);
@@ -217,8 +218,7 @@ TEST_CASE("a report says which samples had problems and what the best values lac
     const OrderedJson data = data_of(files);
     CHECK(data["diagnosis"]["solved"] == 2);
     CHECK_THAT(text_of(data, data["diagnosis"]["text"]).get<std::string>(), ContainsSubstring("Every right answer"));
-    CHECK(data["diagnosis"]["findings"] ==
-          OrderedJson::parse(R"([["filtered", 1.0, [9]], ["no_label", 1.0, [12]]])"));
+    CHECK(data["diagnosis"]["findings"] == OrderedJson::parse(R"([["filtered", 1.0, [9]], ["no_label", 1.0, [12]]])"));
   }
   SECTION("a run without either has neither") {
     files.erase("result.json");

@@ -46,6 +46,9 @@ TEST_CASE("A black box asks a language model how its inputs should change") {
 
   CHECK_THROWS_AS(black_box({}, "d", {query}), ValueError);
   CHECK_THROWS_AS(black_box([](std::span<const Data>) -> Data { return 1; }, "", {query}), ValueError);
+  CHECK_THROWS_WITH(
+      black_box([](std::span<const Data>) -> Data { return 1; }, "d", {query}, {.feedback = {.samples_per_request = 0}}),
+      ContainsSubstring("FeedbackOptions::samples_per_request is 0"));
 }
 
 TEST_CASE("No request for feedback exceeds the budget") {

@@ -61,7 +61,8 @@ TEST_CASE("the gate takes nothing that breaks a limit on a metric in the place o
       return result;
     }
   };
-  const auto [most, is_taken] = GENERATE(table<double, bool>({{8, true}, {7, false}, {6, true}}));  // "up to 3" has 7 characters
+  const auto [most, is_taken] =
+      GENERATE(table<double, bool>({{8, true}, {7, false}, {6, true}}));  // "up to 3" has 7 characters
   Measured agent({"up to 12"});
   const auto notes = std::make_shared<test::Notes>();
   Trainer trainer({.backward = {.model = test::critic()},

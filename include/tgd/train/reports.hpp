@@ -30,7 +30,7 @@ struct StepResult {
 struct Metrics {
   double score = 0;
   std::size_t samples = 0;
-  std::size_t failed = 0;  ///< of them, by their own fault (Problem::is_failure); they score worst
+  std::size_t failed = 0;                    ///< of them, by their own fault (Problem::is_failure); they score worst
   std::map<std::string, double> named = {};  ///< each over the samples that have it
 };
 
