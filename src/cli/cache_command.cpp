@@ -14,6 +14,7 @@
 #include <tgd/lm/cached.hpp>
 
 #include "cli/command.hpp"
+#include "core/counted.hpp"
 #include "task/task.hpp"
 
 namespace tgd::cli {
@@ -91,7 +92,8 @@ Status print_stats(const CacheFlags& flags) {
   Terminal terminal(flags.output);
   const fs::path path = cache_file(flags.file);
   const auto cache = open(path);
-  terminal.line(fmt::format("{}: {} replies, {}", path.string(), cache->size(), size_text(cache->bytes())));
+  terminal.line(fmt::format("{}: {}, {}", path.string(), tgd::detail::counted(cache->size(), "reply", "replies"),
+                            size_text(cache->bytes())));
   terminal.document({{"file", path.string()}, {"replies", cache->size()}, {"bytes", cache->bytes()}});
   return Status::ok;
 }
@@ -109,8 +111,8 @@ Status prune(const CacheFlags& flags) {
   const fs::path path = cache_file(flags.file);
   const auto cache = open(path);
   const std::int64_t removed = prune(*cache, flags);
-  terminal.line(
-      fmt::format("{}: {} replies removed, {} left, {}", path.string(), removed, cache->size(), size_text(cache->bytes())));
+  terminal.line(fmt::format("{}: {} removed, {} left, {}", path.string(), tgd::detail::counted(removed, "reply", "replies"),
+                            cache->size(), size_text(cache->bytes())));
   terminal.document({{"file", path.string()}, {"removed", removed}, {"replies", cache->size()}, {"bytes", cache->bytes()}});
   return Status::ok;
 }

@@ -16,9 +16,11 @@
 #include <tgd/optim.hpp>
 #include <tgd/version.hpp>
 
+#include "cli/activity.hpp"
 #include "cli/command.hpp"
 #include "cli/estimate.hpp"
 #include "cli/trial.hpp"
+#include "core/counted.hpp"
 #include "core/text.hpp"
 #include "run/interrupt.hpp"
 #include "task/agent.hpp"
@@ -195,8 +197,8 @@ class Check {
     const std::string state =
         unreachable_.empty() ? "the task is in order" : "the task can be read, but not all of it can be right";
     terminal_.line(terminal_.bold(fmt::format("{}: {}", task_.name, state)));
-    terminal_.line(fmt::format("  data   {} samples: {} train, {} validation, {} test", data_.size(), data_.train.size(),
-                               data_.validation.size(), data_.test.size()));
+    terminal_.line(fmt::format("  data   {}: {} train, {} validation, {} test", tgd::detail::counted(data_.size(), "sample"),
+                               data_.train.size(), data_.validation.size(), data_.test.size()));
     for (const std::string& note : data_.notes) terminal_.line("  note   " + note);
     for (const std::string& oddity : oddities_of(task_)) terminal_.line(terminal_.bad("  warning: " + oddity));
     terminal_.line(fmt::format("  LM     {}", models_.text()));
@@ -219,8 +221,12 @@ class Check {
   // ---- Models ----
 
   void try_models() {
-    terminal_.progress("asking what a run asks");
-    trial_ = cli::try_models(task_, data_, models_, prompts_, [this] { return interrupt_.requested() || is_pointless_; });
+    {
+      const Activity activity(terminal_, "asking what a run asks", [this] {
+        return ActivityStatus{.done = static_cast<double>(models_.counter->sent()), .in_flight = models_.counter->in_flight()};
+      });
+      trial_ = cli::try_models(task_, data_, models_, prompts_, [this] { return interrupt_.requested() || is_pointless_; });
+    }
     if (is_pointless_) {
       trial_.problems.push_back(
           {false,
@@ -301,8 +307,10 @@ class Check {
 
   void print(const std::vector<Outlook>& outlooks) {
     const Schedule plan = schedule();
-    terminal_.line(fmt::format("\n{:<26}{:>12}{:>12}{:>12}",
-                               fmt::format("{} steps, {} validations", plan.steps, plan.validations), "low", "likely", "high"));
+    terminal_.line(
+        fmt::format("\n{:<26}{:>12}{:>12}{:>12}",
+                    tgd::detail::counted(plan.steps, "step") + ", " + tgd::detail::counted(plan.validations, "validation"),
+                    "low", "likely", "high"));
     const auto row = [&](const std::string& name, auto cell) {
       std::string text = fmt::format("  {:<24}", name);
       for (const Outlook& outlook : outlooks) text += fmt::format("{:>12}", cell(outlook));

@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/standard_streams.hpp"
+
 namespace tgd::cli {
 
 tgd::detail::Output named_output(const std::string& option, const std::filesystem::path& file) {
@@ -10,6 +12,16 @@ tgd::detail::Output named_output(const std::string& option, const std::filesyste
   } catch (const ValueError& error) {
     throw TaskError(option + ": " + error.what());
   }
+}
+
+bool write_named_output(const std::string& option, const std::string& file, const std::string& text) {
+  if (file == "-") {
+    write_output(text);
+    return true;
+  }
+  const bool is_stream = named_output(option, file).is_stream;
+  tgd::detail::write_output(file, text);
+  return is_stream;
 }
 
 void add_task_argument(CLI::App& command, std::string& task) {

@@ -89,7 +89,8 @@ void collect(const CLI::App& app, const std::string& path, std::vector<Command>&
       command.options.push_back(words_of(*option));
     }
   }
-  const auto subcommands = app.get_subcommands(std::function<bool(const CLI::App*)>());
+  // A command without a group is hidden.
+  const auto subcommands = app.get_subcommands([](const CLI::App* one) { return !one->get_group().empty(); });
   for (const CLI::App* subcommand : subcommands) {
     command.subcommands.push_back(subcommand->get_name());
     command.subcommand_descriptions.push_back(first_line(subcommand->get_description()));

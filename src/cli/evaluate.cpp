@@ -14,10 +14,14 @@
 #include <tgd/data/data_loader.hpp>
 #include <tgd/version.hpp>
 
+#include "cli/activity.hpp"
 #include "cli/command.hpp"
+#include "cli/estimate.hpp"
+#include "core/counted.hpp"
 #include "core/file.hpp"
 #include "core/text.hpp"
 #include "run/interrupt.hpp"
+#include "run/paired.hpp"
 #include "run/prompt_spec.hpp"
 #include "run/summary.hpp"
 #include "task/agent.hpp"
@@ -76,25 +80,13 @@ struct Measured {
   std::vector<SampleScore> samples = {};
 };
 
-/// One prompt compared with the first one, over the samples that got a score with both.
-struct Comparison {
-  std::vector<double> first = {};
-  std::vector<double> other = {};
-  std::size_t fixed = 0;
-  std::size_t broken = 0;
-
-  double difference() const { return mean(other) - mean(first); }
-};
-
 std::vector<std::string> parts_of(const std::string& split) {
   return split == "all" ? std::vector<std::string>{"train", "validation", "test"} : std::vector<std::string>{split};
 }
 
-std::vector<double> scores_of(const Measured& measured) {
-  std::vector<double> scores;
-  for (const SampleScore& sample : measured.samples) {
-    if (sample.score) scores.push_back(*sample.score);
-  }
+SampleScores scores_of(const Measured& measured) {
+  SampleScores scores;
+  for (const SampleScore& sample : measured.samples) scores.push_back(sample.score);
   return scores;
 }
 
@@ -113,20 +105,6 @@ ProblemCounts problems_of(const Measured& measured) {
     if (sample.answer.problem) counts.add(*sample.answer.problem);
   }
   return counts;
-}
-
-Comparison compare(const Measured& first, const Measured& other, bool higher_is_better) {
-  Comparison result;
-  for (std::size_t i = 0; i < first.samples.size(); ++i) {
-    const auto& before = first.samples[i].score;
-    const auto& after = other.samples[i].score;
-    if (!before || !after) continue;
-    result.first.push_back(*before);
-    result.other.push_back(*after);
-    if (*before == *after) continue;
-    ++((*after > *before) == higher_is_better ? result.fixed : result.broken);
-  }
-  return result;
 }
 
 OrderedJson sample_json(const std::string& prompt, const SampleScore& sample) {
@@ -177,15 +155,14 @@ class Evaluating {
 
  private:
   void print_head() {
-    std::size_t samples = 0;
-    for (const std::string& part : parts_of(flags_.split)) samples += data_->part(part).size();
     terminal_.note(terminal_.bold(fmt::format("tgd {}: evaluating {}", version(), task_.name)));
-    terminal_.note(fmt::format("  data   {} samples ({})", samples, flags_.split));
+    terminal_.note(fmt::format("  data   {} ({})", tgd::detail::counted(samples(), "sample"), flags_.split));
     terminal_.note("  LM     " + models_.text());
     if (!model_note_.empty()) terminal_.note("  note   " + model_note_);
     for (const std::string& note : data_->notes) terminal_.note("  note   " + note);
     for (const NamedPrompt& prompt : prompts_) {
-      for (const std::string& file : prompt.edited) terminal_.note(fmt::format("  note   {} was edited since the run; the text in it is used", file));
+      for (const std::string& file : prompt.edited)
+        terminal_.note(fmt::format("  note   {} was edited since the run; the text in it is used", file));
     }
     if (models_.is_simulated()) terminal_.warn(simulation_warning);
   }
@@ -196,11 +173,26 @@ class Evaluating {
     const Prompts texts = load_prompts(task_);
     std::vector<std::vector<Measuring>> under_way;
     for (const NamedPrompt& prompt : prompts_) under_way.push_back(start(prompt, texts));
+    const Activity activity(terminal_, "measuring " + tgd::detail::counted(prompts_.size(), "prompt"),
+                            [this] { return status(); });
     for (std::size_t i = 0; i < prompts_.size(); ++i) {
-      terminal_.progress(fmt::format("measuring {}", prompts_[i].name));
       measured_.push_back({prompts_[i].name});
       for (const Measuring& measuring : under_way[i]) collect(measuring, measured_.back().samples);
     }
+  }
+
+  ActivityStatus status() const {
+    return {.done = static_cast<double>(models_.counter->total()),
+            .total = static_cast<double>(calls_to_measure(task_, prompts_.size() * samples())),
+            .in_flight = models_.counter->in_flight(),
+            .has_cost = true,
+            .cost = ledger_->totals().cost()};
+  }
+
+  std::size_t samples() const {
+    std::size_t sum = 0;
+    for (const std::string& part : parts_of(flags_.split)) sum += data_->part(part).size();
+    return sum;
   }
 
   std::vector<Measuring> start(const NamedPrompt& prompt, const Prompts& texts) {
@@ -263,7 +255,7 @@ class Evaluating {
   }
 
   OrderedJson prompt_json(std::size_t i) const {
-    const std::vector<double> scores = scores_of(measured_[i]);
+    const std::vector<double> scores = known_scores(scores_of(measured_[i]));
     OrderedJson json{{"prompt", measured_[i].prompt},
                      {"values", as_object(prompts_[i].values)},
                      {"score", scores.empty() ? OrderedJson(nullptr) : OrderedJson(mean(scores))},
@@ -273,17 +265,18 @@ class Evaluating {
     if (const auto metrics = metrics_of(measured_[i]); !metrics.empty()) json["metrics"] = metrics;
     if (!task_.report_metrics.empty()) json["report_metrics"] = figures_json(figures_of(measured_[i]));
     if (i == 0) return json;
-    const Comparison comparison = compare_with_first(i);
-    if (comparison.first.empty()) return json;
-    json["difference"] = comparison.difference();
-    json["p_value"] = two_sided_chance(comparison.first, comparison.other);
-    json["fixed"] = comparison.fixed;
-    json["broken"] = comparison.broken;
+    const PairedScores pairs = compare_with_first(i);
+    if (pairs.empty()) return json;
+    json["difference"] = pairs.difference();
+    json["p_value"] = pairs.chance();
+    json["fixed"] = pairs.better;
+    json["broken"] = pairs.worse;
     return json;
   }
 
-  Comparison compare_with_first(std::size_t i) const {
-    return compare(measured_.front(), measured_[i], task_.evaluator.higher_is_better);
+  /// Over the samples that got a score with both.
+  PairedScores compare_with_first(std::size_t i) const {
+    return pair_up(scores_of(measured_.front()), scores_of(measured_[i]), task_.evaluator.higher_is_better);
   }
 
   void print_table() {
@@ -329,16 +322,15 @@ class Evaluating {
   }
 
   std::string row_text(std::size_t i, std::size_t width) const {
-    const std::vector<double> scores = scores_of(measured_[i]);
+    const std::vector<double> scores = known_scores(scores_of(measured_[i]));
     const std::string score = scores.empty() ? "-" : score_text(task_.evaluator, mean(scores));
     std::string text = fmt::format("  {:<{}}{:>9}{:>9}", measured_[i].prompt, width, scores.size(), score);
     if (i == 0) return text;
-    const Comparison comparison = compare_with_first(i);
-    if (comparison.first.empty()) return text;
-    text += fmt::format("{:>8}{:>8}  {}", comparison.fixed, comparison.broken,
-                        difference_text(task_.evaluator, comparison.difference()));
-    if (comparison.difference() == 0) return text;
-    return text + fmt::format(" ({})", chance_text(two_sided_chance(comparison.first, comparison.other)));
+    const PairedScores pairs = compare_with_first(i);
+    if (pairs.empty()) return text;
+    text += fmt::format("{:>8}{:>8}  {}", pairs.better, pairs.worse, difference_text(task_.evaluator, pairs.difference()));
+    if (pairs.difference() == 0) return text;
+    return text + fmt::format(" ({})", chance_text(pairs.chance()));
   }
 
   Status report_failures() {
@@ -351,7 +343,8 @@ class Evaluating {
       }
     }
     if (failed == 0) return Status::ok;
-    throw Error(fmt::format("{} sample{} failed and count nowhere; the first: {}", failed, failed == 1 ? "" : "s", first));
+    throw Error(fmt::format("{} and {} nowhere; the first: {}", tgd::detail::counted(failed, "sample failed", "samples failed"),
+                            failed == 1 ? "counts" : "count", first));
   }
 
   Terminal terminal_;

@@ -12,9 +12,12 @@
 #include <tgd/progress.hpp>
 #include <tgd/version.hpp>
 
+#include "cli/activity.hpp"
 #include "cli/estimate.hpp"
 #include "cli/print_summary.hpp"
 #include "cli/report.hpp"
+#include "cli/wording.hpp"
+#include "core/counted.hpp"
 #include "core/rethrow.hpp"
 #include "run/folder.hpp"
 #include "run/interrupt.hpp"
@@ -128,7 +131,7 @@ class Optimization {
         terminal_.line("Interrupted before anything was sent; no run folder is left.");
         return {Status::interrupted, {}};
       }
-      if (report_.status == "failed") report_.error = error.what();
+      if (report_.status == "failed") report_.error = message_of(error);
       journal().fail(std::current_exception());
       finish();
       if (report_.status == "failed") {
@@ -202,10 +205,11 @@ class Optimization {
   }
 
   std::vector<std::shared_ptr<TrainerCallback>> callbacks() {
-    progress_ = std::make_shared<Progress>(
-        terminal_.stream(),
-        ProgressOptions{.is_terminal = terminal_.is_terminal(), .quiet = terminal_.flags().quiet, .width = terminal_.width()});
-    terminal_.say_notes_by([progress = progress_](const std::string& text) { progress->note(text); });
+    progress_ =
+        std::make_shared<Progress>(terminal_.stream(), ProgressOptions{.is_terminal = terminal_.is_terminal(),
+                                                                       .quiet = terminal_.flags().quiet,
+                                                                       .width = terminal_.width(),
+                                                                       .current_width = [this] { return terminal_.width(); }});
     RunLog::Say say;
     if (terminal_.flags().verbose) say = [progress = progress_](const std::string& text) { progress->note(text); };
     std::vector<std::shared_ptr<TrainerCallback>> all{std::make_shared<RunLog>(*folder_, *agent_, task_, data_, std::move(say)),
@@ -221,8 +225,8 @@ class Optimization {
 
   void print_head() {
     terminal_.note(terminal_.bold(fmt::format("tgd {}: optimizing {}", version(), task_.name)));
-    terminal_.note(fmt::format("  data   {} samples: {} train, {} validation, {} test", data_.size(), data_.train.size(),
-                               data_.validation.size(), data_.test.size()));
+    terminal_.note(fmt::format("  data   {}: {} train, {} validation, {} test", tgd::detail::counted(data_.size(), "sample"),
+                               data_.train.size(), data_.validation.size(), data_.test.size()));
     for (const std::string& note : data_.notes) terminal_.note("  note   " + note);
     terminal_.note("  LM     " + models_.text() +
                    (models_.is_simulated() ? " (no language model: a small program that follows the rules it reads; --base-url "
@@ -233,12 +237,26 @@ class Optimization {
     terminal_.note("  run    " + folder_->path().string() + (is_resumed_ ? " (going on)" : ""));
   }
 
+  double calls_so_far() const {
+    std::int64_t sum = 0;
+    for (const auto& [purpose, count] : journal().counts().by_purpose) sum += count;
+    return static_cast<double>(sum);
+  }
+
+  ActivityStatus status(const DataPart& samples, double calls_before) const {
+    return {.done = calls_so_far() - calls_before,
+            .total = static_cast<double>(calls_to_measure(task_, samples.size())),
+            .in_flight = journal().calls_in_flight(),
+            .has_cost = true,
+            .cost = journal().usage().cost()};
+  }
+
   /// The scores of a part with the values after `step`: measured, unless that was done before this session.
   std::vector<double> measure(const std::string& part, std::size_t step, const char* when) {
     if (auto known = folder_->scores(part, step)) return *known;
     const DataPart& samples = data_.part(part);
     const std::string what = fmt::format("measuring the {} part {} training", part, when);
-    terminal_.progress(what);
+    const Activity activity(terminal_, what, [this, &samples, calls = calls_so_far()] { return status(samples, calls); });
     try {
       Trainer({.max_failed_share = task_.training.max_failed_share})
           .test(*agent_, Loader(samples, {.batch_size = samples.size()}));
@@ -266,6 +284,9 @@ class Optimization {
     const Loader batches(data_.train, {.batch_size = training.batch_size, .shuffle = true, .seed = training.seed});
     // One by one, so that the race of first proposals can end wherever it may.
     const Loader validation(data_.validation, {.batch_size = 1});
+    // While it draws a line of its own, notes have to stand between its lines.
+    terminal_.say_notes_by([progress = progress_](const std::string& text) { progress->note(text); });
+    const std::unique_ptr<Terminal, void (*)(Terminal*)> at_end(&terminal_, [](Terminal* terminal) { terminal->say_notes_by({}); });
     try {
       const FitResult fit = trainer_->fit(*agent_, batches, validation, {.resume = is_resumed_});
       report_.ending = fit.reason;

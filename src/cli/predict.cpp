@@ -21,9 +21,11 @@
 #include <CLI/CLI.hpp>
 #include <tgd/autograd.hpp>
 
+#include "cli/activity.hpp"
 #include "cli/command.hpp"
 #include "cli/input_pump.hpp"
 #include "core/append_file.hpp"
+#include "core/counted.hpp"
 #include "core/file.hpp"
 #include "core/json_position.hpp"
 #include "core/json_reader.hpp"
@@ -403,6 +405,9 @@ class Pipeline {
     if (writer_.joinable()) writer_.join();
   }
 
+  /// At any time.
+  std::size_t written() const { return written_; }
+
   // After finish():
   std::size_t rows() const { return next_row_; }
   std::size_t failed() const { return failed_; }
@@ -453,11 +458,13 @@ class Pipeline {
     if (!answer.ok() && failed_++ == 0) first_error_ = fmt::format("row {}: {}", next_row_, answer.error);
     if (answer.problem) problems_.add(*answer.problem);
     ++next_row_;
+    ++written_;
   }
 
   Lines& lines_;
   const RowFormat& format_;
   std::size_t next_row_;
+  std::atomic<std::size_t> written_ = 0;
   std::size_t failed_ = 0;
   ProblemCounts problems_;
   std::string first_error_;
@@ -504,12 +511,16 @@ class Predicting {
     std::exception_ptr malformed;
     bool is_whole = false;
     Pipeline pipeline(*lines_, *format_);
-    try {
-      is_whole = begin_all(pipeline);
-    } catch (...) {
-      malformed = std::current_exception();  // said when what comes before it is written
+    if (!flags_.writes_file()) Terminal::give_up_document();
+    {
+      const Activity activity(terminal_, "predicting", [this, &pipeline] { return status(pipeline); });
+      try {
+        is_whole = begin_all(pipeline);
+      } catch (...) {
+        malformed = std::current_exception();  // said when what comes before it is written
+      }
+      pipeline.finish();
     }
-    pipeline.finish();
     pipeline.rethrow_fault();
     if (malformed && !interrupt_.requested()) explain_input(malformed, pipeline.rows());
     if (!is_whole || !pipeline.refusal().empty()) return explain_end(pipeline);
@@ -522,6 +533,14 @@ class Predicting {
     OutputFlags output = flags.output;
     if (!flags.writes_file()) output.json = true;
     return output;
+  }
+
+  ActivityStatus status(const Pipeline& pipeline) const {
+    return {.done = static_cast<double>(pipeline.written()),
+            .unit = "rows",
+            .in_flight = models_.counter->in_flight(),
+            .has_cost = true,
+            .cost = ledger_->totals().cost()};
   }
 
   /// Whether the input's end was reached.
@@ -546,25 +565,29 @@ class Predicting {
     try {
       std::rethrow_exception(malformed);
     } catch (const Error& error) {
-      throw TaskError(fmt::format("{}\n{} rows before it are done; when it is mended, {}", error.what(), rows, how_to_go_on()));
+      throw TaskError(fmt::format("{}\n{} before it {} done; when it is mended, {}", error.what(),
+                                  tgd::detail::counted(rows, "row"), rows == 1 ? "is" : "are", how_to_go_on()));
     }
   }
 
   Status explain_end(const Pipeline& pipeline) {
     if (!interrupt_.requested())
-      throw Error(fmt::format("{} rows are done, then: {}; {}", pipeline.rows(), pipeline.refusal(), how_to_go_on()));
-    terminal_.note(fmt::format("Interrupted. {} rows are done; {}.", pipeline.rows(), how_to_go_on()));
+      throw Error(fmt::format("{} done, then: {}; {}", tgd::detail::counted(pipeline.rows(), "row is", "rows are"),
+                              pipeline.refusal(), how_to_go_on()));
+    terminal_.note(
+        fmt::format("Interrupted. {} done; {}.", tgd::detail::counted(pipeline.rows(), "row is", "rows are"), how_to_go_on()));
     return Status::interrupted;
   }
 
   Status report(const Pipeline& pipeline) {
     if (flags_.writes_file()) terminal_.document(result(pipeline));
-    terminal_.note(
-        fmt::format("{} rows{}", pipeline.rows(), pipeline.problems().any() ? ", " + pipeline.problems().text() : ""));
+    terminal_.note(fmt::format("{}{}", tgd::detail::counted(pipeline.rows(), "row"),
+                               pipeline.problems().any() ? ", " + pipeline.problems().text() : ""));
     terminal_.note(calls_text(models_.counter->counts(), ledger_->totals()));
     if (pipeline.failed() == 0) return Status::ok;
-    throw Error(fmt::format("{} of {} rows failed, and their lines say why; the first: {}", pipeline.failed(), pipeline.rows(),
-                            pipeline.first_error()));
+    throw Error(fmt::format("{} of {} failed, and {} why; the first: {}", pipeline.failed(),
+                            tgd::detail::counted(pipeline.rows(), "row"),
+                            pipeline.failed() == 1 ? "its line says" : "their lines say", pipeline.first_error()));
   }
 
   OrderedJson result(const Pipeline& pipeline) const {

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "core/counted.hpp"
 #include "core/text.hpp"
 #include "run/log.hpp"
 
@@ -99,8 +100,7 @@ void print_ending(Terminal& terminal, const RunReport& report, const RunFolder& 
   if (report.ending.empty() || report.ending == to_string(Ending::epochs)) return;
   const bool is_budget = report.ending.starts_with(budget_used_up);
   terminal.line(fmt::format(
-      "\nThe training ended after {} step{}: {}{}", report.new_values.steps, report.new_values.steps == 1 ? "" : "s",
-      report.ending,
+      "\nThe training ended after {}: {}{}", tgd::detail::counted(report.new_values.steps, "step"), report.ending,
       is_budget ? fmt::format(". With a larger one it goes on: tgd optimize --resume {} --max-calls N", folder.path().string())
                 : std::string()));
 }
@@ -133,9 +133,10 @@ void print_summary(Terminal& terminal, const RunReport& report, const Models& mo
   }
   terminal.line(fmt::format("\n{}; time: {:.1f} s", calls_text(report.calls, report.usage), report.seconds));
   if (const lm::ModelCost& lost = report.abandoned; lost.usage.calls > 0)
-    terminal.line(
-        fmt::format("Besides these, {} calls were on their way when a process of this run ended; they count as spent{}.",
-                    lost.usage.calls, lost.cost == lm::Cost() ? "" : " (" + lost.cost.text() + ")"));
+    terminal.line(fmt::format("Besides these, {} on the way when a process of this run ended, and {} as spent{}.",
+                              tgd::detail::counted(lost.usage.calls, "call was", "calls were"),
+                              lost.usage.calls == 1 ? "counts" : "count",
+                              lost.cost == lm::Cost() ? "" : " (" + lost.cost.text() + ")"));
   if (models.is_simulated())
     terminal.line("The LM was simulated: these figures show that the loop works, not how well a language model does.");
   terminal.line(fmt::format(

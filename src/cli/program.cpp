@@ -15,6 +15,8 @@
 
 #include "cli/command.hpp"
 #include "cli/standard_streams.hpp"
+#include "cli/terminal.hpp"
+#include "cli/wording.hpp"
 #include "core/visible.hpp"
 #include "run/interrupt.hpp"
 #include "task/document.hpp"
@@ -33,10 +35,30 @@ void print_error(const std::string& text) {
   std::fwrite(shown.data(), 1, shown.size(), stderr);  // there is nobody to tell that it failed
 }
 
-Status complain(const std::string& message, Status status) {
-  print_error(fmt::format("tgd: {}\n", message));
-  return status;
-}
+/// What went wrong: for people, and for programs that asked for a document and would get none.
+class Complaint {
+ public:
+  explicit Complaint(bool wants_document) : wants_document_(wants_document) {}
+
+  Status operator()(const std::string& message, Status status) const {
+    print_error(fmt::format("tgd: {}\n", message));
+    print_document(message, status);
+    return status;
+  }
+
+  void print_document(const std::string& message, Status status) const {
+    if (!wants_document_ || Terminal::has_printed_document()) return;
+    const OrderedJson document{{"status", name_of(status)}, {"exit_status", static_cast<int>(status)}, {"error", message}};
+    write_output(json_text(document, 2) + "\n");
+  }
+
+ private:
+  static const char* name_of(Status status) {
+    return status == Status::interrupted ? "interrupted" : status == Status::mistake ? "mistake" : "failed";
+  }
+
+  bool wants_document_;
+};
 
 std::vector<std::string> option_names(const CLI::App& command) {
   std::vector<std::string> names;
@@ -46,45 +68,61 @@ std::vector<std::string> option_names(const CLI::App& command) {
   return names;
 }
 
-std::vector<std::string> subcommand_names(const CLI::App& command) {
+std::vector<std::string> subcommand_names(const CLI::App& command, bool with_hidden) {
   std::vector<std::string> names;
-  for (const CLI::App* subcommand : command.get_subcommands(std::function<bool(const CLI::App*)>()))
-    names.push_back(subcommand->get_name());
+  for (const CLI::App* subcommand : command.get_subcommands(std::function<bool(const CLI::App*)>())) {
+    if (with_hidden || !subcommand->get_group().empty()) names.push_back(subcommand->get_name());
+  }
   return names;
 }
 
-/// "There is no --sed; did you mean "--seed"?" for the first word that is not known; empty where nothing is near.
-std::string suggestion_for(const std::string& word, const std::vector<std::string>& known) {
-  const std::string near = did_you_mean(word, known);
-  return near.empty() ? near : "There is no " + word + near;
+/// "cache stats ": the command that was being read.
+std::string command_words(const CLI::App& app) {
+  std::string words;
+  for (const CLI::App* command = &app; !command->get_subcommands().empty();) {
+    command = command->get_subcommands().front();
+    words += command->get_name() + " ";
+  }
+  return words;
 }
 
-std::string suggest(const CLI::App& app, int argc, const char* const* argv) {
+/// What is wrong with the first word that no command or option has; empty where it is something else.
+std::string unknown_word(const CLI::App& app, int argc, const char* const* argv) {
   const CLI::App* command = &app;
   for (int i = 1; i < argc; ++i) {
     const std::string word = std::string(argv[i]).substr(0, std::string_view(argv[i]).find('='));
     const bool is_option = word.starts_with("--");
-    const std::vector<std::string> known = is_option ? option_names(*command) : subcommand_names(*command);
+    if (!is_option && word.starts_with("-")) continue;
+    const std::vector<std::string> known = is_option ? option_names(*command) : subcommand_names(*command, true);
     if (known.empty()) continue;  // an argument
-    if (std::find(known.begin(), known.end(), word) == known.end()) return suggestion_for(word, known);
-    if (!is_option) command = command->get_subcommand(word);
+    if (std::find(known.begin(), known.end(), word) != known.end()) {
+      if (!is_option) command = command->get_subcommand(word);
+      continue;
+    }
+    const std::string near = did_you_mean(word, known);
+    if (is_option) return near.empty() ? near : "there is no " + word + near;
+    return fmt::format("there is no command \"{}\"{} {} (tgd {}--help says what they do)", word,
+                       near.empty() ? "; there are" : near + " There are", quoted_list(subcommand_names(*command, false)),
+                       command == &app ? "" : command->get_name() + " ");
   }
   return {};
 }
 
-Status carry_out(const Action& action) {
+Status carry_out(const Action& action, const Complaint& complain) {
   try {
-    return action();
+    const Status status = action();
+    if (status != Status::ok) complain.print_document(status == Status::interrupted ? "interrupted" : "failed", status);
+    return status;
   } catch (const TaskError& error) {
-    return complain(error.what(), Status::mistake);
+    return complain(message_of(error), Status::mistake);
   } catch (const std::exception& error) {
     // What an interrupted command says is how it noticed.
-    return complain(error.what(), Interrupt::has_come() ? Status::interrupted : Status::failed);
+    return complain(message_of(error), Interrupt::has_come() ? Status::interrupted : Status::failed);
   }
 }
 
 /// Where nobody can have read the output, not all went well.
-Status with_output_written(Status status) {
+Status with_output_written(Status status, const Complaint& complain) {
   try {
     expect_output_written();
     return status;
@@ -93,19 +131,20 @@ Status with_output_written(Status status) {
   }
 }
 
-Status parse(CLI::App& app, int argc, const char* const* argv) {
+Status parse(CLI::App& app, int argc, const char* const* argv, const Complaint& complain) {
   try {
     app.parse(argc, argv);
     return Status::ok;
   } catch (const CLI::ParseError& error) {
     std::ostringstream out;
     std::ostringstream err;
-    const int status = app.exit(error, out, err);
-    write_output(out.str());
-    print_error(err.str());
-    if (status == 0) return Status::ok;
-    if (const std::string suggestion = suggest(app, argc, argv); !suggestion.empty()) print_error(suggestion + "\n");
-    return Status::mistake;
+    if (app.exit(error, out, err) == 0) {  // help
+      write_output(out.str());
+      return Status::ok;
+    }
+    const std::string unknown = unknown_word(app, argc, argv);
+    if (!unknown.empty()) return complain(unknown, Status::mistake);
+    return complain(fmt::format("{}; tgd {}--help says more", error.what(), command_words(app)), Status::mistake);
   }
 }
 
@@ -116,20 +155,28 @@ int run_program(int argc, const char* const* argv) {
   app.set_version_flag("--version", "tgd " + std::string(version()));
   app.require_subcommand(1);
   app.footer(footer);
+  const std::vector<std::string_view> words(argv, argv + argc);
+  const Complaint complain(std::find(words.begin(), words.end(), "--json") != words.end());
+  Terminal::forget_document();
   Action action;
   add_init(app, action);
   add_check(app, action);
   add_optimize(app, action);
   add_evaluate(app, action);
   add_predict(app, action);
+  add_runs(app, action);
+  add_compare(app, action);
   add_report(app, action);
+  add_export(app, action);
   add_replay(app, action);
   add_cache(app, action);
+  add_prompts(app, action);
   add_schema(app, action);
   add_completion(app, action);
-  Status status = parse(app, argc, argv);
-  if (status == Status::ok && action) status = carry_out(action);  // none: help was asked for
-  return static_cast<int>(with_output_written(status));
+  add_manual(app, action);
+  Status status = parse(app, argc, argv, complain);
+  if (status == Status::ok && action) status = carry_out(action, complain);  // none: help was asked for
+  return static_cast<int>(with_output_written(status, complain));
 }
 
 }  // namespace tgd::cli

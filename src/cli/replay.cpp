@@ -14,6 +14,7 @@
 
 #include "cli/command.hpp"
 #include "cli/optimize.hpp"
+#include "core/counted.hpp"
 #include "core/file.hpp"
 #include "core/json_position.hpp"
 #include "core/text.hpp"
@@ -129,7 +130,7 @@ std::optional<Difference> first_difference(const fs::path& recorded, const fs::p
 
 std::shared_ptr<lm::Cassette> open_cassette(const RunFolder& folder) {
   if (!fs::exists(folder.cassette_file()))
-    throw TaskError(folder.path().string() +
+    throw TaskError("replay: " + folder.path().string() +
                     " has no run.cassette: the run was not recorded; `tgd optimize --record` makes one that is");
   try {
     return std::make_shared<lm::Cassette>(
@@ -159,7 +160,7 @@ void expect_finished(const RunFolder& folder) {
   const std::string status = status_member.is_string() ? status_member.get<std::string>() : "";
   if (status == "ok") return;
   throw TaskError(fmt::format(
-      "{} did not come to its end ({}): there is nothing to compare a replay with; go on with it first: tgd "
+      "replay: {} did not come to its end ({}): there is nothing to compare a replay with; go on with it first: tgd "
       "optimize --record --resume {}",
       folder.path().string(), status.empty() ? "it has no result.json" : "it was " + status, folder.path().string()));
 }
@@ -167,14 +168,15 @@ void expect_finished(const RunFolder& folder) {
 class Replay {
  public:
   explicit Replay(const ReplayFlags& flags)
-      : terminal_(flags.output), interrupt_(), recorded_(RunFolder::open(flags.run)), flags_(flags) {}
+      : terminal_(flags.output), interrupt_(), recorded_(RunFolder::open(flags.run, "replay")), flags_(flags) {}
 
   Status run() {
     expect_finished(recorded_);
     const auto cassette = open_cassette(recorded_);
     const TemporaryFolder temporary;
     const fs::path folder = flags_.run_dir ? *flags_.run_dir : temporary.path() / "run";
-    terminal_.note(fmt::format("replaying {} from {} replies", recorded_.path().string(), cassette->size()));
+    terminal_.note(fmt::format("replaying {} from {}", recorded_.path().string(),
+                               tgd::detail::counted(cassette->size(), "reply", "replies")));
     const fs::path task = temporary.path() / "task.json";
     detail::write_file(task, json_text(task_without_endpoints(recorded_.task_file())));
     const auto difference = replay(task, cassette, folder, recorded_.path());
@@ -211,7 +213,8 @@ class Replay {
 
   Status print(const lm::Cassette& cassette, const std::optional<Difference>& difference) {
     if (!difference) {
-      terminal_.line(fmt::format("The same: {} replies gave the same parameters, figures and costs.", cassette.replayed()));
+      terminal_.line(fmt::format("The same: {} gave the same parameters, figures and costs.",
+                                 tgd::detail::counted(cassette.replayed(), "reply", "replies")));
       return Status::ok;
     }
     terminal_.line("Not the same. The first difference: " + difference->what);

@@ -21,7 +21,7 @@ constexpr const char* report_examples = R"(Examples:
   tgd report runs/tickets-20261121-195647
       writes report.html into that folder
   tgd report runs/tickets-20261121-195647 -o tickets.html
-      writes it elsewhere, to be sent to somebody
+      writes it elsewhere, to be sent to somebody; -o - writes it to standard output
 
 The page is one file that needs no network: scores over steps, calls and cost, the prompt's versions and their differences, the
 samples that each version fixed and broke, the confusion table, slow, costly and failed calls. Runs that failed, were interrupted
@@ -54,10 +54,8 @@ Status report(const ReportFlags& flags) {
   make_views(flags.run, terminal);
   if (!flags.file) {
     write_report(flags.run);
-  } else {
-    const bool is_stream = named_output("-o", *flags.file).is_stream;
-    tgd::detail::write_output(*flags.file, report_html(read_run(flags.run)));
-    if (is_stream) return Status::ok;
+  } else if (write_named_output("-o", *flags.file, report_html(read_run(flags.run)))) {
+    return Status::ok;
   }
   const std::filesystem::path file = flags.file ? std::filesystem::path(*flags.file) : report_file(flags.run);
   terminal.line("Report: " + file.string());
@@ -75,7 +73,8 @@ void add_report(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("report", "Write a page about a run: one HTML file that needs no network");
   const auto flags = std::make_shared<ReportFlags>();
   command->add_option("run", flags->run, "The run folder")->required()->option_text("RUN");
-  command->add_option("-o,--output", flags->file, "File to write; else report.html in the run folder")->option_text("FILE");
+  command->add_option("-o,--output", flags->file, "File to write, - for standard output; else report.html in the run folder")
+      ->option_text("FILE");
   add_output_flags(*command, flags->output);
   command->footer(report_examples);
   command->callback([flags, &action] { action = [flags] { return report(*flags); }; });

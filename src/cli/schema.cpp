@@ -1,9 +1,11 @@
 // tgd schema: prints what editors need to complete and explain task files.
 #include <memory>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
 #include "cli/command.hpp"
+#include "cli/schema_reference.hpp"
 #include "cli/standard_streams.hpp"
 #include "task/embedded_schema.hpp"
 
@@ -23,9 +25,11 @@ The schema is of JSON Schema draft 7. In task files comments are allowed; Visual
 void add_schema(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("schema", "Print the JSON Schema of task files, for editors");
   command->footer(schema_examples);
-  command->callback([&action] {
-    action = [] {
-      write_output(embedded_schema);
+  const auto as_markdown = std::make_shared<bool>(false);
+  command->add_flag("--markdown", *as_markdown, "Print it as a reference for people instead");
+  command->callback([as_markdown, &action] {
+    action = [as_markdown] {
+      write_output(*as_markdown ? schema_reference() : std::string(embedded_schema));
       return Status::ok;
     };
   });

@@ -3,6 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <iostream>
 #include <random>
@@ -11,12 +12,16 @@
 
 #include <fmt/format.h>
 
+#include "cli/wording.hpp"
 #include "core/text.hpp"
 #include "core/visible.hpp"
 
 namespace tgd::cli {
 
 namespace {
+
+/// Lines of a log are as long as they are.
+constexpr std::size_t unlimited_width = 100'000;
 
 bool is_set(const char* name) {
   const char* value = std::getenv(name);
@@ -27,6 +32,8 @@ bool is_dumb() {
   const char* term = std::getenv("TERM");
   return term != nullptr && std::string_view(term) == "dumb";
 }
+
+std::atomic<bool> document_printed = false;
 
 std::string random_mark() {
   std::random_device random;
@@ -40,7 +47,8 @@ Terminal::Terminal(const OutputFlags& flags)
       out_(flags.json ? stderr : stdout),
       is_terminal_(::isatty(::fileno(out_)) == 1 && !is_dumb()),
       has_color_(is_terminal_ && !is_set("NO_COLOR")),
-      style_mark_(random_mark()) {}
+      style_mark_(random_mark()),
+      live_([this](std::string_view text) { write(out_, text); }, [this] { return width(); }) {}
 
 Terminal::~Terminal() {
   const std::lock_guard lock(mutex_);
@@ -59,12 +67,14 @@ void Terminal::line(const std::string& text) {
   if (!flags_.json && !flags_.silent) print(text);
 }
 
-void Terminal::note(const std::string& text) {
+void Terminal::note(const std::string& given) {
   if (flags_.quiet) return;
+  const std::string text = in_program_words(given);
   std::unique_lock lock(mutex_);
-  const auto say = say_note_;
+  // Whoever else writes there does not know of a line of this object's.
+  const auto say = shows_progress_ ? nullptr : say_note_;
   lock.unlock();
-  say ? say(text) : print(text);
+  say ? say(without_styles(text)) : print(text);
 }
 
 void Terminal::say_notes_by(std::function<void(const std::string&)> say) {
@@ -76,12 +86,11 @@ void Terminal::detail(const std::string& text) {
   if (flags_.verbose) note(text);
 }
 
-void Terminal::progress(const std::string& text) {
-  if (!is_terminal_) return note(text);
-  if (flags_.quiet) return;
+void Terminal::progress(const std::vector<std::string>& pieces) {
+  if (flags_.quiet || pieces.empty()) return;
   const std::lock_guard lock(mutex_);
-  // A line that wraps could not be taken back.
-  write(out_, fmt::format("\r\033[K{}", tgd::detail::first_characters(shown(text), width() - 1)));
+  if (!is_terminal_) return write(out_, shown(detail::fitted_line(pieces, unlimited_width)) + "\n");
+  live_.show(pieces);
   shows_progress_ = true;
 }
 
@@ -90,7 +99,12 @@ void Terminal::document(const OrderedJson& json) {
   const std::lock_guard lock(mutex_);
   clear_progress();
   write(stdout, json_text(json, 2) + "\n");
+  document_printed = true;
 }
+
+bool Terminal::has_printed_document() { return document_printed; }
+void Terminal::forget_document() { document_printed = false; }
+void Terminal::give_up_document() { document_printed = true; }
 
 void Terminal::print(const std::string& text) {
   const std::lock_guard lock(mutex_);
@@ -99,7 +113,7 @@ void Terminal::print(const std::string& text) {
 }
 
 OnNotice Terminal::on_notice() {
-  return [this](const Notice& notice) { warn("note: " + notice.text); };
+  return [this](const Notice& notice) { warn("note: " + in_program_words(notice.text)); };
 }
 
 void Terminal::warn(const std::string& text) {
@@ -133,13 +147,18 @@ std::string Terminal::shown(std::string_view text) const {
   return result;
 }
 
+std::string Terminal::without_styles(std::string text) const {
+  for (std::size_t at = text.find(style_mark_); at != text.npos; at = text.find(style_mark_, at))
+    text.erase(at, text.find('m', at) + 1 - at);
+  return text;
+}
+
 std::string Terminal::styled(const char* code, const std::string& text) const {
   return has_color_ ? fmt::format("{0}{1}m{2}{0}0m", style_mark_, code, text) : text;
 }
 
 void Terminal::clear_progress() {
-  if (!shows_progress_) return;
-  write(out_, "\r\033[K");
+  live_.clear();
   shows_progress_ = false;
 }
 

@@ -1,8 +1,8 @@
 // Terminal: what the program says. On a terminal one line shows the progress and is overwritten; elsewhere each message is a
 // line of its own, so that a log reads well. With --json standard output gets the result as JSON and nothing else; what is said
-// besides goes to standard error. What terminals would obey in texts of others is shown and does nothing. That something could not be
-// written is told at the end (see standard_streams.hpp), and no reason to end a run.
-// Thread-safety: note() may be called from any thread.
+// besides goes to standard error. What terminals would obey in texts of others is shown and does nothing. That something could
+// not be written is told at the end (see standard_streams.hpp), and no reason to end a run. Thread-safety: note() may be called
+// from any thread.
 #pragma once
 
 #include <cstddef>
@@ -13,10 +13,12 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tgd/notice.hpp>
 
 #include "core/json_text.hpp"
+#include "core/live_line.hpp"
 #include "task/document.hpp"
 
 namespace tgd::cli {
@@ -47,14 +49,23 @@ class Terminal {
   void say_notes_by(std::function<void(const std::string&)> say);
   /// A line for those who want to know more.
   void detail(const std::string& text);
-  /// Makes a line on standard error of what the library wants known; the same thing is said once. Only silent ones do not show it.
+  /// Makes a line on standard error of what the library wants known; the same thing is said once. Only silent ones do not show
+  /// it.
   OnNotice on_notice();
   /// The same for a text: quiet terminals show it, too.
   void warn(const std::string& text);
-  /// A line that the next one replaces on a terminal.
-  void progress(const std::string& text);
+  /// A line that the next one replaces on a terminal: pieces, the most important first, of which those are shown that there is
+  /// room for.
+  void progress(const std::vector<std::string>& pieces);
   /// The result, for programs: printed with --json only.
   void document(const OrderedJson& json);
+
+  /// Whether a result was printed since forget_document(): a program that fails says so on standard output only where it has
+  /// not.
+  static bool has_printed_document();
+  static void forget_document();
+  /// Something else stands on standard output: no document may.
+  static void give_up_document();
 
   bool is_json() const { return flags_.json; }
   const OutputFlags& flags() const { return flags_; }
@@ -70,6 +81,7 @@ class Terminal {
   void print(const std::string& text);
   std::string styled(const char* code, const std::string& text) const;
   std::string shown(std::string_view text) const;
+  std::string without_styles(std::string text) const;
   void write(std::FILE* stream, std::string_view text) const;
   void clear_progress();
 
@@ -80,6 +92,7 @@ class Terminal {
   std::string style_mark_;  // begins a style; no text of others can hold it
   std::mutex mutex_;        // of all that follows, and of what is written
   std::function<void(const std::string&)> say_note_;
+  detail::LiveLine live_;
   bool shows_progress_ = false;
   std::set<std::string> warned_;
 };

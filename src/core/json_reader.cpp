@@ -171,12 +171,12 @@ JsonDocument<Value>::JsonDocument(std::string file, std::string text)
 
 template <class Value>
 void read_json_lines(const std::filesystem::path& path, const std::function<void(const JsonReader<Value>&)>& take,
-                     const std::function<void(const ParseError&)>& pass_over) {
+                     const std::function<void(const ParseError&)>& pass_over, std::size_t most) {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) return;
   const std::unique_ptr<std::istream> file = open_text(path);
   JsonOrigin origin{path.string(), 0, {}};
-  for (std::string line; std::getline(*file, line);) {
+  for (std::string line; origin.line < most && std::getline(*file, line);) {
     const bool is_whole = !file->eof();
     ++origin.line;
     if (trim(line).empty()) continue;
@@ -203,9 +203,9 @@ template class JsonReader<nlohmann::ordered_json>;
 template class JsonDocument<nlohmann::json>;
 template class JsonDocument<nlohmann::ordered_json>;
 template void read_json_lines(const std::filesystem::path&, const std::function<void(const JsonReader<nlohmann::json>&)>&,
-                              const std::function<void(const ParseError&)>&);
+                              const std::function<void(const ParseError&)>&, std::size_t);
 template void read_json_lines(const std::filesystem::path&,
                               const std::function<void(const JsonReader<nlohmann::ordered_json>&)>&,
-                              const std::function<void(const ParseError&)>&);
+                              const std::function<void(const ParseError&)>&, std::size_t);
 
 }  // namespace tgd::detail

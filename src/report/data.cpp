@@ -15,6 +15,8 @@
 
 #include "core/text.hpp"
 #include "report/calls.hpp"
+#include "report/members.hpp"
+#include "run/paired.hpp"
 #include "run/summary.hpp"
 #include "task/agent.hpp"
 
@@ -25,21 +27,6 @@ namespace {
 /// Four digits of a score are what anybody looks at.
 OrderedJson score(double value) { return std::round(value * 1e4) / 1e4; }
 OrderedJson score(const std::optional<double>& value) { return value ? score(*value) : OrderedJson(nullptr); }
-
-/// A member of a document that may not be there or be of another kind.
-OrderedJson member(const OrderedJson& document, const OrderedJson::json_pointer& place) {
-  return document.is_object() && document.contains(place) ? document.at(place) : OrderedJson(nullptr);
-}
-OrderedJson member(const OrderedJson& document, const char* place) {
-  return member(document, OrderedJson::json_pointer(place));
-}
-
-std::optional<double> number(const OrderedJson& value) {
-  return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
-}
-std::string text_or(const OrderedJson& value, const std::string& fallback) {
-  return value.is_string() ? value.get<std::string>() : fallback;
-}
 
 /// Each text once.
 class Strings {
@@ -57,31 +44,6 @@ class Strings {
   std::unordered_map<std::string, std::int64_t> numbers_;
   OrderedJson::array_t texts_;
 };
-
-// ---- Measurements -----------------------------------------------------------------------------------------------------
-
-/// Two measurements of the same samples.
-struct Comparison {
-  std::size_t better = 0;
-  std::size_t worse = 0;
-  double chance = 1;  ///< the two-sided p-value, as the program's other figures have it
-};
-
-Comparison compare(const Measurement& before, const Measurement& after, bool higher_is_better) {
-  Comparison comparison;
-  std::vector<double> known_before;
-  std::vector<double> known_after;
-  for (std::size_t i = 0; i < before.scores.size(); ++i) {
-    if (!before.scores[i] || !after.scores[i]) continue;
-    known_before.push_back(*before.scores[i]);
-    known_after.push_back(*after.scores[i]);
-    const double gain = (*after.scores[i] - *before.scores[i]) * (higher_is_better ? 1 : -1);
-    comparison.better += gain > 0 ? 1 : 0;
-    comparison.worse += gain < 0 ? 1 : 0;
-  }
-  comparison.chance = two_sided_chance(known_before, known_after);
-  return comparison;
-}
 
 /// Inputs of ten thousand samples need not be long to be told apart.
 std::size_t excerpt_limit(const std::vector<PartRecord>& parts) {
@@ -141,16 +103,6 @@ class Builder {
     return text_or(member(record_.result, "/name"), text_or(member(record_.task, "/name"), folder.filename().string()));
   }
 
-  /// The step after which the values were best: 0 for the first ones.
-  std::optional<std::size_t> best_step() const {
-    const OrderedJson step = member(record_.result, "/best/step");
-    if (step.is_number_unsigned()) return step.get<std::size_t>();
-    for (auto report = record_.validations.rbegin(); report != record_.validations.rend(); ++report) {
-      if (report->is_best) return report->step;
-    }
-    return std::nullopt;
-  }
-
   OrderedJson started() const {
     if (record_.calls.empty() || record_.calls.front().start <= 0) return nullptr;
     return std::llround(record_.calls.front().start);
@@ -158,7 +110,8 @@ class Builder {
 
   OrderedJson models() const {
     OrderedJson list = OrderedJson::array();
-    const OrderedJson models = member(record_.result, "/models");
+    OrderedJson models = member(record_.result, "/models");
+    if (!models.is_object()) models = member(record_.task, "/models");  // of a run that has no result yet
     if (!models.is_object()) return list;
     for (const auto& [role, model] : models.items()) {
       list.push_back({{"role", role},
@@ -185,8 +138,9 @@ class Builder {
             {"simulated", simulated.is_boolean() && simulated.get<bool>()},
             {"seconds", or_null(number(member(record_.result, "/seconds")))},
             {"steps_done", steps_done()},
-            {"best", or_null(best_step())},
+            {"best", or_null(best_step(record_))},
             {"started", started()},
+            {"metric", metric_name(text_or(member(record_.task, "/evaluator/type"), "exact_match"))},
             {"higher", higher_},
             {"best_score", number(member(record_.task, "/evaluator/best_score")).value_or(1)},
             {"models", models()}};
@@ -200,11 +154,10 @@ class Builder {
     return found == record_.parts.end() ? nullptr : &*found;
   }
 
-  /// The measurement of the best values; while nobody knows them, the last one.
-  const Measurement& final_of(const PartRecord& part) const {
-    const std::optional<std::size_t> best = best_step();
-    const auto found = best ? part.at.find(*best) : part.at.end();
-    return found == part.at.end() ? part.at.rbegin()->second : found->second;
+  /// Where the mean lies in 95 of 100 cases.
+  static OrderedJson interval(const SampleScores& scores) {
+    const auto interval = interval_of_mean(known_scores(scores));
+    return interval ? OrderedJson::array({score(interval->low), score(interval->high)}) : OrderedJson(nullptr);
   }
 
   OrderedJson outcome_of(const std::string& name) const {
@@ -212,22 +165,28 @@ class Builder {
     std::optional<double> before = number(member(figures, "/before"));
     std::optional<double> after = number(member(figures, "/after"));
     OrderedJson samples = member(figures, "/samples");
-    std::optional<Comparison> comparison;
+    std::optional<PairedScores> pairs;
+    SampleScores first_scores;
+    SampleScores last_scores;
     if (const PartRecord* measured = part(name); measured != nullptr && !measured->at.empty()) {
       samples = measured->rows.size();
+      if (measured->at.begin()->first == 0) first_scores = measured->at.begin()->second.scores;
+      last_scores = best_measurement(record_, *measured).scores;
       const Measurement& first = measured->at.begin()->second;
       const bool has_first = measured->at.begin()->first == 0;
       if (has_first && !before) before = mean_of(first.scores);
-      if (!after && (!has_first || measured->at.size() > 1)) after = mean_of(final_of(*measured).scores);
-      if (has_first && after) comparison = compare(first, final_of(*measured), higher_);
+      if (!after && (!has_first || measured->at.size() > 1)) after = mean_of(best_measurement(record_, *measured).scores);
+      if (has_first && after) pairs = pair_up(first.scores, best_measurement(record_, *measured).scores, higher_);
     }
     return {{"name", name},
             {"samples", samples.is_number() ? samples : OrderedJson(0)},
             {"before", score(before)},
             {"after", score(after)},
-            {"chance", comparison ? OrderedJson(comparison->chance) : OrderedJson(nullptr)},
-            {"better", comparison ? OrderedJson(comparison->better) : OrderedJson(nullptr)},
-            {"worse", comparison ? OrderedJson(comparison->worse) : OrderedJson(nullptr)}};
+            {"before_interval", interval(before ? first_scores : SampleScores())},
+            {"after_interval", interval(after ? last_scores : SampleScores())},
+            {"chance", pairs ? OrderedJson(pairs->chance()) : OrderedJson(nullptr)},
+            {"better", pairs ? OrderedJson(pairs->better) : OrderedJson(nullptr)},
+            {"worse", pairs ? OrderedJson(pairs->worse) : OrderedJson(nullptr)}};
   }
 
   OrderedJson parts() const {
@@ -248,7 +207,7 @@ class Builder {
     OrderedJson rows = OrderedJson::array();
     for (const PartRecord& measured : record_.parts) {
       if (measured.at.empty()) continue;
-      const Measurement& last = final_of(measured);
+      const Measurement& last = best_measurement(record_, measured);
       const auto first = measured.at.find(0);
       std::set<std::string> names;
       for (const auto& each : last.metrics) names.insert(each.first);
@@ -256,7 +215,7 @@ class Builder {
         for (const auto& each : first->second.metrics) names.insert(each.first);
       }
       for (const std::string& name : names) {
-        const bool is_one = first != measured.at.end() && &first->second == &last && best_step() != std::size_t{0};
+        const bool is_one = first != measured.at.end() && &first->second == &last && best_step(record_) != std::size_t{0};
         rows.push_back(OrderedJson::array({name, measured.name,
                                            first == measured.at.end() ? score(std::nullopt) : metric(first->second, name),
                                            is_one ? score(std::nullopt) : metric(last, name)}));
@@ -424,7 +383,7 @@ class Builder {
 
   /// What the result tells when the versions were not written.
   VersionRecord best_version() const {
-    VersionRecord version{.step = best_step().value_or(0)};
+    VersionRecord version{.step = best_step(record_).value_or(0)};
     for (const std::string& name : names_) {
       const OrderedJson best = member(record_.result, OrderedJson::json_pointer("/parameters") / name / "best");
       if (best.is_string()) version.updates.emplace_back(name, UpdateRecord{.outcome = "updated", .value = best});

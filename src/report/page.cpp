@@ -1,6 +1,9 @@
 #include "report/page.hpp"
 
+#include <initializer_list>
 #include <map>
+
+#include <fmt/format.h>
 
 #include "core/json_text.hpp"
 #include "core/sha256.hpp"
@@ -11,13 +14,9 @@ namespace tgd::cli {
 
 namespace {
 
-/// In the order in which they need each other; the last one draws.
-std::string script() {
+std::string joined(std::initializer_list<std::string_view> files) {
   std::string text;
-  for (const std::string_view file : {page::basics_js, page::diff_js, page::charts_js, page::overview_js, page::versions_js,
-                                      page::samples_js, page::calls_js}) {
-    text += file;
-  }
+  for (const std::string_view file : files) text += file;
   return text;
 }
 
@@ -30,6 +29,21 @@ std::string filled(std::string_view page, const std::map<std::string_view, std::
     page.remove_prefix(end + 2);
   }
   return text.append(page);
+}
+
+/// The script's files in the order in which they need each other; the last one draws, into sections of these names.
+std::string page_with(const OrderedJson& data, std::initializer_list<std::string_view> files,
+                      std::initializer_list<std::string_view> section_names) {
+  const std::string code = joined(files);
+  std::string sections;
+  for (const std::string_view name : section_names)
+    sections += fmt::format("  <section id=\"{0}\" aria-labelledby=\"{0}-title\" hidden></section>\n", name);
+  return filled(page::page_html, {{"script-hash", content_hash(code)},
+                                  {"style-hash", content_hash(page::page_css)},
+                                  {"style", std::string(page::page_css)},
+                                  {"sections", sections},
+                                  {"data", script_json(data)},
+                                  {"script", code}});
 }
 
 }  // namespace
@@ -54,12 +68,14 @@ std::string script_json(const OrderedJson& json) {
 std::string content_hash(std::string_view text) { return "sha256-" + tgd::detail::sha256_base64(text); }
 
 std::string report_html(const RunRecord& record) {
-  const std::string code = script();
-  return filled(page::page_html, {{"script-hash", content_hash(code)},
-                                  {"style-hash", content_hash(page::page_css)},
-                                  {"style", std::string(page::page_css)},
-                                  {"data", script_json(report_data(record))},
-                                  {"script", code}});
+  return page_with(
+      report_data(record),
+      {page::basics_js, page::diff_js, page::charts_js, page::overview_js, page::versions_js, page::samples_js, page::calls_js},
+      {"metrics", "cost", "versions", "not-taken", "diagnosis", "problems", "samples", "confusion", "calls"});
+}
+
+std::string comparison_html(const OrderedJson& comparison) {
+  return page_with(comparison, {page::basics_js, page::diff_js, page::compare_js}, {});
 }
 
 }  // namespace tgd::cli

@@ -10,6 +10,9 @@ namespace tgd::cli {
 
 std::string report_html(const RunRecord& record);
 
+/// The page of a document of compare_runs(), as strict.
+std::string comparison_html(const OrderedJson& comparison);
+
 /// JSON as it may stand within a <script> element, where "</script>" and "<!--" would be markup. Invalid UTF-8 is replaced.
 std::string script_json(const OrderedJson& json);
 

@@ -14,5 +14,6 @@ extern const std::string_view overview_js;
 extern const std::string_view versions_js;
 extern const std::string_view samples_js;
 extern const std::string_view calls_js;
+extern const std::string_view compare_js;
 
 }  // namespace tgd::cli::page

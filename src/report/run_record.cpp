@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <string_view>
 #include <system_error>
 
@@ -35,13 +36,11 @@ bool is_run_folder(const fs::path& folder) {
 std::optional<fs::path> newest_run_in(const fs::path& folder) {
   std::optional<fs::path> newest;
   fs::file_time_type time;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+  for (const fs::path& run : run_folders_in(folder)) {
     std::error_code ignored;
-    if (!entry->is_directory(ignored) || !is_run_folder(entry->path())) continue;
-    const fs::file_time_type written = entry->last_write_time(ignored);
+    const fs::file_time_type written = fs::last_write_time(run, ignored);
     if (newest && written <= time) continue;
-    newest = entry->path();
+    newest = run;
     time = written;
   }
   return newest;
@@ -193,13 +192,14 @@ class Reader {
  public:
   explicit Reader(const fs::path& folder) { record_.folder = folder; }
 
-  RunRecord read() {
+  RunRecord read(RunDetail detail) {
     record_.task = document("task.json");
     record_.result = document("result.json");
     read_metrics();
-    read_versions();
-    read_samples();
-    read_lines("calls.jsonl", [&](const LineReader& line) { record_.calls.push_back(call_of(line)); });
+    const bool is_all = detail == RunDetail::all || record_.result.is_null();
+    if (is_all) read_versions();
+    if (is_all) read_samples();
+    read_calls(is_all || !says_cost(record_.result) ? no_limit : 1);
     std::stable_sort(record_.calls.begin(), record_.calls.end(),
                      [](const CallLine& a, const CallLine& b) { return a.start < b.start; });
     return std::move(record_);
@@ -218,14 +218,28 @@ class Reader {
     return nullptr;
   }
 
+  static constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
+
+  static bool says_cost(const OrderedJson& result) {
+    const OrderedJson::json_pointer place("/cost/total/cost_usd");
+    return result.contains(place) && result.at(place).is_number();
+  }
+
+  /// The first one says when the run began.
+  void read_calls(std::size_t most) {
+    read_lines(
+        "calls.jsonl", [&](const LineReader& line) { record_.calls.push_back(call_of(line)); }, most);
+  }
+
   template <class Take>
-  void read_lines(const std::string& name, Take take) {
+  void read_lines(const std::string& name, Take take, std::size_t most = no_limit) {
     std::size_t unreadable = 0;
     std::string first;
+    const auto pass_over = [&](const ParseError& error) {
+      if (++unreadable == 1) first = error.what();
+    };
     try {
-      detail::read_json_lines<OrderedJson>(record_.folder / name, take, [&](const ParseError& error) {
-        if (++unreadable == 1) first = error.what();
-      });
+      detail::read_json_lines<OrderedJson>(record_.folder / name, take, pass_over, most);
     } catch (const Error& error) {
       note(name + " cannot be read: " + error.what());
     }
@@ -294,9 +308,36 @@ class Reader {
 
 }  // namespace
 
-RunRecord read_run(const fs::path& folder) {
+RunRecord read_run(const fs::path& folder, RunDetail detail) {
   expect_run_folder(folder);
-  return Reader(folder).read();
+  return Reader(folder).read(detail);
+}
+
+std::optional<std::size_t> best_step(const RunRecord& record) {
+  const OrderedJson::json_pointer place("/best/step");
+  if (record.result.is_object() && record.result.contains(place) && record.result.at(place).is_number_unsigned())
+    return record.result.at(place).get<std::size_t>();
+  for (auto report = record.validations.rbegin(); report != record.validations.rend(); ++report) {
+    if (report->is_best) return report->step;
+  }
+  return std::nullopt;
+}
+
+const Measurement& best_measurement(const RunRecord& record, const PartRecord& part) {
+  const std::optional<std::size_t> best = best_step(record);
+  const auto found = best ? part.at.find(*best) : part.at.end();
+  return found == part.at.end() ? part.at.rbegin()->second : found->second;
+}
+
+std::vector<fs::path> run_folders_in(const fs::path& folder) {
+  std::vector<fs::path> runs;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    std::error_code ignored;
+    if (entry->is_directory(ignored) && is_run_folder(entry->path())) runs.push_back(entry->path());
+  }
+  std::sort(runs.begin(), runs.end());
+  return runs;
 }
 
 }  // namespace tgd::cli

@@ -18,6 +18,7 @@
 #include <tgd/trainer.hpp>
 
 #include "run/folder.hpp"
+#include "run/paired.hpp"
 #include "task/document.hpp"
 
 namespace tgd::cli {
@@ -86,6 +87,21 @@ struct RunRecord {
   std::vector<std::string> notes = {};  ///< what could not be read, for people
 };
 
-RunRecord read_run(const std::filesystem::path& folder);
+/// How much is read.
+enum class RunDetail {
+  all,
+  outcome  ///< what a line about the run needs: versions, samples and calls as far as its result does not say
+};
+
+RunRecord read_run(const std::filesystem::path& folder, RunDetail detail = RunDetail::all);
+
+/// The step after which the values were best: 0 for the first ones.
+std::optional<std::size_t> best_step(const RunRecord& record);
+
+/// The measurement of a part, which has one, with the best values; while nobody knows these, the last one.
+const Measurement& best_measurement(const RunRecord& record, const PartRecord& part);
+
+/// The folders of runs in a folder, by name.
+std::vector<std::filesystem::path> run_folders_in(const std::filesystem::path& folder);
 
 }  // namespace tgd::cli

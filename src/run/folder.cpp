@@ -146,12 +146,12 @@ RunFolder::RunFolder(const std::string& name, const std::optional<fs::path>& wan
 
 void RunFolder::expect_unused() const { expect_unused_folder(path_); }
 
-RunFolder RunFolder::open(const fs::path& path) {
+RunFolder RunFolder::open(const fs::path& path, const std::string& asked_by) {
   RunFolder folder(path);
   std::error_code error;
-  if (!fs::is_directory(path, error)) throw TaskError("--resume: there is no folder " + path.string());
+  if (!fs::is_directory(path, error)) throw TaskError(asked_by + ": there is no folder " + path.string());
   if (!fs::exists(folder.task_file(), error))
-    throw TaskError("--resume: " + path.string() +
+    throw TaskError(asked_by + ": " + path.string() +
                     " holds no run (it has no task.json); name the folder that `tgd optimize` made");
   return folder;
 }

@@ -87,8 +87,8 @@ class RunFolder {
   RunFolder(const std::string& name, const std::optional<std::filesystem::path>& wanted);
   /// Throws TaskError when the folder holds something.
   void expect_unused() const;
-  /// The folder of a run that was begun.
-  static RunFolder open(const std::filesystem::path& path);
+  /// The folder of a run that was begun. `asked_by`: what the errors begin with.
+  static RunFolder open(const std::filesystem::path& path, const std::string& asked_by = "--resume");
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path task_file() const { return path_ / "task.json"; }

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "core/counted.hpp"
 #include "core/saturating.hpp"
 #include "core/text.hpp"
 
@@ -42,8 +43,8 @@ OrderedJson updates_json(const std::vector<optim::ParameterUpdate>& updates, con
 /// "instructions: updated, 12 words changed", with what was wrong where something was.
 std::string update_text(const std::string& name, const optim::ParameterUpdate& update) {
   std::string text = fmt::format("  {}: {}", name, optim::to_string(update.outcome));
-  if (update.edit_distance > 0) text += fmt::format(", {} words changed", update.edit_distance);
-  if (update.requests > 1) text += fmt::format(", {} requests", update.requests);
+  if (update.edit_distance > 0) text += fmt::format(", {} changed", tgd::detail::counted(update.edit_distance, "word"));
+  if (update.requests > 1) text += fmt::format(", {}", tgd::detail::counted(update.requests, "request"));
   return update.reason.empty() ? text : text + ": " + update.reason;
 }
 

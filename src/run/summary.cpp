@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <numeric>
 #include <optional>
 
 #include <fmt/format.h>
 #include <tgd/version.hpp>
 
+#include "core/counted.hpp"
 #include "core/text.hpp"
-#include "train/paired_test.hpp"
 
 namespace tgd::cli {
 
@@ -109,7 +108,8 @@ std::string calls_text(const CallCounts& counts, const lm::CostReport& costs) {
   const auto cost = costs.cost();
   if (!cost || cost->pico_usd() > 0) text += "; cost: " + (cost ? cost->text() : "unknown");
   if (usage.thoughtful > 0)
-    text += fmt::format("; {} replies came with thoughts, which are no part of the answers", usage.thoughtful);
+    text += fmt::format("; {} with thoughts, which are no part of the answers",
+                        tgd::detail::counted(usage.thoughtful, "reply came", "replies came"));
   return text;
 }
 
@@ -126,21 +126,19 @@ std::string score_name(const EvaluatorSpec& evaluator) {
                                                                                                              : "Score";
 }
 
+std::string metric_name(const std::string& evaluator_type) {
+  static const std::map<std::string, std::string> names{{"exact_match", "accuracy (exact match)"},
+                                                        {"contains", "share of answers that hold the expected one"},
+                                                        {"number", "accuracy (numbers)"},
+                                                        {"json_fields", "share of right members"},
+                                                        {"f1", "F1 of words"},
+                                                        {"judge", "score (judged by a model)"},
+                                                        {"command", "score (of a command)"}};
+  const auto found = names.find(evaluator_type);
+  return found == names.end() ? "score" : found->second;
+}
+
 std::string chance_text(double chance) { return chance < 0.001 ? "p < 0.001" : fmt::format("p = {:.2g}", chance); }
-
-double two_sided_chance(const std::vector<double>& before, const std::vector<double>& after) {
-  std::vector<double> gains(before.size());
-  std::vector<double> losses(before.size());
-  for (std::size_t i = 0; i < before.size(); ++i) {
-    gains[i] = after[i] - before[i];
-    losses[i] = before[i] - after[i];
-  }
-  return std::min(1.0, 2 * std::min(tgd::detail::probability_of_chance(gains), tgd::detail::probability_of_chance(losses)));
-}
-
-double mean(const std::vector<double>& scores) {
-  return scores.empty() ? 0 : std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size());
-}
 
 OrderedJson result_json(const RunReport& report, const Models& models, const RunFolder& folder) {
   OrderedJson json{{"name", report.task->name}, {"status", report.status}};

@@ -12,6 +12,7 @@
 #include <tgd/trainer.hpp>
 
 #include "run/folder.hpp"
+#include "run/paired.hpp"
 #include "task/models.hpp"
 #include "task/set_metrics.hpp"
 #include "task/task.hpp"
@@ -22,12 +23,13 @@ namespace tgd::cli {
 std::string score_text(const EvaluatorSpec& evaluator, double score);
 /// A difference of scores: "+50.7 points", "-0.25".
 std::string difference_text(const EvaluatorSpec& evaluator, double difference);
+/// What a score of an evaluator of this type is, for people: "accuracy (exact match)", "F1 of words", "score (judged by a
+/// model)".
+std::string metric_name(const std::string& evaluator_type);
 /// "Accuracy", or "Score" where that is no share of right answers.
 std::string score_name(const EvaluatorSpec& evaluator);
 /// How likely a difference is chance: "p < 0.001", "p = 0.042".
 std::string chance_text(double chance);
-/// The p-value of a difference between two measurements of the same samples, whichever is better. See probability_of_chance().
-double two_sided_chance(const std::vector<double>& before, const std::vector<double>& after);
 
 /// "Calls: 961 (23 backward, …); tokens: … in, … out; cost: …".
 std::string calls_text(const CallCounts& counts, const lm::CostReport& costs);
@@ -46,8 +48,6 @@ struct PartScores {
   std::vector<SetFigure> figures_before = {};
   std::vector<SetFigure> figures_after = {};
 };
-
-double mean(const std::vector<double>& scores);
 
 struct RunReport {
   const Task* task = nullptr;

@@ -7,6 +7,7 @@
 #include <tgd/functions.hpp>
 #include <tgd/template.hpp>
 
+#include "core/counted.hpp"
 #include "core/text.hpp"
 #include "task/scoring.hpp"
 
@@ -159,11 +160,10 @@ std::string ProblemCounts::text() const {
   std::vector<std::string> parts;
   for (const auto& [kind, count] : counts_) parts.push_back(fmt::format("{} {}", count, kind));
   std::string text;
-  if (failed() > 0)
-    text = fmt::format("{} sample{} failed ({})", failed(), failed() == 1 ? "" : "s", detail::join(parts, ", "));
+  if (failed() > 0) text = fmt::format("{} failed ({})", detail::counted(failed(), "sample"), detail::join(parts, ", "));
   if (cut_by_task_ == 0) return text;
-  return text + fmt::format("{}{} repl{} cut by a limit of the task", text.empty() ? "" : ", ", cut_by_task_,
-                            cut_by_task_ == 1 ? "y was" : "ies were");
+  return text + fmt::format("{}{} cut by a limit of the task", text.empty() ? "" : ", ",
+                            detail::counted(cut_by_task_, "reply was", "replies were"));
 }
 
 OrderedJson ProblemCounts::json() const {

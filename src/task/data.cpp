@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 #include <tgd/data/dataset.hpp>
 
+#include "core/counted.hpp"
 #include "core/fold.hpp"
 #include "core/text.hpp"
 #include "data/record_reader.hpp"
@@ -113,9 +114,7 @@ std::string place_of_row(std::size_t row, std::size_t line) {
 /// What a sample's own file says of it: "line 3" or "row 3".
 std::string place_in_file(const RowFacts& row) { return place_of_row(row.row, row.line); }
 
-std::string counted(std::size_t count, const char* one, const char* several) {
-  return fmt::format("{} {}", count, count == 1 ? one : several);
-}
+using detail::counted;
 
 class Facts {
  public:

@@ -118,6 +118,24 @@ class ReplayedBudget final : public lm::CallDecorator {
   std::shared_ptr<lm::Recorded> recorded_;
 };
 
+/// Next to the endpoint.
+class InFlight final : public lm::CallDecorator {
+ public:
+  InFlight(lm::ChatModelPtr model, std::shared_ptr<CallCounter> counter)
+      : CallDecorator(std::move(model)), counter_(std::move(counter)) {}
+
+  void start_call(lm::Call call, OnText on_text, Done done) override {
+    counter_->begin();
+    inner().start_call(std::move(call), std::move(on_text), [counter = counter_, done = std::move(done)](lm::Outcome outcome) {
+      counter->end();
+      done(std::move(outcome));
+    });
+  }
+
+ private:
+  std::shared_ptr<CallCounter> counter_;
+};
+
 /// Makes the model of one spec, with all that stands before it.
 class Stack {
  public:
@@ -158,7 +176,7 @@ class Stack {
   }
 
   lm::ChatModelPtr complete(const std::string& name, lm::ChatModelPtr model, std::size_t in_flight, bool is_cached) const {
-    model = budgeted(std::move(model));
+    model = budgeted(std::make_shared<InFlight>(std::move(model), models_.counter));
     if (models_.cache && is_cached) model = std::make_shared<lm::Cached>(model, models_.cache);
     if (options_.cassette) model = std::make_shared<lm::Recorded>(model, options_.cassette);
     return finish(name, std::move(model), in_flight);

@@ -2,6 +2,7 @@
 // Errors: TaskError for settings that no model can be made of.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -68,10 +69,28 @@ class CallCounter {
     const std::lock_guard lock(mutex_);
     return counts_;
   }
+  /// However it was answered.
+  std::int64_t total() const {
+    std::int64_t sum = 0;
+    for (const auto& [purpose, count] : counts().by_purpose) sum += count;
+    return sum;
+  }
+
+  /// At the endpoint itself: what waits for its turn, or a cache answers, never is.
+  void begin() noexcept { ++in_flight_; }
+  void end() noexcept {
+    ++sent_;
+    --in_flight_;
+  }
+  std::int64_t in_flight() const noexcept { return in_flight_; }
+  /// Calls that have come back from there.
+  std::int64_t sent() const noexcept { return sent_; }
 
  private:
   mutable std::mutex mutex_;
   CallCounts counts_;
+  std::atomic<std::int64_t> in_flight_ = 0;
+  std::atomic<std::int64_t> sent_ = 0;
 };
 
 struct ModelOptions {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "core/text.hpp"
+#include "task/data_file.hpp"
 #include "task/parts.hpp"
 
 namespace tgd::cli {
@@ -118,7 +119,30 @@ Task parse_task(const TaskDocument& document, const fs::path& file) {
   return task;
 }
 
-Task read_task(const fs::path& file) { return parse_task(TaskDocument::read(file), file); }
+namespace {
+
+/// What is no task at all is said as what it is.
+void expect_task_file(const fs::path& file) {
+  std::error_code unknown;
+  if (fs::is_directory(file, unknown)) {
+    const bool is_run = fs::is_regular_file(file / "task.json", unknown);
+    throw TaskError(fmt::format("{} is a folder, not a task file{}", file.string(),
+                                is_run ? fmt::format("; did you mean {}?", (file / "task.json").string()) : ""));
+  }
+  try {
+    if (data_format(file) == DataFormat::json || !fs::exists(file, unknown)) return;
+  } catch (const ValueError&) {
+    return;  // no ending of data
+  }
+  throw TaskError(fmt::format("{0} holds data, not a task: `tgd init {0}` makes a task of it", file.string()));
+}
+
+}  // namespace
+
+Task read_task(const fs::path& file) {
+  expect_task_file(file);
+  return parse_task(TaskDocument::read(file), file);
+}
 
 OrderedJson resolved_json(const Task& task) { return written_object(task, describe_task); }
 

@@ -256,6 +256,7 @@ std::string config_text(const TrainerOptions& options, std::optional<std::size_t
                      {{"confidence", or_null(options.gate.confidence)},
                       {"proposals", options.gate.proposals},
                       {"takes", name_in(gate_rule_names, options.gate.takes)}}},
+                    {"keep", limits_json(options.keep)},
                     {"first_proposals", names_of(options.first_proposals)},
                     {"keep_checkpoints", options.keep_checkpoints}};
   return json_text(config, 2) + "\n";

@@ -401,7 +401,6 @@ void Journal::fail(const std::exception_ptr& error) {
 // ---- Calls -----------------------------------------------------------------------------------------------------------
 
 Journal::Ticket Journal::enter(std::string call) {
-  ++in_flight_;
   if (!is_open()) return {};
   const std::lock_guard lock(mutex_);
   EqualCalls& equal = entered_[call];
@@ -419,7 +418,6 @@ std::optional<lm::Outcome> Journal::recall(const Ticket& ticket) {
     replies_.erase(found);
     count(*ended);
   }
-  --in_flight_;
   if (is_recording_) write(sealed({{"kind", "again"}, {"id", ended->id}, {"as", ticket.id}}));
   return std::move(ended->outcome);
 }
@@ -478,7 +476,6 @@ void Journal::end(const Ticket& ticket, const lm::Call& call, const lm::detail::
     if (is_lost) lost_ += cost;
     if (receipt.sent()) paid_ += cost;
   }
-  --in_flight_;
   if (note == nullptr) return done(std::move(outcome));
   std::string line = lm::to_json_line(note->end(outcome));
   JournalRecord json{{"kind", "call"},      {"id", ticket.id},         {"interval", ticket.interval},
@@ -594,13 +591,16 @@ void Tracked::start_call(lm::Call call, OnText on_text, Done done) {
     return lm::detail::give(on_text, std::move(done), *std::move(known));
   }
   std::shared_ptr<const lm::detail::CallNote> note;
-  lm::Call sent = call;
-  if (is_kept) {
-    note = std::make_shared<const lm::detail::CallNote>(call, provider(), static_cast<bool>(on_text), false);
-    sent = call.with_witness([journal = journal_, ticket, call] { journal->send(ticket, call); });
-  }
-  auto ended = [journal = journal_, meter = meter_, ticket = std::move(ticket), call, note,
+  if (is_kept) note = std::make_shared<const lm::detail::CallNote>(call, provider(), static_cast<bool>(on_text), false);
+  // Neither what waits for its turn nor what a cache answers is in flight.
+  const auto flight = std::make_shared<Journal::Flight>(journal_);
+  lm::Call sent = call.with_witness([flight, is_kept, ticket, call] {
+    if (is_kept) flight->journal().send(ticket, call);
+    flight->begin();
+  });
+  auto ended = [journal = journal_, meter = meter_, flight, ticket = std::move(ticket), call, note,
                 done = std::move(done)](lm::Outcome outcome) {
+    flight->end();
     journal->find_again(ticket, outcome);
     if (!lm::detail::was_abandoned(outcome)) meter->add(outcome.usage());
     journal->end(ticket, call, note.get(), std::move(outcome), done);

@@ -122,7 +122,25 @@ class TGD_API Journal {
   /// The reply to the last of such calls was of no use.
   void reject(const std::string& call);
 
+  /// Calls that have left and not come back.
   std::int64_t calls_in_flight() const noexcept { return in_flight_; }
+
+  /// One call's share in that.
+  class Flight {
+   public:
+    explicit Flight(std::shared_ptr<Journal> journal) : journal_(std::move(journal)) {}
+    Journal& journal() const noexcept { return *journal_; }
+    void begin() {
+      if (!has_begun_.exchange(true)) ++journal_->in_flight_;
+    }
+    void end() {
+      if (has_begun_.exchange(false)) --journal_->in_flight_;
+    }
+
+   private:
+    std::shared_ptr<Journal> journal_;
+    std::atomic<bool> has_begun_ = false;
+  };
 
   // ---- Sums ----
 

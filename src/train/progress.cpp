@@ -1,13 +1,17 @@
 #include <tgd/progress.hpp>
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <ostream>
+#include <string_view>
 #include <thread>
-#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "core/counted.hpp"
+#include "core/live_line.hpp"
 #include "core/start_thread.hpp"
 #include "core/text.hpp"
 #include "core/visible.hpp"
@@ -15,14 +19,6 @@
 namespace tgd {
 
 namespace {
-
-/// 75 as "1:15", 3675 as "1:01:15".
-std::string clock_text(double seconds) {
-  const auto whole = static_cast<long>(seconds);
-  const long hours = whole / 3600;
-  return hours > 0 ? fmt::format("{}:{:02}:{:02}", hours, whole / 60 % 60, whole % 60)
-                   : fmt::format("{}:{:02}", whole / 60, whole % 60);
-}
 
 /// "first proposals: form 0.62 over 8 samples, 16 examples 0.78 over 60 (taken)"
 std::string race_text(const RaceReport& race) {
@@ -39,53 +35,99 @@ std::string race_text(const RaceReport& race) {
 }  // namespace
 
 struct Progress::Impl {
-  Impl(std::ostream& stream, const ProgressOptions& given) : out(stream), options(given) {}
+  Impl(std::ostream& stream, const ProgressOptions& given)
+      : out(stream),
+        options(given),
+        live([this](std::string_view text) { out << text << std::flush; },
+             [this] { return options.current_width ? options.current_width() : options.width; }) {}
 
   // ---- Texts ----
 
+  std::size_t steps() const { return info.epochs * info.steps_in_epoch; }
+
   std::string step_text() const {
-    std::string text = fmt::format("epoch {}/{}  step {}", last.epoch, info.epochs, last.step_in_epoch);
-    if (info.steps_in_epoch > 0) text += fmt::format("/{}", info.steps_in_epoch);
-    text += fmt::format("  samples {}", last.samples_in_epoch);
+    std::string text = fmt::format("epoch {}/{}  step {}", std::max<std::size_t>(last.epoch, 1), info.epochs, last.step);
+    if (steps() > 0) text += fmt::format("/{}", steps());
+    return text;
+  }
+
+  std::string samples_text() const {
+    std::string text = fmt::format("samples {}", last.samples_in_epoch);
     if (info.samples_in_epoch > 0) text += fmt::format("/{}", info.samples_in_epoch);
-    if (seen > 0) text += fmt::format("  score {:.4g} (running {:.4g})", last.metrics.score, sum / static_cast<double>(seen));
+    return text;
+  }
+
+  std::string score_text() const {
+    if (seen == 0) return {};
+    std::string text = fmt::format("score {:.4g} (running {:.4g})", last.metrics.score, sum / static_cast<double>(seen));
     if (last.gate && last.step > 0) text += last.gate->accepted ? "  taken" : "  rejected";
     return text;
   }
 
-  std::string run_text(const RunStatus& status) const {
-    std::string text = fmt::format("  {}", clock_text(status.seconds));
-    if (const auto left = remaining(status.seconds)) text += fmt::format(" (about {} left)", clock_text(*left));
-    if (status.calls > 0 || status.calls_in_flight > 0) text += fmt::format("  {} calls", status.calls);
-    if (status.calls_in_flight > 0) text += fmt::format(", {} in flight", status.calls_in_flight);
-    if (status.calls > 0) text += "  " + (status.cost ? status.cost->text() : std::string("cost unknown"));
-    return text;
+  static std::string cost_text(const RunStatus& status) {
+    return status.calls > 0 ? (status.cost ? status.cost->text() : std::string("cost unknown")) : std::string();
+  }
+
+  static std::string flight_text(const RunStatus& status) {
+    return status.calls_in_flight > 0 ? fmt::format("{} in flight", status.calls_in_flight) : std::string();
+  }
+
+  static std::string calls_text(const RunStatus& status) {
+    return status.calls > 0 || status.calls_in_flight > 0 ? detail::counted(status.calls, "call") : std::string();
   }
 
   /// From the steps of this session.
-  std::optional<double> remaining(double seconds) const {
-    const std::size_t steps = info.epochs * info.steps_in_epoch;
-    const std::size_t done = last.step > info.steps_done ? last.step - info.steps_done : 0;
-    if (done == 0 || steps <= last.step) return std::nullopt;
-    return (seconds - began) / static_cast<double>(done) * static_cast<double>(steps - last.step);
+  double steps_of_session() const { return last.step > info.steps_done ? static_cast<double>(last.step - info.steps_done) : 0; }
+
+  std::string left_text(const RunStatus& status) const {
+    const double total = steps() > info.steps_done ? static_cast<double>(steps() - info.steps_done) : 0;
+    const double left = detail::seconds_left(steps_of_session(), total, status.seconds - began);
+    return left < 0 ? std::string() : fmt::format("about {} left", detail::clock_text(left));
+  }
+
+  std::string pace_text(const RunStatus& status) const {
+    const std::string rate = detail::rate_text(steps_of_session(), status.seconds - began);
+    return rate.empty() ? rate : "steps " + rate;
+  }
+
+  /// The most important first.
+  std::vector<std::string> pieces() const {
+    const RunStatus status = info.status();
+    const std::string what = is_validating ? fmt::format("validating after step {}", last.step) : step_text();
+    return {what,
+            left_text(status),
+            cost_text(status),
+            flight_text(status),
+            is_validating ? std::string() : score_text(),
+            detail::clock_text(status.seconds),
+            pace_text(status),
+            calls_text(status),
+            samples_text()};
+  }
+
+  std::string run_text(const RunStatus& status) const {
+    std::string text = "  " + detail::clock_text(status.seconds);
+    if (const std::string left = left_text(status); !left.empty()) text += fmt::format(" ({})", left);
+    for (const std::string& piece : {calls_text(status), cost_text(status)}) {
+      if (!piece.empty()) text += "  " + piece;
+    }
+    return text;
+  }
+
+  std::string whole_text() const {
+    const std::string score = score_text();
+    return step_text() + "  " + samples_text() + (score.empty() ? "" : "  " + score) + run_text(info.status());
   }
 
   // ---- Output, with the mutex held ----
 
-  void clear_live() {
-    if (std::exchange(shows_live, false)) out << "\r\033[K";
-  }
-
   void show_live() {
     if (!is_running || options.quiet || !options.is_terminal) return;
-    const std::string text = step_text() + run_text(info.status());
-    clear_live();
-    out << detail::first_characters(detail::visible(text), options.width - 1) << std::flush;
-    shows_live = true;
+    live.show(pieces());
   }
 
   void line(const std::string& text) {
-    clear_live();
+    live.clear();
     out << detail::visible(text) << '\n' << std::flush;
     show_live();
   }
@@ -99,7 +141,7 @@ struct Progress::Impl {
     {
       const std::lock_guard lock(mutex);
       is_running = false;
-      clear_live();
+      live.clear();
       out << std::flush;
     }
     wake.notify_all();
@@ -117,7 +159,8 @@ struct Progress::Impl {
   double sum = 0;    // of the scores of this epoch
   std::size_t seen = 0;
   bool is_running = false;
-  bool shows_live = false;
+  bool is_validating = false;
+  detail::LiveLine live;
 };
 
 Progress::Progress(std::ostream& out, const ProgressOptions& options) : impl_(std::make_unique<Impl>(out, options)) {
@@ -134,6 +177,7 @@ void Progress::on_start(const RunInfo& info) {
   impl_->last = {};
   impl_->last.step = info.steps_done;
   impl_->began = info.status().seconds;
+  impl_->is_validating = false;
   impl_->is_running = true;
   if (!impl_->options.is_terminal || impl_->options.quiet) return;
   impl_->ticker = detail::start_thread("the display of progress", [impl = impl_.get()] { impl->tick(); });
@@ -157,16 +201,24 @@ void Progress::on_step(const StepReport& report) {
   if (impl.options.is_terminal) {
     impl.show_live();
   } else {
-    impl.line(impl.step_text() + impl.run_text(impl.info.status()));
+    impl.line(impl.whole_text());
   }
+}
+
+void Progress::on_validation_start(const ValidationInfo&) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->is_validating = true;
+  impl_->show_live();
 }
 
 void Progress::on_validation(const ValidationReport& report) {
   const std::lock_guard lock(impl_->mutex);
+  impl_->is_validating = false;
   if (impl_->options.quiet) return;
   const std::string when =
       report.step == 0 ? "before the first step" : fmt::format("epoch {}, after step {}", report.epoch, report.step);
-  impl_->line(fmt::format("{}: validation {:.4g} over {} samples{}{}", when, report.metrics.score, report.metrics.samples,
+  impl_->line(fmt::format("{}: validation {:.4g} over {}{}{}", when, report.metrics.score,
+                          detail::counted(report.metrics.samples, "sample"),
                           report.metrics.failed > 0 ? fmt::format(", {} failed", report.metrics.failed) : "",
                           report.is_best && report.step > 0 ? " (best so far)" : ""));
 }
@@ -175,8 +227,8 @@ void Progress::on_end(const FitResult* result) {
   impl_->stop();
   const std::lock_guard lock(impl_->mutex);
   if (result != nullptr && !impl_->options.quiet) {
-    impl_->line(
-        fmt::format("{} after {} steps:{}", result->reason, result->steps, impl_->run_text(impl_->info.status())));
+    impl_->line(fmt::format("{} after {}:{}", result->reason, detail::counted(result->steps, "step"),
+                            impl_->run_text(impl_->info.status())));
   }
   impl_->info.status = nullptr;
 }

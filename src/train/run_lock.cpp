@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <ctime>
 #include <system_error>
 #include <utility>
@@ -30,21 +31,39 @@ std::string this_host() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
+struct Holder {
+  long process = 0;
+  std::string host = {};
+  std::string since = {};
+
+  std::string text() const { return fmt::format("process {} on {}, since {}", process, host, since); }
+};
+
 /// What sign() wrote. Whoever has just got the lock may not have written yet.
-std::string holder_of(int descriptor) {
+std::optional<Holder> holder_of(int descriptor) {
   std::array<char, 1024> text{};
   const ssize_t size = ::pread(descriptor, text.data(), text.size(), 0);
   const auto json =
       tgd::detail::parse_or_discard<nlohmann::json>({text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))});
   try {
-    return fmt::format("process {} on {}, since {}", json.at("process").get<long>(), json.at("host").get<std::string>(),
-                       json.at("since").get<std::string>());
+    return Holder{json.at("process").get<long>(), json.at("host").get<std::string>(), json.at("since").get<std::string>()};
   } catch (const nlohmann::json::exception&) {
-    return "another process";
+    return std::nullopt;
   }
 }
 
 }  // namespace
+
+std::optional<std::string> run_lock_holder(const std::filesystem::path& folder) {
+  const int descriptor = ::open((folder / "run.lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (descriptor < 0) return std::nullopt;
+  const std::optional<Holder> holder = holder_of(descriptor);
+  ::close(descriptor);
+  // Processes that were killed leave the file. Whether one of another machine lives cannot be told from here.
+  if (!holder || holder->process <= 0 || holder->host != this_host()) return std::nullopt;
+  const bool is_alive = ::kill(static_cast<pid_t>(holder->process), 0) == 0 || errno == EPERM;
+  return is_alive ? std::optional(holder->text()) : std::nullopt;
+}
 
 RunLock::RunLock(std::filesystem::path folder) : folder_(std::move(folder)) {
   make_run_folder(folder_);
@@ -83,8 +102,9 @@ void RunLock::refuse(int error) const {
   if (error != EWOULDBLOCK)
     throw ValueError(
         fmt::format("cannot lock the run folder {}: {}", folder_.string(), std::generic_category().message(error)));
+  const std::optional<Holder> holder = holder_of(descriptor_);
   throw StateError(fmt::format("the run folder {} is in use by {}: wait until it has ended, or name another folder",
-                               folder_.string(), holder_of(descriptor_)));
+                               folder_.string(), holder ? holder->text() : "another process"));
 }
 
 void RunLock::sign() const {

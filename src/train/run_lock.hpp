@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include <tgd/export.hpp>
@@ -29,5 +30,9 @@ class TGD_API RunLock {
   std::filesystem::path folder_;
   int descriptor_ = -1;
 };
+
+/// "process 17 on host, since …" for a folder in which a process of this machine is at work; takes no lock, so that nobody is
+/// refused one meanwhile.
+TGD_API std::optional<std::string> run_lock_holder(const std::filesystem::path& folder);
 
 }  // namespace tgd::detail

@@ -9,6 +9,7 @@
 
 #include <tgd/error.hpp>
 
+#include "core/counted.hpp"
 #include "core/variable_impl.hpp"
 
 namespace tgd::detail {
@@ -32,8 +33,8 @@ std::string first_of(const std::vector<FailedSample>& failed) {
 /// Where every call fails the fault is hardly the samples'.
 void expect_answers(const Scores& scores) {
   if (scores.means.samples < 2 || scores.unanswered < scores.means.samples) return;
-  throw Error(
-      fmt::format("none of the {} samples got an answer; the first: {}", scores.means.samples, first_of(scores.failed)));
+  throw Error(fmt::format("none of the {} got an answer; the first: {}", tgd::detail::counted(scores.means.samples, "sample"),
+                          first_of(scores.failed)));
 }
 
 }  // namespace
@@ -69,8 +70,8 @@ void FailureLimit::add(FailedSamples& all, const std::string& part, const Scores
   if (scores.failed.empty() || !max_share_) return;
   const std::size_t count = all.count();
   if (static_cast<double>(count) <= *max_share_ * static_cast<double>(samples)) return;
-  throw Error(fmt::format("{} of {} samples have failed, and max_failed_share allows {:.4g}% of them; the last: {}", count,
-                          samples, *max_share_ * 100, first_of(scores.failed)));
+  throw Error(fmt::format("{} of {} have failed, and max_failed_share allows {:.4g}% of them; the last: {}", count,
+                          tgd::detail::counted(samples, "sample"), *max_share_ * 100, first_of(scores.failed)));
 }
 
 void Tally::add(std::size_t samples, const StepResult& result) {

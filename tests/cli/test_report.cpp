@@ -68,6 +68,15 @@ TEST_CASE("a report says what came out", "[cli][report]") {
     CHECK(data["started"] == 1795291007);
     CHECK(data["models"][1] == OrderedJson{{"role", "teacher"}, {"provider", "openai"}, {"model", "large"}});
     CHECK(data["notes"].empty());
+    CHECK(data["metric"] == "accuracy (exact match)");
+  }
+  SECTION("for each part, with where the mean lies in 95 of 100 cases") {
+    // Wilson's interval of 1 and of 2 in 4.
+    const OrderedJson& part = data["parts"][0];
+    CHECK(part["before_interval"][0].get<double>() == Approx(0.0456).margin(1e-4));
+    CHECK(part["before_interval"][1].get<double>() == Approx(0.6994).margin(1e-4));
+    CHECK(part["after_interval"][0].get<double>() == Approx(0.15).margin(1e-3));
+    CHECK(part["after_interval"][1].get<double>() == Approx(0.85).margin(1e-3));
   }
   SECTION("for each part, with the chance that the gain is none") {
     REQUIRE(data["parts"].size() == 1);

@@ -51,6 +51,14 @@ foreach(package IN LISTS wanted)
   if(package STREQUAL "tgd")
     expect("${file}" Section "^text$")
     expect("${file}" Depends "libcurl.*libsqlite3")
+    foreach(file_of_program IN ITEMS
+        man/man1/tgd.1 man/man1/tgd-optimize.1 bash-completion/completions/tgd zsh/vendor-completions/_tgd
+        fish/vendor_completions.d/tgd.fish tgd/task.schema.json tgd/prompts/tgd_system.md doc/tgd/README.md doc/tgd/changelog
+        doc/tgd/examples/tickets/task.json doc/tgd/examples/guide/getting-started.md)
+      if(NOT EXISTS "${FOLDER}/root/usr/share/${file_of_program}")
+        message(SEND_ERROR "${file} has no usr/share/${file_of_program}")
+      endif()
+    endforeach()
     run("${FOLDER}/root/usr/bin/tgd" --version)
     if(NOT output MATCHES "${VERSION}")
       message(SEND_ERROR "The program of ${file} says that it is \"${output}\"")

@@ -82,7 +82,7 @@ TEST_CASE("What was really used is what counts", "[lm][budgeted]") {
   CHECK(spent.cost == Cost::from_usd((100 * 0.15 + 10 * 0.60) / 1e6));
   CHECK(model.budget()->remaining().prompt_tokens == 50);
   CHECK(model.budget()->remaining().cost == Cost::from_usd(1) - spent.cost);
-  CHECK(spent.text() == "1 calls, 100 prompt tokens, 10 completion tokens, $0.000021");
+  CHECK(spent.text() == "1 call, 100 prompt tokens, 10 completion tokens, $0.000021");
 }
 
 TEST_CASE("Each kind of limit refuses", "[lm][budgeted]") {
@@ -281,7 +281,7 @@ TEST_CASE("Without a limit in USD an unknown price is reported, not guessed", "[
   Budgeted model(stub(), budget({.calls = 10}));
   model.chat(priced_call("Hello", "mine"));
   CHECK(model.budget()->spent().unknown_models == std::vector<std::string>{"mine"});
-  CHECK(model.budget()->spent().text() == "1 calls, 100 prompt tokens, 10 completion tokens, unknown cost of mine");
+  CHECK(model.budget()->spent().text() == "1 call, 100 prompt tokens, 10 completion tokens, unknown cost of mine");
 }
 
 TEST_CASE("A dry run says what requests would use and sends nothing", "[lm][budgeted]") {

@@ -184,7 +184,7 @@ TEST_CASE("A full disk stops further calls or is reported, as configured", "[lm]
     scene.model.reset();
     scene.ledger.reset();
     REQUIRE(scene.notices.size() == 1);
-    CHECK_THAT(scene.notices[0], ContainsSubstring("lacks its last 1 calls"));
+    CHECK_THAT(scene.notices[0], ContainsSubstring("lacks its last 1 call"));
   }
   SECTION("go on") {
     Scene scene({.path = "/dev/full", .on_fault = OnFault::go_on});

@@ -46,7 +46,7 @@ TEST_CASE("a run trains on a stream without knowing how long it is", "[train][st
   CHECK(notes->steps[2].step_in_epoch == 1);
   CHECK(notes->steps[2].steps_in_epoch == 0);
   CHECK(notes->steps[3].samples_in_epoch == 3);
-  CHECK_THAT(out.str(), ContainsSubstring("epoch 2/2  step 2  samples 3  score 0 "));
+  CHECK_THAT(out.str(), ContainsSubstring("epoch 2/2  step 4  samples 3  score 0 "));
   CHECK_THAT(out.str(), !ContainsSubstring("left)"));
   const auto config = nlohmann::json::parse(detail::read_file(folder.path() / "run" / "config.json"));
   CHECK(config.at("batches_in_epoch").is_null());

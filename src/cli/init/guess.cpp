@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "core/counted.hpp"
 #include "core/file.hpp"
 #include "core/json_parser.hpp"
 #include "core/text.hpp"
@@ -135,8 +136,8 @@ class Guesser {
           quoted_list(sources())));
     }
     guess_.target = *best;
-    guess_.why_target =
-        is_one_of(best->name(), target_names) ? "its name says so" : fmt::format("it has only {} values", best->distinct);
+    guess_.why_target = is_one_of(best->name(), target_names) ? "its name says so"
+                                                              : "it has only " + tgd::detail::counted(best->distinct, "value");
   }
 
   /// How much a column looks like the expected answer; 0: not at all.

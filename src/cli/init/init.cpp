@@ -6,6 +6,7 @@
 
 #include "cli/command.hpp"
 #include "cli/init/guess.hpp"
+#include "core/counted.hpp"
 #include "core/file.hpp"
 #include "core/text.hpp"
 #include "task/data.hpp"
@@ -52,7 +53,7 @@ std::string shown_values(const Column& column) {
 }
 
 void print_guess(Terminal& terminal, const InitGuess& guess, const TaskData& data) {
-  terminal.note(fmt::format("{}: {} samples", guess.file.string(), guess.samples));
+  terminal.note(fmt::format("{}: {}", guess.file.string(), tgd::detail::counted(guess.samples, "sample")));
   terminal.note(
       fmt::format("  answer     \"{}\", because {}{}", guess.target.source, guess.why_target, shown_values(guess.target)));
   for (const auto& [name, column] : guess.inputs)
@@ -89,8 +90,9 @@ Status init(const InitFlags& flags) {
     throw TaskError(error.what());
   }
   Terminal terminal(flags.output);
-  const InitGuess guess = guess_task(flags.data, flags.wishes,
-                                     [&](std::size_t rows) { terminal.progress(fmt::format("reading: {} samples", rows)); });
+  const InitGuess guess = guess_task(flags.data, flags.wishes, [&](std::size_t rows) {
+    terminal.progress({"reading: " + tgd::detail::counted(rows, "sample")});
+  });
   const std::string text = starter_task(guess, task);
   // What is handed over has to run: it is read as `tgd optimize` would read it.
   const TaskData data = load_data(parse_task(TaskDocument(task, text), task).data);

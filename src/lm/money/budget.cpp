@@ -8,6 +8,7 @@
 #include <tgd/lm/cost_meter.hpp>
 #include <tgd/lm/tokens.hpp>
 
+#include "core/counted.hpp"
 #include "core/saturating.hpp"
 #include "core/seconds.hpp"
 #include "lm/money/call_counts.hpp"
@@ -69,7 +70,9 @@ void add_unknown(std::vector<std::string>& models, const std::string& model) {
 }  // namespace
 
 std::string Spending::text() const {
-  std::string text = fmt::format("{} calls, {} prompt tokens, {} completion tokens", calls, prompt_tokens, completion_tokens);
+  std::string text =
+      fmt::format("{}, {}, {}", tgd::detail::counted(calls, "call"), tgd::detail::counted(prompt_tokens, "prompt token"),
+                  tgd::detail::counted(completion_tokens, "completion token"));
   if (cost != Cost() || unknown_models.empty()) text += ", " + cost.text();
   if (!unknown_models.empty()) text += fmt::format(", unknown cost of {}", fmt::join(unknown_models, ", "));
   return text;
@@ -77,9 +80,9 @@ std::string Spending::text() const {
 
 std::string Remaining::text() const {
   std::vector<std::string> parts;
-  if (calls) parts.push_back(fmt::format("{} calls", *calls));
-  if (prompt_tokens) parts.push_back(fmt::format("{} prompt tokens", *prompt_tokens));
-  if (completion_tokens) parts.push_back(fmt::format("{} completion tokens", *completion_tokens));
+  if (calls) parts.push_back(tgd::detail::counted(*calls, "call"));
+  if (prompt_tokens) parts.push_back(tgd::detail::counted(*prompt_tokens, "prompt token"));
+  if (completion_tokens) parts.push_back(tgd::detail::counted(*completion_tokens, "completion token"));
   if (cost) parts.push_back(cost->text());
   if (seconds) parts.push_back(fmt::format("{:.1f} seconds", *seconds));
   return parts.empty() ? "no limit" : fmt::format("{}", fmt::join(parts, ", "));
@@ -169,12 +172,13 @@ std::optional<Budget::Amount> Budget::reserve(const std::string& model, const Re
         waiting_.push_back(again);
         return std::nullopt;
       }
-      throw BudgetError(
-          fmt::format("the call was not sent: the budget has {} left{}, and this call would need about {} prompt tokens, {} "
-                      "completion tokens and {}",
-                      rest.text(), reserved_.calls == 0 ? "" : fmt::format(" (besides {} calls in flight)", reserved_.calls),
-                      amount.prompt_tokens, amount.completion_tokens,
-                      options_.prices.find(model) ? amount.cost.text() : "an unknown cost"));
+      throw BudgetError(fmt::format(
+          "the call was not sent: the budget has {} left{}, and this call would need about {} prompt tokens, {} "
+          "completion tokens and {}",
+          rest.text(),
+          reserved_.calls == 0 ? "" : fmt::format(" (besides {} in flight)", tgd::detail::counted(reserved_.calls, "call")),
+          amount.prompt_tokens, amount.completion_tokens,
+          options_.prices.find(model) ? amount.cost.text() : "an unknown cost"));
     }
   } catch (const BudgetError&) {
     ++refused_;

@@ -25,8 +25,8 @@ enum class Streaming { none, plain, with_usage };
 /// The JSON to post. `model` is used unless `args` names one. Invalid UTF-8 becomes U+FFFD. With usage: a stream that ends with
 /// figures, unless `args` hold stream_options of their own.
 /// Throws ValueError for no messages, and for arguments that would make the reply unreadable.
-std::string request_body(const std::vector<Message>& messages, const Json& args, std::string_view model,
-                         Streaming streaming = Streaming::none);
+TGD_API std::string request_body(const std::vector<Message>& messages, const Json& args, std::string_view model,
+                                 Streaming streaming = Streaming::none);
 
 /// A body of request_body() without its stream_options.
 std::string without_stream_options(std::string_view body);
@@ -36,7 +36,7 @@ std::string with_messages(std::string_view body, const std::vector<Message>& mes
 
 /// The same conversation for a model that takes the turns of user and assistant only: the text of system messages goes into the turn of the
 /// user, and neighbours of one role become one. Nothing when that changes nothing.
-std::optional<std::string> folded_body(std::string_view body);
+TGD_API std::optional<std::string> folded_body(std::string_view body);
 
 /// The limit of a reply's length, by whatever name the arguments give it.
 struct NamedLimit {

@@ -7,6 +7,7 @@
 
 #include "core/append_file.hpp"
 #include "core/callbacks.hpp"
+#include "core/counted.hpp"
 #include "core/origin.hpp"
 #include "core/seconds.hpp"
 #include "core/start_thread.hpp"
@@ -39,7 +40,7 @@ struct Ledger::Writer {
     changed.notify_all();
     thread.join();
     if (lines > 0)
-      notice("the ledger " + file.path().string() + " lacks its last " + std::to_string(lines) + " calls: " + fault);
+      notice("the ledger " + file.path().string() + " lacks its last " + tgd::detail::counted(lines, "call") + ": " + fault);
   }
 
   void add(const std::string& line) {

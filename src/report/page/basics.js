@@ -42,6 +42,15 @@ function switcher(label, options, value, onchange) {
   return element('div', {class: 'switcher', role: 'group', 'aria-label': label}, buttons);
 }
 
+/** "62.5 % – 81.0 %": where the mean lies in 95 of 100 cases. */
+const intervalText = (interval) => (interval ? `${scoreText(interval[0])} – ${scoreText(interval[1])}` : '–');
+
+const partNames = {train: 'Train', validation: 'Validation', test: 'Test'};
+const partName = (part) => partNames[part] ?? part;
+const badge = (label, kind = '') => element('span', {class: 'badge ' + kind}, label);
+const statusNames = {ok: 'Finished', failed: 'Failed', interrupted: 'Interrupted', running: 'Running', unfinished: 'Unfinished'};
+const statusClasses = {ok: 'good', failed: 'bad', interrupted: 'warn', running: 'accent', unfinished: 'warn'};
+
 function show(id, label, ...children) {
   const section = document.getElementById(id);
   section.append(...children.flat().filter(Boolean));
@@ -51,7 +60,9 @@ function show(id, label, ...children) {
 
 // ---- Figures -----------------------------------------------------------------------------------------------------------
 
-const measuredScores = [...report.validations.map((v) => v[2]), ...report.steps.score, ...report.parts.flatMap((p) => [p.before, p.after])]
+/** All there are, on the page of a run and on that of several. */
+const measuredScores = (report.runs ? report.runs.flatMap((run) => run.parts.flatMap((p) => [p.first, p.best]))
+  : [...report.validations.map((v) => v[2]), ...report.steps.score, ...report.parts.flatMap((p) => [p.before, p.after])])
   .filter((score) => score !== null);
 const isShare = report.best_score === 1 && measuredScores.every((score) => score >= 0 && score <= 1);
 

@@ -20,7 +20,7 @@ function overTime(points) {
   function draw(kind) {
     const [, name, value, axis, words] = kinds.find((k) => k[0] === kind);
     const drawn = chart({
-      label: `${name} over time: ${words(value(end))} after ${duration(end[0])}.`, height: 220, x: [0, end[0]], y: [0, value(end) || 1],
+      label: `${name} over time: ${words(value(end))} after ${duration(end[0])}.`, height: 240, xTitle: 'Time since the first call', yTitle: name + (kind === 'cost' ? ' in USD' : ''), x: [0, end[0]], y: [0, value(end) || 1],
       xText: duration, isTime: true, yText: axis, lines: [{class: 'validation', points: points.map((p) => [p[0], value(p)]), area: true}],
       readout: (x) => {
         const point = nearestOf(points, (p) => p[0], x);
@@ -57,17 +57,24 @@ function calls() {
   const calls = report.calls;
   if (!calls || calls.slowest.length === 0) return;
   const {start, latency, purpose, model, input, output, cost, outcome, error} = callColumns;
-  const views = [['slowest', 'Slowest', 'The slowest calls', [latency, purpose, model, input, output, cost, outcome, start], calls.slowest]];
-  if (calls.costliest.length) views.push(['costliest', 'Costliest', 'The costliest calls', [cost, purpose, model, input, output, latency, outcome, start], calls.costliest]);
+  // What is like all others stands in the table above.
+  const usual = new Map(calls.groups.map((group) => [group[0] + ' ' + group[1], {latency: group[9] ?? 0, cost: group[7] / Math.max(1, group[2])}]));
+  const usualOf = (call) => usual.get(call[3] + ' ' + call[2]) ?? {latency: 0, cost: 0};
+  const slow = calls.slowest.filter((call) => call[1] >= 3 * usualOf(call).latency && call[1] >= 1);
+  const costly = calls.costliest.filter((call) => call[6] >= 3 * usualOf(call).cost);
+  const views = [];
+  if (slow.length) views.push(['slowest', 'Slowest', 'Calls that took three times as long as usual', [latency, purpose, model, input, output, cost, outcome, start], slow]);
+  if (costly.length) views.push(['costliest', 'Costliest', 'Calls that cost three times as much as usual', [cost, purpose, model, input, output, latency, outcome, start], costly]);
   if (calls.failed.length) views.push(['failed', `Failed (${count(calls.failures)})`, 'Calls that failed', [start, purpose, model, latency, outcome, error], calls.failed]);
+  if (views.length === 0) return;
   const holder = element('div');
   const draw = (kind) => {
     const [, , caption, columns, rows] = views.find((view) => view[0] === kind);
     holder.replaceChildren(pagedTable(caption, columns, rows, 20, 'calls', {class: 'stacked'}).node,
       ...(kind === 'failed' ? [element('p', {class: 'hint'}, 'By kind: ' + calls.errors.map(([type, number]) => `${type} ${count(number)}×`).join(', ') + (calls.failures > rows.length ? `. The first ${rows.length} are listed.` : '.'))] : []));
   };
-  show('calls', 'Calls', heading('calls', 'Calls that stand out'), views.length > 1 ? element('div', {class: 'controls'}, switcher('Calls', views.map((view) => [view[0], view[1]]), 'slowest', draw)) : null, holder);
-  draw('slowest');
+  show('calls', 'Calls', heading('calls', 'Calls that stand out'), views.length > 1 ? element('div', {class: 'controls'}, switcher('Calls', views.map((view) => [view[0], view[1]]), views[0][0], draw)) : null, holder);
+  draw(views[0][0]);
 }
 
 for (const draw of [overview, metrics, cost, versions, notTaken, diagnosis, problems, samples, confusion, calls]) draw();

@@ -18,6 +18,7 @@ function ticks(low, high, wanted, isTime = false) {
  *   lines: [{class, points: [[x, y]], dots?, area?}]   marks: [{x, y, class, label}]
  *   band:  [{x, class, shape, label}] shown in a strip below the lines
  *   wholeX, isTime: which values of x are round
+ *   xTitle, yTitle: what stands at the axes
  *   readout(x): what stands at the nearest x, shown below the chart while the pointer is over it
  */
 function chart(options) {
@@ -34,7 +35,7 @@ function chart(options) {
 function drawing(options, width, readout) {
   const height = options.height ?? 240;
   const band = options.band?.length ? 26 : 0;
-  const box = {left: 44, right: width - 12, top: 10, bottom: height - 26 - band};
+  const box = {left: 44, right: width - 12, top: options.yTitle ? 26 : 10, bottom: height - (options.xTitle ? 44 : 26) - band};
   const [x0, x1] = options.x[0] === options.x[1] ? [options.x[0] - 1, options.x[1] + 1] : options.x;
   const [y0, y1] = options.y[0] === options.y[1] ? [options.y[0] - 0.5, options.y[1] + 0.5] : options.y;
   const px = (x) => box.left + ((x - x0) / (x1 - x0)) * (box.right - box.left);
@@ -48,8 +49,10 @@ function drawing(options, width, readout) {
   }
   for (const x of ticks(x0, x1, Math.max(2, Math.floor((box.right - box.left) / 90)), options.isTime)) {
     if (options.wholeX && x !== Math.round(x)) continue;
-    svg.append(element('text', {class: 'tick', x: px(x), y: height - 6, 'text-anchor': 'middle'}, options.xText(x)));
+    svg.append(element('text', {class: 'tick', x: px(x), y: height - (options.xTitle ? 24 : 6), 'text-anchor': 'middle'}, options.xText(x)));
   }
+  if (options.yTitle) svg.append(element('text', {class: 'tick axis', x: 2, y: 12}, options.yTitle));
+  if (options.xTitle) svg.append(element('text', {class: 'tick axis', x: (box.left + box.right) / 2, y: height - 6, 'text-anchor': 'middle'}, options.xTitle));
   for (const {class: name, points, dots, area} of options.lines) {
     if (points.length === 0) continue;
     const path = points.map((point, i) => (i === 0 ? 'M' : 'L') + place(...point)).join('');

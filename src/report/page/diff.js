@@ -96,10 +96,12 @@ function folded(value, isFirst, isLast) {
   return [value.slice(0, from), button, value.slice(to)];
 }
 
-function diffView(before, after) {
-  const parts = wordDiff(before, after);
+const diffView = (before, after) => partsView(wordDiff(before, after));
+
+/** [['same' | 'gone' | 'new', text], …] with what changed marked. */
+function partsView(parts) {
   if (parts.length === 0) return quoted('(empty)', {class: 'prompt muted'}, 'div');
-  const isSame = before === after;
+  const isSame = parts.every((part) => part[0] === 'same');
   return quoted('', {class: 'prompt'}, 'div').appendChild(element('div', {}, parts.flatMap(([kind, value], i) => {
     if (kind === 'gone') return element('del', {}, value);
     if (kind === 'new') return element('ins', {}, value);

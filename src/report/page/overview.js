@@ -1,25 +1,20 @@
 // What came out, and how the scores went from step to step.
 
-const statusNames = {ok: 'Finished', failed: 'Failed', interrupted: 'Interrupted', unfinished: 'Unfinished'};
-const statusClasses = {ok: 'good', failed: 'bad', interrupted: 'warn', unfinished: 'warn'};
 const endings = {
   epochs: 'all epochs done', steps: 'the limit of steps was reached', time: 'the time was up', calls: 'the limit of calls was reached',
   tokens: 'the limit of tokens was reached', cost: 'the limit of costs was reached', early_stopping: 'validation got no better',
   stopped: 'it was asked to stop'
 };
-const partNames = {train: 'Train', validation: 'Validation', test: 'Test'};
-const partName = (part) => partNames[part] ?? part;
-const badge = (label, kind = '') => element('span', {class: 'badge ' + kind}, label);
-
 function headline() {
   const part = report.parts.find((p) => p.before !== null && p.after !== null);
   if (!part) return null;
   const gained = part.after === part.before ? 'even' : isBetter(part.before, part.after) ? 'good' : 'bad';
   return element('p', {class: 'headline'},
-    element('span', {class: 'headline-part'}, partName(part.name) + ' part, ' + plural(part.samples, 'sample')),
+    element('span', {class: 'headline-part'}, `${partName(part.name)} part, ${plural(part.samples, 'sample')}: ${report.metric}`),
     element('span', {class: 'headline-scores'}, element('span', {class: 'muted'}, scoreText(part.before)),
       element('span', {class: 'arrow', 'aria-hidden': 'true'}, '→'), element('span', {class: 'sr'}, 'to'), element('strong', {}, scoreText(part.after)),
       element('span', {class: 'headline-gain ' + gained}, gainText(part.before, part.after))),
+    part.after_interval ? element('span', {class: 'headline-note'}, `95 % interval: ${intervalText(part.after_interval)} (before: ${intervalText(part.before_interval)}).`) : null,
     part.chance === null ? null : element('span', {class: 'headline-note'}, chanceNote(part)));
 }
 
@@ -48,6 +43,7 @@ function partsTable() {
     {name: 'After', number: true, cell: (part) => element('strong', {}, scoreText(part.after))},
     {name: 'Gain', number: true, cell: (part) => gainText(part.before, part.after)}
   ];
+  if (rows.some((part) => part.after_interval)) columns.splice(3, 0, {name: '95 % interval', number: true, cell: (part) => intervalText(part.after_interval)});
   if (isShare) columns.push({name: '', class: 'bar-cell', cell: (part) => part.before !== null && part.after !== null ? gainBar(part) : ''});
   if (rows.some((part) => part.better !== null)) {
     columns.push({name: 'Fixed', number: true, cell: (part) => part.better === null ? '–' : count(part.better)},
@@ -124,7 +120,7 @@ function overview() {
     metricsTable(),
     figuresTable(),
     report.parts.some((part) => part.chance !== null)
-      ? element('p', {class: 'hint'}, 'Chance is the p-value of a two-sided paired test over the samples. The best values were chosen by the validation part, so its figures flatter them; those of the test part do not.') : null,
+      ? element('p', {class: 'hint'}, 'An interval holds the mean over all samples of that kind in 95 of 100 cases. Chance is the p-value of a two-sided paired test over the samples. The best values were chosen by the validation part, so its figures flatter them; those of the test part do not.') : null,
     facts(),
     report.notes.length ? more(plural(report.notes.length, 'note') + ' on the files of this run', element('ul', {}, report.notes.map((note) => quoted(note, {}, 'li')))) : null].filter(Boolean));
 }
@@ -166,7 +162,7 @@ function metrics() {
   const drawn = chart({
     label: `Scores over ${plural(lastStep, 'step')}.` + (validation.length ? ` Validation went from ${scoreText(validation[0][1])} to ${scoreText(validation[validation.length - 1][1])}.` : '')
       + (best ? ` Best: ${scoreText(best[2])} after step ${best[1]}.` : '') + ' The figures are in the table below.',
-    height: 280, x: [Math.min(stepsKnown[0], 1), lastStep], y: [low, high], wholeX: true,
+    height: 300, x: [Math.min(stepsKnown[0], 1), lastStep], y: [low, high], wholeX: true, xTitle: 'Step', yTitle: `Mean ${report.metric}`,
     xText: (x) => (x === 0 ? 'start' : String(x)), yText: (y) => (isShare ? Math.round(y * 100) + '%' : trimmed(y, 3)),
     lines: [{class: 'batch', points: batch, dots: 2}, {class: 'validation', points: validation, dots: 3}],
     marks: best ? [{x: best[1], y: best[2], class: 'best', label: `Best: ${scoreText(best[2])} after step ${best[1]}`}] : [],

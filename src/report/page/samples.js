@@ -218,8 +218,23 @@ function confusion() {
     const rows = matrix.rows.map((row) => element('tr', {}, element('th', {scope: 'row', dir: 'auto'}, matrix.name(row)), matrix.columns.map((column) => cell(measured, matrix, row, column))));
     const body = element('tbody', {onkeydown: byArrows}, rows);
     body.querySelectorAll('button').forEach((button, i) => { button.tabIndex = i === 0 ? 0 : -1; });
-    holder.replaceChildren(wide('Confusion table', element('table', {class: 'confusion'}, element('caption', {},
+    holder.replaceChildren(byClass(matrix), wide('Confusion table', element('table', {class: 'confusion'}, element('caption', {},
       'Samples by the expected class (rows) and the class that came out (columns), most frequent first. A number opens its samples; arrow keys go from one to the next.'), head, body)));
+  }
+  /** Of the answers with a label, how many are right; of the samples with it, how many were found. */
+  function byClass(matrix) {
+    const sum = (list, value) => list.reduce((total, i) => total + value(i), 0);
+    const figures = matrix.rows.filter((row) => row < matrix.other).map((row) => {
+      const hits = matrix.at(row, row);
+      const expected = sum(matrix.columns, (column) => matrix.at(row, column));
+      const got = sum(matrix.rows, (other) => matrix.at(other, row));
+      const [precision, recall] = [got ? hits / got : null, expected ? hits / expected : null];
+      return {name: matrix.name(row), expected, got, precision, recall, f1: precision && recall ? 2 * precision * recall / (precision + recall) : precision === null ? null : 0};
+    });
+    const share = (value) => (value === null ? '–' : (value * 100).toFixed(1) + '%');
+    return wide('Precision and recall', table('Of each class: how many of its answers are right (precision), how many of its samples were found (recall)', [
+      {name: 'Class', cell: (c) => quoted(c.name)}, {name: 'Precision', number: true, cell: (c) => share(c.precision)}, {name: 'Recall', number: true, cell: (c) => share(c.recall)},
+      {name: 'F1', number: true, cell: (c) => share(c.f1)}, {name: 'Expected', number: true, cell: (c) => count(c.expected)}, {name: 'Got', number: true, cell: (c) => count(c.got)}], figures));
   }
   /** One stop for the tab key instead of hundreds; empty cells are stepped over. */
   function byArrows(event) {
@@ -240,7 +255,7 @@ function confusion() {
     button.tabIndex = 0;
     button.focus();
   }
-  show('confusion', 'Confusion', heading('confusion', 'Confusion table'), controls, holder);
+  show('confusion', 'Classes', heading('confusion', 'Classes: what was taken for what'), controls, holder);
   draw();
 }
 
