@@ -28,8 +28,7 @@ lm::OpenAIOptions options_for(const std::string& base_url, const std::string& mo
       .connect_timeout = seconds(2),  // it is near: nobody is there, or it answers at once
       .timeout = seconds(300),        // of one reply; without a large graphics card a long one takes minutes
       .max_retries = 1,
-      .max_in_flight = 4,        // as many as the server works on at a time (llama.cpp: --parallel), or they wait there
-      .requests_per_minute = 0,  // no limit; a server that you share may want one
+      .max_in_flight = 4,  // as many as the server works on at a time (llama.cpp: --parallel), or they wait there
       .args = {{"temperature", 0.0}, {"max_tokens", 200}},
   };
 }

@@ -24,11 +24,25 @@
 #include <vector>
 
 #include <tgd/export.hpp>
-#include <tgd/lm/chat_model.hpp>
+#include <tgd/json.hpp>
 #include <tgd/place.hpp>
+#include <tgd/problem.hpp>
 #include <tgd/variable.hpp>
 
 namespace tgd {
+
+// A graph hands on what its nodes ask and what they are answered; only who reads or writes that needs <tgd/lm/chat_model.hpp>.
+namespace lm {
+class ChatModel;
+using ChatModelPtr = std::shared_ptr<ChatModel>;
+struct Request;
+struct Reply;
+}  // namespace lm
+
+namespace detail {
+struct NodeExtras;
+struct NodeAccess;
+}  // namespace detail
 
 /// Whether operations on this thread record history. On by default.
 TGD_API bool is_grad_enabled() noexcept;
@@ -108,18 +122,31 @@ class TGD_API NodeState {
 };
 
 /// What ask() returns.
-struct Asked {
-  std::vector<lm::Request> requests = {};
-  std::unique_ptr<NodeState> state = nullptr;
+struct TGD_API Asked {
+  Asked();
+  Asked(std::vector<lm::Request> asked, std::unique_ptr<NodeState> kept = nullptr, lm::ChatModelPtr whom = nullptr);
+  Asked(Asked&&) noexcept;
+  Asked& operator=(Asked&&) noexcept;
+  ~Asked();
+
+  std::vector<lm::Request> requests;
+  std::unique_ptr<NodeState> state;
   /// Who is asked, in all rounds, where that is not the backward model; the pass's completion arguments are not for it.
-  lm::ChatModelPtr model = nullptr;
+  lm::ChatModelPtr model;
 };
 
 /// What answer() returns: one gradient per edge, or further requests. With requests, answer() is called again with the replies
 /// to these; what it needs of earlier rounds it keeps in its state.
-struct Answer {
+struct TGD_API Answer {
+  Answer();
+  Answer(std::vector<Gradient> given);  // NOLINT(google-explicit-constructor)
+  Answer(std::vector<Gradient> given, std::vector<lm::Request> further);
+  Answer(Answer&&) noexcept;
+  Answer& operator=(Answer&&) noexcept;
+  ~Answer();
+
   std::vector<Gradient> gradients;
-  std::vector<lm::Request> requests = {};
+  std::vector<lm::Request> requests;
 };
 
 /// A function in the graph: where its inputs came from, and how feedback on its outputs becomes feedback on them.
@@ -136,12 +163,23 @@ class TGD_API Node {
   /// Long histories are destroyed without recursion.
   virtual ~Node();
 
+  // ---- Connectivity ----
+
+  /// One edge per Variable input.
+  std::span<const Edge> next_functions() const noexcept { return edges_.view(); }
+  virtual std::size_t output_count() const { return 1; }
+  /// Nodes made later have higher numbers; leaves' nodes the highest.
+  std::uint64_t sequence_nr() const noexcept { return sequence_nr_; }
+
+  // ---- Hooks ----
+  // Those on a Variable see and replace the gradients of the node's outputs: Variable::register_hook(), retain_grad().
+
+  // ---- Customization ----
+
   /// "<Op>Backward", or "AccumulateGrad" at a leaf.
   virtual std::string name() const = 0;
   /// The role of an output, for messages and prompts.
   virtual std::string output_role(std::size_t output_nr) const = 0;
-  virtual std::size_t output_count() const { return 1; }
-
   /// First half: the requests whose replies answer() needs; none by default.
   virtual Asked ask(const Feedback& feedback) const;
   /// Second half: one gradient per edge, nullopt where none is wanted. `state` is what ask() returned beside its requests.
@@ -149,31 +187,16 @@ class TGD_API Node {
   /// Whether answer() copes with a reply that could not be had by the fault of its own request (see tgd/problem.hpp): it is
   /// empty then. Else such a reply ends the pass.
   virtual bool takes_problems() const { return false; }
-
   /// Whether backward may start here without a gradient: an evaluator knows its own feedback.
   virtual bool starts_backward() const { return false; }
   /// Whether answer() hands feedback on as it is; then it is the final receiver who is told where it came from.
   virtual bool forwards_feedback() const { return false; }
 
-  /// One edge per Variable input.
-  std::span<const Edge> next_edges() const noexcept { return edges_.view(); }
-  std::span<const Edge> next_functions() const noexcept { return edges_.view(); }
-  /// Nodes made later have higher numbers; leaves' nodes the highest.
-  std::uint64_t sequence_nr() const noexcept { return sequence_nr_; }
+  // ---- Saved state ----
 
   /// Frees what was saved for the backward pass; a second pass is refused from now on.
   void release();
   bool released() const noexcept { return released_; }
-
-  /// For results of this node: called with the merged gradient of an output.
-  struct Watch {
-    std::size_t output_nr;
-    std::function<Variable(const Variable&)> hook;  ///< may replace it; empty when it is only retained
-    std::weak_ptr<detail::VariableImpl> retain;     ///< receives it
-  };
-  void add_watch(Watch watch);
-  std::span<const Watch> watches() const noexcept;
-
   /// Where the operation was called, if that was under an AnomalyGuard.
   Place place() const noexcept;
 
@@ -181,21 +204,16 @@ class TGD_API Node {
   /// Edges to the producers of `inputs`, for those that require grad.
   explicit Node(std::span<const Variable> inputs);
   /// For leaves' nodes.
-  explicit Node(std::uint64_t sequence_nr) : edges_(0), sequence_nr_(sequence_nr) {}
+  explicit Node(std::uint64_t sequence_nr);
 
   virtual void release_saved() {}
 
  private:
-  /// What few nodes have.
-  struct Extras {
-    std::vector<Watch> watches;
-    Place place;
-  };
-  Extras& make_extras();
+  friend struct detail::NodeAccess;
 
   Edges edges_;
   std::uint64_t sequence_nr_;
-  std::unique_ptr<Extras> extras_;
+  std::unique_ptr<detail::NodeExtras> extras_;  // what few nodes have
   bool released_ = false;
 };
 
@@ -205,7 +223,7 @@ class TGD_API AccumulateGrad : public Node {
   explicit AccumulateGrad(Variable leaf);
   std::string name() const override { return "AccumulateGrad"; }
   std::string output_role(std::size_t) const override { return leaf_.role(); }
-  Answer answer(NodeState*, const Feedback&, std::span<const lm::Reply>) const override { return {}; }
+  Answer answer(NodeState* state, const Feedback& feedback, std::span<const lm::Reply> replies) const override;
   const Variable& variable() const noexcept { return leaf_; }
 
  private:
@@ -214,12 +232,12 @@ class TGD_API AccumulateGrad : public Node {
 
 /// What holds for one backward pass; see Variable::backward().
 struct BackwardOptions {
-  bool retain_graph = false;            ///< keep the history for another pass
-  std::vector<Variable> inputs = {};    ///< leaves: only they receive gradients, and nothing else costs a call
-  lm::ChatModelPtr model = nullptr;     ///< criticises instead of the model of set_backward_model()
-  Json args = {};                       ///< completion arguments laid over those of the requests
-  std::stop_token stop = {};            ///< ends the pass with an LMError of kind cancelled
-  Step step = Step::critique;           ///< how feedback gets past a call to the prompts that it was made with
+  bool retain_graph = false;          ///< keep the history for another pass
+  std::vector<Variable> inputs = {};  ///< leaves: only they receive gradients, and nothing else costs a call
+  lm::ChatModelPtr model = nullptr;   ///< criticises instead of the model of set_backward_model()
+  Json args = {};                     ///< completion arguments laid over those of the requests
+  std::stop_token stop = {};          ///< ends the pass with an LMError of kind cancelled
+  Step step = Step::critique;         ///< how feedback gets past a call to the prompts that it was made with
 };
 
 /// Runs the graph backward from `root`; Variable::backward() by another name. A scalar gradient is accepted for a batch and
@@ -230,7 +248,8 @@ TGD_API void backward(const Variable& root, Gradient gradient = std::nullopt, co
 /// them anywhere: one list per input, empty where nothing reaches it. `gradients` has one entry per output, or is empty when
 /// all outputs are an evaluator's.
 TGD_API std::vector<std::vector<Variable>> grad(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
-                                                const std::vector<Gradient>& gradients = {}, const BackwardOptions& options = {});
+                                                const std::vector<Gradient>& gradients = {},
+                                                const BackwardOptions& options = {});
 
 /// The graph behind a Variable as a drawing: roles, shortened data and gradients. Graphviz DOT and Mermaid.
 TGD_API std::string to_dot(const Variable& root);

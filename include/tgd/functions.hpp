@@ -20,6 +20,7 @@
 
 #include <tgd/autograd.hpp>
 #include <tgd/export.hpp>
+#include <tgd/lm/chat_model.hpp>
 #include <tgd/variable.hpp>
 
 namespace tgd {
@@ -68,7 +69,8 @@ struct ItemFunction {
   std::function<Data(std::span<const Data> inputs)> forward;
   /// The feedback to each input, given the feedback to the output; "" where there is none. Only called for items with feedback.
   /// For an input that all items share, their feedback is joined as `<ITEM>…</ITEM>`.
-  std::function<std::vector<std::string>(std::span<const Data> inputs, const Data& output, const std::string& feedback)> backward;
+  std::function<std::vector<std::string>(std::span<const Data> inputs, const Data& output, const std::string& feedback)>
+      backward;
   std::string role = {};  ///< of the result; by default the roles of the inputs joined by " and "
 };
 

@@ -32,27 +32,28 @@ namespace tgd {
 
 /// Ends a run when validation has got no better for a while.
 struct EarlyStopping {
-  std::size_t patience = 0;  ///< so many validations in a row without a new best; 0: never
-  double min_delta = 0;      ///< what a score has to be better by
+  /// So many validations in a row without a new best, at least 1; nothing: never.
+  std::optional<std::size_t> patience = {};
+  double min_delta = 0;  ///< what a score has to be better by
 };
 
 /// What a run is to do. Everything may be left out; what contradicts itself is a ValueError of the Trainer's constructor or of
 /// fit().
 struct TrainerOptions {
   std::size_t max_epochs = 1;
-  /// Validate after every so many steps; 0: after each epoch. The end of the last epoch is always validated.
-  std::size_t validate_every = 0;
+  /// Validate after every so many steps, at least 1; nothing: after each epoch. The end of the last epoch is always validated.
+  std::optional<std::size_t> validate_every = {};
   bool higher_is_better = true;
   autograd::BackwardOptions backward = {};
   std::vector<std::shared_ptr<TrainerCallback>> callbacks = {};
 
-  // Limits: looked at between steps, with everything saved. 0: none. Those of calls, tokens and cost count tracked models,
-  // over all the sessions of a run; max_cost needs prices for all of them.
-  std::size_t max_steps = 0;                  ///< batches; a race is none
-  std::chrono::duration<double> max_time{0};  ///< at most a year
-  std::int64_t max_calls = 0;
-  std::int64_t max_tokens = 0;  ///< prompt and completion
-  double max_cost = 0;          ///< USD
+  // Limits: looked at between steps, with everything saved. Those of calls, tokens and cost count tracked models, over all the
+  // sessions of a run; max_cost needs prices for all of them.
+  std::optional<std::size_t> max_steps = {};                   ///< batches; a race is none
+  std::optional<std::chrono::duration<double>> max_time = {};  ///< more than 0, and at most a year
+  std::optional<std::int64_t> max_calls = {};
+  std::optional<std::int64_t> max_tokens = {};  ///< prompt and completion
+  std::optional<double> max_cost = {};          ///< USD
   EarlyStopping early_stopping = {};
   Gate gate = {};
   /// Limits on named metrics (Metrics::named), whose means over the validation part decide: values that break one are never
@@ -60,8 +61,8 @@ struct TrainerOptions {
   /// measured breaks none.
   std::map<std::string, Limits> keep = {};
   Search search = {};  ///< instead of a gate
-  /// Whether so many calls more may be made, beside what else they are needed for: a search asks before it begins what it could
-  /// not end. Not given: by max_calls, max_tokens and max_cost.
+  /// Whether so many calls more may be made, beside what else they are needed for: a search asks before it begins what it could not end.
+  /// Not given: by max_calls, max_tokens and max_cost.
   std::function<bool(std::int64_t calls)> has_room = {};
   /// Raced before the first batch. The optimizers of their parameters have to be TGD, the evaluators have to give each sample its
   /// score, and the validation loader has to keep its order; in small batches it lets the race end early for most.
@@ -177,8 +178,8 @@ class TGD_API Trainer {
   void open_journal(bool resume = false);
   /// What the tracked models have used.
   lm::CostReport usage() const;
-  /// What else was paid: calls that were on their way, or whose replies had no use any more, when a process of the run died. Those
-  /// that came to no end are estimated.
+  /// What else was paid: calls that were on their way, or whose replies had no use any more, when a process of the run died, and
+  /// those that an error cancelled on their way. What came to no end is estimated.
   lm::ModelCost abandoned() const;
 
   /// Trains until max_epochs or a limit. With validation data it validates before the first step, too, and at the end, and

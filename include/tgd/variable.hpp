@@ -31,9 +31,13 @@
 
 namespace tgd {
 
+class Variable;
+
 namespace detail {
 struct VariableImpl;
-}
+const std::shared_ptr<VariableImpl>& impl_of(const Variable& variable) noexcept;
+Variable variable_of(std::shared_ptr<VariableImpl> impl);
+}  // namespace detail
 namespace autograd {
 class Node;
 struct BackwardOptions;
@@ -45,9 +49,9 @@ class TGD_API Variable {
   Variable(Data data = {}, std::string role = {}, bool requires_grad = false);  // NOLINT(google-explicit-constructor)
   /// From whatever makes Data: texts, numbers and lists of them.
   template <class T>
-    requires(std::convertible_to<T, Data> && !std::derived_from<std::remove_cvref_t<T>, Variable> &&
-             !std::same_as<std::remove_cvref_t<T>, Data>)
-  Variable(T&& data) : Variable(Data(std::forward<T>(data))) {}  // NOLINT(google-explicit-constructor)
+  requires(std::convertible_to<T, Data> && !std::derived_from<std::remove_cvref_t<T>, Variable> &&
+           !std::same_as<std::remove_cvref_t<T>, Data>) Variable(T&& data)
+      : Variable(Data(std::forward<T>(data))) {}  // NOLINT(google-explicit-constructor)
 
   /// Waits until all items are there. Throws the error of the operation that was to produce them (lowest item first).
   /// The reference is valid until the data of this Variable is set again; of a temporary it is a value.
@@ -124,13 +128,18 @@ class TGD_API Variable {
 
   friend TGD_API bool is_same(const Variable& a, const Variable& b) noexcept;
 
-  /// For the library's own parts.
-  explicit Variable(std::shared_ptr<detail::VariableImpl> impl) : impl_(std::move(impl)) {}
-  const std::shared_ptr<detail::VariableImpl>& impl() const noexcept { return impl_; }
-
  private:
+  friend const std::shared_ptr<detail::VariableImpl>& detail::impl_of(const Variable& variable) noexcept;
+  friend Variable detail::variable_of(std::shared_ptr<detail::VariableImpl> impl);
+  explicit Variable(std::shared_ptr<detail::VariableImpl> impl) : impl_(std::move(impl)) {}
+
   std::shared_ptr<detail::VariableImpl> impl_;
 };
+
+inline const std::shared_ptr<detail::VariableImpl>& detail::impl_of(const Variable& variable) noexcept {
+  return variable.impl_;
+}
+inline Variable detail::variable_of(std::shared_ptr<VariableImpl> impl) { return Variable(std::move(impl)); }
 
 TGD_API bool is_same(const Variable& a, const Variable& b) noexcept;
 

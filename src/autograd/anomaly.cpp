@@ -43,7 +43,7 @@ class Inspection {
   }
 
   void look_at_gradient(const Feedback& feedback, const Gradient& gradient, std::size_t edge) const {
-    const std::string receiver = node_.next_edges()[edge].function->output_role(node_.next_edges()[edge].input_nr);
+    const std::string receiver = node_.next_functions()[edge].function->output_role(node_.next_functions()[edge].input_nr);
     const std::size_t size = gradient ? gradient->size() : 1;
     for (std::size_t i = 0; i < size; ++i) {
       const std::string text = gradient ? gradient->data().item_text(i) : std::string();
@@ -62,8 +62,8 @@ class Inspection {
 
   void look_at_size(std::size_t size, std::optional<std::size_t> item) const {
     if (size <= mode_.options.max_feedback) return;
-    report(Kind::oversized_feedback, fmt::format("the feedback has {} characters, and {} are expected at most", size, mode_.options.max_feedback),
-           item);
+    report(Kind::oversized_feedback,
+           fmt::format("the feedback has {} characters, and {} are expected at most", size, mode_.options.max_feedback), item);
   }
 
   /// Whether some output got feedback, to this item where both are lists.
@@ -96,7 +96,8 @@ namespace detail {
 
 void AnomalyMode::report(Notice notice) const {
   if (on_notice) return on_notice(notice);
-  throw GraphError(fmt::format("{} of \"{}\", called at {}: {}", notice.operation, excerpt(notice.role, 80), notice.place, notice.text));
+  throw GraphError(
+      fmt::format("{} of \"{}\", called at {}: {}", notice.operation, excerpt(notice.role, 80), notice.place, notice.text));
 }
 
 std::shared_ptr<const AnomalyMode> anomaly_mode() { return mode_of_thread; }

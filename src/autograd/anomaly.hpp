@@ -10,6 +10,7 @@
 
 #include <tgd/anomaly.hpp>
 #include <tgd/autograd.hpp>
+#include <tgd/lm/chat_model.hpp>
 #include <tgd/place.hpp>
 
 namespace tgd::detail {

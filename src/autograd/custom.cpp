@@ -21,7 +21,7 @@ class ItemFunctionNode final : public Node {
  public:
   ItemFunctionNode(const std::vector<Variable>& inputs, ItemFunction function, Role role, std::shared_ptr<Storage> output)
       : Node(inputs), function_(std::move(function)), role_(std::move(role)), output_(std::move(output)) {
-    for (const Variable& input : inputs) inputs_.push_back(input.impl()->storage);
+    for (const Variable& input : inputs) inputs_.push_back(tgd::detail::impl_of(input)->storage);
   }
 
   std::string name() const override { return function_.name + "Backward"; }
@@ -54,9 +54,10 @@ class ItemFunctionNode final : public Node {
     for (const auto& input : inputs_) items.push_back(input->item(i));
     std::vector<std::string> texts = function_.backward(items, output_->item(i), comment);
     if (texts.size() != inputs_.size()) {
-      throw GraphError(fmt::format("the backward function returned {} texts for its {} inputs: there has to be one for each, \"\" where "
-                                   "there is no feedback",
-                                   texts.size(), inputs_.size()));
+      throw GraphError(
+          fmt::format("the backward function returned {} texts for its {} inputs: there has to be one for each, \"\" where "
+                      "there is no feedback",
+                      texts.size(), inputs_.size()));
     }
     return texts;
   }
@@ -140,12 +141,13 @@ std::vector<Variable> apply(std::shared_ptr<Function> function, const std::vecto
     }
   }
   std::vector<Role> roles;
-  for (const Variable& output : outputs) roles.push_back(output.impl()->role);
+  for (const Variable& output : outputs) roles.push_back(tgd::detail::impl_of(output)->role);
   const bool recorded = tgd::detail::records_history(inputs);
   const auto node = recorded ? std::make_shared<FunctionNode>(inputs, std::move(function), roles) : nullptr;
   std::vector<Variable> results;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    results.push_back(tgd::detail::make_result(outputs[i].impl()->storage, outputs[i].impl()->role, node, i));
+    results.push_back(
+        tgd::detail::make_result(tgd::detail::impl_of(outputs[i])->storage, tgd::detail::impl_of(outputs[i])->role, node, i));
   }
   return results;
 }

@@ -42,7 +42,8 @@ std::string leaf_label(const Variable& leaf) {
 
 std::string label_of(const Node& node) {
   const auto* leaf = dynamic_cast<const AccumulateGrad*>(&node);
-  return leaf != nullptr ? leaf_label(leaf->variable()) : fmt::format("{}\n{}", node.name(), tgd::detail::shorten(node.output_role(0)));
+  return leaf != nullptr ? leaf_label(leaf->variable())
+                         : fmt::format("{}\n{}", node.name(), tgd::detail::shorten(node.output_role(0)));
 }
 
 Drawing walk(const Variable& root) {
@@ -50,14 +51,14 @@ Drawing walk(const Variable& root) {
   std::map<const Node*, std::size_t> index;
   const auto enter = [&](const Node& node) {
     const auto [place, is_new] = index.try_emplace(&node, drawing.boxes.size());
-    if (is_new) drawing.boxes.push_back({&node, label_of(node), node.next_edges().empty()});
+    if (is_new) drawing.boxes.push_back({&node, label_of(node), node.next_functions().empty()});
     return place->second;
   };
   const Edge edge = tgd::detail::gradient_edge(root);
   if (!edge) return {{{nullptr, fmt::format("{}\n{}", root.role(), shown(root)), true}}, {}};
   enter(*edge.function);
   for (std::size_t i = 0; i < drawing.boxes.size(); ++i) {
-    for (const Edge& next : drawing.boxes[i].node->next_edges()) {
+    for (const Edge& next : drawing.boxes[i].node->next_functions()) {
       if (next) drawing.arrows.emplace_back(enter(*next.function), i);
     }
   }
@@ -70,10 +71,13 @@ std::string replaced(std::string text, char from, std::string_view to) {
   return text;
 }
 
-std::string dot_text(const std::string& label) { return replaced(replaced(replaced(label, '\\', "\\\\"), '"', "\\\""), '\n', "\\n"); }
+std::string dot_text(const std::string& label) {
+  return replaced(replaced(replaced(label, '\\', "\\\\"), '"', "\\\""), '\n', "\\n");
+}
 
 std::string mermaid_text(const std::string& label) {
-  return replaced(replaced(replaced(replaced(replaced(label, '#', "#35;"), '"', "#quot;"), '<', "#lt;"), '>', "#gt;"), '\n', "<br>");
+  return replaced(replaced(replaced(replaced(replaced(label, '#', "#35;"), '"', "#quot;"), '<', "#lt;"), '>', "#gt;"), '\n',
+                  "<br>");
 }
 
 }  // namespace

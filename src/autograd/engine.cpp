@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <tgd/autograd.hpp>
+#include <tgd/lm/chat_model.hpp>
 
 #include "autograd/anomaly.hpp"
 #include "autograd/feedback.hpp"
@@ -162,9 +163,10 @@ std::vector<Hook> hooks_of(const detail::VariableImpl& leaf) {
 /// The gradient that a hook returned, still known as what it was.
 Variable hooked(const Hook& hook, const Variable& gradient, const detail::Role& receiver) {
   const auto named = [&](const Variable& data) {
-    Variable result = detail::make_variable(data.impl()->storage, detail::Role::prefixed("feedback to ", receiver));
-    result.impl()->forwarded = gradient.impl()->forwarded;
-    detail::add_context(*gradient.impl(), *result.impl());
+    Variable result =
+        detail::make_variable(tgd::detail::impl_of(data)->storage, detail::Role::prefixed("feedback to ", receiver));
+    tgd::detail::impl_of(result)->forwarded = tgd::detail::impl_of(gradient)->forwarded;
+    detail::add_context(*tgd::detail::impl_of(gradient), *tgd::detail::impl_of(result));
     return result;
   };
   return named(hook(named(gradient)));
@@ -218,17 +220,17 @@ class Pass {
   const BackwardOptions& options_;
   lm::ChatModelPtr model_;
   bool all_receive_ = true;
-  std::unordered_set<const detail::VariableImpl*> receivers_;  // where not all do
+  std::unordered_set<const detail::VariableImpl*> receivers_;                                     // where not all do
   std::map<std::pair<const Node*, std::size_t>, std::shared_ptr<detail::VariableImpl>> results_;  // receivers that are results
   TaskMap task_of_;
   std::vector<Task> tasks_;
   std::vector<Index> edge_tasks_;
   std::vector<Incoming> incoming_;
-  std::vector<Index> free_incoming_;  // places in it that can be used again
+  std::vector<Index> free_incoming_;                            // places in it that can be used again
   std::priority_queue<std::pair<std::uint64_t, Index>> ready_;  // the latest node first
   std::vector<Staged> staged_;
   std::array<Received, 16> received_;  // by the receiver's address
-  Exchange local_;  // for nodes without calls, reused
+  Exchange local_;                     // for nodes without calls, reused
   std::shared_ptr<const detail::AnomalyMode> anomalies_ = detail::anomaly_mode();
   lm::detail::CallsInFlight<CallKey> calls_;
 };
@@ -250,8 +252,8 @@ void Pass::run(const std::vector<Root>& roots, const std::vector<Variable>& rece
 void Pass::note_receivers(const std::vector<Variable>& receivers) {
   all_receive_ = receivers.empty();
   for (const Variable& receiver : receivers) {
-    receivers_.insert(receiver.impl().get());
-    if (receiver.grad_fn()) results_.insert({{receiver.grad_fn().get(), receiver.output_nr()}, receiver.impl()});
+    receivers_.insert(tgd::detail::impl_of(receiver).get());
+    if (receiver.grad_fn()) results_.insert({{receiver.grad_fn().get(), receiver.output_nr()}, tgd::detail::impl_of(receiver)});
   }
 }
 
@@ -270,12 +272,13 @@ void Pass::discover(const std::vector<Root>& roots) {
   for (std::size_t next = 0; next < tasks_.size(); ++next) {
     const Node& node = *tasks_[next].node;
     if (node.released()) {
-      throw GraphError(fmt::format("backward() reached {}, whose history was freed by an earlier pass: set retain_graph for "
-                                   "every pass but the last, or run the forward operations again",
-                                   describe(node)));
+      throw GraphError(
+          fmt::format("backward() reached {}, whose history was freed by an earlier pass: set retain_graph for "
+                      "every pass but the last, or run the forward operations again",
+                      describe(node)));
     }
     tasks_[next].first_edge = index_of(edge_tasks_.size());
-    for (const Edge& edge : node.next_edges()) {
+    for (const Edge& edge : node.next_functions()) {
       const bool is_leaf = edge && ends_here(*edge.function);
       if (is_leaf) ++paths;
       edge_tasks_.push_back(edge && !is_leaf ? enter(*edge.function) : none);
@@ -287,21 +290,21 @@ void Pass::discover(const std::vector<Root>& roots) {
 bool Pass::is_wanted(const Edge& edge) {
   if (!edge) return false;
   if (all_receive_) return true;
-  if (const Variable* leaf = leaf_of(*edge.function)) return receivers_.contains(leaf->impl().get());
+  if (const Variable* leaf = leaf_of(*edge.function)) return receivers_.contains(tgd::detail::impl_of(*leaf).get());
   return tasks_[task_of_.at(edge.function.get())].wanted;
 }
 
 void Pass::mark_wanted() {
   std::vector<std::size_t> producers_first(tasks_.size());
   for (std::size_t i = 0; i < tasks_.size(); ++i) producers_first[i] = i;
-  std::sort(producers_first.begin(), producers_first.end(), [this](std::size_t a, std::size_t b) {
-    return tasks_[a].node->sequence_nr() < tasks_[b].node->sequence_nr();
-  });
+  std::sort(producers_first.begin(), producers_first.end(),
+            [this](std::size_t a, std::size_t b) { return tasks_[a].node->sequence_nr() < tasks_[b].node->sequence_nr(); });
   for (const std::size_t task : producers_first) {
     const Node& node = *tasks_[task].node;
-    const std::span<const Edge> edges = node.next_edges();
-    tasks_[task].wanted = std::any_of(results_.begin(), results_.end(), [&](const auto& result) { return result.first.first == &node; }) ||
-                          std::any_of(edges.begin(), edges.end(), [this](const Edge& edge) { return is_wanted(edge); });
+    const std::span<const Edge> edges = node.next_functions();
+    tasks_[task].wanted =
+        std::any_of(results_.begin(), results_.end(), [&](const auto& result) { return result.first.first == &node; }) ||
+        std::any_of(edges.begin(), edges.end(), [this](const Edge& edge) { return is_wanted(edge); });
   }
 }
 
@@ -360,10 +363,10 @@ void Pass::begin(Index index) {
     const bool silent = std::none_of(local_.grad_outputs.begin(), local_.grad_outputs.end(),
                                      [](const Gradient& gradient) { return gradient.has_value(); });
     if (silent && !task.starts_itself) {
-      return distribute(task, std::vector<Gradient>(node.next_edges().size()));
+      return distribute(task, std::vector<Gradient>(node.next_functions().size()));
     }
     local_.wanted.clear();
-    for (const Edge& edge : node.next_edges()) local_.wanted.push_back(is_wanted(edge) ? 1 : 0);
+    for (const Edge& edge : node.next_functions()) local_.wanted.push_back(is_wanted(edge) ? 1 : 0);
     auto [requests, state, model] = node.ask(local_.feedback());
     local_.state = std::move(state);
     local_.model = std::move(model);
@@ -399,7 +402,7 @@ void Pass::merge(const Task& task, std::vector<Gradient>& merged) {
 }
 
 Variable Pass::deliver(Node& node, std::size_t output_nr, Variable gradient) {
-  for (const Node::Watch& watch : node.watches()) {
+  for (const detail::GradientWatch& watch : detail::NodeAccess::watches(node)) {
     if (watch.output_nr != output_nr) continue;
     if (watch.hook) gradient = hooked(watch.hook, gradient, detail::Role(node.output_role(output_nr)));
     const auto variable = watch.retain.lock();
@@ -408,9 +411,10 @@ Variable Pass::deliver(Node& node, std::size_t output_nr, Variable gradient) {
     }
   }
   if (const auto result = results_.empty() ? results_.end() : results_.find({&node, output_nr}); result != results_.end()) {
-    staged_.push_back({result->second, detail::receive_gradient(gradient, result->second->role), node.sequence_nr(), output_nr});
+    staged_.push_back(
+        {result->second, detail::receive_gradient(gradient, result->second->role), node.sequence_nr(), output_nr});
   }
-  if (!gradient.impl()->forwarded || node.forwards_feedback()) return gradient;
+  if (!tgd::detail::impl_of(gradient)->forwarded || node.forwards_feedback()) return gradient;
   return detail::receive_gradient(gradient, detail::Role(node.output_role(output_nr)));
 }
 
@@ -458,10 +462,11 @@ std::vector<lm::Request> Pass::conclude(Exchange& exchange) {
   const Task& task = tasks_[exchange.task];
   Answer answer = task.node->answer(exchange.state.get(), exchange.feedback(), exchange.replies);
   if (!answer.requests.empty()) return std::move(answer.requests);
-  if (answer.gradients.size() != task.node->next_edges().size()) {
-    throw GraphError(fmt::format("the node returned {} gradients for its {} inputs: there has to be one for each, nullopt where "
-                                 "none is wanted",
-                                 answer.gradients.size(), task.node->next_edges().size()));
+  if (answer.gradients.size() != task.node->next_functions().size()) {
+    throw GraphError(
+        fmt::format("the node returned {} gradients for its {} inputs: there has to be one for each, nullopt where "
+                    "none is wanted",
+                    answer.gradients.size(), task.node->next_functions().size()));
   }
   if (anomalies_) {
     std::move(exchange.replies.begin(), exchange.replies.end(), std::back_inserter(exchange.heard));
@@ -473,7 +478,7 @@ std::vector<lm::Request> Pass::conclude(Exchange& exchange) {
 
 void Pass::distribute(const Task& task, std::vector<Gradient> gradients) {
   const std::uint64_t consumer = task.node->sequence_nr();
-  const std::span<const Edge> edges = task.node->next_edges();
+  const std::span<const Edge> edges = task.node->next_functions();
   // Backwards, as the nodes go: what is staged is then in the reverse of its final order, unless calls were waited for.
   for (std::size_t i = edges.size(); i-- > 0;) {
     if (!is_wanted(edges[i])) continue;
@@ -491,11 +496,11 @@ void Pass::distribute(const Task& task, std::vector<Gradient> gradients) {
 
 void Pass::stage(const Variable& leaf, const Variable& gradient, std::uint64_t consumer, std::size_t edge) {
   check_shape(leaf, gradient);
-  staged_.push_back({leaf.impl(), receive(leaf, gradient), consumer, edge});
+  staged_.push_back({tgd::detail::impl_of(leaf), receive(leaf, gradient), consumer, edge});
 }
 
 Variable Pass::receive(const Variable& leaf, const Variable& gradient) {
-  const detail::VariableImpl* receiver = leaf.impl().get();
+  const detail::VariableImpl* receiver = tgd::detail::impl_of(leaf).get();
   Received& last = received_[reinterpret_cast<std::uintptr_t>(receiver) / sizeof(detail::VariableImpl) % received_.size()];
   if (last.receiver != receiver || !is_same(*last.given, gradient)) {
     last = {receiver, gradient, detail::receive_gradient(gradient, receiver->role)};
@@ -504,7 +509,9 @@ Variable Pass::receive(const Variable& leaf, const Variable& gradient) {
 }
 
 void Pass::sort_and_hook() {
-  const auto before = [](const Staged& a, const Staged& b) { return std::tie(a.consumer, a.edge) < std::tie(b.consumer, b.edge); };
+  const auto before = [](const Staged& a, const Staged& b) {
+    return std::tie(a.consumer, a.edge) < std::tie(b.consumer, b.edge);
+  };
   std::reverse(staged_.begin(), staged_.end());
   if (!std::is_sorted(staged_.begin(), staged_.end(), before)) std::stable_sort(staged_.begin(), staged_.end(), before);
   for (Staged& staged : staged_) {
@@ -512,7 +519,7 @@ void Pass::sort_and_hook() {
     for (const auto& hook : hooks_of(*staged.receiver)) {
       try {
         staged.gradient = hooked(hook, staged.gradient, staged.receiver->role);
-        check_shape(Variable(staged.receiver), staged.gradient);
+        check_shape(detail::variable_of(staged.receiver), staged.gradient);
       } catch (...) {
         detail::rethrow_with_prefix(fmt::format("hook of \"{}\": ", staged.receiver->role.text()));
       }
@@ -521,14 +528,14 @@ void Pass::sort_and_hook() {
 }
 
 void Pass::commit() {
-  for (Staged& staged : staged_) Variable(staged.receiver).append_grad(std::move(staged.gradient));
+  for (Staged& staged : staged_) detail::variable_of(staged.receiver).append_grad(std::move(staged.gradient));
 }
 
 std::vector<std::vector<Variable>> Pass::collect(const std::vector<Variable>& receivers) {
   std::vector<std::vector<Variable>> collected(receivers.size());
   for (std::size_t i = 0; i < receivers.size(); ++i) {
     for (const Staged& staged : staged_) {
-      if (staged.receiver == receivers[i].impl()) collected[i].push_back(staged.gradient);
+      if (staged.receiver == tgd::detail::impl_of(receivers[i])) collected[i].push_back(staged.gradient);
     }
   }
   return collected;
@@ -540,7 +547,8 @@ thread_local bool running = false;
 class RunningGuard {
  public:
   RunningGuard() {
-    if (running) throw GraphError("backward() was called from within backward() on the same thread (a node, a hook or a parser)");
+    if (running)
+      throw GraphError("backward() was called from within backward() on the same thread (a node, a hook or a parser)");
     running = true;
   }
   ~RunningGuard() { running = false; }
@@ -550,15 +558,17 @@ class RunningGuard {
 
 void check_gradient(const Variable& root, const Gradient& gradient) {
   if (!root.requires_grad()) {
-    throw GraphError(fmt::format("backward() from \"{}\", which does not require grad: none of the values it was made from does, "
-                                 "or it was made under NoGradGuard",
-                                 root.role()));
+    throw GraphError(
+        fmt::format("backward() from \"{}\", which does not require grad: none of the values it was made from does, "
+                    "or it was made under NoGradGuard",
+                    root.role()));
   }
   if (!gradient) {
     if (root.grad_fn() && root.grad_fn()->starts_backward()) return;
-    throw GraphError(fmt::format("backward() from \"{}\" needs a gradient: only an evaluator's output knows its own feedback. Pass "
-                                 "the feedback as a text, such as value.backward(\"too long\")",
-                                 root.role()));
+    throw GraphError(
+        fmt::format("backward() from \"{}\" needs a gradient: only an evaluator's output knows its own feedback. Pass "
+                    "the feedback as a text, such as value.backward(\"too long\")",
+                    root.role()));
   }
   if (gradient->is_batch() && (!root.is_batch() || gradient->size() != root.size())) {
     throw ValueError(fmt::format("the gradient for \"{}\" has {} items, but the value is {}", root.role(), gradient->size(),
@@ -599,12 +609,15 @@ std::vector<std::vector<Variable>> grad(const std::vector<Variable>& outputs, co
   if (!gradients.empty() && gradients.size() != outputs.size()) {
     throw ValueError(fmt::format("autograd::grad was given {} gradients for {} outputs", gradients.size(), outputs.size()));
   }
-  if (!options.inputs.empty()) throw ValueError("autograd::grad takes its inputs as an argument; leave BackwardOptions::inputs empty");
+  if (!options.inputs.empty())
+    throw ValueError("autograd::grad takes its inputs as an argument; leave BackwardOptions::inputs empty");
   for (const Variable& input : inputs) {
-    if (!input.requires_grad()) throw GraphError(fmt::format("autograd::grad: the input \"{}\" does not require grad", input.role()));
+    if (!input.requires_grad())
+      throw GraphError(fmt::format("autograd::grad: the input \"{}\" does not require grad", input.role()));
   }
   std::vector<Root> roots;
-  for (std::size_t i = 0; i < outputs.size(); ++i) roots.push_back(make_root(outputs[i], gradients.empty() ? std::nullopt : gradients[i]));
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    roots.push_back(make_root(outputs[i], gradients.empty() ? std::nullopt : gradients[i]));
   const NoGradGuard no_grad;
   Pass pass(options);
   pass.run(roots, inputs);

@@ -24,8 +24,7 @@ std::string join_item(std::span<const Variable> gradients, std::size_t i) {
 
 std::string wrap(const std::string& feedback, const std::string& role) {
   if (feedback.empty()) return feedback;
-  return Prompts().render("forwarded_feedback",
-                          {{"role", role.empty() ? "this value" : role}, {"feedback", feedback}});
+  return Prompts().render("forwarded_feedback", {{"role", role.empty() ? "this value" : role}, {"feedback", feedback}});
 }
 
 Data wrap(const Data& feedback, const std::string& role) {
@@ -40,8 +39,8 @@ Data wrap(const Data& feedback, const std::string& role) {
 
 Variable join_gradients(std::span<const Variable> gradients) {
   const std::optional<std::size_t> batch = batch_size("gradients of one value", gradients);
-  const bool forwarded =
-      std::any_of(gradients.begin(), gradients.end(), [](const Variable& gradient) { return gradient.impl()->forwarded; });
+  const bool forwarded = std::any_of(gradients.begin(), gradients.end(),
+                                     [](const Variable& gradient) { return tgd::detail::impl_of(gradient)->forwarded; });
   Variable joined;
   if (batch) {
     std::vector<std::string> texts;
@@ -51,16 +50,16 @@ Variable join_gradients(std::span<const Variable> gradients) {
   } else {
     joined = make_gradient(join_item(gradients, 0), forwarded);
   }
-  for (const Variable& gradient : gradients) add_context(*gradient.impl(), *joined.impl());
+  for (const Variable& gradient : gradients) add_context(*tgd::detail::impl_of(gradient), *tgd::detail::impl_of(joined));
   return joined;
 }
 
 Variable receive_gradient(const Variable& gradient, const Role& receiver) {
-  const VariableImpl& impl = *gradient.impl();
+  const VariableImpl& impl = *tgd::detail::impl_of(gradient);
   Role role = Role::prefixed("feedback to ", receiver);
   auto storage = impl.forwarded ? std::make_shared<Storage>(wrap(gradient.data(), receiver.text())) : impl.storage;
   Variable received = make_variable(std::move(storage), std::move(role));
-  add_context(impl, *received.impl());
+  add_context(impl, *tgd::detail::impl_of(received));
   return received;
 }
 

@@ -32,9 +32,9 @@ class ForwardingNode : public autograd::Node {
 
 /// The same feedback, marked as given to a result that its receiver is only a part of.
 Variable as_forwarded(const Variable& feedback) {
-  if (feedback.impl()->forwarded) return feedback;
+  if (tgd::detail::impl_of(feedback)->forwarded) return feedback;
   Variable forwarded = feedback.detach();
-  forwarded.impl()->forwarded = true;
+  tgd::detail::impl_of(forwarded)->forwarded = true;
   return forwarded;
 }
 
@@ -99,9 +99,10 @@ class MapBackward final : public ForwardingNode {
 
 void check_same_kind(const char* operation, const Data& a, const Data& b) {
   if (a.is_text() == b.is_text()) return;
-  throw TypeError(fmt::format("{}: {} and {} cannot be added; convert one of them first, for example with variable.to<std::string>() or "
-                              "variable.to<double>()",
-                              operation, a.description(), b.description()));
+  throw TypeError(
+      fmt::format("{}: {} and {} cannot be added; convert one of them first, for example with variable.to<std::string>() or "
+                  "variable.to<double>()",
+                  operation, a.description(), b.description()));
 }
 
 Data add_numbers(const Data& a, const Data& b) {
@@ -118,8 +119,8 @@ Data add_items(const Data& a, const Data& b) {
 }
 
 std::shared_ptr<detail::Storage> add_data(std::span<const Variable> inputs) {
-  const detail::Storage& a = *inputs[0].impl()->storage;
-  const detail::Storage& b = *inputs[1].impl()->storage;
+  const detail::Storage& a = *tgd::detail::impl_of(inputs[0])->storage;
+  const detail::Storage& b = *tgd::detail::impl_of(inputs[1])->storage;
   const auto is_plain = [](const detail::Storage& storage) {
     return storage.is_immediate() && !storage.is_batch() && !storage.problem(0) && !storage.origins();
   };
@@ -147,7 +148,7 @@ Variable add(const Variable& a, const Variable& b, Place place) {
   const detail::CalledFrom called(place);
   const std::array<Variable, 2> inputs{a, b};
   auto data = add_data(inputs);
-  Role role = Role::both(a.impl()->role, b.impl()->role);
+  Role role = Role::both(tgd::detail::impl_of(a)->role, tgd::detail::impl_of(b)->role);
   auto node = detail::records_history(inputs) ? std::make_shared<AddBackward>(inputs, role) : nullptr;
   return detail::make_result(std::move(data), std::move(role), std::move(node));
 }
@@ -171,7 +172,7 @@ Variable map(const Variable& variable, std::function<Data(const Data&)> fn, std:
   const std::array<Variable, 1> inputs{variable};
   auto data = detail::compute_items_elsewhere(
       "map", inputs, {[fn = std::move(fn)](std::size_t, std::span<const Data> items) { return fn(items[0]); }, on_error});
-  Role result_role = role.empty() ? variable.impl()->role : Role(std::move(role));
+  Role result_role = role.empty() ? tgd::detail::impl_of(variable)->role : Role(std::move(role));
   auto node = detail::records_history(inputs) ? std::make_shared<MapBackward>(inputs, result_role) : nullptr;
   return detail::make_result(std::move(data), std::move(result_role), std::move(node));
 }

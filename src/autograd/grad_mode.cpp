@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <tgd/autograd.hpp>
+#include <tgd/lm/chat_model.hpp>
 #include <tgd/lm/decorator.hpp>
 
 namespace tgd {

@@ -7,10 +7,29 @@
 #include <vector>
 
 #include <tgd/autograd.hpp>
+#include <tgd/lm/chat_model.hpp>
 
 #include "core/variable_impl.hpp"
 
 namespace tgd::detail {
+
+/// Who hears of the merged gradient of an output, for a result of a node.
+struct GradientWatch {
+  std::size_t output_nr;
+  std::function<Variable(const Variable&)> hook;  // may replace it; empty when it is only retained
+  std::weak_ptr<VariableImpl> retain;             // receives it
+};
+
+/// What few nodes have.
+struct NodeExtras {
+  std::vector<GradientWatch> watches = {};
+  Place place = {};
+};
+
+struct NodeAccess {
+  static NodeExtras& make_extras(autograd::Node& node);
+  static std::span<const GradientWatch> watches(const autograd::Node& node) noexcept;
+};
 
 /// Whether a result of these inputs gets history: grad mode is on and some input requires grad.
 bool records_history(std::span<const Variable> inputs);

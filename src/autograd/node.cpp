@@ -23,8 +23,11 @@ std::uint64_t next_sequence_nr() {
 
 Node::Node(std::span<const Variable> inputs) : edges_(inputs.size()), sequence_nr_(next_sequence_nr()) {
   std::transform(inputs.begin(), inputs.end(), edges_.view().begin(), detail::gradient_edge);
-  if (const Place called = detail::called_place(); called.file != nullptr) make_extras().place = called;
+  if (const Place called = detail::called_place(); called.file != nullptr)
+    detail::NodeAccess::make_extras(*this).place = called;
 }
+
+Node::Node(std::uint64_t sequence_nr) : edges_(0), sequence_nr_(sequence_nr) {}
 
 Node::~Node() {
   detail::Doomed<std::shared_ptr<Node>>::let_go([this](auto& doomed) {
@@ -34,6 +37,21 @@ Node::~Node() {
 
 NodeState::~NodeState() = default;
 
+Asked::Asked() = default;
+Asked::Asked(std::vector<lm::Request> asked, std::unique_ptr<NodeState> kept, lm::ChatModelPtr whom)
+    : requests(std::move(asked)), state(std::move(kept)), model(std::move(whom)) {}
+Asked::Asked(Asked&&) noexcept = default;
+Asked& Asked::operator=(Asked&&) noexcept = default;
+Asked::~Asked() = default;
+
+Answer::Answer() = default;
+Answer::Answer(std::vector<Gradient> given) : gradients(std::move(given)) {}
+Answer::Answer(std::vector<Gradient> given, std::vector<lm::Request> further)
+    : gradients(std::move(given)), requests(std::move(further)) {}
+Answer::Answer(Answer&&) noexcept = default;
+Answer& Answer::operator=(Answer&&) noexcept = default;
+Answer::~Answer() = default;
+
 Asked Node::ask(const Feedback&) const { return {}; }
 
 void Node::release() {
@@ -41,20 +59,11 @@ void Node::release() {
   release_saved();
 }
 
-Node::Extras& Node::make_extras() {
-  if (!extras_) extras_ = std::make_unique<Extras>();
-  return *extras_;
-}
-
-void Node::add_watch(Watch watch) { make_extras().watches.push_back(std::move(watch)); }
-
-std::span<const Node::Watch> Node::watches() const noexcept {
-  return extras_ ? std::span<const Watch>(extras_->watches) : std::span<const Watch>();
-}
-
 Place Node::place() const noexcept { return extras_ ? extras_->place : Place(); }
 
 AccumulateGrad::AccumulateGrad(Variable leaf) : Node(std::numeric_limits<std::uint64_t>::max()), leaf_(std::move(leaf)) {}
+
+Answer AccumulateGrad::answer(NodeState*, const Feedback&, std::span<const lm::Reply>) const { return {}; }
 
 }  // namespace tgd::autograd
 
@@ -63,7 +72,7 @@ namespace tgd::detail {
 namespace {
 
 std::shared_ptr<autograd::Node> accumulator_of(const Variable& leaf) {
-  VariableImpl& impl = *leaf.impl();
+  VariableImpl& impl = *tgd::detail::impl_of(leaf);
   const std::lock_guard lock(mutex_of(impl));
   std::shared_ptr<autograd::Node> accumulator = impl.accumulator.lock();
   if (!accumulator) {
@@ -75,8 +84,17 @@ std::shared_ptr<autograd::Node> accumulator_of(const Variable& leaf) {
 
 }  // namespace
 
+NodeExtras& NodeAccess::make_extras(autograd::Node& node) {
+  if (!node.extras_) node.extras_ = std::make_unique<NodeExtras>();
+  return *node.extras_;
+}
+
+std::span<const GradientWatch> NodeAccess::watches(const autograd::Node& node) noexcept {
+  return node.extras_ ? std::span<const GradientWatch>(node.extras_->watches) : std::span<const GradientWatch>();
+}
+
 autograd::Edge gradient_edge(const Variable& variable) {
-  const VariableImpl& impl = *variable.impl();
+  const VariableImpl& impl = *tgd::detail::impl_of(variable);
   if (!impl.requires_grad) return {};
   if (impl.grad_fn) return {impl.grad_fn, impl.output_nr};
   return {accumulator_of(variable), 0};
@@ -90,15 +108,14 @@ bool records_history(std::span<const Variable> inputs) {
   return false;
 }
 
-Variable make_result(std::shared_ptr<Storage> storage, Role role, std::shared_ptr<autograd::Node> node,
-                     std::size_t output_nr) {
+Variable make_result(std::shared_ptr<Storage> storage, Role role, std::shared_ptr<autograd::Node> node, std::size_t output_nr) {
   auto impl = std::make_shared<VariableImpl>();
   impl->storage = std::move(storage);
   impl->role = std::move(role);
   impl->requires_grad = node != nullptr;
   impl->grad_fn = std::move(node);
   impl->output_nr = static_cast<std::uint32_t>(output_nr);
-  return Variable(std::move(impl));
+  return variable_of(std::move(impl));
 }
 
 }  // namespace tgd::detail

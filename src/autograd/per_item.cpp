@@ -48,7 +48,7 @@ using Storages = std::vector<std::shared_ptr<Storage>>;
 Storages storages_of(std::span<const Variable> inputs) {
   Storages storages;
   storages.reserve(inputs.size());
-  for (const Variable& input : inputs) storages.push_back(input.impl()->storage);
+  for (const Variable& input : inputs) storages.push_back(tgd::detail::impl_of(input)->storage);
   return storages;
 }
 
@@ -176,7 +176,7 @@ std::shared_ptr<Storage> compute_items_elsewhere(std::string_view operation, std
 
 Role joined_role(std::span<const Variable> inputs) {
   Role role;
-  for (const Variable& input : inputs) role = Role::both(std::move(role), input.impl()->role);
+  for (const Variable& input : inputs) role = Role::both(std::move(role), tgd::detail::impl_of(input)->role);
   return role;
 }
 
@@ -222,7 +222,7 @@ std::shared_ptr<Storage> item_of(const std::shared_ptr<Storage>& batch, std::siz
 
 Variable make_gradient(Data data, bool forwarded) {
   Variable gradient = make_variable(std::make_shared<Storage>(std::move(data)), Role());
-  gradient.impl()->forwarded = forwarded;
+  tgd::detail::impl_of(gradient)->forwarded = forwarded;
   return gradient;
 }
 

@@ -102,13 +102,17 @@ std::vector<Variable> split(const Variable& text, const std::optional<std::strin
   for (const auto& row : rows) parts = std::max(parts, row.size());
 
   const std::array<Variable, 1> inputs{text};
-  const auto node = detail::records_history(inputs) ? std::make_shared<SplitBackward>(inputs, text.impl()->role, parts) : nullptr;
+  const auto node = detail::records_history(inputs)
+                        ? std::make_shared<SplitBackward>(inputs, tgd::detail::impl_of(text)->role, parts)
+                        : nullptr;
   std::vector<Variable> results;
   for (std::size_t part = 0; part < parts; ++part) {
-    auto storage = std::make_shared<detail::Storage>(column(rows, part, data.is_batch()), text.impl()->storage->problems());
-    detail::inherit_origins(*storage, {text.impl()->storage});
+    auto storage =
+        std::make_shared<detail::Storage>(column(rows, part, data.is_batch()), tgd::detail::impl_of(text)->storage->problems());
+    detail::inherit_origins(*storage, {tgd::detail::impl_of(text)->storage});
     results.push_back(detail::make_result(
-        std::move(storage), detail::Role::prefixed(fmt::format("split part {} of ", part), text.impl()->role), node, part));
+        std::move(storage), detail::Role::prefixed(fmt::format("split part {} of ", part), tgd::detail::impl_of(text)->role),
+        node, part));
   }
   return results;
 }

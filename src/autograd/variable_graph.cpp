@@ -77,7 +77,7 @@ void Variable::retain_grad() {
   }
   if (impl_->retains_grad) return;
   impl_->retains_grad = true;
-  impl_->grad_fn->add_watch({impl_->output_nr, nullptr, impl_});
+  detail::NodeAccess::make_extras(*impl_->grad_fn).watches.push_back({impl_->output_nr, nullptr, impl_});
 }
 
 void Variable::register_hook(std::function<Variable(const Variable&)> hook) {
@@ -85,7 +85,7 @@ void Variable::register_hook(std::function<Variable(const Variable&)> hook) {
     throw StateError(fmt::format("a hook on \"{}\" would never be called, because it does not require grad", role()));
   }
   if (impl_->grad_fn) {
-    impl_->grad_fn->add_watch({impl_->output_nr, std::move(hook), {}});
+    detail::NodeAccess::make_extras(*impl_->grad_fn).watches.push_back({impl_->output_nr, std::move(hook), {}});
     return;
   }
   const std::lock_guard lock(detail::mutex_of(*impl_));
@@ -94,9 +94,9 @@ void Variable::register_hook(std::function<Variable(const Variable&)> hook) {
 
 std::string to_string(const Variable& variable) {
   const auto node = variable.grad_fn();
-  return fmt::format("variable({}, role={}, {})", shown_or_error(variable), variable.role(),
-                     node ? fmt::format("grad_fn={}", node->name())
-                          : fmt::format("requires_grad={}", variable.requires_grad()));
+  return fmt::format(
+      "variable({}, role={}, {})", shown_or_error(variable), variable.role(),
+      node ? fmt::format("grad_fn={}", node->name()) : fmt::format("requires_grad={}", variable.requires_grad()));
 }
 
 }  // namespace tgd

@@ -162,8 +162,7 @@ class StandIn final : public lm::ChatModel {
 
  private:
   std::string verdict() const {
-    const double score = evaluator_.best_score + (evaluator_.higher_is_better ? -1 : 1);
-    return fmt::format(R"({{"score": {}, "explanation": "It falls short."}})", score);
+    return fmt::format(R"({{"score": {}, "explanation": "It falls short."}})", evaluator_.scale().short_of_best());
   }
 
   void count(const std::string& purpose, const Amount& amount) {
@@ -328,10 +327,10 @@ Outlook outlook(const Task& task, const TaskData& data, const Pieces& pieces, co
   add(result.all, grown(pieces.critique, growth / 2), steps * scenario.failing);
   const Gate& gate = task.training.gate;
   const Search& search = task.training.search;
-  const double proposals = static_cast<double>(gate.confidence > 0 ? gate.proposals : search.chain > 0 ? search.proposals : 1);
+  const double proposals = static_cast<double>(gate.confidence ? gate.proposals : search.chain > 0 ? search.proposals : 1);
   const double requests = 1 + scenario.reasks * static_cast<double>(task.optimizer.max_reasks);
   add(result.all, grown(pieces.rewrite, growth / 2), steps * proposals * requests);
-  if (gate.confidence > 0) {
+  if (gate.confidence) {
     add(result.all, train, steps * proposals * static_cast<double>(task.training.batch_size) * per_train_sample);
     add(result.all, validation, steps * scenario.gate);
   }
@@ -441,7 +440,7 @@ std::size_t measured_samples(const Task& task, const TaskData& data, const lm::B
 
 namespace {
 
-bool limits_requests(const lm::BudgetLimits& limits) {
+bool is_limited(const lm::BudgetLimits& limits) {
   return limits.calls || limits.prompt_tokens || limits.completion_tokens || limits.usd;
 }
 
@@ -533,7 +532,7 @@ std::string estimated_problem(Task task, const TaskData& data, ModelOptions opti
 
 std::string budget_problem(const Task& task, const TaskData& data, const ModelOptions& options) {
   const lm::BudgetLimits& limits = task.budget;
-  if (!limits_requests(limits)) return {};
+  if (!is_limited(limits)) return {};
   const std::vector<data::Record> samples = measured_first(task, data);
   if (task.cache && !options.flags.no_cache) {
     const bool has_command = std::any_of(task.stages.begin(), task.stages.end(),

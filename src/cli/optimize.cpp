@@ -180,7 +180,7 @@ class Optimization {
     ModelOptions options = model_options(flags, std::move(replayed));
     options.run_folder = folder_->path();
     make_models(options);
-    trainer_->options().max_time = std::chrono::duration<double>(task_.budget.seconds.value_or(0));
+    if (task_.budget.seconds) trainer_->options().max_time = std::chrono::duration<double>(*task_.budget.seconds);
     models_.wrap([this](const std::string& name, lm::ChatModelPtr model) { return trainer_->track(std::move(model), name); });
     agent_ = std::make_unique<TaskAgent>(task_, models_.by_name, prompts_);
     agent_->set_facts(known_facts(task_, data_, prompts_));
@@ -212,10 +212,11 @@ class Optimization {
     const TrainingSpec& training = task_.training;
     Search search = training.search;
     search.seed = training.seed;
+    const auto if_any = [](std::size_t steps) { return steps > 0 ? std::optional(steps) : std::nullopt; };
     return {.max_epochs = training.epochs,
-            .validate_every = training.validate_every,
+            .validate_every = if_any(training.validate_every),
             .higher_is_better = task_.evaluator.higher_is_better,
-            .max_steps = training.max_steps,
+            .max_steps = if_any(training.max_steps),
             .early_stopping = training.early_stopping,
             .gate = training.gate,
             .keep = task_.evaluator.keep,

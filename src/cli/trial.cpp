@@ -298,7 +298,7 @@ class Trial {
   /// What is beyond the best score counts as perfect, and never needs feedback.
   void compare_with_best(double score) {
     const EvaluatorSpec& evaluator = task_.evaluator;
-    const bool is_beyond = evaluator.higher_is_better ? score > evaluator.best_score : score < evaluator.best_score;
+    const bool is_beyond = evaluator.scale().is_beyond(score);
     if (!is_beyond) return;
     result_.problems.push_back(
         {false,
@@ -413,7 +413,7 @@ class Trial {
   }
 
   std::string verdict() const {
-    const double score = task_.evaluator.best_score + (task_.evaluator.higher_is_better ? -1 : 1);
+    const double score = task_.evaluator.scale().short_of_best();
     const std::string& words = explanation_.empty() ? "It falls short." : explanation_;
     return OrderedJson{{"score", score}, {"explanation", words}}.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
   }
@@ -534,8 +534,8 @@ std::vector<TrialProblem> try_command(const Task& task, const TaskData& data, co
   const NoGradGuard no_grad;
   std::vector<TrialProblem> problems;
   try {
-    const Evaluation evaluation =
-        evaluate_predictions(spec, nullptr, Variable(prediction.data().to<std::string>(), "answer"), batch, prompts, OnError::keep);
+    const Evaluation evaluation = evaluate_predictions(spec, nullptr, Variable(prediction.data().to<std::string>(), "answer"),
+                                                       batch, prompts, OnError::keep);
     const std::vector<double> scores = evaluation.score.data().as_reals();
     const auto failed = evaluation.score.problems();
     std::size_t below = 0;
@@ -544,8 +544,9 @@ std::vector<TrialProblem> try_command(const Task& task, const TaskData& data, co
       if (const auto found = failed.find(i); found != failed.end()) {
         problems.push_back({true, fmt::format("{}: {}", place, to_string(found->second))});
       } else if (task.data.has_target() && scores[i] != spec.best_score && ++below == 1) {
-        problems.push_back({false, fmt::format("{}: the command gives the expected answer itself {}, and not \"best_score\", {}",
-                                               place, scores[i], spec.best_score)});
+        problems.push_back(
+            {false, fmt::format("{}: the command gives the expected answer itself {}, and not \"best_score\", {}", place,
+                                scores[i], spec.best_score)});
       }
     }
   } catch (const Error& error) {

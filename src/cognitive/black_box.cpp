@@ -13,7 +13,7 @@ namespace tgd {
 
 detail::BlackBoxNode::BlackBoxNode(std::string name, std::string role, std::string description,
                                    const std::vector<Variable>& inputs, std::shared_ptr<Storage> output,
-                                   CritiqueOptions options)
+                                   FeedbackOptions options)
     : CritiqueNode(inputs, std::move(options)),
       name_(std::move(name)),
       role_(std::move(role)),
@@ -24,8 +24,8 @@ detail::BlackBoxNode::BlackBoxNode(std::string name, std::string role, std::stri
 std::string detail::BlackBoxNode::transcript(std::size_t sample, std::size_t criticised) const {
   std::string text = fmt::format("<FUNCTION>\n{}\n</FUNCTION>", description_);
   for (std::size_t edge = 0; edge < uses_.size(); ++edge) {
-    const std::string value = edge == criticised ? std::string(prompts().get("backward_placeholder"))
-                                                 : uses_[edge].data->item(sample).item_text();
+    const std::string value =
+        edge == criticised ? std::string(prompts().get("backward_placeholder")) : uses_[edge].data->item(sample).item_text();
     text += fmt::format("\n<INPUT role=\"{}\">\n{}\n</INPUT>", uses_[edge].role, value);
   }
   return text;
@@ -39,15 +39,14 @@ Variable black_box(std::function<Data(std::span<const Data>)> function, std::str
   if (description.empty()) {
     throw ValueError("black_box needs a description of what the function does: it is all that the language model knows of it");
   }
+  detail::expect_usable(options.feedback);
   auto data = detail::compute_items_elsewhere(
       options.name, inputs,
       {[function = std::move(function)](std::size_t, std::span<const Data> items) { return function(items); }});
   std::shared_ptr<autograd::Node> node;
   if (detail::records_history(inputs)) {
-    node = std::make_shared<detail::BlackBoxNode>(
-        options.name + "Backward", options.role, std::move(description), inputs, data,
-        detail::CritiqueOptions{options.samples_per_request, options.context_budget, options.summarize, options.on_notice,
-                                options.prompts});
+    node = std::make_shared<detail::BlackBoxNode>(options.name + "Backward", options.role, std::move(description), inputs, data,
+                                                  options.feedback);
   }
   return detail::make_result(std::move(data), detail::Role(options.role), std::move(node));
 }

@@ -18,14 +18,15 @@ namespace tgd::detail {
 inline std::vector<Use> uses_of(const std::vector<Variable>& inputs) {
   std::vector<Use> uses;
   for (const Variable& input : inputs)
-    uses.push_back({input.is_batch() ? Part::itemwise : Part::shared, 0, input.role(), input.impl()->storage});
+    uses.push_back(
+        {input.is_batch() ? Spread::itemwise : Spread::shared, 0, input.role(), tgd::detail::impl_of(input)->storage});
   return uses;
 }
 
 class BlackBoxNode final : public CritiqueNode {
  public:
   BlackBoxNode(std::string name, std::string role, std::string description, const std::vector<Variable>& inputs,
-               std::shared_ptr<Storage> output, CritiqueOptions options);
+               std::shared_ptr<Storage> output, FeedbackOptions options);
 
   std::string name() const override { return name_; }
   std::string output_role(std::size_t) const override { return role_; }

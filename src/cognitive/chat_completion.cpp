@@ -23,20 +23,15 @@ namespace tgd {
 namespace {
 
 using detail::Conversation;
-using detail::CritiqueOptions;
 using detail::ProblemPtr;
 using detail::ReplyCheck;
 using detail::Role;
 using detail::Storage;
 
-CritiqueOptions critique_options(const ChatOptions& options) {
-  return {options.samples_per_request, options.context_budget, options.summarize, options.on_notice, options.prompts};
-}
-
 class ChatCompletionBackward final : public detail::CritiqueNode {
  public:
   ChatCompletionBackward(std::shared_ptr<Conversation> conversation, std::shared_ptr<Storage> reply, const ChatOptions& options)
-      : CritiqueNode(conversation->variables(), critique_options(options)),
+      : CritiqueNode(conversation->variables(), options.feedback),
         role_(options.role),
         conversation_(std::move(conversation)),
         reply_(std::move(reply)) {
@@ -153,15 +148,15 @@ class Calls {
                  std::vector<lm::Message>& messages) const {
     if (messages.size() / 2 >= check_.max_reasks) {
       throw LMError(LMError::Kind::unreadable, fmt::format("no usable reply in {} requests; the last one: {} \"{}\"",
-                                                          check_.max_reasks + 1, problem, detail::excerpt(content)));
+                                                           check_.max_reasks + 1, problem, detail::excerpt(content)));
     }
     notify(Notice::Kind::repeated_call, item, problem);
     if (anomalies_) {
       anomalies_->report({Notice::Kind::unparsable_feedback, "chat_completion", options_.role,
                           conversation_->is_batch() ? std::optional(item) : std::nullopt, problem, place_of_call()});
     }
-    messages.push_back({"assistant", detail::cut_middle(content, options_.context_budget / 4)});
-    messages.push_back({"user", options_.prompts.render(check_.reask_prompt, {{"reason", problem}})});
+    messages.push_back({"assistant", detail::cut_middle(content, options_.feedback.context_budget / 4)});
+    messages.push_back({"user", options_.feedback.prompts.render(check_.reask_prompt, {{"reason", problem}})});
   }
 
   /// The wire is UTF-8; the data stays as it is.
@@ -174,9 +169,9 @@ class Calls {
   }
 
   void notify(Notice::Kind kind, std::size_t item, std::string text) const {
-    if (!options_.on_notice) return;
+    if (!options_.feedback.on_notice) return;
     const auto index = conversation_->is_batch() ? std::optional(item) : std::nullopt;
-    options_.on_notice({kind, "chat_completion", options_.role, index, std::move(text), place_of_call()});
+    options_.feedback.on_notice({kind, "chat_completion", options_.role, index, std::move(text), place_of_call()});
   }
 
   std::string place_of_call() const { return place_.file != nullptr ? place_.text() : std::string(); }
@@ -260,7 +255,7 @@ class Calls {
 Variable detail::start_chat(const lm::ChatModelPtr& model, const Messages& messages, const Inputs& inputs, ChatOptions options,
                             ReplyCheck check, std::string purpose) {
   if (!model) throw ValueError("chat_completion needs a model; it was given none");
-  if (options.samples_per_request == 0) throw ValueError("ChatOptions::samples_per_request is 0; it has to be at least 1");
+  expect_usable(options.feedback);
   auto conversation = std::make_shared<Conversation>(messages, inputs);
   auto reply = conversation->is_batch() ? Storage::pending_batch(conversation->size()) : Storage::pending_scalar();
   conversation->name_items(*reply);

@@ -26,8 +26,8 @@ namespace tgd {
 
 namespace {
 
-using detail::Part;
 using detail::quoted_json;
+using detail::Spread;
 using detail::Storage;
 using detail::Use;
 using Value = nlohmann::json;
@@ -101,8 +101,7 @@ class CommandAgentBackward final : public detail::CritiqueNode {
   CommandAgentBackward(const NamedInputs& parameters, const NamedInputs& inputs, const std::vector<Variable>& variables,
                        std::shared_ptr<Storage> output, std::shared_ptr<const Traces> traces,
                        const CommandAgentOptions& options)
-      : CritiqueNode(variables, {options.samples_per_request, options.context_budget, options.summarize, options.on_notice,
-                                 options.prompts}),
+      : CritiqueNode(variables, options.feedback),
         role_(options.role),
         description_(options.description),
         parameters_(parameters.size()),
@@ -204,6 +203,7 @@ CommandAgent::CommandAgent(lm::ChatModelPtr command) : command_(std::move(comman
 Variable CommandAgent::operator()(const NamedInputs& parameters, const NamedInputs& inputs, const CommandAgentOptions& options,
                                   Place place) const {
   const detail::CalledFrom called(place);
+  detail::expect_usable(options.feedback);
   const std::vector<Variable> variables = detail::variables_of(agent_operation, {&parameters, &inputs});
   std::vector<std::string> names;
   std::vector<std::string> values;

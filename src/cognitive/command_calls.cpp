@@ -126,7 +126,7 @@ class ItemsOfCommand {
 
 nlohmann::ordered_json items_json(const NamedInputs& inputs, std::size_t item) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  for (const auto& [name, input] : inputs) json[name] = item_json(input.impl()->storage->item(item));
+  for (const auto& [name, input] : inputs) json[name] = item_json(tgd::detail::impl_of(input)->storage->item(item));
   return json;
 }
 
@@ -150,7 +150,7 @@ std::shared_ptr<Storage> start_command_calls(CommandCalls calls) {
   for (const auto& group : calls.groups) {
     for (const auto& [name, variable] : group.second) {
       variables.push_back(variable);
-      needed.push_back(variable.impl()->storage);
+      needed.push_back(tgd::detail::impl_of(variable)->storage);
     }
   }
   const auto size = batch_size(calls.operation, variables);

@@ -67,7 +67,8 @@ std::variant<Measurement, std::string> read_measurement(const nlohmann::json& an
   }
   if (scale.higher_is_better ? measurement.score > scale.best : measurement.score < scale.best)
     return fmt::format("its {}, {}, is better than \"best_score\", {}",
-                       scale.optimize.empty() ? "\"score\"" : "metric \"" + scale.optimize + "\"", measurement.score, scale.best);
+                       scale.optimize.empty() ? "\"score\"" : "metric \"" + scale.optimize + "\"", measurement.score,
+                       scale.best);
   const auto feedback = answer.find("feedback");
   if (feedback == answer.end() || feedback->is_null()) return measurement;
   if (!feedback->is_string()) return fmt::format("its \"feedback\" is no text: {}", quoted_json(*feedback));
@@ -138,7 +139,8 @@ void measure(const std::shared_ptr<Measuring>& measuring, const std::weak_ptr<lm
       if (const auto problem = storage->problem(i)) return measuring->answered->set_item(i, "", problem);
     }
     const std::shared_ptr<lm::ChatModel> command = weak_command.lock();
-    if (!command) throw StateError("command_evaluator: the CommandEvaluator has ended; keep it until its scores have been read");
+    if (!command)
+      throw StateError("command_evaluator: the CommandEvaluator has ended; keep it until its scores have been read");
     command->start(detail::command_request(measuring->question(i), "measure", i),
                    [measuring, i, owed](const lm::Outcome& outcome) { measuring->take(i, outcome); });
   } catch (...) {
@@ -171,12 +173,12 @@ Evaluation CommandEvaluator::operator()(const Variable& prediction, const std::o
     detail::check_sizes(command_operation, prediction, judged[1]);
   }
   const auto measuring = std::make_shared<Measuring>();
-  measuring->prediction = prediction.impl()->storage;
-  if (target) measuring->target = judged[1].impl()->storage;
+  measuring->prediction = tgd::detail::impl_of(prediction)->storage;
+  if (target) measuring->target = tgd::detail::impl_of(judged[1])->storage;
   std::vector<Variable> all = judged;
   for (const auto& [name, input] : inputs) {
     all.push_back(detail::target_variable(input));
-    measuring->inputs.emplace_back(name, all.back().impl()->storage);
+    measuring->inputs.emplace_back(name, tgd::detail::impl_of(all.back())->storage);
   }
   const auto size = detail::batch_size(command_operation, all);
   if (size && !prediction.is_batch())
@@ -198,7 +200,7 @@ Evaluation CommandEvaluator::operator()(const Variable& prediction, const std::o
   plan.prompt = "judge_feedback";
   plan.prompt_without_explanation = target ? "score_feedback" : "";
   plan.purpose = "a metric of its own";
-  plan.prediction_role = prediction.impl()->role;
+  plan.prediction_role = tgd::detail::impl_of(prediction)->role;
   plan.prediction = measuring->prediction;
   plan.target = measuring->target;
   plan.best_score = scoring.best_score;

@@ -28,7 +28,7 @@ namespace {
 using autograd::Answer;
 using autograd::Feedback;
 using autograd::Gradient;
-using detail::Part;
+using detail::Spread;
 using detail::Storage;
 using detail::Use;
 
@@ -41,7 +41,7 @@ class CommandFunctionBackward final : public autograd::Node {
                           lm::ChatModelPtr command, const CommandFunctionOptions& options)
       : Node(variables),
         role_(options.role),
-        on_notice_(options.on_notice),
+        on_notice_(options.feedback.on_notice),
         uses_(detail::uses_of(variables)),
         output_(std::move(output)),
         command_(std::move(command)) {
@@ -138,7 +138,7 @@ class CommandFunctionBackward final : public autograd::Node {
   }
 
   Gradient gradient(std::size_t edge, std::vector<std::string> texts) const {
-    if (uses_[edge].part == Part::itemwise) return detail::make_gradient(std::move(texts));
+    if (uses_[edge].part == Spread::itemwise) return detail::make_gradient(std::move(texts));
     std::erase_if(texts, [](const std::string& text) { return text.empty(); });
     return detail::make_gradient(texts.empty() ? std::string() : detail::join_items(texts));
   }
@@ -161,6 +161,7 @@ CommandFunction::CommandFunction(lm::ChatModelPtr command) : command_(std::move(
 
 Variable CommandFunction::operator()(const NamedInputs& inputs, const CommandFunctionOptions& options, Place place) const {
   const detail::CalledFrom called(place);
+  detail::expect_usable(options.feedback);
   if (inputs.empty()) throw ValueError("a CommandFunction needs at least one input");
   const std::vector<Variable> variables = detail::variables_of(function_operation, {&inputs});
   const bool is_recorded = detail::records_history(variables);
@@ -175,10 +176,8 @@ Variable CommandFunction::operator()(const NamedInputs& inputs, const CommandFun
   if (is_recorded && options.answers_feedback) {
     node = std::make_shared<CommandFunctionBackward>(inputs, variables, output, command_, options);
   } else if (is_recorded) {
-    node =
-        std::make_shared<detail::BlackBoxNode>("CommandFunctionBackward", options.role, options.description, variables, output,
-                                               detail::CritiqueOptions{options.samples_per_request, options.context_budget,
-                                                                       options.summarize, options.on_notice, options.prompts});
+    node = std::make_shared<detail::BlackBoxNode>("CommandFunctionBackward", options.role, options.description, variables,
+                                                  output, options.feedback);
   }
   return detail::make_result(std::move(output), detail::Role(options.role), std::move(node));
 }

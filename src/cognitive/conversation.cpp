@@ -20,7 +20,8 @@ Conversation::Conversation(const Messages& messages, const Inputs& inputs) {
 void Conversation::add_message(const Message& message) {
   if (message.role.empty()) throw ValueError("a message needs a role, such as \"system\" or \"user\"");
   messages_.push_back({message.role, uses_.size(), message.content.size()});
-  for (const Variable& variable : message.content) add_use(variable, variable.is_batch() ? Part::itemwise : Part::shared, 0);
+  for (const Variable& variable : message.content)
+    add_use(variable, variable.is_batch() ? Spread::itemwise : Spread::shared, 0);
 }
 
 void Conversation::add_input(const std::string& name, const Input& input) {
@@ -31,37 +32,38 @@ void Conversation::add_input(const std::string& name, const Input& input) {
   }
   if (!input.is_list()) {
     inputs_.push_back({name, uses_.size(), 1, false});
-    add_use(input.variable(), input.variable().is_batch() ? Part::itemwise : Part::shared, 0);
+    add_use(input.variable(), input.variable().is_batch() ? Spread::itemwise : Spread::shared, 0);
     return;
   }
   inputs_.push_back({name, uses_.size(), input.list().size(), true});
   set_batch_size(input.list().size(), name);
   for (std::size_t i = 0; i < input.list().size(); ++i) {
     if (input.list()[i].is_batch()) {
-      throw ValueError(fmt::format("the input \"{}\" is a list of Variables, so each has to be a scalar; number {} is a batch of {}",
-                                   name, i, input.list()[i].size()));
+      throw ValueError(
+          fmt::format("the input \"{}\" is a list of Variables, so each has to be a scalar; number {} is a batch of {}", name,
+                      i, input.list()[i].size()));
     }
-    add_use(input.list()[i], Part::single, i);
+    add_use(input.list()[i], Spread::single, i);
   }
 }
 
-void Conversation::add_use(const Variable& variable, Part part, std::size_t item) {
+void Conversation::add_use(const Variable& variable, Spread part, std::size_t item) {
   std::string role = variable.role();
-  if (part == Part::itemwise) set_batch_size(variable.size(), role);
-  const auto [known, is_new] = numbers_.try_emplace(Known{variable.impl().get(), part, item}, variables_.size());
+  if (part == Spread::itemwise) set_batch_size(variable.size(), role);
+  const auto [known, is_new] = numbers_.try_emplace(Known{tgd::detail::impl_of(variable).get(), part, item}, variables_.size());
   const std::size_t number = known->second;
   if (is_new) {
     variables_.push_back(variable);
     first_uses_.push_back(uses_.size());
   }
   variable_of_use_.push_back(number);
-  uses_.push_back({part, item, std::move(role), variable.impl()->storage});
+  uses_.push_back({part, item, std::move(role), tgd::detail::impl_of(variable)->storage});
 }
 
 void Conversation::set_batch_size(std::size_t size, const std::string& role) {
   if (batch_ && *batch_ != size) {
-    throw ValueError(fmt::format("chat_completion: lists have to be of equal length; \"{}\" has {} items and \"{}\" {}", batch_role_,
-                                 *batch_, role, size));
+    throw ValueError(fmt::format("chat_completion: lists have to be of equal length; \"{}\" has {} items and \"{}\" {}",
+                                 batch_role_, *batch_, role, size));
   }
   if (!batch_) batch_role_ = role;
   batch_ = size;
@@ -89,9 +91,10 @@ void Conversation::note_placeholders() const {
     for (std::size_t use = message.first; use < message.first + message.count; ++use) {
       const Variable& variable = variables_[variable_of_use_[use]];
       if (!variable.is_leaf() || !variable.requires_grad() || variable.is_batch() || !variable.data().is_text()) continue;
-      const std::lock_guard lock(mutex_of(*variable.impl()));
+      const std::lock_guard lock(mutex_of(*tgd::detail::impl_of(variable)));
       for (const NamedInput& input : inputs_) {
-        if (has_placeholder(variable.data().item_text(), input.name)) variable.impl()->make_extras().placeholders.insert(input.name);
+        if (has_placeholder(variable.data().item_text(), input.name))
+          tgd::detail::impl_of(variable)->make_extras().placeholders.insert(input.name);
       }
     }
   }
@@ -115,7 +118,7 @@ void Conversation::name_items(Storage& replies) const {
   }
   std::vector<std::shared_ptr<Storage>> whole;
   for (const Use& use : uses_) {
-    if (use.part != Part::single) whole.push_back(use.data);
+    if (use.part != Spread::single) whole.push_back(use.data);
   }
   inherit_origins(replies, whole);
 }
@@ -198,7 +201,7 @@ std::string Conversation::own_text(std::size_t item, const std::function<bool(st
   std::vector<std::pair<std::string, std::string>> parts;
   const auto add = [&](const std::string& name, std::size_t use) { parts.emplace_back(name, text(use, item, std::nullopt)); };
   const auto is_own = [&](std::size_t use) {
-    return is_batch() ? uses_[use].part != Part::shared : !is_prompt(variable_of_use_[use]);
+    return is_batch() ? uses_[use].part != Spread::shared : !is_prompt(variable_of_use_[use]);
   };
   for (const NamedInput& input : inputs_) {
     const std::size_t use = input.is_list ? input.first + item : input.first;

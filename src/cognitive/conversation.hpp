@@ -74,7 +74,7 @@ class Conversation {
 
   void add_message(const Message& message);
   void add_input(const std::string& name, const Input& input);
-  void add_use(const Variable& variable, Part part, std::size_t item);
+  void add_use(const Variable& variable, Spread part, std::size_t item);
   void set_batch_size(std::size_t size, const std::string& role);
   void check_inputs_are_used() const;
   void note_placeholders() const;
@@ -90,7 +90,7 @@ class Conversation {
   std::vector<std::size_t> variable_of_use_;
   std::vector<Variable> variables_;
   std::vector<std::size_t> first_uses_;  // of each variable
-  using Known = std::tuple<const VariableImpl*, Part, std::size_t>;
+  using Known = std::tuple<const VariableImpl*, Spread, std::size_t>;
   std::map<Known, std::size_t> numbers_;  // of the variables, by how they are used; as long as there are handles
   std::optional<std::size_t> batch_;
   std::string batch_role_;

@@ -48,6 +48,10 @@ std::vector<lm::Message> shorter(const MessagesOf& messages, std::vector<std::sh
 
 }  // namespace
 
+void expect_usable(const FeedbackOptions& options) {
+  if (options.samples_per_request == 0) throw ValueError("FeedbackOptions::samples_per_request is 0; it has to be at least 1");
+}
+
 std::string critique_text(const lm::Reply& reply) { return std::string(trim(reply.content)); }
 
 std::optional<Problem> problem_with_critique(const Feedback& feedback, std::span<const lm::Reply> replies, std::size_t i) {
@@ -80,7 +84,7 @@ void expect_critiques(bool any, std::span<const Problem> lost) {
 struct CritiqueNode::Plan final : autograd::NodeState {
   explicit Plan(std::size_t edges) : critiques(edges), direct(edges), texts(edges) {}
 
-  std::vector<Question> questions;               // of the round under way, in the order of its requests
+  std::vector<CriticCall> questions;             // of the round under way, in the order of its requests
   std::vector<std::vector<Critique>> critiques;  // of each edge
   std::vector<std::vector<Group>> direct;        // of each edge that gets no critique: the samples with feedback
   std::vector<Problem> lost;                     // critiques that could not be had
@@ -90,8 +94,8 @@ struct CritiqueNode::Plan final : autograd::NodeState {
 };
 
 autograd::Asked CritiqueNode::ask(const Feedback& feedback) const {
-  auto plan = std::make_unique<Plan>(next_edges().size());
-  for (std::size_t edge = 0; edge < next_edges().size(); ++edge) {
+  auto plan = std::make_unique<Plan>(next_functions().size());
+  for (std::size_t edge = 0; edge < next_functions().size(); ++edge) {
     std::vector<Group> of_edge = groups(feedback, edge);
     if (is_direct(feedback, edge)) {
       plan->texts[edge] = said_to(feedback, of_edge);
@@ -123,19 +127,19 @@ Answer CritiqueNode::answer(autograd::NodeState* state, const Feedback& feedback
   if (std::vector<lm::Request> summaries = next_summaries(plan); !summaries.empty()) return {{}, std::move(summaries)};
   const Outcomes known = outcomes(feedback);
   Answer answer;
-  for (std::size_t edge = 0; edge < next_edges().size(); ++edge)
+  for (std::size_t edge = 0; edge < next_functions().size(); ++edge)
     answer.gradients.push_back(feedback.wants(edge) ? gradient(plan, feedback, edge, known) : Gradient());
   return answer;
 }
 
-std::vector<lm::Request> CritiqueNode::requests(const std::vector<Question>& questions) const {
+std::vector<lm::Request> CritiqueNode::requests(const std::vector<CriticCall>& questions) const {
   std::vector<lm::Request> requests;
-  for (const Question& question : questions) requests.push_back(request(question));
+  for (const CriticCall& question : questions) requests.push_back(request(question));
   return requests;
 }
 
 void CritiqueNode::take_critiques(Plan& plan, const Feedback& feedback, std::span<const lm::Reply> replies) const {
-  std::vector<Question> asked = std::exchange(plan.questions, {});
+  std::vector<CriticCall> asked = std::exchange(plan.questions, {});
   for (std::size_t i = 0; i < asked.size(); ++i) {
     if (const auto problem = problem_with_critique(feedback, replies, i)) {
       ask_again(plan, std::move(asked[i]), *problem);
@@ -151,7 +155,7 @@ void CritiqueNode::take_critiques(Plan& plan, const Feedback& feedback, std::spa
 
 /// What one sample is the reason of is found out by asking about each alone; what may pass is asked for once more. What cannot
 /// be had is left out.
-void CritiqueNode::ask_again(Plan& plan, Question question, const Problem& problem) const {
+void CritiqueNode::ask_again(Plan& plan, CriticCall question, const Problem& problem) const {
   const bool may_pass = problem.kind == Problem::Kind::cut || problem.kind == Problem::Kind::unreadable;
   if (may_pass && question.attempt == 0) {
     ++question.attempt;
@@ -194,7 +198,7 @@ std::vector<lm::Request> CritiqueNode::next_summaries(Plan& plan) const {
   std::vector<lm::Request> requests;
   if (!options_.summarize) return requests;
   for (std::size_t edge = 0; edge < plan.texts.size(); ++edge) {
-    if (plan.texts[edge].size() < 2 || use(edge).part != Part::shared || !plan.direct[edge].empty()) continue;
+    if (plan.texts[edge].size() < 2 || use(edge).part != Spread::shared || !plan.direct[edge].empty()) continue;
     for (std::vector<std::string>& texts : summary_batches(plan.texts[edge])) {
       if (texts.size() > 1) requests.push_back(summary_request(edge, texts));
       plan.batches.push_back({edge, std::move(texts)});
@@ -205,15 +209,15 @@ std::vector<lm::Request> CritiqueNode::next_summaries(Plan& plan) const {
 }
 
 bool CritiqueNode::is_prompt(std::size_t edge) const {
-  const bool is_leaf = dynamic_cast<const autograd::AccumulateGrad*>(next_edges()[edge].function.get()) != nullptr;
-  return is_leaf && use(edge).part == Part::shared;
+  const bool is_leaf = dynamic_cast<const autograd::AccumulateGrad*>(next_functions()[edge].function.get()) != nullptr;
+  return is_leaf && use(edge).part == Spread::shared;
 }
 
 bool CritiqueNode::is_direct(const Feedback& feedback, std::size_t edge) const {
   if (feedback.step == autograd::Step::critique || !feedback.wants(edge) || !is_prompt(edge)) return false;
   if (feedback.step == autograd::Step::direct) return true;
-  for (std::size_t other = 0; other < next_edges().size(); ++other) {
-    if (next_edges()[other] && !is_prompt(other)) return false;
+  for (std::size_t other = 0; other < next_functions().size(); ++other) {
+    if (next_functions()[other] && !is_prompt(other)) return false;
   }
   const Outcomes known = outcomes(feedback);
   return !known.empty() && std::all_of(known.begin(), known.end(), [](const auto& outcomes) {
@@ -234,7 +238,7 @@ std::vector<std::string> CritiqueNode::said_to(const Feedback& feedback, const s
 /// What became of the samples, as it is seen from the other side of this call.
 CritiqueNode::Outcomes CritiqueNode::outcomes(const Feedback& feedback) const {
   Outcomes seen;
-  const auto& extras = feedback.grad_outputs[0]->impl()->extras;
+  const auto& extras = tgd::detail::impl_of(*feedback.grad_outputs[0])->extras;
   if (!extras) return seen;
   for (const auto& known : extras->outcomes) {
     if (known->samples.size() != sample_count()) continue;  // parts of replies, or several of them in one
@@ -253,16 +257,16 @@ CritiqueNode::Outcomes CritiqueNode::outcomes(const Feedback& feedback) const {
 
 /// The input whose problem is the reason why nothing was done for a sample.
 std::optional<std::size_t> CritiqueNode::cause(std::size_t sample) const {
-  for (std::size_t edge = 0; edge < next_edges().size(); ++edge) {
+  for (std::size_t edge = 0; edge < next_functions().size(); ++edge) {
     const Use& used = use(edge);
-    if ((used.part != Part::single || used.item == sample) && used.data->problem(sample)) return edge;
+    if ((used.part != Spread::single || used.item == sample) && used.data->problem(sample)) return edge;
   }
   return std::nullopt;
 }
 
 /// Whether a filter would withhold a request that shows a sample's own input.
 bool CritiqueNode::cannot_be_shown(std::size_t sample, std::size_t edge) const {
-  if (use(edge).part == Part::shared) return false;
+  if (use(edge).part == Spread::shared) return false;
   const ProblemPtr wrong = problem(sample);
   return wrong && is_withheld(*wrong);
 }
@@ -275,7 +279,7 @@ std::vector<std::string> CritiqueNode::passed_on(const Feedback& feedback, std::
     std::string text = feedback_text(feedback.grad_outputs[0], sample);
     if (text.empty()) continue;
     const auto reason = cause(sample);
-    const bool takes_part = use(edge).part != Part::single || use(edge).item == sample;
+    const bool takes_part = use(edge).part != Spread::single || use(edge).item == sample;
     if (reason ? reason == edge : takes_part && cannot_be_shown(sample, edge)) texts[sample] = std::move(text);
   }
   return texts;
@@ -286,7 +290,7 @@ std::vector<std::size_t> CritiqueNode::criticised_samples(const Feedback& feedba
   if (!feedback.wants(edge)) return samples;
   const Use& used = use(edge);
   for (std::size_t sample = 0; sample < sample_count(); ++sample) {
-    if (used.part == Part::single && used.item != sample) continue;
+    if (used.part == Spread::single && used.item != sample) continue;
     if (feedback_text(feedback.grad_outputs[0], sample).empty()) continue;
     if (!cause(sample) && !cannot_be_shown(sample, edge)) samples.push_back(sample);
   }
@@ -296,10 +300,10 @@ std::vector<std::size_t> CritiqueNode::criticised_samples(const Feedback& feedba
 std::vector<CritiqueNode::Group> CritiqueNode::groups(const Feedback& feedback, std::size_t edge) const {
   std::vector<Group> groups;
   const Use& used = use(edge);
-  const std::size_t most = used.part == Part::shared ? options_.samples_per_request : 1;
+  const std::size_t most = used.part == Spread::shared ? options_.samples_per_request : 1;
   std::size_t room = 0;
   for (const std::size_t sample : criticised_samples(feedback, edge)) {
-    if (groups.empty() || used.part != Part::shared) room = room_for_samples(used, used.data->item(sample).item_text());
+    if (groups.empty() || used.part != Spread::shared) room = room_for_samples(used, used.data->item(sample).item_text());
     Fitted fitted = sample_text(*feedback.grad_outputs[0], sample, edge, room);
     if (fitted.left_out > 0 && options_.on_notice) {
       options_.on_notice(
@@ -353,7 +357,7 @@ CritiqueNode::Fitted CritiqueNode::sample_text(const Variable& feedback, std::si
                                                                       short_comment.size()};
 }
 
-lm::Request CritiqueNode::request(const Question& question) const {
+lm::Request CritiqueNode::request(const CriticCall& question) const {
   const Use& used = use(question.edge);
   const Group& group = question.group;
   lm::Request request;
@@ -376,22 +380,22 @@ lm::Request CritiqueNode::request(const Question& question) const {
 Gradient CritiqueNode::gradient(const Plan& plan, const Feedback& feedback, std::size_t edge, const Outcomes& known) const {
   std::vector<std::string> items = passed_on(feedback, edge);
   std::vector<std::string> texts = plan.texts[edge];
-  if (use(edge).part == Part::itemwise) {
+  if (use(edge).part == Spread::itemwise) {
     for (std::size_t i = 0; i < texts.size(); ++i) items[plan.critiques[edge][i].group.samples[0]] = std::move(texts[i]);
     Variable gradient = make_gradient(std::move(items));
-    if (!known.empty()) gradient.impl()->make_extras().outcomes = known;
+    if (!known.empty()) tgd::detail::impl_of(gradient)->make_extras().outcomes = known;
     return gradient;
   }
   std::erase_if(items, [](const std::string& item) { return item.empty(); });
   std::move(items.begin(), items.end(), std::back_inserter(texts));
   Variable gradient = make_gradient(texts.empty() ? std::string() : join_items(texts));
-  VariableImpl::Extras& extras = gradient.impl()->make_extras();
+  VariableImpl::Extras& extras = tgd::detail::impl_of(gradient)->make_extras();
   for (const Critique& critique : plan.critiques[edge])
     extras.contexts.insert(extras.contexts.end(), critique.group.texts.begin(), critique.group.texts.end());
   for (const Group& group : plan.direct[edge])
     extras.contexts.insert(extras.contexts.end(), group.texts.begin(), group.texts.end());
   extras.is_direct = !plan.direct[edge].empty();
-  if (use(edge).part == Part::shared) extras.outcomes = known;
+  if (use(edge).part == Spread::shared) extras.outcomes = known;
   return gradient;
 }
 

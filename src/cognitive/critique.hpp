@@ -11,8 +11,9 @@
 #include <vector>
 
 #include <tgd/autograd.hpp>
+#include <tgd/cognitive/feedback_options.hpp>
+#include <tgd/lm/chat_model.hpp>
 #include <tgd/notice.hpp>
-#include <tgd/prompts.hpp>
 #include <tgd/sample_outcome.hpp>
 
 #include "core/storage.hpp"
@@ -21,22 +22,17 @@ namespace tgd::detail {
 
 /// How a Variable takes part in an operation on items: in all of them, in each with its own item, or (an element of a list) in
 /// one only.
-enum class Part { shared, itemwise, single };
+enum class Spread { shared, itemwise, single };
 
 struct Use {
-  Part part = Part::shared;
-  std::size_t item = 0;  // for Part::single
+  Spread part = Spread::shared;
+  std::size_t item = 0;  // for Spread::single
   std::string role;
   std::shared_ptr<Storage> data;
 };
 
-struct CritiqueOptions {
-  std::size_t samples_per_request = 8;
-  std::size_t context_budget = 0;  // characters of a request, as UTF-8 bytes
-  bool summarize = false;
-  OnNotice on_notice = {};
-  Prompts prompts = {};
-};
+/// Throws ValueError for options that cannot be meant.
+void expect_usable(const FeedbackOptions& options);
 
 /// What a critic said.
 std::string critique_text(const lm::Reply& reply);
@@ -56,7 +52,7 @@ class CritiqueNode : public autograd::Node {
   bool takes_problems() const override { return true; }
 
  protected:
-  CritiqueNode(std::span<const Variable> inputs, CritiqueOptions options) : Node(inputs), options_(std::move(options)) {}
+  CritiqueNode(std::span<const Variable> inputs, FeedbackOptions options) : Node(inputs), options_(std::move(options)) {}
 
   const Prompts& prompts() const noexcept { return options_.prompts; }
 
@@ -93,7 +89,7 @@ class CritiqueNode : public autograd::Node {
     std::size_t left_out = 0;  // bytes
   };
   /// A request for a critique.
-  struct Question {
+  struct CriticCall {
     std::size_t edge;
     Group group;
     std::uint64_t attempt = 0;
@@ -121,10 +117,10 @@ class CritiqueNode : public autograd::Node {
   std::vector<Group> groups(const autograd::Feedback& feedback, std::size_t edge) const;
   std::size_t room_for_samples(const Use& use, const std::string& value) const;
   Fitted sample_text(const Variable& feedback, std::size_t sample, std::size_t edge, std::size_t room) const;
-  std::vector<lm::Request> requests(const std::vector<Question>& questions) const;
-  lm::Request request(const Question& question) const;
+  std::vector<lm::Request> requests(const std::vector<CriticCall>& questions) const;
+  lm::Request request(const CriticCall& question) const;
   void take_critiques(Plan& plan, const autograd::Feedback& feedback, std::span<const lm::Reply> replies) const;
-  void ask_again(Plan& plan, Question question, const Problem& problem) const;
+  void ask_again(Plan& plan, CriticCall question, const Problem& problem) const;
   void take_summaries(Plan& plan, const autograd::Feedback& feedback, std::span<const lm::Reply> replies) const;
   std::vector<lm::Request> next_summaries(Plan& plan) const;
   autograd::Gradient gradient(const Plan& plan, const autograd::Feedback& feedback, std::size_t edge,
@@ -132,7 +128,7 @@ class CritiqueNode : public autograd::Node {
   std::vector<std::vector<std::string>> summary_batches(const std::vector<std::string>& texts) const;
   lm::Request summary_request(std::size_t edge, const std::vector<std::string>& texts) const;
 
-  CritiqueOptions options_;
+  FeedbackOptions options_;
 };
 
 }  // namespace tgd::detail

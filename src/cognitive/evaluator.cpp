@@ -22,9 +22,9 @@ Evaluation evaluate(Judgement plan, const Variable& prediction, const Input& tar
   const Variable target = detail::target_variable(target_input);
   detail::check_sizes(plan.operation, prediction, target);
   const std::array<Variable, 2> inputs{prediction, target};
-  plan.prediction_role = prediction.impl()->role;
-  plan.prediction = prediction.impl()->storage;
-  plan.target = target.impl()->storage;
+  plan.prediction_role = tgd::detail::impl_of(prediction)->role;
+  plan.prediction = tgd::detail::impl_of(prediction)->storage;
+  plan.target = tgd::detail::impl_of(target)->storage;
   plan.scores = score(plan, inputs);
   return detail::judge_prediction(std::move(plan), inputs);
 }

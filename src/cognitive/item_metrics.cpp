@@ -8,7 +8,7 @@
 namespace tgd {
 
 void detail::add_item_metrics(const Variable& score, std::function<std::map<std::string, double>(std::size_t)> metrics) {
-  score.impl()->storage->add_metrics(std::move(metrics));
+  tgd::detail::impl_of(score)->storage->add_metrics(std::move(metrics));
 }
 
 }  // namespace tgd

@@ -84,9 +84,7 @@ Variable ask_judge(const lm::ChatModelPtr& model, const Messages& messages, cons
   chat.args = options.args;
   chat.on_error = options.evaluator.on_error;
   chat.role = "verdict of a judge";
-  chat.context_budget = options.context_budget;
-  chat.on_notice = options.on_notice;
-  chat.prompts = options.evaluator.prompts;
+  chat.feedback = options.evaluator.feedback;
   const auto read = [verdicts](std::size_t item, const std::string& reply) { return verdicts->read(item, reply); };
   return detail::start_chat(model, messages, inputs, std::move(chat), {read, "judge_reask", options.max_reasks}, "judge");
 }
@@ -109,16 +107,17 @@ Evaluation lm_judge_evaluator(const lm::ChatModelPtr& model, const Messages& mes
     replies = ask_judge(model, messages, judge_inputs(judged, inputs), options, verdicts);
   }
   if (prediction.is_batch() != replies->is_batch()) {
-    throw ValueError(fmt::format("lm_judge_evaluator: the prediction \"{}\" is a scalar, but another input is a list", prediction.role()));
+    throw ValueError(
+        fmt::format("lm_judge_evaluator: the prediction \"{}\" is a scalar, but another input is a list", prediction.role()));
   }
   Judgement plan;
   plan.operation = "lm_judge_evaluator";
   plan.node_name = "LMJudgeEvaluatorBackward";
   plan.prompt = "judge_feedback";
   plan.purpose = "the judgement of a language model";
-  plan.prediction_role = prediction.impl()->role;
-  plan.prediction = prediction.impl()->storage;
-  if (target) plan.target = judged[1].impl()->storage;
+  plan.prediction_role = tgd::detail::impl_of(prediction)->role;
+  plan.prediction = tgd::detail::impl_of(prediction)->storage;
+  if (target) plan.target = tgd::detail::impl_of(judged[1])->storage;
   plan.best_score = options.best_score;
   plan.options = std::move(options.evaluator);
   const std::array<Variable, 1> asked{*replies};
@@ -130,8 +129,9 @@ Evaluation lm_judge_evaluator(const lm::ChatModelPtr& model, const Messages& mes
 
   const std::array<Variable, 1> judge{*replies};
   const Role role = plan.prediction_role;
-  const auto node = detail::records_history(judge) ? std::make_shared<JudgeBackward>(judge, role, replies->size(), replies->is_batch())
-                                                   : nullptr;
+  const auto node = detail::records_history(judge)
+                        ? std::make_shared<JudgeBackward>(judge, role, replies->size(), replies->is_batch())
+                        : nullptr;
   return detail::make_evaluation(detail::reduce(std::make_shared<const Judgement>(std::move(plan))), role, node);
 }
 

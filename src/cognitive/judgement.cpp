@@ -23,13 +23,10 @@ bool Judgement::succeeded(std::size_t i) const {
   if (scores->problem(i)) return false;
   const double score = scores->item(i).real();
   if (options.success) return options.success(score);
-  return options.higher_is_better ? score >= best_score : score <= best_score;
+  return scale().is_best(score);
 }
 
-double Judgement::worst_score() const {
-  if (options.worst_score) return *options.worst_score;
-  return options.higher_is_better ? std::min(0.0, best_score - 1) : best_score + 1;
-}
+double Judgement::worst_score() const { return options.worst_score.value_or(scale().worst()); }
 
 std::string Judgement::feedback(std::size_t i) const {
   if (succeeded(i)) return {};
@@ -39,17 +36,17 @@ std::string Judgement::feedback(std::size_t i) const {
   const std::string came = prediction->item(i).item_text();
   const std::string explanation = explanations ? explanations->item(i).item_text() : std::string();
   const bool is_plain = explanation.empty() && !prompt_without_explanation.empty();
-  return options.prompts.render(problem    ? "problem_feedback"
-                                : is_plain ? prompt_without_explanation
-                                           : prompt,
-                                {{"role", prediction_role.empty() ? "result" : prediction_role.text()},
-                                 {"score", scores->item(i).item_text()},
-                                 {"target", target ? target->item(i).item_text() : std::string()},
-                                 {"prediction", problem ? with_problem(came, *problem) : came},
-                                 {"purpose", purpose},
-                                 {"problem", problem ? problem->text : std::string()},
-                                 {"explanation", explanation},
-                                 {"direction", options.higher_is_better ? "higher is better" : "lower is better"}});
+  return options.feedback.prompts.render(problem    ? "problem_feedback"
+                                         : is_plain ? prompt_without_explanation
+                                                    : prompt,
+                                         {{"role", prediction_role.empty() ? "result" : prediction_role.text()},
+                                          {"score", scores->item(i).item_text()},
+                                          {"target", target ? target->item(i).item_text() : std::string()},
+                                          {"prediction", problem ? with_problem(came, *problem) : came},
+                                          {"purpose", purpose},
+                                          {"problem", problem ? problem->text : std::string()},
+                                          {"explanation", explanation},
+                                          {"direction", options.higher_is_better ? "higher is better" : "lower is better"}});
 }
 
 Data Judgement::reduced_score() const {
@@ -118,7 +115,7 @@ class EvaluatorBackward final : public autograd::Node {
   bool takes_problems() const override { return true; }
 
   Answer answer(autograd::NodeState* state, const Feedback& feedback, std::span<const lm::Reply> replies) const override {
-    Answer answer{std::vector<Gradient>(next_edges().size())};
+    Answer answer{std::vector<Gradient>(next_functions().size())};
     if (!feedback.wants(0)) return answer;
     std::vector<std::string> texts = std::move(static_cast<Words&>(*state).of_items);
     std::vector<Problem> lost;
@@ -135,7 +132,7 @@ class EvaluatorBackward final : public autograd::Node {
     expect_critiques(lost.size() < next, lost);
     const bool all_well = std::all_of(texts.begin(), texts.end(), [](const std::string& text) { return text.empty(); });
     answer.gradients[0] = make_gradient(all_well ? Data("") : feedback_data(std::move(texts)));
-    if (!all_well) answer.gradients[0]->impl()->make_extras().outcomes.push_back(outcomes());
+    if (!all_well) tgd::detail::impl_of(*answer.gradients[0])->make_extras().outcomes.push_back(outcomes());
     return answer;
   }
 
@@ -170,7 +167,7 @@ class EvaluatorBackward final : public autograd::Node {
   }
 
   lm::Request critique_request(const std::string& text, std::size_t i) const {
-    const Prompts& prompts = judgement_->options.prompts;
+    const Prompts& prompts = judgement_->options.feedback.prompts;
     const std::string role = role_.empty() ? "result" : role_.text();
     lm::Request request;
     request.messages.push_back({"system", std::string(prompts.get("critique_system"))});
@@ -200,7 +197,7 @@ class EvaluatorBackward final : public autograd::Node {
 Variable target_variable(const Input& target) {
   if (!target.is_list()) return target.variable();
   std::vector<std::shared_ptr<Storage>> storages;
-  for (const Variable& item : target.list()) storages.push_back(item.impl()->storage);
+  for (const Variable& item : target.list()) storages.push_back(tgd::detail::impl_of(item)->storage);
   auto batch = Storage::pending_batch(storages.size());
   for (std::size_t i = 0; i < storages.size(); ++i) pass_on(storages[i], 0, batch, i);
   return make_variable(std::move(batch), Role("target"));

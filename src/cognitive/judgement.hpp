@@ -13,6 +13,7 @@
 #include <tgd/cognitive/evaluator.hpp>
 
 #include "autograd/graph.hpp"
+#include "cognitive/score_scale.hpp"
 #include "core/role.hpp"
 #include "core/storage.hpp"
 
@@ -33,6 +34,7 @@ struct Judgement {
   double best_score = 1;
   EvaluatorOptions options;
 
+  ScoreScale scale() const { return {best_score, options.higher_is_better}; }
   bool succeeded(std::size_t i) const;
   double worst_score() const;
   /// What the prediction is told about item i; empty when all is well.

@@ -158,93 +158,142 @@ class Loading {
 
 }  // namespace
 
-// ---- Registering ----
+// ---- Contents ----
 
-void Module::check_name(const std::string& name) const {
+struct detail::ModuleContents {
+  struct Entry {
+    std::string name;
+    Variable variable;
+    bool persistent = true;
+  };
+  struct Child {
+    std::string name;
+    std::shared_ptr<Module> module;
+  };
+
+  std::vector<Entry> parameters = {};
+  std::vector<Entry> buffers = {};
+  std::vector<Child> children = {};
+  bool training = true;
+
+  static ModuleContents& of(const Module& module) { return *module.contents_; }
+};
+
+namespace {
+
+using Contained = detail::ModuleContents;
+
+void check_name(const Module& module, const std::string& name) {
   const auto fail = [&](const char* reason) {
-    throw ValueError(fmt::format("{}: the name \"{}\" {}", type_name(), name, reason));
+    throw ValueError(fmt::format("{}: the name \"{}\" {}", module.type_name(), name, reason));
   };
   if (name.empty()) fail("is empty; give one");
   if (name.find('.') != std::string::npos) fail("has a dot; dots separate the names of children");
   const auto is_taken = [&](const auto& items) {
     return std::ranges::any_of(items, [&](const auto& item) { return item.name == name; });
   };
-  if (is_taken(parameters_) || is_taken(buffers_) || is_taken(children_)) fail("is taken; choose another one");
+  const Contained& own = Contained::of(module);
+  if (is_taken(own.parameters) || is_taken(own.buffers) || is_taken(own.children)) fail("is taken; choose another one");
 }
 
-Parameter Module::register_parameter(std::string name, Parameter parameter) {
-  check_name(name);
-  parameters_.push_back({std::move(name), parameter});
-  return parameter;
+bool reaches(const Module& from, const Module& to) {
+  return &from == &to ||
+         std::ranges::any_of(Contained::of(from).children, [&](const auto& child) { return reaches(*child.module, to); });
 }
-
-Variable Module::register_buffer(std::string name, Variable buffer, bool persistent) {
-  check_name(name);
-  buffers_.push_back({std::move(name), buffer, persistent});
-  return buffer;
-}
-
-void Module::add_child(std::string name, std::shared_ptr<Module> child) {
-  check_name(name);
-  if (!child) throw ValueError(fmt::format("{}: the child \"{}\" is a null pointer", type_name(), name));
-  if (child->reaches(*this)) throw ValueError(fmt::format("{}: the child \"{}\" contains its own parent", type_name(), name));
-  children_.push_back({std::move(name), std::move(child)});
-}
-
-bool Module::reaches(const Module& other) const {
-  return this == &other || std::ranges::any_of(children_, [&](const Child& child) { return child.module->reaches(other); });
-}
-
-// ---- Visiting ----
 
 /// Depth first, each module once.
-void Module::collect_below(const std::string& prefix, NamedModules& found) const {
-  for (const Child& child : children_) {
+void collect_below(const Module& module, const std::string& prefix, Module::NamedModules& found) {
+  for (const auto& child : Contained::of(module).children) {
     const bool is_known = std::ranges::any_of(found, [&](const auto& named) { return named.second == child.module.get(); });
     if (is_known) continue;
     const std::string name = joined_name(prefix, child.name);
     found.emplace_back(name, child.module.get());
-    child.module->collect_below(name, found);
+    collect_below(*child.module, name, found);
   }
 }
 
-Module::NamedModules Module::named_modules_below() const {
-  NamedModules found;
-  collect_below("", found);
-  return found;
-}
-
-/// `select(module, append)` calls append(entry) for what it wants of one module.
+/// `select(contents, append)` calls append(entry) for what it wants of one module.
 template <class Select>
-NamedVariables Module::named_variables(const Select& select) const {
+NamedVariables named_variables(const Module& root, const Select& select) {
   NamedVariables variables;
   std::unordered_set<const void*> known;
   const auto visit = [&](const std::string& prefix, const Module& module) {
-    select(module, [&](const Entry& entry) {
-      if (known.insert(entry.variable.impl().get()).second)
+    select(Contained::of(module), [&](const Contained::Entry& entry) {
+      if (known.insert(detail::impl_of(entry.variable).get()).second)
         variables.emplace_back(joined_name(prefix, entry.name), entry.variable);
     });
   };
-  visit("", *this);
-  for (const auto& [name, module] : named_modules_below()) visit(name, *module);
+  visit("", root);
+  Module::NamedModules below;
+  collect_below(root, "", below);
+  for (const auto& [name, module] : below) visit(name, *module);
   return variables;
 }
 
-NamedVariables Module::named_parameters() const {
-  return named_variables([](const Module& module, const auto& append) { std::ranges::for_each(module.parameters_, append); });
-}
-
-NamedVariables Module::named_buffers() const {
-  return named_variables([](const Module& module, const auto& append) { std::ranges::for_each(module.buffers_, append); });
-}
-
-NamedVariables Module::named_state() const {
-  return named_variables([](const Module& module, const auto& append) {
-    std::ranges::for_each(module.parameters_, append);
-    for (const Entry& buffer : module.buffers_) {
+NamedVariables named_state(const Module& root) {
+  return named_variables(root, [](const Contained& own, const auto& append) {
+    std::ranges::for_each(own.parameters, append);
+    for (const auto& buffer : own.buffers) {
       if (buffer.persistent) append(buffer);
     }
   });
+}
+
+void print(const Module& module, std::string& out, const std::string& indent) {
+  out += module.type_name() + "(";
+  const std::string inner = indent + "  ";
+  const auto begin_line = [&](const std::string& name) { out += fmt::format("\n{}({}): ", inner, name); };
+  const Contained& own = Contained::of(module);
+  for (const auto* entries : {&own.parameters, &own.buffers}) {
+    for (const auto& entry : *entries) {
+      begin_line(entry.name);
+      out += to_string(entry.variable);
+    }
+  }
+  for (const auto& child : own.children) {
+    begin_line(child.name);
+    print(*child.module, out, inner);
+  }
+  const bool is_empty = own.parameters.empty() && own.buffers.empty() && own.children.empty();
+  out += is_empty ? ")" : fmt::format("\n{})", indent);
+}
+
+}  // namespace
+
+Module::Module() : contents_(std::make_unique<detail::ModuleContents>()) {}
+Module::~Module() = default;
+
+// ---- Registering ----
+
+Parameter Module::register_parameter(std::string name, Parameter parameter) {
+  check_name(*this, name);
+  contents_->parameters.push_back({std::move(name), parameter});
+  return parameter;
+}
+
+Variable Module::register_buffer(std::string name, Variable buffer, bool persistent) {
+  check_name(*this, name);
+  contents_->buffers.push_back({std::move(name), buffer, persistent});
+  return buffer;
+}
+
+void detail::add_child(Module& parent, std::string name, std::shared_ptr<Module> child) {
+  check_name(parent, name);
+  if (!child) throw ValueError(fmt::format("{}: the child \"{}\" is a null pointer", parent.type_name(), name));
+  if (reaches(*child, parent))
+    throw ValueError(fmt::format("{}: the child \"{}\" contains its own parent", parent.type_name(), name));
+  ModuleContents::of(parent).children.push_back({std::move(name), std::move(child)});
+}
+
+// ---- Visiting ----
+
+NamedVariables Module::named_parameters() const {
+  return named_variables(*this,
+                         [](const Contained& own, const auto& append) { std::ranges::for_each(own.parameters, append); });
+}
+
+NamedVariables Module::named_buffers() const {
+  return named_variables(*this, [](const Contained& own, const auto& append) { std::ranges::for_each(own.buffers, append); });
 }
 
 std::vector<Variable> Module::parameters() const { return without_names(named_parameters()); }
@@ -252,13 +301,13 @@ std::vector<Variable> Module::buffers() const { return without_names(named_buffe
 
 Module::NamedModules Module::named_children() {
   NamedModules named;
-  for (const Child& child : children_) named.emplace_back(child.name, child.module.get());
+  for (const auto& child : contents_->children) named.emplace_back(child.name, child.module.get());
   return named;
 }
 
 Module::NamedModules Module::named_modules() {
   NamedModules named{{"", this}};
-  collect_below("", named);
+  collect_below(*this, "", named);
   return named;
 }
 
@@ -269,7 +318,7 @@ Module& Module::apply(const std::function<void(Module&)>& fn) {
   std::unordered_set<const Module*> visited;
   const std::function<void(Module&)> visit = [&](Module& module) {
     if (!visited.insert(&module).second) return;
-    for (const Child& child : module.children_) visit(*child.module);
+    for (const auto& child : module.contents_->children) visit(*child.module);
     fn(module);
   };
   visit(*this);
@@ -278,8 +327,10 @@ Module& Module::apply(const std::function<void(Module&)>& fn) {
 
 // ---- Changing ----
 
+bool Module::is_training() const noexcept { return contents_->training; }
+
 Module& Module::train(bool training) {
-  for (Module* module : modules()) module->training_ = training;
+  for (Module* module : modules()) module->contents_->training = training;
   return *this;
 }
 
@@ -296,7 +347,7 @@ void Module::clear_grad() {
 
 Json Module::state_dict() const {
   json state = json::object();
-  for (const auto& [name, variable] : named_state()) state[name] = saved(variable);
+  for (const auto& [name, variable] : named_state(*this)) state[name] = saved(variable);
   return state;
 }
 
@@ -305,7 +356,7 @@ StateDifference Module::load_state_dict(const Json& state, bool strict) {
     throw ValueError(fmt::format("the state of {} has to be a JSON object as state_dict() returns it; got the type {}",
                                  type_name(), state.value().type_name()));
   }
-  Loading loading(named_state(), state.value());
+  Loading loading(named_state(*this), state.value());
   loading.check(type_name(), strict);
   loading.commit();
   return loading.difference();
@@ -315,27 +366,9 @@ StateDifference Module::load_state_dict(const Json& state, bool strict) {
 
 std::string Module::type_name() const { return without_namespaces(readable_class_name(typeid(*this).name())); }
 
-void Module::print(std::string& out, const std::string& indent) const {
-  out += type_name() + "(";
-  const std::string inner = indent + "  ";
-  const auto begin_line = [&](const std::string& name) { out += fmt::format("\n{}({}): ", inner, name); };
-  for (const auto* entries : {&parameters_, &buffers_}) {
-    for (const Entry& entry : *entries) {
-      begin_line(entry.name);
-      out += to_string(entry.variable);
-    }
-  }
-  for (const Child& child : children_) {
-    begin_line(child.name);
-    child.module->print(out, inner);
-  }
-  const bool is_empty = parameters_.empty() && buffers_.empty() && children_.empty();
-  out += is_empty ? ")" : fmt::format("\n{})", indent);
-}
-
 std::string to_string(const Module& module) {
   std::string text;
-  module.print(text, "");
+  print(module, text, "");
   return text;
 }
 

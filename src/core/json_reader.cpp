@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
+#include <istream>
+#include <memory>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,8 @@
 #include "core/json_count.hpp"
 #include "core/json_position.hpp"
 #include "core/text.hpp"
+#include "core/text_file.hpp"
+#include "core/utf8.hpp"
 
 namespace tgd::detail {
 
@@ -167,27 +170,31 @@ JsonDocument<Value>::JsonDocument(std::string file, std::string text)
       value_(std::make_shared<const Value>(parse_json<Value>(text_, origin_.file, 1))) {}
 
 template <class Value>
-void read_json_lines(const std::filesystem::path& path, const std::function<void(const JsonReader<Value>&)>& take) {
+void read_json_lines(const std::filesystem::path& path, const std::function<void(const JsonReader<Value>&)>& take,
+                     const std::function<void(const ParseError&)>& pass_over, std::size_t most) {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) return;
-  const std::string text = read_file(path);
+  const std::unique_ptr<std::istream> file = open_text(path);
   JsonOrigin origin{path.string(), 0, {}};
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = text.find('\n', begin);
-    const std::string_view line = std::string_view(text).substr(begin, end == text.npos ? end : end - begin);
-    begin = end == text.npos ? text.size() : end + 1;
+  for (std::string line; origin.line < most && std::getline(*file, line);) {
+    const bool is_whole = !file->eof();
     ++origin.line;
     if (trim(line).empty()) continue;
-    std::optional<Value> value;
     try {
-      value = parse_json<Value>(line, origin.file, origin.line);
-    } catch (const ParseError&) {
-      if (end == text.npos) return;
-      throw;
+      std::optional<Value> value;
+      try {
+        value = parse_json<Value>(pass_over ? valid_utf8(line) : line, origin.file, origin.line);
+      } catch (const ParseError&) {
+        if (!is_whole) return;
+        throw;
+      }
+      const JsonReader<Value> reader(*value, origin);
+      reader.object();
+      take(reader);
+    } catch (const ParseError& error) {
+      if (!pass_over) throw;
+      pass_over(error);
     }
-    const JsonReader<Value> reader(*value, origin);
-    reader.object();
-    take(reader);
   }
 }
 
@@ -195,8 +202,10 @@ template class JsonReader<nlohmann::json>;
 template class JsonReader<nlohmann::ordered_json>;
 template class JsonDocument<nlohmann::json>;
 template class JsonDocument<nlohmann::ordered_json>;
-template void read_json_lines(const std::filesystem::path&, const std::function<void(const JsonReader<nlohmann::json>&)>&);
+template void read_json_lines(const std::filesystem::path&, const std::function<void(const JsonReader<nlohmann::json>&)>&,
+                              const std::function<void(const ParseError&)>&, std::size_t);
 template void read_json_lines(const std::filesystem::path&,
-                              const std::function<void(const JsonReader<nlohmann::ordered_json>&)>&);
+                              const std::function<void(const JsonReader<nlohmann::ordered_json>&)>&,
+                              const std::function<void(const ParseError&)>&, std::size_t);
 
 }  // namespace tgd::detail

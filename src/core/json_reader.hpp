@@ -21,6 +21,7 @@
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
+#include <tgd/error.hpp>
 #include <tgd/export.hpp>
 
 namespace tgd::detail {
@@ -104,9 +105,12 @@ class TGD_API JsonDocument {
 
 /// Hands over the objects on the lines of a file, in order; a file that is not there has none. What stands behind the last line's
 /// end and is no JSON was cut off by a crash and is passed over. Throws ParseError with file and line for any other line that is
-/// no object.
+/// no object, or that `take` throws at; where `pass_over` is given, it gets these errors, and the next line follows: bytes that are
+/// no UTF-8 are replaced then. Not more than `most` lines are read.
 template <class Value>
-TGD_API void read_json_lines(const std::filesystem::path& path, const std::function<void(const JsonReader<Value>&)>& take);
+TGD_API void read_json_lines(const std::filesystem::path& path, const std::function<void(const JsonReader<Value>&)>& take,
+                             const std::function<void(const ParseError&)>& pass_over = {},
+                             std::size_t most = std::numeric_limits<std::size_t>::max());
 
 // GCC hides an instantiation whose arguments are hidden, unless it says itself that it is not.
 extern template class TGD_API JsonReader<nlohmann::json>;
@@ -114,8 +118,10 @@ extern template class TGD_API JsonReader<nlohmann::ordered_json>;
 extern template class TGD_API JsonDocument<nlohmann::json>;
 extern template class TGD_API JsonDocument<nlohmann::ordered_json>;
 extern template TGD_API void read_json_lines(const std::filesystem::path&,
-                                             const std::function<void(const JsonReader<nlohmann::json>&)>&);
+                                             const std::function<void(const JsonReader<nlohmann::json>&)>&,
+                                             const std::function<void(const ParseError&)>&, std::size_t);
 extern template TGD_API void read_json_lines(const std::filesystem::path&,
-                                             const std::function<void(const JsonReader<nlohmann::ordered_json>&)>&);
+                                             const std::function<void(const JsonReader<nlohmann::ordered_json>&)>&,
+                                             const std::function<void(const ParseError&)>&, std::size_t);
 
 }  // namespace tgd::detail

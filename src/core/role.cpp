@@ -8,48 +8,48 @@
 namespace tgd::detail {
 
 // Small, because there is one for most operations.
-struct Role::Part {
+struct Role::Piece {
   std::unique_ptr<const std::string> text;
-  std::shared_ptr<const Part> left;
-  std::shared_ptr<const Part> right;  // with left: both, joined by " and "
+  std::shared_ptr<const Piece> left;
+  std::shared_ptr<const Piece> right;  // with left: both, joined by " and "
 
-  Part(std::unique_ptr<const std::string> own, std::shared_ptr<const Part> first, std::shared_ptr<const Part> second)
+  Piece(std::unique_ptr<const std::string> own, std::shared_ptr<const Piece> first, std::shared_ptr<const Piece> second)
       : text(std::move(own)), left(std::move(first)), right(std::move(second)) {}
-  Part(const Part&) = delete;
-  Part& operator=(const Part&) = delete;
+  Piece(const Piece&) = delete;
+  Piece& operator=(const Piece&) = delete;
   // Chains of roles can be as long as the graph.
-  ~Part() {
+  ~Piece() {
     if (!left && !right) return;
-    Doomed<std::shared_ptr<const Part>>::let_go([this](auto& doomed) {
+    Doomed<std::shared_ptr<const Piece>>::let_go([this](auto& doomed) {
       doomed.push(std::move(left));
       doomed.push(std::move(right));
     });
   }
 };
 
-Role::Role(std::shared_ptr<const Part> part) : part_(std::move(part)) {}
+Role::Role(std::shared_ptr<const Piece> part) : part_(std::move(part)) {}
 
 Role::Role(std::string text) {
-  if (!text.empty()) part_ = std::make_shared<Part>(std::make_unique<const std::string>(std::move(text)), nullptr, nullptr);
+  if (!text.empty()) part_ = std::make_shared<Piece>(std::make_unique<const std::string>(std::move(text)), nullptr, nullptr);
 }
 
 Role Role::prefixed(std::string prefix, Role role) {
-  return Role(std::make_shared<Part>(std::make_unique<const std::string>(std::move(prefix)), std::move(role.part_), nullptr));
+  return Role(std::make_shared<Piece>(std::make_unique<const std::string>(std::move(prefix)), std::move(role.part_), nullptr));
 }
 
 Role Role::both(Role left, Role right) {
   if (left.empty()) return right;
   if (right.empty()) return left;
-  return Role(std::make_shared<Part>(nullptr, std::move(left.part_), std::move(right.part_)));
+  return Role(std::make_shared<Piece>(nullptr, std::move(left.part_), std::move(right.part_)));
 }
 
 std::string Role::text() const {
   std::string text;
-  std::vector<const Part*> stack{part_.get()};
-  constexpr const Part* conjunction = nullptr;
+  std::vector<const Piece*> stack{part_.get()};
+  constexpr const Piece* conjunction = nullptr;
   if (!part_) return text;
   while (!stack.empty()) {
-    const Part* part = stack.back();
+    const Piece* part = stack.back();
     stack.pop_back();
     if (part == conjunction) {
       text += " and ";

@@ -21,10 +21,10 @@ class Role {
   bool empty() const { return !part_; }
 
  private:
-  struct Part;
-  explicit Role(std::shared_ptr<const Part> part);
+  struct Piece;
+  explicit Role(std::shared_ptr<const Piece> part);
 
-  std::shared_ptr<const Part> part_;
+  std::shared_ptr<const Piece> part_;
 };
 
 }  // namespace tgd::detail

@@ -35,7 +35,7 @@ Variable make_variable(std::shared_ptr<Storage> storage, Role role, bool require
   impl->storage = std::move(storage);
   impl->role = std::move(role);
   impl->requires_grad = requires_grad;
-  return Variable(std::move(impl));
+  return variable_of(std::move(impl));
 }
 
 }  // namespace detail
@@ -44,11 +44,12 @@ namespace {
 
 const detail::VariableImpl& with_grad(const Variable& variable) {
   if (!variable.is_leaf() && !variable.retains_grad()) {
-    throw StateError(fmt::format("the gradient of \"{}\" is not kept, because it is the result of an operation: call "
-                                 "retain_grad() on it before backward()",
-                                 variable.role()));
+    throw StateError(
+        fmt::format("the gradient of \"{}\" is not kept, because it is the result of an operation: call "
+                    "retain_grad() on it before backward()",
+                    variable.role()));
   }
-  return *variable.impl();
+  return *tgd::detail::impl_of(variable);
 }
 
 }  // namespace
@@ -93,9 +94,10 @@ bool Variable::requires_grad() const { return impl_->requires_grad; }
 
 void Variable::set_requires_grad(bool requires_grad) {
   if (impl_->grad_fn) {
-    throw StateError(fmt::format("requires_grad of \"{}\" cannot be set, because it is the result of an operation: use "
-                                 "detach() for a copy without history",
-                                 role()));
+    throw StateError(
+        fmt::format("requires_grad of \"{}\" cannot be set, because it is the result of an operation: use "
+                    "detach() for a copy without history",
+                    role()));
   }
   impl_->requires_grad = requires_grad;
 }
@@ -127,18 +129,19 @@ std::size_t Variable::output_nr() const { return impl_->output_nr; }
 
 Variable Variable::detach() const {
   Variable detached = detail::make_variable(impl_->storage, impl_->role);
-  detail::add_context(*impl_, *detached.impl());
+  detail::add_context(*impl_, *tgd::detail::impl_of(detached));
   return detached;
 }
 
 Variable Variable::clone() const {
   if (!is_leaf()) {
-    throw StateError(fmt::format("\"{}\" cannot be cloned, because it is the result of an operation: use detach() for a copy "
-                                 "without history",
-                                 role()));
+    throw StateError(
+        fmt::format("\"{}\" cannot be cloned, because it is the result of an operation: use detach() for a copy "
+                    "without history",
+                    role()));
   }
   Variable copy = detail::make_variable(impl_->storage, impl_->role, impl_->requires_grad);
-  detail::add_context(*impl_, *copy.impl());
+  detail::add_context(*impl_, *tgd::detail::impl_of(copy));
   for (const Variable& gradient : grad()) copy.append_grad(gradient.clone());
   return copy;
 }
@@ -146,8 +149,8 @@ Variable Variable::clone() const {
 void Variable::copy_(const Variable& source) {
   const Data& data = source.data();
   if (data.is_batch() != is_batch() || data.size() != size()) {
-    throw ValueError(fmt::format("\"{}\" cannot take over the data of \"{}\": it holds {}, the source {}", role(), source.role(),
-                                 this->data().description(), data.description()));
+    throw ValueError(fmt::format("\"{}\" cannot take over the data of \"{}\": it holds {}, the source {}", role(),
+                                 source.role(), this->data().description(), data.description()));
   }
   set_requires_grad(source.requires_grad());
   impl_->storage = source.impl_->storage;

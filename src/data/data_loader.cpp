@@ -46,7 +46,7 @@ Variable collate_column(const std::vector<Variable>& column, const std::string& 
       throw ValueError(fmt::format("sample {} of the batch{} is a list already; samples are collated out of single values",
                                    items.size(), place_of(position)));
     }
-    const tgd::detail::Storage& storage = *item.impl()->storage;
+    const tgd::detail::Storage& storage = *tgd::detail::impl_of(item)->storage;
     const tgd::detail::ProblemPtr problem = storage.problem(0);
     if (!items.empty() && !problem && !items.front().problem && item.data().is_text() != items.front().data.is_text()) {
       throw TypeError(fmt::format("sample {} of the batch{} is {}, but sample 0 is {}; a batch is all text or all numbers",
@@ -66,7 +66,7 @@ Variable collate_column(const std::vector<Variable>& column, const std::string& 
 }
 
 void number_samples(const Variable& batch, std::span<const std::size_t> numbers) {
-  tgd::detail::Storage& storage = *batch.impl()->storage;
+  tgd::detail::Storage& storage = *tgd::detail::impl_of(batch)->storage;
   if (storage.origins() || storage.size() != numbers.size()) return;
   std::vector<SampleOrigin> origins;
   for (const std::size_t number : numbers) origins.push_back({nullptr, number, 0});

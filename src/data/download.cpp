@@ -111,7 +111,7 @@ std::string fetch(const PublishedFile& file, const std::filesystem::path& path, 
     throw ValueError(fmt::format("cannot download {}: {}; try again, or {}", file.url, why, by_hand(file, path)));
   };
   if (body.too_long) fail(fmt::format("the reply is longer than the {} bytes of the published file", file.size));
-  if (code != CURLE_OK) fail(*reason != '\0' ? reason : curl_easy_strerror(code));
+  if (code != CURLE_OK) fail(tgd::net::failure_of(easy.get(), code, reason, file.url).message);
   return std::move(body.bytes);
 }
 

@@ -80,7 +80,7 @@ std::vector<std::size_t> positions_of(const std::string* names, std::size_t coun
 
 Variable sample_variable(Data data, std::string role, const SampleOrigin& origin) {
   Variable variable(std::move(data), std::move(role));
-  variable.impl()->storage->set_origins(std::make_shared<const std::vector<SampleOrigin>>(1, origin));
+  tgd::detail::impl_of(variable)->storage->set_origins(std::make_shared<const std::vector<SampleOrigin>>(1, origin));
   return variable;
 }
 

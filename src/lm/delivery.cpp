@@ -31,7 +31,7 @@ class Delivery::Core {
   using Queue = std::map<Key, Pending>;
   struct Next {
     Queue::node_type pending;  // empty: nothing is to be done now
-    Ending ending = Ending::due;
+    Occasion ending = Occasion::due;
   };
 
   void run();
@@ -64,7 +64,7 @@ void Delivery::Core::post(std::shared_ptr<Core> self, Clock::time_point due, Tas
       return;
     }
   }
-  pending.task(Ending::cancelled);
+  pending.task(Occasion::cancelled);
 }
 
 void Delivery::Core::close() {
@@ -111,12 +111,12 @@ void Delivery::Core::run() {
 
 Delivery::Core::Next Delivery::Core::take_next() {
   if (queue_.empty()) return {};
-  if (closing_) return Next{queue_.extract(queue_.begin()), Ending::cancelled};
+  if (closing_) return Next{queue_.extract(queue_.begin()), Occasion::cancelled};
   if (stop_seen_) {
-    if (const auto stopped = find_stopped(); stopped != queue_.end()) return Next{queue_.extract(stopped), Ending::cancelled};
+    if (const auto stopped = find_stopped(); stopped != queue_.end()) return Next{queue_.extract(stopped), Occasion::cancelled};
     stop_seen_ = false;
   }
-  if (queue_.begin()->first.first <= Clock::now()) return Next{queue_.extract(queue_.begin()), Ending::due};
+  if (queue_.begin()->first.first <= Clock::now()) return Next{queue_.extract(queue_.begin()), Occasion::due};
   return {};
 }
 

@@ -12,10 +12,10 @@ namespace tgd::lm::detail {
 class Delivery {
  public:
   using Clock = std::chrono::steady_clock;
-  enum class Ending { due, cancelled };
+  enum class Occasion { due, cancelled };
   /// Called exactly once: when due, or early and with `cancelled` when `stop` is requested or the Delivery closes.
   /// What it throws is lost.
-  using Task = std::function<void(Ending)>;
+  using Task = std::function<void(Occasion)>;
 
   Delivery();
   Delivery(const Delivery&) = delete;

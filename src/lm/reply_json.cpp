@@ -9,6 +9,9 @@
 
 #include <tgd/error.hpp>
 
+#include "core/enum_names.hpp"
+#include "lm/error_kinds.hpp"
+
 namespace tgd::lm::detail {
 
 using Ordered = nlohmann::ordered_json;
@@ -20,28 +23,14 @@ namespace {
                    found.dump(-1, ' ', false, Ordered::error_handler_t::replace).substr(0, 100));
 }
 
-struct KindName {
-  LMError::Kind kind;
-  const char* name;
-};
-
-constexpr std::array kinds = {
-    KindName{LMError::Kind::transport, "transport"},   KindName{LMError::Kind::status, "status"},
-    KindName{LMError::Kind::malformed, "malformed"},   KindName{LMError::Kind::empty, "empty"},
-    KindName{LMError::Kind::unreadable, "unreadable"}, KindName{LMError::Kind::truncated, "truncated"},
-    KindName{LMError::Kind::filtered, "filtered"},     KindName{LMError::Kind::too_long, "too_long"},
-    KindName{LMError::Kind::refused, "refused"}};
-
-const KindName* find_kind(LMError::Kind kind) {
-  const auto at = std::find_if(kinds.begin(), kinds.end(), [&](const KindName& known) { return known.kind == kind; });
-  return at == kinds.end() ? nullptr : &*at;
-}
+/// A call that was cancelled, or that no script had an answer to, says nothing about its request.
+bool is_of_request(LMError::Kind kind) { return kind != LMError::Kind::cancelled && kind != LMError::Kind::script; }
 
 std::optional<LMError> recorded_error(const Outcome& outcome) {
   try {
     std::rethrow_exception(outcome.error());
   } catch (const LMError& error) {
-    if (find_kind(error.kind()) != nullptr) return error;
+    if (is_of_request(error.kind())) return error;
   } catch (...) {
   }
   return std::nullopt;
@@ -49,7 +38,7 @@ std::optional<LMError> recorded_error(const Outcome& outcome) {
 
 Ordered error_to_json(const LMError& error) {
   Ordered json;
-  json["kind"] = find_kind(error.kind())->name;
+  json["kind"] = tgd::detail::name_in(error_kinds, error.kind());
   json["message"] = error.what();
   if (error.status() != 0) json["status"] = error.status();
   if (error.retryable()) json["retryable"] = true;
@@ -59,13 +48,14 @@ Ordered error_to_json(const LMError& error) {
 LMError error_from_json(const Ordered& json) {
   if (!json.is_object()) throw ParseError("\"error\" must be an object");
   const std::string name = text_member(json, "kind");
-  const auto kind = std::find_if(kinds.begin(), kinds.end(), [&](const KindName& known) { return known.name == name; });
-  if (kind == kinds.end()) throw ParseError("\"" + name + "\" is no kind of error");
+  const auto kind =
+      std::find_if(error_kinds.begin(), error_kinds.end(), [&](const auto& known) { return known.second == name; });
+  if (kind == error_kinds.end() || !is_of_request(kind->first)) throw ParseError("\"" + name + "\" is no kind of error");
   const Ordered status = json.value("status", Ordered(0));
   const Ordered retryable = json.value("retryable", Ordered(false));
   const bool is_status = status.is_number_integer() && status >= 0 && status < 1000;
   if (!is_status || !retryable.is_boolean()) throw ParseError("an error's \"status\" or \"retryable\" is of another type");
-  return {kind->kind, text_member(json, "message"), status.get<int>(), retryable.get<bool>()};
+  return {kind->first, text_member(json, "message"), status.get<int>(), retryable.get<bool>()};
 }
 
 }  // namespace

@@ -233,8 +233,8 @@ void Stub::start(Request request, Done done) {
   // A copy of the pointer: `done` may destroy the stub.
   const std::shared_ptr<State> alive = state_;
   if (!state.latency) return alive->finish(done, std::move(outcome));
-  auto deliver = [alive, done = std::move(done), outcome = std::move(outcome)](detail::Delivery::Ending ending) mutable {
-    alive->finish(done, ending == detail::Delivery::Ending::due ? std::move(outcome) : cancelled(one_call));
+  auto deliver = [alive, done = std::move(done), outcome = std::move(outcome)](detail::Delivery::Occasion ending) mutable {
+    alive->finish(done, ending == detail::Delivery::Occasion::due ? std::move(outcome) : cancelled(one_call));
   };
   state.delivery.post(Clock::now() + delay, std::move(deliver), request.stop);
 }

@@ -342,7 +342,7 @@ void HttpClient::Core::end_overdue(Clock::time_point now) {
     if (job->enough) {
       read_ending(*job, CURLE_OK);
     } else {
-      job->result.ending = job->has_expired(now) ? HttpResult::Ending::expired : HttpResult::Ending::cancelled;
+      job->result.ending = job->has_expired(now) ? HttpResult::Fate::expired : HttpResult::Fate::cancelled;
     }
     finish(std::move(job));
   }
@@ -466,10 +466,10 @@ void HttpClient::Core::read_ending(Job& job, CURLcode code) {
   // A refusal that came before the connection was cut is one: whoever sends too much is not read to the end.
   const bool is_refused = result.status >= 300 && !job.too_large;
   if (code == CURLE_OK || is_refused) {
-    result.ending = HttpResult::Ending::answered;
+    result.ending = HttpResult::Fate::answered;
     return;
   }
-  result.ending = HttpResult::Ending::failed;
+  result.ending = HttpResult::Fate::failed;
   if (job.too_large) {
     result.error = "the reply is longer than " + std::to_string(job.max_reply_bytes) + " bytes (max_reply_bytes)";
     return;

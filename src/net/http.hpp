@@ -51,14 +51,14 @@ enum class Prospect {
 };
 
 struct HttpResult {
-  enum class Ending {
+  enum class Fate {
     answered,   ///< a whole answer arrived, whatever its status
     failed,     ///< none did; `error` says why
     cancelled,  ///< stopped by its stop token or by close()
     expired     ///< its deadline passed
   };
 
-  Ending ending = Ending::cancelled;
+  Fate ending = Fate::cancelled;
   bool sent = false;  ///< whether an attempt was made at all; false for what ended in the queue
   RateLimit::TimePoint sent_at = {};
   std::uint64_t number = 0;  ///< of the attempt, for correct_tokens()

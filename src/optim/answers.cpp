@@ -101,19 +101,6 @@ std::optional<Date> date_at(std::string_view text, const std::vector<Token>& tok
   return date;
 }
 
-/// The parts of a text that may be JSON, from their beginning.
-template <class Take>
-void each_json(std::string_view text, Take take) {
-  tgd::detail::BracketedParts parts(text, "{[");
-  while (const auto part = parts.next()) {
-    if (part->empty()) continue;
-    auto value = lm::detail::parse_json(*part);
-    if (!value) continue;
-    take(*std::move(value));
-    parts.skip();
-  }
-}
-
 }  // namespace
 
 std::optional<Data> number_of(std::string_view text) {
@@ -186,12 +173,6 @@ std::optional<Value> json_of(std::string_view text) {
   text = tgd::detail::trim(text);
   if (text.empty() || (text.front() != '{' && text.front() != '[')) return std::nullopt;
   return lm::detail::parse_json(text);
-}
-
-std::optional<Value> json_in(std::string_view text) {
-  std::optional<Value> last;
-  each_json(text, [&](Value value) { last = std::move(value); });
-  return last;
 }
 
 bool is_same_value(const Value& a, const Value& b) {

@@ -35,8 +35,6 @@ std::string date_pattern(std::string_view text);
 std::string type_name(const nlohmann::json& value);
 /// The JSON that a text is, an object or a list.
 std::optional<nlohmann::json> json_of(std::string_view text);
-/// The last object or list in a text, whatever stands around it.
-std::optional<nlohmann::json> json_in(std::string_view text);
 bool is_same_value(const nlohmann::json& a, const nlohmann::json& b);
 
 /// "billing, shipping"; in quotation marks where one has a comma.

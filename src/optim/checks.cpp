@@ -26,14 +26,14 @@ std::size_t count_of(std::string_view text, std::string_view part) {
   return count;
 }
 
-struct Part {
+struct FrozenPart {
   std::size_t position;
   std::string text;
 };
 
-std::vector<Part> marked_parts(const Variable& parameter, const TGDOptions& options) {
+std::vector<FrozenPart> marked_parts(const Variable& parameter, const TGDOptions& options) {
   const auto& [open, close] = options.frozen_marks;
-  std::vector<Part> parts;
+  std::vector<FrozenPart> parts;
   if (open.empty()) return parts;
   const std::string& value = parameter.data().text();
   std::size_t at = 0;
@@ -53,8 +53,8 @@ std::vector<Part> marked_parts(const Variable& parameter, const TGDOptions& opti
 }
 
 /// The parts that the rules name, each behind the one before.
-std::vector<Part> named_parts(const Variable& parameter, const TGDOptions& options) {
-  std::vector<Part> parts;
+std::vector<FrozenPart> named_parts(const Variable& parameter, const TGDOptions& options) {
+  std::vector<FrozenPart> parts;
   const ParameterRules* rules = rules_for(parameter, options);
   if (rules == nullptr) return parts;
   std::size_t at = 0;
@@ -105,19 +105,19 @@ const ParameterRules* rules_for(const Variable& parameter, const TGDOptions& opt
 }
 
 std::vector<std::string> frozen_parts(const Variable& parameter, const TGDOptions& options) {
-  std::vector<Part> parts = marked_parts(parameter, options);
+  std::vector<FrozenPart> parts = marked_parts(parameter, options);
   const std::size_t marked = parts.size();
-  for (Part& part : named_parts(parameter, options)) {
+  for (FrozenPart& part : named_parts(parameter, options)) {
     // What is inside a marked part is kept with it.
-    const auto holds = [&](const Part& other) {
+    const auto holds = [&](const FrozenPart& other) {
       return other.position <= part.position && part.position < other.position + other.text.size();
     };
     const auto end = parts.begin() + static_cast<std::ptrdiff_t>(marked);
     if (std::none_of(parts.begin(), end, holds)) parts.push_back(std::move(part));
   }
-  std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.position < b.position; });
+  std::sort(parts.begin(), parts.end(), [](const FrozenPart& a, const FrozenPart& b) { return a.position < b.position; });
   std::vector<std::string> texts;
-  for (Part& part : parts) texts.push_back(std::move(part.text));
+  for (FrozenPart& part : parts) texts.push_back(std::move(part.text));
   return texts;
 }
 
@@ -137,8 +137,9 @@ void Checks::add(Problem problem, Constraint constraint) {
 void Checks::add_placeholders(const Variable& parameter) {
   std::vector<std::string> names;
   {
-    const std::lock_guard lock(tgd::detail::mutex_of(*parameter.impl()));
-    if (const auto& extras = parameter.impl()->extras) names.assign(extras->placeholders.begin(), extras->placeholders.end());
+    const std::lock_guard lock(tgd::detail::mutex_of(*tgd::detail::impl_of(parameter)));
+    if (const auto& extras = tgd::detail::impl_of(parameter)->extras)
+      names.assign(extras->placeholders.begin(), extras->placeholders.end());
   }
   // What the value does not hold any more, because the program has set another, need not be kept.
   std::erase_if(names, [&](const std::string& name) { return !has_placeholder(parameter.data().text(), name); });
@@ -197,7 +198,7 @@ std::optional<UnusableReply> Checks::problem(const std::string& value) const {
 WordRuns conversation_words(std::span<const Variable> gradients, std::size_t run) {
   std::set<std::string> texts;
   for (const Variable& gradient : gradients) {
-    const auto& extras = gradient.impl()->extras;
+    const auto& extras = tgd::detail::impl_of(gradient)->extras;
     if (!extras) continue;
     for (const auto& context : extras->contexts) texts.insert(conversation_text(*context));
   }

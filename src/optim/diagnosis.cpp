@@ -12,6 +12,7 @@
 #include "core/fold.hpp"
 #include "core/number_text.hpp"
 #include "core/text.hpp"
+#include "lm/answer_json.hpp"
 #include "lm/openai/thoughts.hpp"
 #include "optim/answers.hpp"
 #include "optim/reply/extract.hpp"
@@ -164,8 +165,8 @@ class Comparison {
     if (!wanted) return std::nullopt;
     auto got = detail::json_of(answer);
     const bool is_alone = got.has_value();
-    if (!got) got = detail::json_in(answer);
-    if (!got) return Miss{FindingKind::no_json};
+    if (!got) got = lm::detail::answer_json(answer);
+    if (!got || !got->is_structured()) return Miss{FindingKind::no_json};
     if (got->type() != wanted->type())
       return Miss{FindingKind::wrong_types, {{detail::type_name(*got), detail::type_name(*wanted), 1}}};
     if (wanted->is_object()) {
@@ -178,7 +179,8 @@ class Comparison {
   }
 
   static std::optional<Miss> difference_of_objects(const Value& got, const Value& wanted) {
-    Miss missing{FindingKind::missing_keys}, extra{FindingKind::extra_keys}, types{FindingKind::wrong_types}, values{FindingKind::wrong_values};
+    Miss missing{FindingKind::missing_keys}, extra{FindingKind::extra_keys}, types{FindingKind::wrong_types},
+        values{FindingKind::wrong_values};
     for (const auto& member : wanted.items()) {
       const auto own = got.find(member.key());
       if (own == got.end()) {
@@ -308,7 +310,8 @@ std::string to_string(const Diagnosis& diagnosis, const Prompts& prompts) {
   }
   std::size_t in_words = 0;  // replies of which a finding says so already
   for (const Finding& finding : diagnosis.findings) {
-    if (finding.kind == FindingKind::among_words || finding.kind == FindingKind::several_labels || finding.kind == FindingKind::among_numbers)
+    if (finding.kind == FindingKind::among_words || finding.kind == FindingKind::several_labels ||
+        finding.kind == FindingKind::among_numbers)
       in_words += finding.samples.size();
     add_fact(prompts.render(
         fmt::format("tgd_finding_{}", to_string(finding.kind)),

@@ -47,7 +47,9 @@ namespace {
 using Status = HistoryEntry::Status;
 
 /// Whether the parameter has had the value and not lost it again.
-bool is_taken(const Record& record) { return record.entry.status == Status::set || record.entry.status == Status::accepted; }
+bool is_taken(const UndoableEntry& record) {
+  return record.entry.status == Status::set || record.entry.status == Status::accepted;
+}
 
 /// The record of the present value; null when there is none.
 template <class Records>
@@ -68,8 +70,8 @@ void keep_last(std::vector<Entry>& entries, std::size_t count) {
   if (entries.size() > count) entries.erase(entries.begin(), entries.end() - static_cast<std::ptrdiff_t>(count));
 }
 
-Record record_of(const ParameterUpdate& update, Status status, std::size_t step) {
-  Record record{.entry = {.value = update.new_value, .status = status, .step = step}};
+UndoableEntry record_of(const ParameterUpdate& update, Status status, std::size_t step) {
+  UndoableEntry record{.entry = {.value = update.new_value, .status = status, .step = step}};
   for (const Variable& gradient : update.gradients) record.entry.feedback.push_back(feedback_text(gradient));
   return record;
 }
@@ -78,7 +80,7 @@ Record record_of(const ParameterUpdate& update, Status status, std::size_t step)
 
 ParameterState committed(ParameterState state, const ParameterUpdate& update, const TGDOptions& options, std::size_t step) {
   note_present_value(state);
-  Record record = record_of(update, Status::accepted, step);
+  UndoableEntry record = record_of(update, Status::accepted, step);
   record.has_pair = options.momentum > 0;
   if (record.has_pair) state.momentum.push_back({state.parameter.detach(), update.gradients, state.present_score()});
   while (state.momentum.size() > options.momentum) {
@@ -94,7 +96,7 @@ ParameterState committed(ParameterState state, const ParameterUpdate& update, co
 void remember_rejected(ParameterState& state, const ParameterUpdate& update, const Rejection& rejection,
                        const TGDOptions& options) {
   note_present_value(state);
-  Record record = record_of(update, Status::rejected, rejection.steps + 1);
+  UndoableEntry record = record_of(update, Status::rejected, rejection.steps + 1);
   record.entry.score = rejection.score;
   record.entry.reason = rejection.reason;
   state.history.push_back(std::move(record));
@@ -107,18 +109,18 @@ void remember_rejected(ParameterState& state, const ParameterUpdate& update, con
 void note_score(ParameterState& state, double score) {
   state.scored_value = state.parameter.data().text();
   state.score = score;
-  if (Record* present = present_record(state.history, state.scored_value)) present->entry.score = score;
+  if (UndoableEntry* present = present_record(state.history, state.scored_value)) present->entry.score = score;
 }
 
 std::size_t step_of_present_value(const ParameterState& state) {
-  const Record* present = present_record(state.history, state.parameter.data().text());
+  const UndoableEntry* present = present_record(state.history, state.parameter.data().text());
   return present != nullptr ? present->entry.step : 0;
 }
 
 Earlier before_last(const ParameterState& state) {
   Earlier earlier{state, {}};
-  std::vector<Record>& history = earlier.state.history;
-  Record* present = present_record(history, state.parameter.data().text());
+  std::vector<UndoableEntry>& history = earlier.state.history;
+  UndoableEntry* present = present_record(history, state.parameter.data().text());
   if (present == nullptr || present->entry.status != Status::accepted) {
     throw StateError(
         fmt::format("there is nothing to undo: the present value of \"{}\" did not come from this optimizer, or its history "

@@ -38,6 +38,8 @@ void Optimizer::reject(const std::string&, std::optional<double>) {
   throw StateError("this optimizer cannot take a step back: it has no reject() of its own");
 }
 
+void detail::append_state(std::string& text, const Optimizer& optimizer) { optimizer.append_state(text); }
+
 void Optimizer::append_state(std::string& text) const { tgd::detail::append_json(text, state_dict().value()); }
 
 Json Optimizer::saved_groups() const { return Json(state_dict().value().at("param_groups")); }

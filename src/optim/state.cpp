@@ -10,11 +10,13 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "core/enum_names.hpp"
 #include "core/json_reader.hpp"
 #include "core/json_text.hpp"
 #include "core/json_writer.hpp"
 #include "core/text.hpp"
 #include "optim/checks.hpp"
+#include "optim/options.hpp"
 #include "optim/step.hpp"
 
 namespace tgd::optim::detail {
@@ -27,16 +29,9 @@ using Reader = tgd::detail::JsonReader<json>;
 constexpr std::size_t state_version = 2;
 
 constexpr std::array directions = {std::pair{Direction::maximize, "maximize"}, std::pair{Direction::minimize, "minimize"}};
-constexpr std::array boldnesses = {std::pair{Boldness::conservative, "conservative"}, std::pair{Boldness::moderate, "moderate"},
-                                   std::pair{Boldness::bold, "bold"}};
 using Status = HistoryEntry::Status;
 constexpr std::array statuses = {std::pair{Status::set, "set"}, std::pair{Status::accepted, "accepted"},
                                  std::pair{Status::rejected, "rejected"}, std::pair{Status::undone, "undone"}};
-
-template <class Names, class Enum>
-const char* name_of(const Names& names, Enum wanted) {
-  return std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == wanted; })->second;
-}
 
 using tgd::detail::JsonText;
 using tgd::detail::JsonTree;
@@ -78,7 +73,7 @@ class Saver {
       save(pair.gradients);
     });
   }
-  void save(const Record& record) {
+  void save(const UndoableEntry& record) {
     const HistoryEntry& entry = record.entry;
     out_.object([&] {
       save("dropped", record.dropped);
@@ -87,7 +82,7 @@ class Saver {
       save("has_pair", record.has_pair);
       save("reason", entry.reason);
       save("score", entry.score);
-      save("status", std::string_view(name_of(statuses, entry.status)));
+      save("status", std::string_view(tgd::detail::name_in(statuses, entry.status)));
       save("step", entry.step);
       save("value", entry.value);
     });
@@ -284,8 +279,8 @@ json save(const GroupState& group, std::size_t first_with_model) {
           {"context_budget", options.context_budget},
           {"show_context", options.show_context},
           {"joint", options.joint},
-          {"direction", options.direction ? json(name_of(directions, *options.direction)) : json()},
-          {"boldness", options.boldness ? json(name_of(boldnesses, *options.boldness)) : json()},
+          {"direction", options.direction ? json(tgd::detail::name_in(directions, *options.direction)) : json()},
+          {"boldness", options.boldness ? json(tgd::detail::name_in(boldness_names, *options.boldness)) : json()},
           {"examples", options.examples},
           {"rules", save_rules(group)},
           {"rejected", options.rejected},
@@ -305,7 +300,7 @@ void load_newer_options(GroupState& group, const Reader& saved) {
   };
   load("joint", [&](const Reader& value) { options.joint = value.flag(); });
   load("direction", [&](const Reader& value) { options.direction = optionally_named(directions, value); });
-  load("boldness", [&](const Reader& value) { options.boldness = optionally_named(boldnesses, value); });
+  load("boldness", [&](const Reader& value) { options.boldness = optionally_named(boldness_names, value); });
   load("examples", [&](const Reader& value) { options.examples = value.texts(); });
   load("rules", [&](const Reader& value) { options.rules = load_rules(value, group); });
   load("rejected", [&](const Reader& value) { options.rejected = load_count(value); });
@@ -320,8 +315,8 @@ void load_newer_options(GroupState& group, const Reader& saved) {
   });
 }
 
-Record load_record(const Reader& saved) {
-  Record record{.entry = {.value = saved.at("value").text(), .status = named(statuses, saved.at("status"))}};
+UndoableEntry load_record(const Reader& saved) {
+  UndoableEntry record{.entry = {.value = saved.at("value").text(), .status = named(statuses, saved.at("status"))}};
   record.entry.step = load_count(saved.at("step"));
   record.entry.feedback = saved.at("feedback").texts();
   record.entry.score = load_score(saved.at("score"));

@@ -19,7 +19,7 @@ struct RejectedProposal {
 };
 
 /// An entry of the history with what undoing it takes.
-struct Record {
+struct UndoableEntry {
   HistoryEntry entry;
   bool has_pair = false;        // it put a pair into the momentum buffer
   MomentumBuffer dropped = {};  // the pairs that left the buffer for it
@@ -30,7 +30,7 @@ struct ParameterState {
   std::string first_value = parameter.data().text();
   MomentumBuffer momentum = {};
   std::vector<RejectedProposal> rejected = {};  // oldest first
-  std::vector<Record> history = {};             // oldest first
+  std::vector<UndoableEntry> history = {};      // oldest first
   std::optional<double> score = {};             // of `scored_value`
   std::string scored_value = {};
   std::string kept = {};  // what the value ends with and the language model is not shown; see Suggestion

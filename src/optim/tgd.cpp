@@ -7,6 +7,7 @@
 
 #include <tgd/optim/tgd.hpp>
 
+#include "core/json_text.hpp"
 #include "optim/checks.hpp"
 #include "optim/history.hpp"
 #include "optim/options.hpp"
@@ -286,7 +287,7 @@ void TGD::reject(const Candidate& candidate, const std::string& reason, std::opt
 
 std::vector<HistoryEntry> TGD::history(const Variable& parameter) const {
   std::vector<HistoryEntry> entries;
-  for (const detail::Record& record : impl_->place_of(parameter).state->history) entries.push_back(record.entry);
+  for (const detail::UndoableEntry& record : impl_->place_of(parameter).state->history) entries.push_back(record.entry);
   return entries;
 }
 
@@ -340,7 +341,8 @@ Json TGD::state_dict() const { return detail::save_state(impl_->state); }
 
 void TGD::append_state(std::string& text) const {
   // A derived class may have a state_dict() of its own.
-  typeid(*this) == typeid(TGD) ? detail::append_state(text, impl_->state) : Optimizer::append_state(text);
+  typeid(*this) == typeid(TGD) ? detail::append_state(text, impl_->state)
+                               : tgd::detail::append_json(text, state_dict().value());
 }
 
 void TGD::load_state_dict(const Json& state, const std::map<std::string, lm::ChatModelPtr>& models) {

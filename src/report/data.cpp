@@ -5,7 +5,9 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <tuple>
 #include <unordered_map>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -83,6 +85,8 @@ class Builder {
     document["parameters"] = parameters();
     document["versions"] = versions();
     document["measured"] = measured();
+    document["problems"] = problems();
+    document["diagnosis"] = diagnosis();
     document["calls"] = calls_data(record_.calls);
     document["notes"] = notes_;
     document["strings"] = std::move(strings_).json();
@@ -241,7 +245,8 @@ class Builder {
           of_name[name][side] = OrderedJson::array({value("/value"), value("/low"), value("/high")});
         }
       }
-      for (const std::string& name : names) rows.push_back(OrderedJson::array({name, part, of_name[name][0], of_name[name][1]}));
+      for (const std::string& name : names)
+        rows.push_back(OrderedJson::array({name, part, of_name[name][0], of_name[name][1]}));
     }
     return rows;
   }
@@ -293,7 +298,7 @@ class Builder {
       const GateReport& gate = *step.gate;
       rows.push_back(OrderedJson::array({step.step, gate.accepted, strings_.add_if_any(gate.reason), gate.proposals,
                                          score(gate.batch_before), score(gate.batch_after), score(gate.validation_before),
-                                         score(gate.validation_after), gate.chance}));
+                                         score(gate.validation_after), gate.p_value}));
     }
     return rows;
   }
@@ -430,6 +435,56 @@ class Builder {
                       {"at", std::move(at)}});
     }
     return list;
+  }
+
+  /// The samples that had a problem, each problem of each once: part, row, kind, text, whether it is a failure, and in how many of
+  /// the measurements of its part.
+  OrderedJson problems() {
+    OrderedJson rows = OrderedJson::array();
+    for (const PartRecord& part : record_.parts) {
+      using Seen = std::pair<const Problem*, std::size_t>;
+      std::map<std::tuple<std::size_t, Problem::Kind, std::string>, Seen> seen;
+      for (const auto& [step, measurement] : part.at) {
+        for (const auto& [row, problem] : measurement.problems) {
+          Seen& one = seen[{row, problem.kind, problem.text}];
+          one = {&problem, one.second + 1};
+        }
+      }
+      for (const auto& [key, one] : seen) {
+        rows.push_back(
+            OrderedJson::array({part.name, std::get<0>(key), to_string(one.first->kind), strings_.add(to_string(*one.first)),
+                                one.first->is_failure, one.second, part.at.size()}));
+      }
+    }
+    return rows;
+  }
+
+  /// What the best values still lack, as code has counted it: sentences, and the samples of each finding by their rows.
+  OrderedJson diagnosis() {
+    const OrderedJson known = member(record_.result, "/diagnosis");
+    if (!known.is_object()) return nullptr;
+    const std::string name = text_or(member(known, "/part"), "test");
+    const PartRecord* measured = part(name);
+    OrderedJson findings = OrderedJson::array();
+    const OrderedJson all = member(known, "/findings");
+    if (all.is_array()) {
+      for (const OrderedJson& finding : all) {
+        OrderedJson rows = OrderedJson::array();
+        const OrderedJson samples = member(finding, "/samples");
+        for (const OrderedJson& sample : samples.is_array() ? samples : OrderedJson::array()) {
+          const bool is_known =
+              measured != nullptr && sample.is_number_unsigned() && sample.get<std::size_t>() < measured->rows.size();
+          if (is_known) rows.push_back(measured->rows[sample.get<std::size_t>()]);
+        }
+        findings.push_back(
+            OrderedJson::array({text_or(member(finding, "/kind"), ""), number(member(finding, "/count")).value_or(0), rows}));
+      }
+    }
+    return {{"part", name},
+            {"samples", number(member(known, "/samples")).value_or(0)},
+            {"solved", number(member(known, "/solved")).value_or(0)},
+            {"text", strings_.add_if_any(text_or(member(known, "/text"), ""))},
+            {"findings", findings}};
   }
 
   /// "1" is a third of "1.0", and there may be hundreds of thousands of them.

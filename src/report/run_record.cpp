@@ -107,7 +107,7 @@ GateReport gate_of(const LineReader& gate) {
           .batch_after = gate.at("batch_after").number(),
           .validation_before = optional_number(gate, "validation_before"),
           .validation_after = optional_number(gate, "validation_after"),
-          .chance = gate.at("chance").number()};
+          .p_value = gate.at(gate.find("p_value") ? "p_value" : "chance").number()};  // as earlier versions had it
 }
 
 UpdateRecord update_of(const LineReader& update) {
@@ -142,21 +142,6 @@ PartRecord part_of(const LineReader& line) {
     line.fail("rows, inputs and targets differ in number");
   }
   return part;
-}
-
-Measurement measurement_of(const LineReader& line) {
-  Measurement measurement;
-  for (const LineReader& item : line.at("predictions").items())
-    measurement.predictions.push_back(item.is_null() ? std::nullopt : std::optional(item.text()));
-  for (const LineReader& item : line.at("scores").items())
-    measurement.scores.push_back(item.is_null() ? std::nullopt : std::optional(item.number()));
-  const auto metrics = line.find("metrics");
-  if (!metrics || metrics->is_null()) return measurement;
-  for (const auto& [name, values] : metrics->members()) {
-    for (const LineReader& value : values.items())
-      measurement.metrics[name].push_back(value.is_null() ? std::nullopt : std::optional(value.number()));
-  }
-  return measurement;
 }
 
 /// "2026-11-27T16:50:19.059Z" as seconds since 1970.
@@ -246,24 +231,17 @@ class Reader {
         "calls.jsonl", [&](const LineReader& line) { record_.calls.push_back(call_of(line)); }, most);
   }
 
-  /// Line for line, because ledgers are long.
   template <class Take>
   void read_lines(const std::string& name, Take take, std::size_t most = no_limit) {
-    std::ifstream file(record_.folder / name, std::ios::binary);
-    detail::JsonOrigin origin{name, 0, {}};
     std::size_t unreadable = 0;
     std::string first;
-    for (std::string text; origin.line < most && std::getline(file, text);) {
-      ++origin.line;
-      if (text.empty()) continue;
-      const OrderedJson json = parsed(text);
-      const LineReader line(json, origin);
-      try {
-        if (json.is_discarded()) line.fail("no JSON");
-        take(line);
-      } catch (const ParseError& error) {
-        if (++unreadable == 1) first = error.what();
-      }
+    const auto pass_over = [&](const ParseError& error) {
+      if (++unreadable == 1) first = error.what();
+    };
+    try {
+      detail::read_json_lines<OrderedJson>(record_.folder / name, take, pass_over, most);
+    } catch (const Error& error) {
+      note(name + " cannot be read: " + error.what());
     }
     if (unreadable == 0) return;
     note(fmt::format("{}: {} {} could not be read{}{}", name, unreadable, unreadable == 1 ? "line" : "lines",
@@ -316,13 +294,10 @@ class Reader {
         } else if (known->rows != part.rows) {
           *known = std::move(part);
         }
-      } else if (kind == "scores") {
+      } else if (is_measurement(line)) {
         Measurement measurement = measurement_of(line);
         PartRecord* part = part_named(line.at("part").text());
-        if (part == nullptr || measurement.predictions.size() != part->rows.size() ||
-            measurement.scores.size() != part->rows.size()) {
-          line.fail("scores without their samples");
-        }
+        if (part == nullptr || measurement.scores.size() != part->rows.size()) line.fail("scores without their samples");
         part->at.insert_or_assign(line.at("step").count(), std::move(measurement));
       }
     });

@@ -17,6 +17,7 @@
 
 #include <tgd/trainer.hpp>
 
+#include "run/folder.hpp"
 #include "run/paired.hpp"
 #include "task/document.hpp"
 
@@ -47,13 +48,6 @@ struct VersionRecord {
   std::size_t step = 0;
   std::optional<double> seconds = {};                              ///< of the run up to then
   std::vector<std::pair<std::string, UpdateRecord>> updates = {};  ///< by parameter
-};
-
-/// Aligned with the rows of the part.
-struct Measurement {
-  std::vector<std::optional<std::string>> predictions = {};  ///< nothing: the sample failed
-  SampleScores scores = {};
-  std::map<std::string, SampleScores> metrics = {};  ///< further ones, by name
 };
 
 struct PartRecord {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <ctime>
 #include <limits>
 #include <set>
@@ -85,24 +86,35 @@ Problem problem_of(const LineReader& problem) {
   return {.kind = *kind, .text = problem.at("text").text(), .is_failure = !problem.find("is_failure")};
 }
 
-/// What a line of scores has of further metrics, aligned with the rows of its part.
-SampleMetrics metrics_of(const LineReader& line, std::size_t samples) {
-  SampleMetrics metrics;
-  const auto all = line.find("metrics");
-  if (!all) return metrics;
-  for (const auto& [name, values] : all->members()) {
-    for (const LineReader& value : values.items(samples))
-      metrics[name].push_back(value.is_null() ? std::nullopt : std::optional(value.number()));
-  }
-  return metrics;
-}
+}  // namespace
 
-bool is_scores(const LineReader& line) {
+bool is_measurement(const LineReader& line) {
   const auto kind = line.find("kind");
   return kind && kind->text() == "scores";
 }
 
-}  // namespace
+Measurement measurement_of(const LineReader& line) {
+  Measurement measurement;
+  for (const LineReader& item : line.at("predictions").items())
+    measurement.predictions.push_back(item.is_null() ? std::nullopt : std::optional(item.text()));
+  for (const LineReader& item : line.at("scores").items(measurement.predictions.size()))
+    measurement.scores.push_back(item.is_null() ? std::nullopt : std::optional(item.number()));
+  if (const auto metrics = line.find("metrics"); metrics && !metrics->is_null()) {
+    for (const auto& [name, values] : metrics->members()) {
+      for (const LineReader& value : values.items(measurement.scores.size()))
+        measurement.metrics[name].push_back(value.is_null() ? std::nullopt : std::optional(value.number()));
+    }
+  }
+  if (const auto problems = line.find("problems")) {
+    for (const auto& [row, problem] : problems->members()) {
+      std::size_t number = 0;
+      const auto [end, error] = std::from_chars(row.data(), row.data() + row.size(), number);
+      if (error != std::errc() || end != row.data() + row.size()) problem.fail("\"" + row + "\" is no row of the data");
+      measurement.problems.emplace(number, problem_of(problem));
+    }
+  }
+  return measurement;
+}
 
 std::string kept_text(const std::string& text) { return detail::excerpt(text, most_shown); }
 
@@ -206,19 +218,15 @@ void RunFolder::add_scores(const std::string& part, std::size_t step, const Data
 }
 
 RunProblems RunFolder::problems() const {
-  std::map<std::pair<std::string, std::string>, Problem> latest;
+  std::map<std::pair<std::string, std::size_t>, Problem> latest;
   read_lines(samples_name, [&](const LineReader& line) {
-    if (!is_scores(line)) return;
-    const auto problems = line.find("problems");
-    if (!problems) return;
+    if (!is_measurement(line)) return;
     const std::string part = line.at("part").text();
-    for (const auto& [row, problem] : problems->members()) {
-      latest.insert_or_assign({part, row}, problem_of(problem));
-    }
+    for (auto& [row, problem] : measurement_of(line).problems) latest.insert_or_assign({part, row}, std::move(problem));
   });
   RunProblems found;
   for (const auto& [sample, problem] : latest) {
-    if (!found.counts.any()) found.first = {sample.first, sample.second, to_string(problem)};
+    if (!found.counts.any()) found.first = {sample.first, std::to_string(sample.second), to_string(problem)};
     found.counts.add(problem);
   }
   return found;
@@ -248,43 +256,42 @@ NewValues RunFolder::new_values() const {
   return found;
 }
 
-std::optional<SampleResults> RunFolder::results(const std::string& part, std::size_t step, const DataPart& samples) const {
-  std::optional<SampleResults> found;
+std::optional<Measurement> RunFolder::measurement(const std::string& part, std::size_t step) const {
+  std::optional<Measurement> last;
   read_lines(samples_name, [&](const LineReader& line) {
-    if (!is_scores(line) || line.at("part").text() != part || line.at("step").count() != step) return;
-    const std::vector<LineReader> predictions = line.at("predictions").items(samples.size());
-    const std::vector<LineReader> scores = line.at("scores").items(samples.size());
-    const SampleMetrics metrics = metrics_of(line, samples.size());
-    SampleResults results;
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-      if (predictions[i].is_null() || scores[i].is_null()) continue;
-      results.rows.push_back(samples.rows()[i]);
-      results.predictions.push_back(predictions[i].text());
-      results.scores.push_back(scores[i].number());
-      for (const auto& [name, values] : metrics)
-        if (values[i]) add_metrics(results.metrics, results.rows.size() - 1, {{name, *values[i]}});
-    }
-    for (auto& [name, values] : results.metrics) values.resize(results.rows.size());
-    if (const auto problems = line.find("problems")) {
-      for (const auto& [row, problem] : problems->members()) results.problems.emplace(std::stoul(row), problem_of(problem));
-    }
-    found = std::move(results);
+    if (is_measurement(line) && line.at("part").text() == part && line.at("step").count() == step) last = measurement_of(line);
   });
-  return found;
+  return last;
+}
+
+std::optional<SampleResults> RunFolder::results(const std::string& part, std::size_t step, const DataPart& samples) const {
+  std::optional<Measurement> known = measurement(part, step);
+  if (!known) return std::nullopt;
+  if (known->scores.size() != samples.size())
+    throw ParseError(fmt::format("{} has scores of {} samples of the {} part, which has {}", (path_ / samples_name).string(),
+                                 known->scores.size(), part, samples.size()));
+  SampleResults results{.problems = std::move(known->problems)};
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (!known->predictions[i] || !known->scores[i]) continue;
+    results.rows.push_back(samples.rows()[i]);
+    results.predictions.push_back(*std::move(known->predictions[i]));
+    results.scores.push_back(*known->scores[i]);
+    for (const auto& [name, values] : known->metrics)
+      if (values[i]) add_metrics(results.metrics, results.rows.size() - 1, {{name, *values[i]}});
+  }
+  for (auto& [name, values] : results.metrics) values.resize(results.rows.size());
+  return results;
 }
 
 std::optional<std::vector<double>> RunFolder::scores(const std::string& part, std::size_t step) const {
-  std::optional<std::vector<double>> found;
-  read_lines(samples_name, [&](const LineReader& line) {
-    if (!is_scores(line) || line.at("part").text() != part || line.at("step").count() != step) return;
-    std::vector<double> scores;
-    for (const LineReader& score : line.at("scores").items()) {
-      if (score.is_null()) return;  // that sample failed
-      scores.push_back(score.number());
-    }
-    found = std::move(scores);
-  });
-  return found;
+  const std::optional<Measurement> known = measurement(part, step);
+  if (!known) return std::nullopt;
+  std::vector<double> scores;
+  for (const std::optional<double>& score : known->scores) {
+    if (!score) return std::nullopt;
+    scores.push_back(*score);
+  }
+  return scores;
 }
 
 ValidationSteps RunFolder::validation_steps() const {

@@ -22,11 +22,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <tgd/problem.hpp>
 #include <tgd/trainer.hpp>
 
 #include "core/json_reader.hpp"
@@ -39,6 +41,16 @@ namespace tgd::cli {
 
 /// A line of one of the files, or a value on it; see read_json_lines().
 using LineReader = detail::JsonReader<OrderedJson>;
+
+/// A line "scores" of samples.jsonl: what became of the samples of a part with the values after a step, in the order of its rows.
+struct Measurement {
+  std::vector<std::optional<std::string>> predictions = {};  ///< nothing: the sample has none
+  std::vector<std::optional<double>> scores = {};
+  SampleMetrics metrics = {};                    ///< further ones, by name
+  std::map<std::size_t, Problem> problems = {};  ///< by row
+};
+bool is_measurement(const LineReader& line);
+Measurement measurement_of(const LineReader& line);
 
 /// How far training has come, by its metrics.
 struct ValidationSteps {
@@ -99,9 +111,9 @@ class RunFolder {
   void describe_part(const std::string& part, const DataPart& samples) const;
   bool has_parts() const;
   void add_scores(const std::string& part, std::size_t step, const DataPart& samples, const SampleResults& results) const;
-  /// The scores of a part that were measured with the values after `step`, if all of them are there.
   /// What became of the samples of a part with the values after a step, as far as it was kept: long replies are shortened.
   std::optional<SampleResults> results(const std::string& part, std::size_t step, const DataPart& samples) const;
+  /// Their scores, if all of them are there.
   std::optional<std::vector<double>> scores(const std::string& part, std::size_t step) const;
 
   /// How far training has come.
@@ -113,6 +125,7 @@ class RunFolder {
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
   void write_json(const std::string& name, const OrderedJson& json) const;
   void add_line(const char* name, const OrderedJson& line) const;
+  std::optional<Measurement> measurement(const std::string& part, std::size_t step) const;
   /// Hands over the lines of a view.
   void read_lines(const char* name, const std::function<void(const LineReader&)>& take) const;
 

@@ -160,7 +160,11 @@ OrderedJson result_json(const RunReport& report, const Models& models, const Run
   json["steps"] = report.steps;
   if (report.best) json["best"] = {{"epoch", report.best->epoch}, {"step", report.best->step}};
   if (report.problems.counts.any()) json["problems"] = report.problems.counts.json();
-  if (report.diagnosis) json["diagnosis"] = OrderedJson(optim::to_json(*report.diagnosis).value());
+  if (report.diagnosis) {
+    json["diagnosis"] = OrderedJson(optim::to_json(*report.diagnosis).value());
+    json["diagnosis"]["part"] = "test";
+    json["diagnosis"]["text"] = to_string(*report.diagnosis);
+  }
   json["simulated"] = models.is_simulated();
   json["models"] = models_json(models);
   json["cost"] = OrderedJson(report.usage.to_json().value());

@@ -160,8 +160,8 @@ void Simulated::start(Request request, Done done) {
     outcome = Reply{.content = std::move(answer), .finish_reason = "stop", .model = "simulated", .usage = usage};
   }
   if (state->is_immediate()) return state->finish(done, std::move(outcome));
-  auto deliver = [state, done = std::move(done), outcome = std::move(outcome)](Delivery::Ending ending) mutable {
-    state->finish(done, ending == Delivery::Ending::due ? std::move(outcome) : cancelled(one_call));
+  auto deliver = [state, done = std::move(done), outcome = std::move(outcome)](Delivery::Occasion ending) mutable {
+    state->finish(done, ending == Delivery::Occasion::due ? std::move(outcome) : cancelled(one_call));
   };
   state->delivery.post(Delivery::Clock::now() + state->delay(dice), std::move(deliver), request.stop);
 }

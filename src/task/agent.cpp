@@ -107,7 +107,7 @@ OrderedJson as_object(const NamedValues& values) {
 
 std::string command_answer(const std::string& output) {
   return OrderedJson{{"output", output}, {"feedback", OrderedJson::object()}}.dump(-1, ' ', false,
-                                                                                  OrderedJson::error_handler_t::replace);
+                                                                                   OrderedJson::error_handler_t::replace);
 }
 
 Answer answer_of(const std::vector<StageResult>& stages, std::size_t sample) {
@@ -226,35 +226,32 @@ NamedInputs TaskAgent::named(const std::vector<std::string>& names, const Known&
   return inputs;
 }
 
+FeedbackOptions TaskAgent::feedback_options() const {
+  FeedbackOptions options{.prompts = prompts_};
+  options.context_budget = context_budget_.value_or(options.context_budget);
+  options.samples_per_request = samples_per_request_.value_or(options.samples_per_request);
+  return options;
+}
+
 Variable TaskAgent::reply_of_model(const Stage& stage, const Known& known) const {
   Inputs inputs = stage.filled_in;
   for (const std::string& name : stage.placeholders) inputs.emplace_back(name, known.at(name));
-  ChatOptions options{.args = stage.args, .on_error = stage.on_error, .role = stage.name, .prompts = prompts_};
-  options.context_budget = context_budget_.value_or(options.context_budget);
-  options.samples_per_request = samples_per_request_.value_or(options.samples_per_request);
+  ChatOptions options{.args = stage.args, .on_error = stage.on_error, .role = stage.name, .feedback = feedback_options()};
   return chat_completion(stage.model, stage.messages, inputs, std::move(options));
 }
 
 Variable TaskAgent::reply_of(const Stage& stage, const Known& known) const {
   if (stage.kind == StageSpec::Kind::model) return reply_of_model(stage, known);
-  const auto completed = [this](auto options) {
-    options.context_budget = context_budget_.value_or(options.context_budget);
-    options.samples_per_request = samples_per_request_.value_or(options.samples_per_request);
-    return options;
-  };
   if (stage.kind == StageSpec::Kind::agent) {
-    return CommandAgent(stage.model)(named(stage.parameters, known), named(stage.inputs, known),
-                                     completed(CommandAgentOptions{.description = stage.description,
+    return CommandAgent(stage.model)(
+        named(stage.parameters, known), named(stage.inputs, known),
+        {.description = stage.description, .role = stage.name, .on_error = stage.on_error, .feedback = feedback_options()});
+  }
+  return CommandFunction(stage.model)(named(stage.inputs, known), {.description = stage.description,
+                                                                   .answers_feedback = stage.answers_feedback,
                                                                    .role = stage.name,
                                                                    .on_error = stage.on_error,
-                                                                   .prompts = prompts_}));
-  }
-  return CommandFunction(stage.model)(named(stage.inputs, known),
-                                      completed(CommandFunctionOptions{.description = stage.description,
-                                                                       .answers_feedback = stage.answers_feedback,
-                                                                       .role = stage.name,
-                                                                       .on_error = stage.on_error,
-                                                                       .prompts = prompts_}));
+                                                                   .feedback = feedback_options()});
 }
 
 std::vector<StageResult> TaskAgent::run(const Batch& batch) const {

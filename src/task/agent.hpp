@@ -152,6 +152,7 @@ class TaskAgent final : public Module {
   Stage make_stage(const Task& task, std::size_t number) const;
   using Known = std::map<std::string, Variable>;
   Variable reply_of(const Stage& stage, const Known& known) const;
+  FeedbackOptions feedback_options() const;
   Variable reply_of_model(const Stage& stage, const Known& known) const;
   NamedInputs named(const std::vector<std::string>& names, const Known& known) const;
   Variable content(const std::string& text, Inputs& filled_in) const;

@@ -124,6 +124,10 @@ void check_judge(const TaskValue& value, const Task& task) {
 
 }  // namespace
 
+const std::string& name_of(EvaluatorSpec::Type type) {
+  return std::find_if(types().begin(), types().end(), [&](const auto& word) { return word.second == type; })->first;
+}
+
 void describe_evaluator(Members& in, EvaluatorSpec& evaluator) {
   in.word("type", evaluator.type, types(), "\"exact_match\"");
   switch (evaluator.type) {
@@ -188,11 +192,10 @@ EvaluatorSpec read_evaluator(const TaskValue& value) {
 }
 
 void check_evaluator(const TaskValue& value, const Task& task) {
-  const bool needs_target =
-      std::any_of(task.evaluator.metrics.begin(), task.evaluator.metrics.end(), metric_needs_target) ||
-      std::any_of(task.evaluator.keep.begin(), task.evaluator.keep.end(),
-                  [](const auto& limit) { return metric_needs_target(limit.first); }) ||
-      !task.report_metrics.empty();
+  const bool needs_target = std::any_of(task.evaluator.metrics.begin(), task.evaluator.metrics.end(), metric_needs_target) ||
+                            std::any_of(task.evaluator.keep.begin(), task.evaluator.keep.end(),
+                                        [](const auto& limit) { return metric_needs_target(limit.first); }) ||
+                            !task.report_metrics.empty();
   if (needs_target && !task.data.has_target())
     task.data.place.at("target", "\"label\", the field with the expected answer; a metric of this task compares with it");
   if (task.evaluator.type == Type::judge) {

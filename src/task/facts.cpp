@@ -142,11 +142,10 @@ optim::Diagnosis diagnosis_of(const Task& task, const TaskData& data, const std:
   for (std::size_t i = 0; i < samples.size(); ++i) positions[samples.rows()[i]] = i;
   std::vector<SampleOutcome> outcomes;
   for (std::size_t i = 0; i < results.rows.size(); ++i) {
-    const double best = task.evaluator.best_score;
     SampleOutcome outcome{.reply = results.predictions[i],
                           .answer = results.predictions[i],
                           .score = results.scores[i],
-                          .is_solved = task.evaluator.higher_is_better ? results.scores[i] >= best : results.scores[i] <= best};
+                          .is_solved = task.evaluator.scale().is_best(results.scores[i])};
     if (task.data.has_target()) outcome.target = target_of(samples[positions.at(results.rows[i])]);
     if (const auto problem = results.problems.find(results.rows[i]); problem != results.problems.end()) {
       outcome.problem = std::make_shared<const Problem>(problem->second);

@@ -55,8 +55,8 @@ lm::OpenAIOptions openai_options(const ModelSpec& spec, const ModelFlags& flags)
   options.headers = pairs_of(spec.headers);
   options.secret_headers = pairs_of(spec.secret_headers);
   options.query = pairs_of(spec.query);
-  options.requests_per_minute = spec.requests_per_minute.value_or(0);
-  options.tokens_per_minute = spec.tokens_per_minute.value_or(0);
+  options.requests_per_minute = spec.requests_per_minute;
+  options.tokens_per_minute = spec.tokens_per_minute;
   return options;
 }
 

@@ -1,48 +1,19 @@
 #include "task/output.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "core/brackets.hpp"
 #include "core/fold.hpp"
 #include "core/number_text.hpp"
 #include "core/text.hpp"
-#include "lm/lenient_json.hpp"
+#include "lm/answer_json.hpp"
 
 namespace tgd::cli {
 
 namespace {
 
 using Value = nlohmann::json;
-
-/// How likely it is that a value is an answer.
-enum class Rank { reference, plain, fenced };
-
-bool is_reference(const Value& value) {
-  return value.is_array() &&
-         std::all_of(value.begin(), value.end(), [](const Value& item) { return item.is_number_integer(); });
-}
-
-/// Says of each place in a text, asked from left to right, whether a code fence is open there.
-class Fences {
- public:
-  explicit Fences(std::string_view text) : text_(text) {}
-
-  bool is_open_at(std::size_t place) {
-    for (std::size_t fence = text_.find("```", seen_); fence < place; fence = text_.find("```", seen_)) {
-      is_open_ = !is_open_;
-      seen_ = fence + 3;
-    }
-    return is_open_;
-  }
-
- private:
-  std::string_view text_;
-  std::size_t seen_ = 0;
-  bool is_open_ = false;
-};
 
 std::string as_text(const Value& value) {
   return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Value::error_handler_t::replace);
@@ -51,12 +22,12 @@ std::string as_text(const Value& value) {
 Output failure(std::string_view text, std::string problem) { return {std::string(text), std::move(problem)}; }
 
 Output json_of(std::string_view text) {
-  const auto value = json_in(text);
+  const auto value = lm::detail::answer_json(text);
   return value ? Output{as_text(*value)} : failure(text, "there is no JSON in it");
 }
 
 Output member_in(std::string_view text, const std::string& pointer) {
-  const auto value = json_in(text, pointer);
+  const auto value = lm::detail::answer_json(text, pointer);
   if (!value) return failure(text, "there is no JSON in it");
   const Value::json_pointer place(pointer);
   if (!value->contains(place)) return failure(text, fmt::format("its JSON has no {}", pointer));
@@ -74,28 +45,6 @@ Output number_of(std::string_view text, detail::DecimalMark mark) {
 }
 
 }  // namespace
-
-std::optional<Value> json_in(std::string_view text, const std::string& pointer) {
-  if (auto whole = lm::detail::parse_json(text)) return whole;
-  const Value::json_pointer place(pointer);
-  std::optional<Value> best;
-  std::pair<bool, Rank> best_rank{false, Rank::reference};
-  Fences fences(text);
-  detail::BracketedParts parts(text, "{[");
-  while (const auto part = parts.next()) {
-    if (part->empty()) continue;
-    auto value = lm::detail::parse_json(*part);
-    if (!value) continue;
-    parts.skip();
-    const bool is_fenced = fences.is_open_at(static_cast<std::size_t>(part->data() - text.data()));
-    const Rank kind = is_fenced ? Rank::fenced : is_reference(*value) ? Rank::reference : Rank::plain;
-    const std::pair rank{value->contains(place), kind};
-    if (best && rank < best_rank) continue;
-    best = std::move(value);
-    best_rank = rank;
-  }
-  return best;
-}
 
 OutputParser::OutputParser(const std::vector<OutputStep>& steps) {
   for (const OutputStep& step : steps) {

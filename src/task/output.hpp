@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
 #include "core/pattern.hpp"
 #include "task/task.hpp"
 
@@ -18,11 +17,6 @@ struct Output {
   /// Why the reply could not be parsed. `text` is then the reply itself, so that it is scored, and criticised, as it came.
   std::optional<std::string> problem = {};
 };
-
-/// The JSON in a text: all of it, or what stands there last, for drafts and quotations come before an answer. What a code fence holds
-/// goes before other objects and lists, and both before lists of numbers, such as [1], which may be references. With a pointer only
-/// what has it counts, where anything does.
-std::optional<nlohmann::json> json_in(std::string_view text, const std::string& pointer = {});
 
 class OutputParser {
  public:

@@ -16,6 +16,7 @@
 #include "core/number_text.hpp"
 #include "core/text.hpp"
 #include "core/utf8.hpp"
+#include "lm/answer_json.hpp"
 #include "task/output.hpp"
 
 namespace tgd::cli {
@@ -146,8 +147,8 @@ std::vector<Value::json_pointer> scored_fields(const EvaluatorSpec& spec, const 
 Value member_at(const Value& json, const Value::json_pointer& place) { return json.contains(place) ? json.at(place) : Value(); }
 
 double json_score(const EvaluatorSpec& spec, const std::string& prediction, const std::string& target) {
-  const auto wanted = json_in(target);
-  const auto got = json_in(prediction);
+  const auto wanted = lm::detail::answer_json(target);
+  const auto got = lm::detail::answer_json(prediction);
   if (!wanted || !got) return 0;
   const auto fields = scored_fields(spec, *wanted);
   double sum = 0;

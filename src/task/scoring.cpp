@@ -28,7 +28,7 @@ EvaluatorOptions options_of(const EvaluatorSpec& spec, const Prompts& prompts, O
   return {.reduction = Reduction::none,
           .higher_is_better = spec.higher_is_better,
           .critique = spec.critique_by_lm ? Critique::lm : Critique::explanation,
-          .prompts = prompts,
+          .feedback = {.prompts = prompts},
           .worst_score = spec.worst_score,
           .on_error = on_error};
 }
@@ -131,7 +131,8 @@ void add_metrics(const EvaluatorSpec& spec, const Evaluation& evaluation, const 
   EvaluatorSpec plain = spec;
   plain.metric = {};  // that is the processes' owner
   detail::add_item_metrics(
-      evaluation.score, [metrics, targets, plain, answers = prediction.detach()](std::size_t i) -> std::map<std::string, double> {
+      evaluation.score,
+      [metrics, targets, plain, answers = prediction.detach()](std::size_t i) -> std::map<std::string, double> {
         std::map<std::string, double> figures;
         if (answers.problem(i)) return figures;
         const std::string answer = answers[i].data().item_text();  // whatever became of the others

@@ -55,6 +55,7 @@
 #include <tgd/optim.hpp>
 #include <tgd/trainer.hpp>
 
+#include "cognitive/score_scale.hpp"
 #include "core/number_text.hpp"
 #include "task/document.hpp"
 
@@ -153,8 +154,9 @@ struct StageSpec {
   std::optional<OnError> on_error = {};  ///< over that of the task
   Kind kind = Kind::model;
   CommandSpec command = {};
-  std::string description = {};              ///< of what a command does, for the critic
-  std::vector<std::string> inputs = {};      ///< of a command: inputs of the data, parameters and earlier stages; of an agent: inputs
+  std::string description = {};  ///< of what a command does, for the critic
+  std::vector<std::string> inputs =
+      {};  ///< of a command: inputs of the data, parameters and earlier stages; of an agent: inputs
   std::vector<std::string> parameters = {};  ///< of an agent
   bool answers_feedback = false;             ///< a command itself says how its inputs should change
   bool has_proxy = false;                    ///< an agent's own calls go through tgd: see proxy.hpp
@@ -202,7 +204,11 @@ struct EvaluatorSpec {
 
   /// Whether somebody else than tgd decides what an answer is worth: then there need be no target, and none is known to be right.
   bool is_judged() const { return type == Type::judge || type == Type::command; }
+
+  detail::ScoreScale scale() const { return {best_score, higher_is_better}; }
 };
+/// As a task file has it.
+const std::string& name_of(EvaluatorSpec::Type type);
 
 struct ModelSpec {
   std::string place;  ///< file:line: /pointer, for errors

@@ -1,14 +1,16 @@
 // "optimizer", "training" and "budget" of a task.
 #include <fmt/format.h>
 
+#include "core/enum_names.hpp"
+#include "optim/options.hpp"
 #include "task/parts.hpp"
+#include "train/gatekeeper.hpp"
 
 namespace tgd::cli {
 
 namespace {
 
 using autograd::Step;
-using optim::Boldness;
 using optim::Constraint;
 
 /// What the library says about an argument is said at its place.
@@ -64,14 +66,18 @@ void read_constraints(const TaskValue& value, OptimizerSpec& optimizer) {
 }
 
 void describe_early_stopping(Members& in, EarlyStopping& stopping) {
-  in.count("patience", stopping.patience);
+  std::size_t patience = stopping.patience.value_or(0);  // 0: never
+  in.count("patience", patience);
+  stopping.patience = patience > 0 ? std::optional(patience) : std::nullopt;
   in.real("min_delta", stopping.min_delta, {.least = 0});
 }
 
 void describe_gate(Members& in, Gate& gate) {
-  in.real("confidence", gate.confidence, {.least = 0, .most = 1, .with_most = false}, "0.8");
+  double confidence = gate.confidence.value_or(0);  // 0: no gate
+  in.real("confidence", confidence, {.least = 0, .most = 1, .with_most = false}, "0.8");
+  gate.confidence = confidence > 0 ? std::optional(confidence) : std::nullopt;
   in.count("proposals", gate.proposals, {.least = 1, .most = 100});
-  in.word("takes", gate.takes, {{"better", GateRule::better}, {"not_worse", GateRule::not_worse}});
+  in.word("takes", gate.takes, detail::by_name(detail::gate_rule_names));
 }
 
 void describe_search(Members& in, Search& search) {
@@ -94,8 +100,7 @@ void describe_optimizer(Members& in, OptimizerSpec& optimizer) {
   in.count("context_budget", optimizer.context_budget, {.least = 2000});
   in.count("samples_per_request", optimizer.samples_per_request, {.least = 1, .most = 1000});
   in.flag("joint", optimizer.joint);
-  in.word("boldness", optimizer.boldness,
-          {{"conservative", Boldness::conservative}, {"moderate", Boldness::moderate}, {"bold", Boldness::bold}});
+  in.word("boldness", optimizer.boldness, detail::by_name(optim::detail::boldness_names));
   in.real("max_length_ratio", optimizer.max_length_ratio, {.least = 0, .with_least = false});
   in.count("rejected", optimizer.rejected, {.least = 0, .most = 1000});
   in.count("copied_words", optimizer.copied_words, {.least = 0, .most = 1000});

@@ -168,7 +168,7 @@ std::vector<std::size_t> ChainSearch::failing(const Scores& scores) const {
   std::vector<std::size_t> failed;
   for (const Variable& parameter : parameters_) {
     for (const Variable& gradient : parameter.grad()) {
-      const auto& extras = gradient.impl()->extras;
+      const auto& extras = impl_of(gradient)->extras;
       if (!extras || extras->outcomes.empty() || extras->outcomes.front()->samples.size() != scores.samples.size()) continue;
       const std::vector<SampleOutcome>& samples = extras->outcomes.front()->samples;
       for (std::size_t i = 0; i < samples.size(); ++i) {

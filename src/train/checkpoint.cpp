@@ -8,10 +8,12 @@
 #include <tgd/error.hpp>
 #include <tgd/version.hpp>
 
+#include "core/enum_names.hpp"
 #include "core/file.hpp"
 #include "core/json_reader.hpp"
 #include "core/json_text.hpp"
 #include "core/rethrow.hpp"
+#include "train/gatekeeper.hpp"
 
 namespace tgd::detail {
 
@@ -160,7 +162,9 @@ Value to_value(const RunState& run) {
           {"steps_without_batch", run.steps_without_batch},
           {"calls_of_sample", run.calls_of_sample},
           {"scores", to_value(run.scores)},
-          {"search", to_value(run.search)}};
+          {"search", to_value(run.search)},
+          {"failed", {{"names", run.failed.names}, {"nameless", run.failed.nameless}}},
+          {"samples_seen", run.samples_seen}};
 }
 
 RunState run_of(const Reader& from) {
@@ -180,6 +184,11 @@ RunState run_of(const Reader& from) {
   if (const auto calls = from.find("calls_of_sample")) run.calls_of_sample = whole(*calls);
   if (const auto scores = from.find("scores")) run.scores = table_of(*scores);
   if (const auto search = from.find("search")) run.search = search_of(*search);
+  if (const auto failed = from.find("failed")) {  // earlier checkpoints have none
+    for (std::string& name : failed->at("names").texts()) run.failed.names.insert(std::move(name));
+    run.failed.nameless = failed->at("nameless").count();
+    run.samples_seen = from.at("samples_seen").count();
+  }
   for (const Reader& data : from.at("best_values").items()) run.best_values.push_back(data_of(data));
   if (run.first.has_value() != run.best.has_value())
     from.at("best").fail("\"first\" and \"best\" are there both or not at all");
@@ -187,16 +196,20 @@ RunState run_of(const Reader& from) {
   return run;
 }
 
+template <class T>
+Line or_null(const std::optional<T>& value) {
+  return value ? Line(*value) : Line(nullptr);
+}
+
 Line to_line(const GateReport& gate) {
-  const auto number = [](const std::optional<double>& value) { return value ? Line(*value) : Line(nullptr); };
   return {{"accepted", gate.accepted},
           {"reason", gate.reason},
           {"proposals", gate.proposals},
           {"batch_before", gate.batch_before},
           {"batch_after", gate.batch_after},
-          {"validation_before", number(gate.validation_before)},
-          {"validation_after", number(gate.validation_after)},
-          {"chance", gate.chance}};
+          {"validation_before", or_null(gate.validation_before)},
+          {"validation_after", or_null(gate.validation_after)},
+          {"p_value", gate.p_value}};
 }
 
 Line to_line(const SearchReport& search) {
@@ -262,7 +275,7 @@ void write_text(const Checkpoint& checkpoint, std::span<const std::shared_ptr<op
   text += ",\n\"optimizers\": [";
   for (std::size_t i = 0; i < optimizers.size(); ++i) {
     if (i > 0) text += ",\n";
-    optimizers[i]->append_state(text);
+    optim::detail::append_state(text, *optimizers[i]);
   }
   text += "]";
   add("loader", checkpoint.loader.value());
@@ -314,33 +327,33 @@ Line limits_json(const std::map<std::string, Limits>& limits) {
 }  // namespace
 
 std::string config_text(const TrainerOptions& options, std::optional<std::size_t> batches) {
-  const Line config{
-      {"tgd", tgd::version()},
-      {"max_epochs", options.max_epochs},
-      {"batches_in_epoch", batches ? Line(*batches) : Line(nullptr)},
-      {"validate_every", options.validate_every},
-      {"higher_is_better", options.higher_is_better},
-      {"limits",
-       {{"max_steps", options.max_steps},
-        {"max_seconds", options.max_time.count()},
-        {"max_calls", options.max_calls},
-        {"max_tokens", options.max_tokens},
-        {"max_cost_usd", options.max_cost}}},
-      {"early_stopping", {{"patience", options.early_stopping.patience}, {"min_delta", options.early_stopping.min_delta}}},
-      {"gate",
-       {{"confidence", options.gate.confidence},
-        {"proposals", options.gate.proposals},
-        {"takes", options.gate.takes == GateRule::better ? "better" : "not_worse"}}},
-      {"keep", limits_json(options.keep)},
-      {"search",
-       {{"chain", options.search.chain},
-        {"proposals", options.search.proposals},
-        {"confirm", options.search.confirm},
-        {"confidence", options.search.confidence},
-        {"keep_unconfirmed", options.search.keep_unconfirmed},
-        {"seed", options.search.seed}}},
-      {"first_proposals", names_of(options.first_proposals)},
-      {"keep_checkpoints", options.keep_checkpoints}};
+  const Line config{{"tgd", tgd::version()},
+                    {"max_epochs", options.max_epochs},
+                    {"batches_in_epoch", or_null(batches)},
+                    {"validate_every", or_null(options.validate_every)},
+                    {"higher_is_better", options.higher_is_better},
+                    {"limits",
+                     {{"max_steps", or_null(options.max_steps)},
+                      {"max_seconds", options.max_time ? Line(options.max_time->count()) : Line(nullptr)},
+                      {"max_calls", or_null(options.max_calls)},
+                      {"max_tokens", or_null(options.max_tokens)},
+                      {"max_cost_usd", or_null(options.max_cost)}}},
+                    {"early_stopping",
+                     {{"patience", or_null(options.early_stopping.patience)}, {"min_delta", options.early_stopping.min_delta}}},
+                    {"gate",
+                     {{"confidence", or_null(options.gate.confidence)},
+                      {"proposals", options.gate.proposals},
+                      {"takes", name_in(gate_rule_names, options.gate.takes)}}},
+                    {"keep", limits_json(options.keep)},
+                    {"search",
+                     {{"chain", options.search.chain},
+                      {"proposals", options.search.proposals},
+                      {"confirm", options.search.confirm},
+                      {"confidence", options.search.confidence},
+                      {"keep_unconfirmed", options.search.keep_unconfirmed},
+                      {"seed", options.search.seed}}},
+                    {"first_proposals", names_of(options.first_proposals)},
+                    {"keep_checkpoints", options.keep_checkpoints}};
   return json_text(config, 2) + "\n";
 }
 

@@ -36,6 +36,8 @@ struct RunState {
   std::int64_t calls_of_sample = 0;     // at most, in validation; 0: not known
   ScoreTable scores = {};
   SearchState search = {};
+  FailedSamples failed = {};     // by all the sessions of the run
+  std::size_t samples_seen = 0;  // by its steps
   double seconds = 0;
 };
 

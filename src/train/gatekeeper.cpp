@@ -38,9 +38,14 @@ bool understands_scores(const optim::Optimizer& optimizer, bool higher_is_better
 
 Gatekeeper::Gatekeeper(const Gate& gate, const std::map<std::string, Limits>& keep, bool higher_is_better,
                        const Trainee& trainee, Validation* validation)
-    : gate_(gate), keep_(keep), higher_is_better_(higher_is_better), trainee_(trainee), validation_(validation) {
-  if (!(gate.confidence > 0 && gate.confidence < 1)) {
-    throw ValueError(fmt::format("Gate::confidence is {}; it has to be between 0 and 1, such as 0.8", gate.confidence));
+    : gate_(gate),
+      confidence_(gate.confidence.value_or(0)),
+      keep_(keep),
+      higher_is_better_(higher_is_better),
+      trainee_(trainee),
+      validation_(validation) {
+  if (!(confidence_ > 0 && confidence_ < 1)) {
+    throw ValueError(fmt::format("Gate::confidence is {}; it has to be between 0 and 1, such as 0.8", confidence_));
   }
   if (gate.proposals == 0) throw ValueError("Gate::proposals is 0; it has to be at least 1");
   if (!trainee.automatic)
@@ -85,7 +90,7 @@ double Gatekeeper::chance_of(const std::vector<double>& gains) const {
   return gate_.takes == GateRule::better ? probability_of_chance(gains) : chance_of_loss(gains);
 }
 
-bool Gatekeeper::accepts(double chance) const { return (chance <= 1 - gate_.confidence) == (gate_.takes == GateRule::better); }
+bool Gatekeeper::accepts(double chance) const { return (chance <= 1 - confidence_) == (gate_.takes == GateRule::better); }
 
 std::string Gatekeeper::shortcoming() const { return gate_.takes == GateRule::better ? "no better" : "clearly worse"; }
 
@@ -96,7 +101,7 @@ bool Gatekeeper::passes_batch(const Scores& before, const Scores& after) const {
 }
 
 bool Gatekeeper::is_clearly_worse(std::vector<double> gains) const {
-  return chance_of_loss(std::move(gains)) <= 1 - gate_.confidence;
+  return chance_of_loss(std::move(gains)) <= 1 - confidence_;
 }
 
 /// Commits or rejects the proposal that is best on the batch: by the validation part where there is one, else by the batch.
@@ -112,9 +117,9 @@ void Gatekeeper::decide(const Proposal& proposal, const Scores& batch_before, co
     if (after) report.validation_after = after->means.score;
   }
   const bool has_to_be_better = gate_.takes == GateRule::better;
-  if (after) report.chance = chance_of(gains(samples_of(before), samples_of(*after)));
+  if (after) report.p_value = chance_of(gains(samples_of(before), samples_of(*after)));
   const std::string broken = after && broken_limit(keep_, before.means).empty() ? broken_limit(keep_, after->means) : "";
-  report.accepted = after && broken.empty() && accepts(report.chance);
+  report.accepted = after && broken.empty() && accepts(report.p_value);
   if (!report.accepted) {
     report.reason = !broken.empty() ? broken
                     : after         ? fmt::format("{} with the wanted confidence: {:.3g} before, {:.3g} after",

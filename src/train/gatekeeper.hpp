@@ -1,9 +1,11 @@
 // Gatekeeper: takes a step of the optimizers only if what they propose scores better. See Gate in tgd/trainer.hpp.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tgd/optim/tgd.hpp>
@@ -17,6 +19,9 @@ namespace tgd::detail {
 
 /// Whether the optimizer takes a score the right way round. One that has no direction shows its model scores to maximize.
 bool understands_scores(const optim::Optimizer& optimizer, bool higher_is_better);
+
+inline constexpr std::array gate_rule_names = {std::pair{GateRule::better, "better"},
+                                               std::pair{GateRule::not_worse, "not_worse"}};
 
 class Gatekeeper {
  public:
@@ -45,6 +50,7 @@ class Gatekeeper {
   void reject(const Proposal& proposal, const std::string& reason, std::optional<double> score) const;
 
   const Gate& gate_;
+  double confidence_;
   const std::map<std::string, Limits>& keep_;
   bool higher_is_better_;
   const Trainee& trainee_;

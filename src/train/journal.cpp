@@ -39,6 +39,10 @@ JournalRecord cost_json(const std::optional<lm::Cost>& cost) {
   return cost ? JournalRecord(cost->pico_usd()) : JournalRecord(nullptr);
 }
 
+std::optional<lm::Cost> known_cost(const lm::ModelCost& call) {
+  return call.unknown_calls == 0 ? std::optional(call.cost) : std::nullopt;
+}
+
 std::optional<lm::Cost> recorded_cost(const RecordReader& record) {
   const RecordReader cost = record.at("cost_pico_usd");
   return cost.is_null() ? std::nullopt : std::optional(lm::Cost::from_pico_usd(cost.integer()));
@@ -83,6 +87,7 @@ struct Journal::History {
   std::map<std::uint64_t, std::pair<Key, lm::ModelCost>> on_their_way;
   lm::ModelCost paid;
   std::map<std::string, lm::Usage> unpriced;
+  lm::ModelCost lost;  // of that, by calls that were cancelled on their way
   /// What views held before sessions that no other record follows: a process that died there may have left them so.
   std::vector<std::map<std::string, std::string>> left;
 
@@ -148,8 +153,11 @@ void Journal::History::take_call(const RecordReader& record, std::uint64_t end) 
   on_their_way.erase(id);
   lm::Receipt receipt{.usage = recorded_usage(record), .cost = recorded_cost(record), .source = lm::ReplySource::journal};
   const bool is_sent = record.at("sent").flag();
-  if (is_sent) paid += cost_of_call(receipt.usage, receipt.cost, record.at("failed").flag());
-  if (is_sent && !receipt.cost) unpriced[record.at("model").text()] += receipt.usage;
+  const lm::ModelCost cost = cost_of_call(receipt.usage, receipt.cost, record.at("failed").flag());
+  if (is_sent) paid += cost;
+  const bool is_lost = record.find("lost").has_value();
+  if (is_lost) lost += cost;
+  if (is_sent && !is_lost && !receipt.cost) unpriced[record.at("model").text()] += receipt.usage;
   History::Line& line = lines[calls_name].emplace_back(History::Line{end, json_text(record.at("line").json()), !is_sent});
 
   // What is nobody's fault but the endpoint's may come to a better end.
@@ -239,15 +247,16 @@ void Journal::open(const fs::path& folder, bool goes_on, const JournalPosition& 
   interval_ = from.interval;
   next_id_ = history.next_id;
   replies_ = std::move(history.replies);
-  lost_ = {};
+  lost_ = history.lost;
   lost_calls_.clear();
+  paid_ = history.paid;
   for (const auto& [id, call] : history.on_their_way) {
     lost_ += call.second;
+    paid_ += call.second;
     lost_calls_.insert(call);
   }
-  paid_ = history.paid;
-  paid_ += lost_;
   unpriced_ = std::move(history.unpriced);
+  on_their_way_.clear();
   file_ = std::move(file);
   is_fresh_ = true;
 }
@@ -349,7 +358,7 @@ void Journal::write_view(const std::string& name, std::string_view content, bool
 void Journal::write_cassette(const std::string& name) {
   struct Used {
     std::uint64_t place;
-    lm::detail::Question question;
+    lm::detail::RecordedRequest question;
     lm::Outcome outcome;
   };
   std::map<Key, Used> used;
@@ -374,7 +383,7 @@ void Journal::write_cassette(const std::string& name) {
   });
   std::multimap<std::uint64_t, const Used*> in_order;  // earlier versions gave a place twice
   for (const auto& [key, call] : used) in_order.emplace(call.place, &call);
-  std::map<lm::detail::Question, std::size_t> numbers;
+  std::map<lm::detail::RecordedRequest, std::size_t> numbers;
   std::vector<lm::detail::Exchange> exchanges;
   for (const auto& [place, call] : in_order)
     exchanges.push_back({call->question, {{numbers[call->question]++, call->outcome}}});
@@ -417,17 +426,26 @@ std::optional<lm::Outcome> Journal::recall(const Ticket& ticket) {
   return std::move(ended->outcome);
 }
 
+lm::ModelCost Journal::estimated(const lm::Call& call) const {
+  const lm::Usage usage{.prompt_tokens = lm::estimate_prompt_tokens(call.request()),
+                        .completion_tokens = lm::expected_completion_tokens(call.request(), expected_completion_tokens_)};
+  return cost_of_call(usage, prices_.cost(call.model(), usage), false);
+}
+
 void Journal::send(const Ticket& ticket, const lm::Call& call) {
-  const lm::Usage estimate{.prompt_tokens = lm::estimate_prompt_tokens(call.request()),
-                           .completion_tokens = lm::expected_completion_tokens(call.request(), expected_completion_tokens_)};
+  const lm::ModelCost estimate = estimated(call);
+  {
+    const std::lock_guard lock(mutex_);
+    on_their_way_.insert_or_assign(ticket.id, estimate);
+  }
   write(sealed({{"kind", "sent"},
                 {"id", ticket.id},
                 {"interval", ticket.interval},
                 {"call", ticket.call},
                 {"number", ticket.number},
                 {"model", call.model()},
-                {"usage", lm::detail::usage_to_json(estimate)},
-                {"cost_pico_usd", cost_json(prices_.cost(call.model(), estimate))}}));
+                {"usage", lm::detail::usage_to_json(estimate.usage)},
+                {"cost_pico_usd", cost_json(known_cost(estimate))}}));
 }
 
 // A reply that a cache kept and this journal had no time for: it was paid, and this call is the one that it was paid for.
@@ -453,11 +471,15 @@ void Journal::end(const Ticket& ticket, const lm::Call& call, const lm::detail::
   lm::settle_cost(outcome, prices_, call.model());
   const std::string& purpose = call.request().info.purpose;
   const lm::Receipt& receipt = outcome.receipt();
+  const bool is_lost = lm::detail::was_abandoned(outcome);
+  const lm::ModelCost cost = is_lost ? estimated(call) : cost_of_call(receipt.usage, receipt.cost, !outcome.ok());
   {
     const std::lock_guard lock(mutex_);
-    count({ticket.id, outcome, call.model(), purpose});
-    if (receipt.sent()) paid_ += cost_of_call(receipt.usage, receipt.cost, !outcome.ok());
-    if (receipt.sent() && !receipt.cost) unpriced_[call.model()] += receipt.usage;
+    on_their_way_.erase(ticket.id);
+    if (!is_lost) count({ticket.id, outcome, call.model(), purpose});
+    if (is_lost) lost_ += cost;
+    if (receipt.sent()) paid_ += cost;
+    if (receipt.sent() && !is_lost && !receipt.cost) unpriced_[call.model()] += receipt.usage;
   }
   if (note == nullptr) return done(std::move(outcome));
   std::string line = lm::to_json_line(note->end(outcome));
@@ -466,8 +488,9 @@ void Journal::end(const Ticket& ticket, const lm::Call& call, const lm::detail::
                      {"purpose", purpose},  {"sent", receipt.sent()},  {"failed", !outcome.ok()}};
   if (lm::detail::is_recordable(outcome))
     json["outcome"] = lm::detail::outcome_to_json(lm::detail::blanked(*call.secrets(), outcome));
-  json["usage"] = lm::detail::usage_to_json(receipt.usage);
-  json["cost_pico_usd"] = cost_json(receipt.cost);
+  json["usage"] = lm::detail::usage_to_json(is_lost ? cost.usage : receipt.usage);
+  json["cost_pico_usd"] = cost_json(is_lost ? known_cost(cost) : receipt.cost);
+  if (is_lost) json["lost"] = true;
   if (is_recording_) json["question"] = lm::detail::question_to_json(lm::detail::question_of(call, *call.secrets()));
   std::string record = sealed(json, "line", line);
   worker_->post({std::move(record), std::move(line), std::move(outcome), std::move(done)});
@@ -568,7 +591,9 @@ lm::ModelCost Journal::used_locked() const {
 
 lm::ModelCost Journal::abandoned() const {
   const std::lock_guard lock(mutex_);
-  return minus(paid_, used_locked());
+  lm::ModelCost abandoned = minus(paid_, used_locked());
+  for (const auto& [id, call] : on_their_way_) abandoned += call;
+  return abandoned;
 }
 
 // ---- Tracked ---------------------------------------------------------------------------------------------------------
@@ -604,7 +629,7 @@ void Tracked::start_call(lm::Call call, OnText on_text, Done done) {
                 done = std::move(done)](lm::Outcome outcome) {
     flight->end();
     journal->find_again(ticket, outcome);
-    meter->add(outcome.usage());
+    if (!lm::detail::was_abandoned(outcome)) meter->add(outcome.usage());
     journal->end(ticket, call, note.get(), std::move(outcome), done);
   };
   inner().start_call(std::move(sent), std::move(on_text), lm::detail::exactly_once(std::move(ended)));

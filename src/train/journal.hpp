@@ -8,9 +8,9 @@
 //   sent        {"id", "interval", "call", "number", "model", "usage", "cost_pico_usd"}: about to leave, with what it is estimated to
 //               use; without an end this counts as spent. "call" is the digest of model, request and who asks, "number" tells equal
 //               calls of one interval apart, in the order of their start
-//   call        {"id", "interval", "call", "number", "model", "purpose", "sent", "failed", "usage", "cost_pico_usd", "outcome",
-//               "question", "line"}: has ended. "line" is that of calls.jsonl; "outcome" is absent where it cannot be given again,
-//               "question" where the run is not recorded
+//   call        {"id", "interval", "call", "number", "model", "purpose", "sent", "failed", "usage", "cost_pico_usd", "lost",
+//               "outcome", "question", "line"}: has ended. "lost": was cancelled on its way, and the usage is the estimate. "line" is that of
+//               calls.jsonl; "outcome" is absent where it cannot be given again, "question" where the run is not recorded
 //   again       {"id", "as"}: in a recorded run, its reply was given again to the call of that number, which is not sent
 //   rejected    {"id"}: its reply was of no use
 //   note        {"view", "line"}: a line of a view
@@ -200,6 +200,7 @@ class TGD_API Journal {
   void count(const Ended& ended);
   lm::ModelCost used_locked() const;
   lm::Cost price_of_estimates(const std::string& model, const lm::Usage& usage) const;
+  lm::ModelCost estimated(const lm::Call& call) const;
 
   const lm::PriceTable prices_;
   const std::int64_t expected_completion_tokens_;
@@ -211,9 +212,10 @@ class TGD_API Journal {
   lm::ModelCost paid_;
   std::map<std::string, lm::Usage> unpriced_;  // by model: the part of paid_ whose cost nobody said
   lm::ModelCost lost_;
-  std::map<Key, lm::ModelCost> lost_calls_;    // what that is made of
-  std::map<Key, Ended> replies_;               // that are given again
-  std::map<std::string, EqualCalls> entered_;  // in this interval
+  std::map<std::uint64_t, lm::ModelCost> on_their_way_;  // sent by this session, by the ids of the calls; estimated
+  std::map<Key, lm::ModelCost> lost_calls_;              // what that is made of
+  std::map<Key, Ended> replies_;                         // that are given again
+  std::map<std::string, EqualCalls> entered_;            // in this interval
   JournalPosition from_;
   std::uint64_t interval_ = 0;
   std::uint64_t next_id_ = 0;

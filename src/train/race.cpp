@@ -44,7 +44,7 @@ void Race::enter(const FirstProposal& proposal) {
                                       [&](const Variable& parameter) { return is_same(parameter, value.parameter); });
       if (is_own) own.push_back(value);
     }
-    for (const auto& value : own) known.insert(value.parameter.impl().get());
+    for (const auto& value : own) known.insert(tgd::detail::impl_of(value.parameter).get());
     lane.proposal.push_back(optimizer->suggest(own));
   }
   if (known.size() != proposal.values.size())

@@ -55,8 +55,7 @@ std::string too_many_failed(std::size_t failed, std::size_t samples, std::option
                             const std::string& example) {
   if (!max_share || static_cast<double>(failed) <= *max_share * static_cast<double>(samples)) return {};
   return fmt::format("{} of {} have failed, and max_failed allows {:.4g}% of them; one of them: {}", failed,
-                     counted(samples, "sample"),
-                     *max_share * 100, example);
+                     counted(samples, "sample"), *max_share * 100, example);
 }
 
 std::string none_answered(std::size_t unanswered, std::size_t samples, const std::string& example) {
@@ -65,22 +64,22 @@ std::string none_answered(std::size_t unanswered, std::size_t samples, const std
                       : fmt::format("none of the {} samples got an answer; the first: {}", samples, example);
 }
 
-Failures::Failures(std::optional<double> max_share) : max_share_(max_share) {
+FailureLimit::FailureLimit(std::optional<double> max_share) : max_share_(max_share) {
   if (max_share && !(*max_share >= 0 && *max_share <= 1)) {
     throw ValueError(fmt::format("TrainerOptions::max_failed is {}; it has to be between 0 and 1, such as 0.1", *max_share));
   }
 }
 
-void Failures::add(const std::string& part, const Scores& scores, std::size_t samples) {
+void FailureLimit::add(FailedSamples& all, const std::string& part, const Scores& scores, std::size_t samples) const {
   for (const FailedSample& failed : scores.failed) {
     if (!failed.origin) {
-      ++nameless_;
+      ++all.nameless;
     } else {
-      names_.insert(failed.origin->file ? failed.name : part + failed.name);  // numbers are those of a part
+      all.names.insert(failed.origin->file ? failed.name : part + failed.name);  // numbers are those of a part
     }
   }
   if (scores.failed.empty()) return;
-  const std::string why = too_many_failed(names_.size() + nameless_, samples, max_share_, first_of(scores.failed));
+  const std::string why = too_many_failed(all.count(), samples, max_share_, first_of(scores.failed));
   if (!why.empty()) throw Error(why);
 }
 
@@ -93,7 +92,7 @@ void Tally::add(std::size_t samples, const StepResult& result) {
   } else if (score.is_batch()) {
     scores = score.size() == 0 ? std::vector<double>{} : score.as_reals();
   } else {
-    const bool is_mean = result.evaluation.score.impl()->storage->is_mean();
+    const bool is_mean = tgd::detail::impl_of(result.evaluation.score)->storage->is_mean();
     scores = {score.real() * (is_mean ? static_cast<double>(samples) : 1.0)};
   }
   for (const double one : scores) check_figure("the evaluator's score", one);
@@ -102,7 +101,7 @@ void Tally::add(std::size_t samples, const StepResult& result) {
   sum_.samples += samples;
   add_failures(result.evaluation.score);
   for (const auto& [name, mean] : result.metrics) add_metric(name, mean, samples);
-  const Storage& parts = result.evaluation.score.impl()->storage->parts();
+  const Storage& parts = impl_of(result.evaluation.score)->storage->parts();
   for (std::size_t i = 0; i < parts.size(); ++i) {
     for (const auto& [name, value] : parts.metrics(i)) add_metric(name, value, 1);
   }
@@ -126,7 +125,7 @@ void Tally::add(const Scores& part) {
 }
 
 void Tally::add_failures(const Variable& score) {
-  const Storage& parts = score.impl()->storage->parts();
+  const Storage& parts = tgd::detail::impl_of(score)->storage->parts();
   for (const auto& [item, problem] : parts.problems()) {
     if (!problem->is_failure) continue;
     ++sum_.failed;

@@ -39,19 +39,25 @@ std::string too_many_failed(std::size_t failed, std::size_t samples, std::option
 std::string none_answered(std::size_t unanswered, std::size_t samples, const std::string& example);
 
 /// The distinct samples that have failed so far.
-class Failures {
+struct FailedSamples {
+  std::set<std::string> names = {};
+  std::size_t nameless = 0;  // that cannot be told apart
+
+  std::size_t count() const { return names.size() + nameless; }
+};
+
+/// How many samples may fail before a run ends.
+class FailureLimit {
  public:
   /// Throws ValueError for a share that is none.
-  explicit Failures(std::optional<double> max_share);
+  explicit FailureLimit(std::optional<double> max_share);
 
   /// `part`: the data they are of; `samples`: of how many they may be a share. Throws an Error that names one when too many
   /// have failed.
-  void add(const std::string& part, const Scores& scores, std::size_t samples);
+  void add(FailedSamples& all, const std::string& part, const Scores& scores, std::size_t samples) const;
 
  private:
   std::optional<double> max_share_;
-  std::set<std::string> names_;
-  std::size_t nameless_ = 0;
 };
 
 class Tally {

@@ -8,7 +8,7 @@ namespace tgd::detail {
 
 Variable part_of(const Variable& batch, std::span<const std::size_t> samples) {
   if (!batch.is_batch()) return batch;
-  const Storage& whole = *batch.impl()->storage;
+  const Storage& whole = *impl_of(batch)->storage;
   std::vector<Item> items;
   Problems problems;
   std::vector<SampleOrigin> origins;

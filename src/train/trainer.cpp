@@ -171,15 +171,19 @@ class Run {
         models_(std::move(models)),
         journal_(journal),
         files_(options, trainee.module, journal),
-        failures_(options.max_failed) {
+        failure_limit_(options.max_failed) {
     // A limit that is no number would be none.
-    if (options.max_time.count() != 0) detail::span_of_seconds(options.max_time.count(), "TrainerOptions::max_time");
-    if (!(options.max_cost >= 0))
-      throw ValueError(fmt::format("TrainerOptions::max_cost is {} USD; it must not be negative", options.max_cost));
+    if (options.max_time) detail::span_of_seconds(options.max_time->count(), "TrainerOptions::max_time");
+    if (options.max_cost && !(*options.max_cost >= 0))
+      throw ValueError(fmt::format("TrainerOptions::max_cost is {} USD; it must not be negative", *options.max_cost));
+    if (options.validate_every == std::size_t{0})
+      throw ValueError("TrainerOptions::validate_every is 0; it has to be at least 1, or left out");
+    if (options.early_stopping.patience == std::size_t{0})
+      throw ValueError("EarlyStopping::patience is 0; it has to be at least 1, or left out");
     if (validation != nullptr) validation_.emplace(trainee, *validation, state_.scores);
     expect_one_way(options);
     detail::Validation* data = validation_ ? &*validation_ : nullptr;
-    if (options.gate.confidence != 0) gate_.emplace(options.gate, options.keep, options.higher_is_better, trainee, data);
+    if (options.gate.confidence) gate_.emplace(options.gate, options.keep, options.higher_is_better, trainee, data);
     if (options.search.chain != 0)
       search_.emplace(options.search, options.keep, options.higher_is_better, trainee, data, state_.search);
   }
@@ -211,9 +215,9 @@ class Run {
  private:
   static void expect_one_way(const TrainerOptions& options) {
     if (options.search.chain == 0) return;
-    if (options.gate.confidence != 0)
+    if (options.gate.confidence)
       throw ValueError("TrainerOptions has a gate and a search: both decide which steps are taken, so leave one of them out");
-    if (options.validate_every != 0)
+    if (options.validate_every)
       throw ValueError("TrainerOptions::validate_every does not go with a search, which validates where a chain ends");
   }
 
@@ -261,7 +265,7 @@ class Run {
     report.updates = race.updates();
     report.race = race.report();
     if (race.report().accepted) {
-      failures_.add("validation", race.scores(), samples());
+      count_failures("validation", race.scores());
       if (search_) search_->adopt();
     } else {
       state_.validated_step = report.step;
@@ -309,7 +313,7 @@ class Run {
     });
     const bool is_last = state_.epoch == options_.max_epochs || ending_ == Ending::steps;
     const bool is_whole = !ending_ || ending_ == Ending::steps;
-    if (!search_ && is_whole && (options_.validate_every == 0 || is_last) && !is_validated()) validate();
+    if (!search_ && is_whole && (!options_.validate_every || is_last) && !is_validated()) validate();
     if (!ending_ && has_stopped_improving()) ending_ = Ending::early_stopping;
     tell(&TrainerCallback::on_epoch_end, state_.epoch);
     return ending_.has_value();
@@ -349,8 +353,8 @@ class Run {
     Tally tally;
     tally.add(batch.samples, *result);
     const Scores scores = tally.scores();
-    samples_seen_ += batch.samples;
-    failures_.add("train", scores, samples());
+    state_.samples_seen += batch.samples;
+    count_failures("train", scores);
     if (trainee_.automatic) {
       tell(&TrainerCallback::on_before_backward, info, *result);
       result->evaluation.score.backward(options_.backward);
@@ -399,8 +403,8 @@ class Run {
     if (!race.accepted) ++state_.since_best;
   }
 
-  /// What a chain under way has come to, and whether it is better than the beginning. No checkpoint knows of it: a run that
-  /// goes on with larger limits goes on with the chain.
+  /// What a chain under way has come to, and whether it is better than the beginning. No checkpoint knows of it: a run that goes on with
+  /// larger limits goes on with the chain.
   void close_search() {
     if (!search_ || options_.stop.stop_requested()) return;
     is_closing_ = true;
@@ -442,8 +446,8 @@ class Run {
   bool is_validated() const { return state_.validated_step == state_.step; }
 
   void validate_if_due() {
-    if (search_ || options_.validate_every == 0) return;
-    if ((state_.step - state_.steps_without_batch) % options_.validate_every == 0 && !is_validated()) validate();
+    if (search_ || !options_.validate_every) return;
+    if ((state_.step - state_.steps_without_batch) % *options_.validate_every == 0 && !is_validated()) validate();
   }
 
   void validate() {
@@ -459,7 +463,7 @@ class Run {
           const std::int64_t before = calls_made();
           Scores measured = validation_->measure();
           detail::expect_answers(measured);
-          if (!is_known) failures_.add("validation", measured, samples());
+          if (!is_known) count_failures("validation", measured);
           if (!is_known && measured.means.samples > 0) {
             const auto count = static_cast<std::int64_t>(measured.means.samples);
             state_.calls_of_sample = std::max(state_.calls_of_sample, (calls_made() - before + count - 1) / count);
@@ -518,26 +522,30 @@ class Run {
 
   /// Of the run, as far as that is known.
   std::size_t samples() const {
-    const std::size_t training = train_.samples > 0 ? train_.samples : samples_seen_;
+    const std::size_t training = train_.samples > 0 ? train_.samples : state_.samples_seen;
     return training + (validation_ ? validation_->samples_of_loader() : 0);
   }
 
+  void count_failures(const std::string& part, const Scores& scores) {
+    failure_limit_.add(state_.failed, part, scores, samples());
+  }
+
   bool has_stopped_improving() const {
-    return options_.early_stopping.patience > 0 && state_.since_best >= options_.early_stopping.patience;
+    return options_.early_stopping.patience && state_.since_best >= *options_.early_stopping.patience;
   }
 
   std::optional<Ending> reached_limit() const {
     if (options_.stop.stop_requested() || stop_->is_requested()) return Ending::stopped;
     if (has_stopped_improving()) return Ending::early_stopping;
-    if (options_.max_steps > 0 && state_.step - state_.steps_without_batch >= options_.max_steps) return Ending::steps;
-    if (options_.max_time.count() > 0 && seconds() >= options_.max_time.count()) return Ending::time;
+    if (options_.max_steps && state_.step - state_.steps_without_batch >= *options_.max_steps) return Ending::steps;
+    if (options_.max_time && seconds() >= options_.max_time->count()) return Ending::time;
     const lm::CostReport report = journal_.usage();
     const lm::Usage usage = report.total().usage;
-    if (options_.max_calls > 0 && usage.calls >= options_.max_calls) return Ending::calls;
-    if (options_.max_tokens > 0 &&
-        detail::saturated_sum(usage.counted_prompt_tokens(), usage.counted_completion_tokens()) >= options_.max_tokens)
+    if (options_.max_calls && usage.calls >= *options_.max_calls) return Ending::calls;
+    if (options_.max_tokens &&
+        detail::saturated_sum(usage.counted_prompt_tokens(), usage.counted_completion_tokens()) >= *options_.max_tokens)
       return Ending::tokens;
-    if (options_.max_cost > 0 && cost_of(report) >= lm::Cost::from_usd(options_.max_cost)) return Ending::cost;
+    if (options_.max_cost && cost_of(report) >= lm::Cost::from_usd(*options_.max_cost)) return Ending::cost;
     return std::nullopt;
   }
 
@@ -553,8 +561,8 @@ class Run {
     return detail::saturated_product(static_cast<std::int64_t>(samples), std::max<std::int64_t>(state_.calls_of_sample, 1));
   }
 
-  /// Of a step at its most, the race of its chain and the confirmation: the samples of the batch, their feedback, the proposals
-  /// and their screening, in which half of the batch or all of it may fail.
+  /// Of a step at its most, the race of its chain and the confirmation: the samples of the batch, their feedback, the proposals and their
+  /// screening, in which half of the batch or all of it may fail.
   std::int64_t calls_of_step(std::size_t batch) const {
     const std::size_t proposals = options_.search.proposals;
     const std::size_t screening = (batch + 1) / 2 * (proposals + 1);
@@ -570,19 +578,19 @@ class Run {
     const lm::Usage used = report.total().usage;
     const auto fits = [&](double limit, double spent) {
       const double each = spent / static_cast<double>(std::max<std::int64_t>(used.calls, 1));
-      return limit == 0 || spent + each * static_cast<double>(calls) <= limit;
+      return spent + each * static_cast<double>(calls) <= limit;
     };
     const auto tokens = detail::saturated_sum(used.counted_prompt_tokens(), used.counted_completion_tokens());
-    return (options_.max_calls == 0 || detail::saturated_sum(used.calls, calls) <= options_.max_calls) &&
-           fits(static_cast<double>(options_.max_tokens), static_cast<double>(tokens)) &&
-           fits(options_.max_cost, options_.max_cost > 0 ? cost_of(report).usd() : 0);
+    return (!options_.max_calls || detail::saturated_sum(used.calls, calls) <= *options_.max_calls) &&
+           (!options_.max_tokens || fits(static_cast<double>(*options_.max_tokens), static_cast<double>(tokens))) &&
+           (!options_.max_cost || fits(*options_.max_cost, cost_of(report).usd()));
   }
 
   Ending end_for_want_of_room() const {
     if (stop_->is_requested()) return Ending::stopped;
     const lm::Usage used = journal_.usage().total().usage;
-    if (options_.max_tokens > 0 && options_.max_calls == 0 && used.calls > 0) return Ending::tokens;
-    return options_.max_cost > 0 && options_.max_calls == 0 ? Ending::cost : Ending::calls;
+    if (options_.max_tokens && !options_.max_calls && used.calls > 0) return Ending::tokens;
+    return options_.max_cost && !options_.max_calls ? Ending::cost : Ending::calls;
   }
 
   static lm::Cost cost_of(const lm::CostReport& report) {
@@ -689,8 +697,7 @@ class Run {
   Json loader_;                                   // the state at the beginning of the epoch
   Clock::time_point started_;
   std::size_t samples_in_epoch_ = 0;
-  std::size_t samples_seen_ = 0;  // by the steps of this session
-  detail::Failures failures_;
+  detail::FailureLimit failure_limit_;
   std::optional<Ending> ending_;
   std::optional<detail::Gatekeeper> gate_;
   std::optional<detail::ChainSearch> search_;
@@ -794,9 +801,10 @@ FitResult Trainer::run(const Trainee& trainee, const Pass& train, const std::opt
 }
 
 Metrics Trainer::measure(const std::function<void(bool)>& set_mode, const Pass& pass) const {
-  detail::Failures failures(impl_->options.max_failed);
+  const detail::FailureLimit limit(impl_->options.max_failed);
   const Scores scores = detail::measure(set_mode, pass);
-  failures.add("", scores, scores.means.samples);
+  detail::FailedSamples failed;
+  limit.add(failed, "", scores, scores.means.samples);
   return scores.means;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <tgd/autograd.hpp>
+#include <tgd/lm/chat_model.hpp>
 
 #include "autograd/graph.hpp"
 
@@ -39,7 +40,7 @@ class AskingNode final : public autograd::Node {
     if (options_.on_ask) options_.on_ask(feedback);
     if (options_.ask) return {options_.ask(feedback), options_.make_state ? options_.make_state() : nullptr};
     std::vector<lm::Request> requests;
-    for (std::size_t edge = 0; edge < next_edges().size(); ++edge) {
+    for (std::size_t edge = 0; edge < next_functions().size(); ++edge) {
       if (!feedback.wants(edge)) continue;
       std::string text = options_.role + " -> input " + std::to_string(edge) + ":";
       for (const autograd::Gradient& gradient : feedback.grad_outputs) text += " " + (gradient ? gradient->text() : "-");
@@ -53,7 +54,7 @@ class AskingNode final : public autograd::Node {
     if (options_.answer_with_state) return options_.answer_with_state(state, replies);
     if (options_.answer) return options_.answer(feedback, replies);
     autograd::Answer answer;
-    for (std::size_t edge = 0; edge < next_edges().size(); ++edge) {
+    for (std::size_t edge = 0; edge < next_functions().size(); ++edge) {
       if (!feedback.wants(edge)) {
         answer.gradients.emplace_back();
         continue;

@@ -656,8 +656,8 @@ TEST_CASE("Nothing of a graph outlives it", "[autograd][engine]") {
     inner.register_hook([](const Variable& gradient) { return gradient; });
     const Variable sum = inner + inner;
     Variable root = ask_one({sum, leaf}, "root");
-    nodes = {inner.grad_fn(), sum.grad_fn(), root.grad_fn(), inner.grad_fn()->next_edges()[0].function};
-    inner_data = inner.impl();
+    nodes = {inner.grad_fn(), sum.grad_fn(), root.grad_fn(), inner.grad_fn()->next_functions()[0].function};
+    inner_data = tgd::detail::impl_of(inner);
     return root;
   };
   const auto all_gone = [&] {
@@ -691,7 +691,7 @@ TEST_CASE("Nothing of a graph outlives it", "[autograd][engine]") {
       Variable sum;
       {
         const Variable local = parameter("local");
-        temporary = local.impl();
+        temporary = tgd::detail::impl_of(local);
         sum = local + "x";
       }
       CHECK_FALSE(temporary.expired());

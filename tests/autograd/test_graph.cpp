@@ -66,7 +66,7 @@ TEST_CASE("All uses of a leaf share one AccumulateGrad while a graph uses it", "
   const auto& edges = twice.grad_fn()->next_functions();
   CHECK(edges[0].function == edges[1].function);
   CHECK(edges[0].function == other.grad_fn()->next_functions()[0].function);
-  CHECK(dynamic_cast<const tgd::autograd::AccumulateGrad&>(*edges[0].function).variable().impl() == leaf.impl());
+  CHECK(is_same(dynamic_cast<const tgd::autograd::AccumulateGrad&>(*edges[0].function).variable(), leaf));
 }
 
 TEST_CASE("Outputs of one node are told apart by number", "[autograd][graph]") {

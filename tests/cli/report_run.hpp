@@ -26,11 +26,14 @@ inline std::map<std::string, std::string> hand_made_run() {
     "models": {"student": {"provider": "openai", "model": "small"}, "teacher": {"provider": "openai", "model": "large"}},
     "cost": {"models": {}, "unknown_models": ["large"],
              "total": {"usage": {"calls": 9, "prompt_tokens": 700, "completion_tokens": 50}, "failed": 1, "cost_usd": null, "unknown_calls": 2}},
+    "diagnosis": {"form": {"kind": "labels", "answers": 4, "labels": ["no", "yes"]}, "samples": 4, "solved": 2, "part": "validation",
+                  "findings": [{"kind": "filtered", "count": 1, "samples": [2]}, {"kind": "no_label", "count": 1, "samples": [3]}],
+                  "text": "Every right answer is exactly one of these: no, yes.\nOf 4 replies 2 are right."},
     "seconds": 61.5, "version": "0.1.0"}
 )";
   files["metrics.jsonl"] =
       R"({"kind":"validation","epoch":0,"step":0,"score":0.25,"samples":4,"failed":0,"metrics":{},"is_best":true}
-{"kind":"step","epoch":1,"step":1,"score":0.5,"samples":2,"failed":0,"metrics":{},"gate":{"accepted":true,"reason":"","proposals":2,"batch_before":0.5,"batch_after":1.0,"validation_before":0.25,"validation_after":0.5,"chance":0.25}}
+{"kind":"step","epoch":1,"step":1,"score":0.5,"samples":2,"failed":0,"metrics":{},"gate":{"accepted":true,"reason":"","proposals":2,"batch_before":0.5,"batch_after":1.0,"validation_before":0.25,"validation_after":0.5,"p_value":0.25}}
 {"kind":"validation","epoch":1,"step":1,"score":0.5,"samples":4,"failed":1,"metrics":{},"is_best":true}
 {"kind":"step","epoch":1,"step":2,"score":0.75,"samples":2,"failed":0,"metrics":{},"gate":{"accepted":false,"reason":"no better on the batch","proposals":2,"batch_before":0.75,"batch_after":0.5,"validation_before":null,"validation_after":null,"chance":0.75}}
 {"kind":"step","epoch":2,"step":3,"score":0.5,"samples":2,"failed":0,"metrics":{}}
@@ -44,7 +47,7 @@ inline std::map<std::string, std::string> hand_made_run() {
   files["samples.jsonl"] =
       R"({"kind":"part","part":"validation","rows":[3,7,9,12],"targets":["yes","no","yes","no"],"inputs":["Fire!","All is well.","Help!","Thanks."]}
 {"kind":"scores","part":"validation","step":0,"predictions":["no","yes","no","no"],"scores":[0,0,0,1]}
-{"kind":"scores","part":"validation","step":1,"predictions":["yes","no",null,"maybe"],"scores":[1,1,0,0]}
+{"kind":"scores","part":"validation","step":1,"predictions":["yes","no",null,"maybe"],"scores":[1,1,0,0],"problems":{"9":{"kind":"filtered","text":"a content filter withheld the reply"}}}
 )";
   files["calls.jsonl"] =
       R"({"timestamp":"2026-11-21T19:56:48.500Z","gen_ai.request.model":"small","gen_ai.usage.input_tokens":100,"gen_ai.usage.output_tokens":10,"tgd.purpose":"forward","tgd.attempts":1,"tgd.latency_s":0.5,"tgd.cost_usd":0.002,"tgd.outcome":"ok","tgd.cached":false}

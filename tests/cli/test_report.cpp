@@ -187,6 +187,57 @@ TEST_CASE("a report has every sample with what came out after each version", "[c
   }
 }
 
+TEST_CASE("a report says which samples had problems and what the best values lack", "[cli][report]") {
+  Files files = test::hand_made_run();
+  SECTION("each sample by its row, with its reason, and how often") {
+    const OrderedJson data = data_of(files);
+    REQUIRE(data["problems"].size() == 1);
+    const OrderedJson& row = data["problems"][0];
+    CHECK(row[0] == "validation");
+    CHECK(row[1] == 9);
+    CHECK(row[2] == "filtered");
+    CHECK(text_of(data, row[3]) == "a content filter withheld the reply");
+    CHECK(row[4] == true);
+    CHECK(row[5] == 1);
+    CHECK(row[6] == 2);
+  }
+  SECTION("a problem that comes again counts, another one of the same sample stands for itself") {
+    const std::string problem = R"("problems":{"9":{"kind":"filtered","text":"a content filter withheld the reply"}})";
+    const std::string others =
+        R"("problems":{"9":{"kind":"filtered","text":"a content filter withheld the reply"},"12":{"kind":"cut","text":"it was cut","is_failure":false}})";
+    files["samples.jsonl"] +=
+        R"({"kind":"scores","part":"validation","step":2,"predictions":["a","b","","c"],"scores":[0,0,0,0],)" + others + "}\n" +
+        R"({"kind":"scores","part":"validation","step":3,"predictions":["a","b","","c"],"scores":[0,0,0,0],)" + problem + "}\n";
+    const OrderedJson data = data_of(files);
+    REQUIRE(data["problems"].size() == 2);
+    CHECK(data["problems"][0][5] == 3);
+    CHECK(data["problems"][1][1] == 12);
+    CHECK(data["problems"][1][4] == false);
+  }
+  SECTION("what a row or a kind cannot be is passed over with its line") {
+    const std::string bad = GENERATE("\"x\":{\"kind\":\"cut\",\"text\":\"\"}", "\"9\":{\"kind\":\"odd\",\"text\":\"\"}");
+    files["samples.jsonl"] +=
+        R"({"kind":"scores","part":"validation","step":2,"predictions":["a","b","","c"],"scores":[0,0,0,0],"problems":{)" +
+        bad + "}}\n";
+    const OrderedJson data = data_of(files);
+    CHECK(data["problems"].size() == 1);
+    CHECK(data["notes"].size() == 1);
+  }
+  SECTION("the diagnosis in sentences, and its samples by their rows") {
+    const OrderedJson data = data_of(files);
+    CHECK(data["diagnosis"]["solved"] == 2);
+    CHECK_THAT(text_of(data, data["diagnosis"]["text"]).get<std::string>(), ContainsSubstring("Every right answer"));
+    CHECK(data["diagnosis"]["findings"] == OrderedJson::parse(R"([["filtered", 1.0, [9]], ["no_label", 1.0, [12]]])"));
+  }
+  SECTION("a run without either has neither") {
+    files.erase("result.json");
+    files.erase("samples.jsonl");
+    const OrderedJson data = data_of(files);
+    CHECK(data["problems"].empty());
+    CHECK(data["diagnosis"].is_null());
+  }
+}
+
 TEST_CASE("a report sums up the calls and picks out those that stand out", "[cli][report]") {
   const OrderedJson calls = data_of(test::hand_made_run())["calls"];
   CHECK(calls["groups"] == OrderedJson::array({{"large", "optimize", 1, 0, 0, 0, 0, 0.0, 1, 8.0, 8.0, 8.0},
@@ -389,5 +440,7 @@ TEST_CASE("a run of tgd optimize has a report", "[cli][report]") {
   CHECK(data["parts"].size() == 3);
   CHECK(data["steps"]["step"].size() == data["steps_done"]);
   CHECK(data["versions"].size() >= 2);
+  CHECK(data["diagnosis"]["samples"] == data["parts"][0]["samples"]);
+  CHECK(data["diagnosis"]["text"] >= 0);
   CHECK(data["notes"].empty());
 }

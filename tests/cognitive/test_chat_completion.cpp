@@ -164,7 +164,7 @@ TEST_CASE("Calls that cannot work are refused before anything is sent", "[cognit
   CHECK_THROWS_AS(chat_completion(nullptr, {{"user", {"x"}}}), ValueError);
   CHECK_THROWS_AS(call({}, {}), ValueError);
   CHECK_THROWS_AS(call({{"", {"x"}}}, {}), ValueError);
-  CHECK_THROWS_AS(call({{"user", {"x"}}}, {}, {.samples_per_request = 0}), ValueError);
+  CHECK_THROWS_AS(call({{"user", {"x"}}}, {}, {.feedback = {.samples_per_request = 0}}), ValueError);
   CHECK_THROWS_AS(call({{"user", {"{a}{b}"}}}, {{"a", Texts{"1", "2"}}, {"b", Texts{"1"}}}), ValueError);
   CHECK_THROWS_AS(call({{"user", {"{a}", Texts{"1", "2"}}}}, {{"a", Texts{"1"}}}), ValueError);
   CHECK_THROWS_AS(call({{"user", {"{a}{b}"}}}, {{"a", Texts{"1", "2"}}, {"b", std::vector<Variable>{"1"}}}), ValueError);
@@ -228,7 +228,8 @@ TEST_CASE("An item that fails by its own fault is kept with its problem where th
   const Variable prompt = prompt_of_test();
   const Variable mails(Texts{"a", "b", "c"}, "mails", true);
   std::vector<Notice> notices;
-  ChatOptions options{.on_error = OnError::keep, .on_notice = [&](const Notice& notice) { notices.push_back(notice); }};
+  ChatOptions options{.on_error = OnError::keep,
+                      .feedback = {.on_notice = [&](const Notice& notice) { notices.push_back(notice); }}};
 
   const Variable reply = chat_completion(stub, {{"system", {prompt}}, {"user", {"{x}"}}}, {{"x", mails}}, options);
   CHECK(reply.texts() == Texts{"re: a", "", "re: c"});
@@ -265,7 +266,7 @@ TEST_CASE("An item that fails by its own fault is kept with its problem where th
     CHECK_THROWS_AS(chat_completion(stub, {{"user", {"outage"}}}, {}, options).problem(), LMError);
   }
   SECTION("and an error of the callback is an error of the item") {
-    options.on_notice = [](const Notice&) { throw std::runtime_error("broken"); };
+    options.feedback.on_notice = [](const Notice&) { throw std::runtime_error("broken"); };
     CHECK_THROWS_WITH(chat_completion(stub, {{"user", {"b"}}}, {}, options).data(), "broken");
   }
 }
@@ -292,14 +293,16 @@ TEST_CASE("A length that the model's own arguments limit is wanted, too", "[cogn
   class Limited final : public tgd::lm::Decorator {
    public:
     Limited()
-        : Decorator(Stub::answering_in_full([](const Request&) { return Reply{.content = "half a sen", .finish_reason = "length"}; })) {}
+        : Decorator(Stub::answering_in_full(
+              [](const Request&) { return Reply{.content = "half a sen", .finish_reason = "length"}; })) {}
     void start(Request request, Done done) override { inner().start(std::move(request), std::move(done)); }
     tgd::Json identity() const override { return {{"model", "m"}, {"args", {{"max_tokens", 4}}}}; }
   };
   CHECK(chat_completion(std::make_shared<Limited>(), {{"user", {"x"}}}).data() == Data("half a sen"));
 }
 
-TEST_CASE("A reply that was cut off in its thoughts is none, whoever set the limit, and the setting is named", "[cognitive][chat]") {
+TEST_CASE("A reply that was cut off in its thoughts is none, whoever set the limit, and the setting is named",
+          "[cognitive][chat]") {
   Reply reply{.finish_reason = "length"};
   SECTION("that came") { reply.reasoning = "Let me see"; }
   SECTION("that were only counted") { reply.usage.reasoning_tokens = 24; }
@@ -402,12 +405,12 @@ TEST_CASE("A shared Variable is criticised in groups of samples, all at once, an
     CHECK_FALSE(critical->requests()[0].info.item);
   }
   SECTION("or as many as one likes") {
-    run({.samples_per_request = 20});
+    run({.feedback = {.samples_per_request = 20}});
     CHECK(critical->calls() == 1);
     CHECK(gradient_texts(prompt) == Texts{"critique 0 of system prompt"});
   }
   SECTION("or one by one") {
-    run({.samples_per_request = 1});
+    run({.feedback = {.samples_per_request = 1}});
     CHECK(critical->calls() == 20);
     CHECK(prompt.grad().size() == 1);
   }
@@ -527,7 +530,7 @@ TEST_CASE("The model may be dropped while calls are under way", "[cognitive][cha
 TEST_CASE("A parameter remembers the placeholders it is used with", "[cognitive][chat]") {
   Variable prompt("Answer {question} about {topic}.", "prompt", true);
   chat_completion(echoing(), {{"user", {prompt, "{other}"}}}, {{"question", "q"}, {"topic", "t"}, {"other", "o"}}).wait();
-  CHECK(prompt.impl()->extras->placeholders == std::set<std::string, std::less<>>{"question", "topic"});
+  CHECK(tgd::detail::impl_of(prompt)->extras->placeholders == std::set<std::string, std::less<>>{"question", "topic"});
 }
 
 TEST_CASE("Bytes that are no UTF-8 stay in memory, are made valid in the request, and are reported", "[cognitive][chat]") {
@@ -537,7 +540,7 @@ TEST_CASE("Bytes that are no UTF-8 stay in memory, are made valid in the request
                              "d"},
                        "mails");
   std::vector<Notice> notices;
-  const ChatOptions options{.on_notice = [&](const Notice& notice) { notices.push_back(notice); }};
+  const ChatOptions options{.feedback = {.on_notice = [&](const Notice& notice) { notices.push_back(notice); }}};
   chat_completion(stub, {{"user", {"{x}"}}}, {{"x", mails}}, options).wait();
   CHECK(mails.texts()[1] ==
         "b\xff"
@@ -554,7 +557,7 @@ TEST_CASE("A Variable that is used twice in one conversation gets one gradient",
   const auto stub = Stub::answering([](const Request&) { return "a reply"; });
   const Variable tone("Be brief.", "tone", true);
   const Variable reply = chat_completion(stub, {{"system", {tone, "You help."}}, {"user", {"{x}", tone}}}, {{"x", "a mail"}});
-  REQUIRE(reply.grad_fn()->next_edges().size() == 4);
+  REQUIRE(reply.grad_fn()->next_functions().size() == 4);
   const auto critical = critic();
   reply.backward("no", {.model = critical});
   CHECK(tone.grad().size() == 1);
@@ -625,7 +628,8 @@ TEST_CASE("Calls that functions of the user wait for overlap", "[concurrent]") {
     }
     for (const auto& answer : complete) answer(tgd::lm::Reply{.content = "1"});
   });
-  const auto answered = map(tgd::Variable(std::vector<std::string>(items, "a")),
-                            [&](const tgd::Data&) -> tgd::Data { return model.chat({{"user", "q"}}).content; });
+  const auto answered = map(tgd::Variable(std::vector<std::string>(items, "a")), [&](const tgd::Data&) -> tgd::Data {
+    return model.chat({{"user", "q"}}).content;
+  });
   CHECK(answered.texts() == std::vector<std::string>(items, "1"));
 }

@@ -46,6 +46,9 @@ TEST_CASE("A black box asks a language model how its inputs should change") {
 
   CHECK_THROWS_AS(black_box({}, "d", {query}), ValueError);
   CHECK_THROWS_AS(black_box([](std::span<const Data>) -> Data { return 1; }, "", {query}), ValueError);
+  CHECK_THROWS_WITH(
+      black_box([](std::span<const Data>) -> Data { return 1; }, "d", {query}, {.feedback = {.samples_per_request = 0}}),
+      ContainsSubstring("FeedbackOptions::samples_per_request is 0"));
 }
 
 TEST_CASE("No request for feedback exceeds the budget") {
@@ -54,8 +57,8 @@ TEST_CASE("No request for feedback exceeds the budget") {
   const Variable prompt("Be brief.", "prompt", true);
   std::vector<Notice> notices;
   ChatOptions options;
-  options.context_budget = 5000;
-  options.on_notice = [&](const Notice& notice) { notices.push_back(notice); };
+  options.feedback.context_budget = 5000;
+  options.feedback.on_notice = [&](const Notice& notice) { notices.push_back(notice); };
 
   SECTION("samples that do not fit together go into several requests, none is lost") {
     std::vector<std::string> mails;
@@ -99,8 +102,7 @@ TEST_CASE("Many critiques can be condensed by a tree of calls", "[concurrent]") 
   critic->shuffled(3);
   const Variable prompt("Be brief.", "prompt", true);
   ChatOptions options;
-  options.samples_per_request = 1;
-  options.summarize = true;
+  options.feedback = {.samples_per_request = 1, .summarize = true};
   const std::size_t items = GENERATE(1U, 2U, 8U, 9U, 70U);
   const Variable replies =
       chat_completion(student, {{"system", {prompt}}, {"user", {"{mail}"}}}, {{"mail", repeated("m", items)}}, options);
@@ -141,9 +143,9 @@ namespace {
 /// Counts how often it is asked to tell how a sample came about.
 class CountingNode final : public detail::CritiqueNode {
  public:
-  CountingNode(const Variable& input, detail::CritiqueOptions options)
+  CountingNode(const Variable& input, FeedbackOptions options)
       : CritiqueNode(std::vector<Variable>{input}, std::move(options)),
-        use_{detail::Part::shared, 0, input.role(), input.impl()->storage} {}
+        use_{detail::Spread::shared, 0, input.role(), tgd::detail::impl_of(input)->storage} {}
 
   std::string name() const override { return "CountingBackward"; }
   std::string output_role(std::size_t) const override { return "result"; }
@@ -184,7 +186,7 @@ TEST_CASE("What a critic is shown is put together once a pass, however many roun
   const auto critic = lm::Stub::answering([](const lm::Request& request) { return request.info.purpose; });
   const Variable prompt("value", "prompt", true);
   const auto node = std::make_shared<CountingNode>(
-      prompt, detail::CritiqueOptions{.samples_per_request = 2, .context_budget = 20'000, .summarize = true});
+      prompt, FeedbackOptions{.samples_per_request = 2, .context_budget = 20'000, .summarize = true});
   const Variable result = detail::make_result(std::make_shared<detail::Storage>(Data(std::vector<std::string>(20, "out"))),
                                               detail::Role("result"), node);
   result.backward("no", {.retain_graph = true, .model = critic});
@@ -200,9 +202,9 @@ TEST_CASE("The conversations of a critique are shared by all gradients that come
   chat_completion(lm::Stub::answering([](const lm::Request&) { return "x"; }), {{"user", {prompt}}})
       .backward("no", {.model = critic});
   const Variable gradient = prompt.grad().at(0);
-  REQUIRE(gradient.impl()->extras->contexts.size() == 1);
-  CHECK(gradient.detach().impl()->extras->contexts[0] == gradient.impl()->extras->contexts[0]);
-  CHECK(gradient.clone().impl()->extras->contexts[0] == gradient.impl()->extras->contexts[0]);
+  REQUIRE(tgd::detail::impl_of(gradient)->extras->contexts.size() == 1);
+  CHECK(tgd::detail::impl_of(gradient.detach())->extras->contexts[0] == tgd::detail::impl_of(gradient)->extras->contexts[0]);
+  CHECK(tgd::detail::impl_of(gradient.clone())->extras->contexts[0] == tgd::detail::impl_of(gradient)->extras->contexts[0]);
 }
 
 TEST_CASE("One critique that cannot be had does not end a pass", "[cognitive][critique]") {
@@ -211,10 +213,11 @@ TEST_CASE("One critique that cannot be had does not end a pass", "[cognitive][cr
   const auto student = lm::Stub::answering([](const lm::Request&) { return "answer"; });
   const Variable prompt("Answer.", "prompt", true);
   std::vector<Notice> notices;
-  ChatOptions options{.samples_per_request = 3, .on_notice = [&](const Notice& notice) { notices.push_back(notice); }};
+  ChatOptions options{
+      .feedback = {.samples_per_request = 3, .on_notice = [&](const Notice& notice) { notices.push_back(notice); }}};
   const Variable replies = chat_completion(student, {{"system", {prompt}}, {"user", {"{mail}"}}}, {{"mail", mails}}, options);
   const auto pass = [&](const OddCritic& critic) { replies.backward("wrong", {.retain_graph = true, .model = critic.model}); };
-  const auto contexts = [&] { return prompt.grad().at(0).impl()->extras->contexts.size(); };
+  const auto contexts = [&] { return detail::impl_of(prompt.grad().at(0))->extras->contexts.size(); };
 
   SECTION("cut off once, it is asked for again, as another sample of the same request") {
     std::vector<std::uint64_t> samples;

@@ -147,7 +147,7 @@ TEST_CASE("A deterministic evaluator scores with a function and says what it mea
                                           "", ""});
 
   SECTION("success may be whatever one likes") {
-    labels.impl();
+    tgd::detail::impl_of(labels);
     Variable(labels).clear_grad();
     const auto strict =
         deterministic_evaluator(labels, "a", length_difference, "p", {.success = [](double value) { return value == 0; }});

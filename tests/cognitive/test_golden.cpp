@@ -54,13 +54,13 @@ TEST_CASE("Requests for critiques are as they are written down", "[cognitive][go
   }
   SECTION("of more samples than go into one request") {
     chat_completion(student(), {{"system", {prompt}}, {"user", {"{ticket}"}}},
-                    {{"ticket", Texts{"one", "two", "three", "four", "five"}}}, {.samples_per_request = 2})
+                    {{"ticket", Texts{"one", "two", "three", "four", "five"}}}, {.feedback = {.samples_per_request = 2}})
         .backward(Texts{"1", "2", "", "4", "5"}, {.model = asked});
     check_golden("cognitive/golden/critique_groups.txt", sent_text(asked->requests()));
   }
   SECTION("summarized") {
     chat_completion(student(), {{"system", {prompt}}, {"user", {"{ticket}"}}}, {{"ticket", Texts{"one", "two"}}},
-                    {.samples_per_request = 1, .summarize = true})
+                    {.feedback = {.samples_per_request = 1, .summarize = true}})
         .backward("wrong", {.model = asked});
     check_golden("cognitive/golden/critique_summarized.txt", sent_text(asked->requests()));
   }

@@ -100,7 +100,7 @@ TEST_CASE("A judge that cannot be read is asked again, a bounded number of times
   const Variable prediction("text", "essay", true);
   std::vector<Notice> notices;
   JudgeOptions options;
-  options.on_notice = [&](const Notice& notice) { notices.push_back(notice); };
+  options.evaluator.feedback.on_notice = [&](const Notice& notice) { notices.push_back(notice); };
   SECTION("and then read") {
     const auto judge = lm::Stub::scripted({"seven", "{\"score\": 1}", verdict(1, "at last")});
     const Evaluation result = lm_judge_evaluator(judge, judge_messages, prediction, "t", {}, options);
@@ -170,7 +170,7 @@ TEST_CASE("A long unreadable verdict is shortened before it is sent back") {
   const std::string prose(100'000, 'x');
   const auto judge = lm::Stub::scripted({prose, verdict(1, "fits")});
   JudgeOptions options;
-  options.context_budget = 8'000;
+  options.evaluator.feedback.context_budget = 8'000;
   CHECK(lm_judge_evaluator(judge, judge_messages, Variable("good"), "the facts", {}, options).score.data() == Data(1.0));
   CHECK(judge->requests()[1].messages[2].content.size() <= 2'000);
   CHECK_THAT(judge->requests()[1].messages[2].content, ContainsSubstring("left out here"));
@@ -199,8 +199,8 @@ TEST_CASE("An item of a batch has a history, and its feedback goes to that item"
   const auto student = lm::Stub::answering([](const lm::Request& request) { return "to " + request.messages[0].content; });
   const auto critic = lm::Stub::answering([](const lm::Request&) { return "better"; });
   const Variable prompt("p", "prompt", true);
-  Variable replies = chat_completion(student, {{"user", {prompt, Variable(std::vector<std::string>{"q", "r", "s"})}}}, {},
-                                     {.role = "reply"});
+  Variable replies =
+      chat_completion(student, {{"user", {prompt, Variable(std::vector<std::string>{"q", "r", "s"})}}}, {}, {.role = "reply"});
   replies.retain_grad();
   const Variable second = replies[1];
   CHECK(second.requires_grad());

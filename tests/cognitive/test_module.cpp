@@ -57,6 +57,32 @@ Names names(const Named& named) {
 static_assert(!std::is_copy_constructible_v<Agent> && !std::is_move_constructible_v<Agent>);
 static_assert(std::is_convertible_v<Parameter, Variable>);
 
+namespace {
+
+// Names that a user may have, too.
+struct Child {
+  std::string name = "Mia";
+};
+struct Entry {
+  std::string topic = "family";
+};
+std::string print(const Child& child) { return child.name; }
+
+struct Family : Module {
+  Parameter prompt = register_parameter("prompt", {"Answer.", "prompt"});
+  Child child;
+  Entry entry;
+  std::string shown() const { return print(child) + ", " + entry.topic; }
+};
+
+}  // namespace
+
+TEST_CASE("A module hides no name of the classes that derive from it", "[cognitive][module]") {
+  const Family family;
+  CHECK(family.shown() == "Mia, family");
+  CHECK(family.parameters().size() == 1);
+}
+
 TEST_CASE("A Parameter is a Variable that requires grad", "[module]") {
   const Parameter parameter("text", "role");
   CHECK(parameter.requires_grad());

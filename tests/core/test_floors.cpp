@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -91,7 +92,31 @@ void look_at(const fs::path& root, const std::function<std::string(const std::st
   }
 }
 
+/// All public headers that one brings along, by their paths below include/tgd.
+std::set<std::string> brought_along(const fs::path& headers, const std::string& header) {
+  std::set<std::string> all;
+  std::vector<std::string> open{header};
+  while (!open.empty()) {
+    const std::string path = open.back();
+    open.pop_back();
+    for (const Include& include : includes_of(headers / path)) {
+      if (include.is_public && all.insert(include.path).second) open.push_back(include.path);
+    }
+  }
+  return all;
+}
+
 }  // namespace
+
+TEST_CASE("The graph's headers know no language model", "[core][floors]") {
+  const fs::path headers = fs::path(TGD_TEST_SOURCE_DIR).parent_path() / "include" / "tgd";
+  const std::string header = GENERATE("autograd.hpp", "anomaly.hpp", "variable.hpp");
+  const std::set<std::string> all = brought_along(headers, header);
+  CHECK(all.contains("export.hpp"));
+  for (const std::string& path : all) {
+    if (path.starts_with("lm/")) FAIL_CHECK(header + " brings along " + path);
+  }
+}
 
 TEST_CASE("A file includes only its own floor and the floors below", "[core][floors]") {
   const fs::path project = fs::path(TGD_TEST_SOURCE_DIR).parent_path();

@@ -53,8 +53,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   instructions.allow(old_value);
   const std::vector<std::string> others{"T_2"};
   for (const bool joint : {false, true}) {
-    const Question question{"T", joint ? std::span<const std::string>(others) : std::span<const std::string>(), old_value,
-                            instructions, Prompts()};
+    const WantedValue question{"T", joint ? std::span<const std::string>(others) : std::span<const std::string>(), old_value,
+                               instructions, Prompts()};
     const auto read = read_value({.content = content}, question);
     if (const auto* unusable = std::get_if<UnusableReply>(&read)) {
       require(!unusable->reason.empty());

@@ -47,7 +47,7 @@ Read read(std::string_view text, std::size_t size) {
     result.text += piece;
   };
   for (; !text.empty(); text.remove_prefix(std::min(size, text.size()))) take(stream.feed(text.substr(0, size)));
-  const ChatStream::Ending ending = stream.finish(true);
+  const ChatStream::Finish ending = stream.finish(true);
   take(ending.rest);
   if (const auto* reply = std::get_if<tgd::lm::Reply>(&ending.parsed.result)) {
     if (reply->content != result.text) std::abort();

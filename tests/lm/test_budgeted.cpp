@@ -1,6 +1,8 @@
 #include <tgd/lm/budgeted.hpp>
 
 #include <cmath>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -124,6 +126,21 @@ TEST_CASE("What sends nothing counts nothing", "[lm][budgeted]") {
     CHECK(model.budget()->spent().calls == 0);
     CHECK(model.budget()->remaining().calls == 3);
   }
+}
+
+TEST_CASE("A call that was cancelled on its way counts as it was estimated", "[lm][budgeted]") {
+  const auto gated = std::make_shared<tgd::test::GatedModel>();
+  Budgeted model(gated, budget({.calls = 2, .prompt_tokens = 20}));
+  std::stop_source stop;
+  Request request = priced_call("first");
+  request.stop = stop.get_token();
+  model.start(std::move(request), [](const tgd::lm::Outcome&) {});
+  const std::optional<std::int64_t> reserved = model.budget()->remaining().prompt_tokens;
+  stop.request_stop();
+  CHECK(gated->cancelled().size() == 1);
+  CHECK(model.budget()->remaining().calls == 1);
+  CHECK(model.budget()->remaining().prompt_tokens == reserved);
+  CHECK(model.budget()->spent().prompt_tokens == 20 - *reserved);
 }
 
 TEST_CASE("A reply without figures counts as it was estimated", "[lm][budgeted]") {

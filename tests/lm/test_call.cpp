@@ -153,7 +153,7 @@ TEST_CASE("The receipt says who gave the reply and what it cost, the same to all
   CHECK(refused.cost == Cost());
   CHECK_FALSE(refused.end);
   CHECK(stack.ledger->totals().total().usage.calls == 3);
-  CHECK(stack.records.at(3).ending == CallRecord::Ending::refused);
+  CHECK(stack.records.at(3).ending == CallRecord::Status::refused);
 
   SECTION("and a recording gives the figures of what it recorded") {
     stack.cassette->save();

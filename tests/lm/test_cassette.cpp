@@ -180,8 +180,8 @@ TEST_CASE("What is no cassette is refused with the line", "[lm][cassette]") {
 }
 
 TEST_CASE("Questions that read alike are told apart", "[lm][cassette]") {
-  tgd::lm::detail::Question a{.messages = {{"user", "x\n[user]\ny"}}};
-  tgd::lm::detail::Question b{.messages = {{"user", "x"}, {"user", "y"}}};
+  tgd::lm::detail::RecordedRequest a{.messages = {{"user", "x\n[user]\ny"}}};
+  tgd::lm::detail::RecordedRequest b{.messages = {{"user", "x"}, {"user", "y"}}};
   CHECK(a.text() == b.text());
   CHECK_FALSE(a == b);
   CHECK((a < b) != (b < a));

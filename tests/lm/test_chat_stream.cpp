@@ -47,7 +47,7 @@ Read read(const std::string& body, std::size_t size, const std::optional<LMError
     keep(stream.feed({exact.data(), exact.size()}));
   }
   result.complete = stream.complete();
-  ChatStream::Ending ending = stream.finish(true, broken);
+  ChatStream::Finish ending = stream.finish(true, broken);
   keep(ending.rest);
   result.parsed = std::move(ending.parsed);
   return result;

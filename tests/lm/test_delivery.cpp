@@ -11,7 +11,7 @@
 
 using namespace std::chrono_literals;
 using tgd::lm::detail::Delivery;
-using Ending = Delivery::Ending;
+using Occasion = Delivery::Occasion;
 
 namespace {
 
@@ -19,9 +19,9 @@ namespace {
 class Log {
  public:
   Delivery::Task task(int name) {
-    return [this, name](Ending ending) {
+    return [this, name](Occasion ending) {
       const std::lock_guard lock(mutex_);
-      (ending == Ending::due ? delivered_ : cancelled_).push_back(name);
+      (ending == Occasion::due ? delivered_ : cancelled_).push_back(name);
     };
   }
   std::vector<int> delivered() const {
@@ -42,7 +42,7 @@ class Log {
 // Waits until everything that was due before has been delivered.
 void flush(Delivery& delivery, Delivery::Clock::time_point due) {
   std::promise<void> reached;
-  delivery.post(due, [&](Ending) { reached.set_value(); });
+  delivery.post(due, [&](Occasion) { reached.set_value(); });
   reached.get_future().wait();
 }
 
@@ -105,7 +105,7 @@ TEST_CASE("A task may post further tasks", "[lm][delivery]") {
   std::promise<int> reached;
   std::function<void(int)> step = [&](int n) {
     if (n == 100) return reached.set_value(n);
-    delivery.post(Delivery::Clock::now(), [&, n](Ending) { step(n + 1); });
+    delivery.post(Delivery::Clock::now(), [&, n](Occasion) { step(n + 1); });
   };
   step(0);
   CHECK(reached.get_future().get() == 100);
@@ -113,16 +113,16 @@ TEST_CASE("A task may post further tasks", "[lm][delivery]") {
 
 TEST_CASE("A task may destroy its delivery, and the rest is cancelled", "[lm][delivery]") {
   auto delivery = std::make_unique<Delivery>();
-  std::promise<Ending> last;
+  std::promise<Occasion> last;
   // The first task waits until the second is in the queue as well.
   std::promise<void> both_posted;
-  delivery->post(Delivery::Clock::now(), [&](Ending) {
+  delivery->post(Delivery::Clock::now(), [&](Occasion) {
     both_posted.get_future().wait();
     delivery.reset();
   });
-  delivery->post(Delivery::Clock::now() + 1h, [&](Ending ending) { last.set_value(ending); });
+  delivery->post(Delivery::Clock::now() + 1h, [&](Occasion ending) { last.set_value(ending); });
   both_posted.set_value();
-  CHECK(last.get_future().get() == Ending::cancelled);
+  CHECK(last.get_future().get() == Occasion::cancelled);
 }
 
 TEST_CASE("Every task ends exactly once, whoever posts, stops and closes at the same time", "[lm][delivery][concurrent]") {
@@ -138,7 +138,7 @@ TEST_CASE("Every task ends exactly once, whoever posts, stops and closes at the 
         for (int i = t; i < count; i += 4) {
           const auto due = Delivery::Clock::now() + std::chrono::microseconds(i % 7 * 100);
           delivery.post(
-              due, [&endings, i](Ending) { ++endings[static_cast<std::size_t>(i)]; }, stop.get_token());
+              due, [&endings, i](Occasion) { ++endings[static_cast<std::size_t>(i)]; }, stop.get_token());
           if (i == count / 2) stop.request_stop();
           if (i == count - 10) delivery.close();
         }

@@ -98,7 +98,7 @@ TEST_CASE("A stream gives out the answer without its thoughts", "[lm][thoughts]"
   for (const char* piece : {"<th", "ink>mo", "ney</thi", "nk>\n\nbil", "ling"})
     given += stream.feed(event({{"content", piece}}));
   stream.feed(event(json::object(), "stop"));
-  const ChatStream::Ending ending = stream.finish(true);
+  const ChatStream::Finish ending = stream.finish(true);
   CHECK(given + ending.rest == "billing");
   const Reply reply = std::get<Reply>(ending.parsed.result);
   CHECK(reply.content == "billing");

@@ -196,7 +196,7 @@ TEST_CASE("What a suggestion keeps is neither shown nor rewritten, and stands be
     CHECK(prompt.text() == "prompt v3");
   }
   SECTION("a copy guard does not take it for one of a sample") {
-    prompt.grad()[0].impl()->make_extras().contexts = {
+    tgd::detail::impl_of(prompt.grad()[0])->make_extras().contexts = {
         std::make_shared<const std::string>("<SAMPLE>\n<USER>\nInput: late parcel\nReply: shipping\n</USER>\n</SAMPLE>")};
     optimizer.step();
     CHECK(prompt.text() == "prompt v3\n\n" + examples);

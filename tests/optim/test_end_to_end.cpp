@@ -58,7 +58,7 @@ Record run(const std::optional<std::uint64_t>& seed) {
     const Variable summary = tgd::chat_completion(stub, {{"user", {first}}}, {{"ticket", tickets}});
     const Variable trimmed = map(summary, [](const Data& data) { return data.text().substr(0, 20); });
     const Variable label = tgd::chat_completion(stub, {{"system", {first + second}}, {"user", {second}}}, {{"ticket", trimmed}},
-                                                {.samples_per_request = 5});
+                                                {.feedback = {.samples_per_request = 5}});
     const auto [score, explanation] = exact_match_evaluator(label, "right");
     optimizer.clear_grad();
     score.backward({.model = stub});

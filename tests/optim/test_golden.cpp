@@ -44,7 +44,7 @@ struct Scene {
       state.scored_value = state.parameter.text();
     }
     if (has(present, context)) {
-      gradients[0].impl()->make_extras().contexts = {std::make_shared<const std::string>(
+      tgd::detail::impl_of(gradients[0])->make_extras().contexts = {std::make_shared<const std::string>(
           "<SAMPLE>\n<CONVERSATION>\n<USER>\nIt crashes.\n</USER>\n</CONVERSATION>\n<REPLY>\n"
           "billing\n</REPLY>\n<FEEDBACK>\nThe label is technical.\n</FEEDBACK>\n</SAMPLE>")};
     }
@@ -138,8 +138,9 @@ TEST_CASE("Directions and degrees of boldness are said in words", "[optim][golde
 TEST_CASE("What is left out of a request is said", "[optim][golden]") {
   Scene scene(all);
   for (int i = 0; i < 30; ++i) {
-    scene.gradients[0].impl()->extras->contexts.push_back(
-        std::make_shared<const std::string>("<SAMPLE>\nmail " + std::to_string(i) + std::string(100, '.') + "\n</SAMPLE>"));
+    tgd::detail::impl_of(scene.gradients[0])
+        ->extras->contexts.push_back(
+            std::make_shared<const std::string>("<SAMPLE>\nmail " + std::to_string(i) + std::string(100, '.') + "\n</SAMPLE>"));
   }
   scene.gradients[1] = Variable("BEGIN" + std::string(3000, '.') + "END");
   std::vector<std::string> notices;

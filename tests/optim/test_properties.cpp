@@ -76,7 +76,7 @@ TEST_CASE("A state that went through its text is the same state", "[optim][state
     }
     const Json state = optimizer.state_dict();
     std::string text;
-    optimizer.append_state(text);
+    tgd::optim::detail::append_state(text, optimizer);
     TGD other(parameters(values), options);
     other.load_state_dict(Json::parse(text));
     RC_ASSERT(other.state_dict().value()["state"] == state.value()["state"]);

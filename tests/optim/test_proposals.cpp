@@ -340,7 +340,7 @@ TEST_CASE("Scores, rejected proposals and the history are part of the state", "[
 
   SECTION("as text it is the same") {
     std::string text = "{\"optimizer\": ";
-    saved.append_state(text);
+    tgd::optim::detail::append_state(text, saved);
     CHECK(text == "{\"optimizer\": " + state.dump(2));
   }
   SECTION("the next requests are the same") {

@@ -57,7 +57,7 @@ TEST_CASE("The text of a large state is that of its tree", "[optim][state][concu
   TGD optimizer(parameters, {.model = improving(), .momentum = 1});
   const auto text = [&] {
     std::string written;
-    optimizer.append_state(written);
+    tgd::optim::detail::append_state(written, optimizer);
     return written;
   };
   CHECK(text() == optimizer.state_dict().dump(2));
@@ -76,7 +76,7 @@ TEST_CASE("The state is JSON of the documented form", "[optim][state]") {
 
   const json state = optimizer.state_dict().value();
   std::string text;
-  optimizer.append_state(text);
+  tgd::optim::detail::append_state(text, optimizer);
   CHECK(text == state.dump(2));
   CHECK(state.at("version") == 2);
   CHECK(state.at("steps") == 2);

@@ -149,7 +149,7 @@ struct ResumableRun {
   Search search = {};
   std::function<void(const std::string& call)> on_paid = [](const std::string&) {};
   std::vector<std::shared_ptr<TrainerCallback>> callbacks = {};
-  std::int64_t max_calls = 0;
+  std::optional<std::int64_t> max_calls = {};
   bool has_prices = true;
   std::size_t keep_checkpoints = 0;
   std::vector<std::string> first_values = {};  // of the prompt, that are raced before the first batch

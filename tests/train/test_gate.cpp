@@ -61,7 +61,8 @@ TEST_CASE("the gate takes nothing that breaks a limit on a metric in the place o
       return result;
     }
   };
-  const auto [most, is_taken] = GENERATE(table<double, bool>({{8, true}, {7, false}, {6, true}}));  // "up to 3" has 7 characters
+  const auto [most, is_taken] =
+      GENERATE(table<double, bool>({{8, true}, {7, false}, {6, true}}));  // "up to 3" has 7 characters
   Measured agent({"up to 12"});
   const auto notes = std::make_shared<test::Notes>();
   Trainer trainer({.backward = {.model = test::critic()},
@@ -82,7 +83,7 @@ TEST_CASE("the gate takes a proposal that is better on its batch and on the vali
   CHECK(report.batch_after == Approx(1));
   CHECK(report.validation_before == Approx(3.0 / 20));
   CHECK(report.validation_after == Approx(12.0 / 20));
-  CHECK(report.chance == Approx(1.0 / 512));
+  CHECK(report.p_value == Approx(1.0 / 512));
   CHECK(agent.prompt.text() == "up to 12");
   CHECK(agent.optimizer->momentum_buffer(agent.prompt).size() == 1);
   // 12 forward; tried: 12 and 20; the first validation: 20, which is not repeated, and neither is the one after the step.
@@ -105,7 +106,7 @@ TEST_CASE("the gate rolls a proposal back that is not better, and the optimizer 
     CountsUpTo agent({"up to 5"});
     const GateReport report = *one_step(agent, {.confidence = 0.9}).gate;
     CHECK_FALSE(report.accepted);
-    CHECK(report.chance == Approx(0.25));
+    CHECK(report.p_value == Approx(0.25));
     CHECK_THAT(report.reason, ContainsSubstring("confidence"));
     CHECK(agent.prompt.text() == "up to 3");
   }
@@ -129,7 +130,7 @@ TEST_CASE("a gate that only keeps out what is worse takes the rest", "[train][ga
     CHECK(report.accepted);
     CHECK(report.validation_before == Approx(3.0 / 20));
     CHECK(report.validation_after == Approx(2.0 / 20));
-    CHECK(report.chance == Approx(0.5));
+    CHECK(report.p_value == Approx(0.5));
     CHECK(agent.optimizer->history(agent.prompt).back().status == optim::HistoryEntry::Status::accepted);
     CHECK(agent.prompt.text() == "up to 3");  // the best one in validation, at the end
   }
@@ -150,7 +151,7 @@ TEST_CASE("a gate that only keeps out what is worse takes the rest", "[train][ga
     trainer.fit(agent, data::DataLoader<Samples>(training, {.batch_size = 6}), numbers(20, 20));
     const GateReport report = *notes->steps.at(0).gate;
     CHECK_FALSE(report.accepted);
-    CHECK(report.chance == Approx(1.0 / 8));
+    CHECK(report.p_value == Approx(1.0 / 8));
     CHECK_THAT(report.reason, ContainsSubstring("worse with the wanted confidence: 0.15 before, 0 after"));
     CHECK(agent.prompt.text() == "up to 3");
   }

@@ -17,6 +17,7 @@
 
 #include "catch.hpp"
 #include "core/sha256.hpp"
+#include "support/gated_model.hpp"
 #include "support/temporary_folder.hpp"
 #include "train/scripted_agent.hpp"
 
@@ -104,7 +105,7 @@ TEST_CASE("a request of a tracked model is digested once, for its ledger, its ca
 }
 
 TEST_CASE("calls that a budget refused are no calls of the run", "[train]") {
-  Trainer trainer({});
+  Trainer trainer;
   const auto budget = std::make_shared<lm::Budget>(lm::BudgetOptions{.limits = {.calls = 1}});
   const lm::ChatModelPtr model = trainer.track(std::make_shared<lm::Budgeted>(stub(), budget), "student");
   const std::vector<lm::Request> requests(3, lm::Request{.messages = {{"user", "?"}}});
@@ -165,11 +166,13 @@ TEST_CASE("limits end a run between steps and say which one did", "[train][concu
 }
 
 TEST_CASE("a limit that is no number is refused before anything is asked, not taken for none", "[train]") {
-  for (const double seconds : {-1.0, 1e300, std::nan(""), std::numeric_limits<double>::infinity()}) {
+  for (const double seconds : {-1.0, 0.0, 1e300, std::nan(""), std::numeric_limits<double>::infinity()}) {
     CAPTURE(seconds);
     CHECK_THROWS_WITH(fit({.max_time = std::chrono::duration<double>(seconds)}),
                       ContainsSubstring("TrainerOptions::max_time is"));
   }
+  CHECK_THROWS_WITH(fit({.validate_every = 0}), ContainsSubstring("TrainerOptions::validate_every is 0"));
+  CHECK_THROWS_WITH(fit({.early_stopping = {.patience = 0}}), ContainsSubstring("EarlyStopping::patience is 0"));
   for (const double cost : {-1.0, std::nan("")}) {
     CAPTURE(cost);
     CHECK_THROWS_WITH(fit({.max_cost = cost}), ContainsSubstring("TrainerOptions::max_cost is"));
@@ -250,6 +253,47 @@ TEST_CASE("samples without an answer are counted, and so are the calls that fail
   CHECK(trainer.usage().total().failed == 2);
 }
 
+TEST_CASE("calls that an error cancels on their way are among the abandoned ones, before and after a resume",
+          "[train][resume]") {
+  /// Its critic answers nothing, so that all that it was asked is on its way when the budget refuses a call.
+  struct Criticised : test::ScriptedAgent {
+    Criticised() : ScriptedAgent({}) {
+      student = lm::Stub::answering([](const lm::Request&) { return "wrong"; });
+    }
+    std::optional<StepResult> training_step(test::Batch& batch) {
+      const auto& [question, answer] = batch;
+      return exact_match_evaluator(chat_completion(student, {{"system", {prompt}}, {"user", {"{question}"}}},
+                                                   {{"question", question}}, {.feedback = {.samples_per_request = 1}}),
+                                   answer);
+    }
+  };
+  const test::TemporaryFolder folder;
+  const bool keeps_journal = GENERATE(true, false);
+  const auto gated = std::make_shared<test::GatedModel>();
+  const auto budget = std::make_shared<lm::Budget>(lm::BudgetOptions{.limits = {.calls = 3}});
+  Trainer trainer({.run_folder = keeps_journal ? folder.path() / "run" : std::filesystem::path(),
+                   .prices = lm::PriceTable::empty().set("gated", {.input = 1, .output = 1})});
+  Criticised agent;
+  trainer.options().backward.model = trainer.track(std::make_shared<lm::Budgeted>(gated, budget), "gated");
+  const data::DataLoader<test::Samples> batch(test::samples_with({"a", "b", "c", "d"}), {.batch_size = 4});
+  CHECK_THROWS_AS(trainer.fit(agent, batch), BudgetError);
+  REQUIRE(gated->cancelled().size() == 3);
+  const lm::ModelCost lost = trainer.abandoned();
+  CHECK(lost.usage.calls == 3);
+  CHECK(lost.usage.prompt_tokens > 0);
+  CHECK(lost.usage.completion_tokens > 0);
+  CHECK(trainer.usage().total().usage.calls == 0);
+  if (!keeps_journal) return;
+
+  Trainer next({.run_folder = folder.path() / "run"});
+  next.options().backward.model = next.track(test::critic(), "gated");
+  Criticised again;
+  again.editor->otherwise("<IMPROVED_VALUE>Answer well.</IMPROVED_VALUE>");
+  next.fit(again, batch, FitOptions{.resume = true});
+  CHECK(next.abandoned().usage == lost.usage);
+  CHECK(next.usage().total().usage.calls == 4);
+}
+
 TEST_CASE("tracked models have names of their own", "[train]") {
   Trainer trainer;
   trainer.track(stub());
@@ -326,6 +370,29 @@ TEST_CASE("a run ends when more samples have failed than it may, each counted on
     CHECK(Trainer({.max_failed = 0.2}).validate(agent, ten_questions()).failed == 2);
   }
   SECTION("a share that is none is refused") { CHECK_THROWS_AS(fit_failing(agent, {.max_failed = 1.5}), ValueError); }
+}
+
+TEST_CASE("a run that goes on knows which samples have failed before", "[train][resume]") {
+  const test::TemporaryFolder folder;
+  const auto fit_in = [&](const std::string& name, std::optional<std::size_t> max_steps, bool resume) {
+    Failing agent("37");
+    return Trainer({.max_epochs = 2,
+                    .backward = {.model = test::critic()},
+                    .max_steps = max_steps,
+                    .max_failed = 0.1,
+                    .run_folder = folder.path() / name})
+        .fit(agent, ten_questions(), FitOptions{.resume = resume});
+  };
+  std::string whole;
+  try {
+    fit_in("whole", std::nullopt, false);
+  } catch (const Error& error) {
+    whole = error.what();
+  }
+  CHECK_THAT(whole, ContainsSubstring("epoch 1, step 8 of 10: 2 of 10 samples have failed"));
+  const std::size_t ended_at = GENERATE(4, 5, 7);  // the fourth is the first that fails
+  CHECK(fit_in("resumed", ended_at, false).steps == ended_at);
+  CHECK_THROWS_WITH(fit_in("resumed", std::nullopt, true), whole);
 }
 
 TEST_CASE("where every call fails, however harmless each failure is, the run ends", "[train]") {

@@ -11,23 +11,18 @@
 #include <string>
 #include <vector>
 
+#include <tgd/cognitive/feedback_options.hpp>
 #include <tgd/export.hpp>
-#include <tgd/notice.hpp>
 #include <tgd/place.hpp>
-#include <tgd/prompts.hpp>
 #include <tgd/variable.hpp>
 
 namespace tgd {
 
 /// How a black box is shown to the language model that works out its feedback.
 struct BlackBoxOptions {
-  std::string name = "BlackBox";        ///< node names are `<name>Backward`
+  std::string name = "BlackBox";         ///< node names are `<name>Backward`
   std::string role = "function result";  ///< of the result
-  std::size_t samples_per_request = 8;
-  std::size_t context_budget = 72'000;  ///< characters of a request, as UTF-8 bytes
-  bool summarize = false;
-  OnNotice on_notice = {};
-  Prompts prompts = {};
+  FeedbackOptions feedback = {};
 };
 
 /// `description` says what the function does, for the language model. Throws ValueError when it is empty.

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <concepts>
-#include <cstddef>
 #include <functional>
 #include <string>
 #include <utility>
@@ -17,10 +16,9 @@
 #include <vector>
 
 #include <tgd/autograd.hpp>
+#include <tgd/cognitive/feedback_options.hpp>
 #include <tgd/export.hpp>
 #include <tgd/lm/chat_model.hpp>
-#include <tgd/notice.hpp>
-#include <tgd/prompts.hpp>
 #include <tgd/variable.hpp>
 
 namespace tgd {
@@ -52,17 +50,10 @@ using Inputs = std::vector<std::pair<std::string, Input>>;
 
 /// How a call of chat_completion is made, for all its items.
 struct ChatOptions {
-  Json args = {};                        ///< completion arguments, passed through untouched
-  OnError on_error = OnError::fail;      ///< see tgd/problem.hpp
-  std::string role = "reply";            ///< of the result
-  std::size_t samples_per_request = 8;   ///< in backward, for a Variable that all items share
-  /// In backward: the most characters (as UTF-8 bytes) of one request. The default fits models of 32k tokens. Samples that do
-  /// not fit together go into several requests; a single one that does not fit is cut, visibly, and reported.
-  std::size_t context_budget = 72'000;
-  /// In backward: condense several critiques of a shared Variable into one, by a tree of further calls.
-  bool summarize = false;
-  OnNotice on_notice = {};
-  Prompts prompts = {};
+  Json args = {};                    ///< completion arguments, passed through untouched
+  OnError on_error = OnError::fail;  ///< see tgd/problem.hpp
+  std::string role = "reply";        ///< of the result
+  FeedbackOptions feedback = {};     ///< its on_notice hears of the calls themselves as well
 };
 
 /// One request per item; none for an item of which an input has a problem. A reply that was cut off (finish_reason "length") is

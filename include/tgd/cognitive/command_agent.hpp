@@ -5,13 +5,12 @@
 #include <string>
 
 #include <tgd/cognitive/command_function.hpp>
+#include <tgd/cognitive/feedback_options.hpp>
 #include <tgd/command.hpp>
 #include <tgd/export.hpp>
 #include <tgd/lm/chat_model.hpp>
-#include <tgd/notice.hpp>
 #include <tgd/place.hpp>
 #include <tgd/problem.hpp>
-#include <tgd/prompts.hpp>
 #include <tgd/variable.hpp>
 
 namespace tgd {
@@ -21,11 +20,7 @@ struct CommandAgentOptions {
   std::string description = {};      ///< what it does, for the critic; may be empty
   std::string role = "output";       ///< of the result
   OnError on_error = OnError::fail;  ///< see tgd/problem.hpp
-  std::size_t samples_per_request = 8;
-  std::size_t context_budget = 72'000;  ///< characters of a request, as UTF-8 bytes
-  bool summarize = false;
-  OnNotice on_notice = {};
-  Prompts prompts = {};
+  FeedbackOptions feedback = {};
 };
 
 /// A program by command. For each item it gets its parameters and its inputs on a line, and answers, in any order, with one:

@@ -6,13 +6,12 @@
 #include <utility>
 #include <vector>
 
+#include <tgd/cognitive/feedback_options.hpp>
 #include <tgd/command.hpp>
 #include <tgd/export.hpp>
 #include <tgd/lm/chat_model.hpp>
-#include <tgd/notice.hpp>
 #include <tgd/place.hpp>
 #include <tgd/problem.hpp>
-#include <tgd/prompts.hpp>
 #include <tgd/variable.hpp>
 
 namespace tgd {
@@ -28,11 +27,7 @@ struct CommandFunctionOptions {
   bool answers_feedback = false;
   std::string role = "function result";  ///< of the result
   OnError on_error = OnError::fail;      ///< see tgd/problem.hpp
-  std::size_t samples_per_request = 8;
-  std::size_t context_budget = 72'000;  ///< characters of a request, as UTF-8 bytes
-  bool summarize = false;
-  OnNotice on_notice = {};
-  Prompts prompts = {};
+  FeedbackOptions feedback = {};
 };
 
 /// A function by command. For each item the command gets a line on its standard input, and answers, in any order, with one on

@@ -13,8 +13,8 @@
 #include <string>
 
 #include <tgd/cognitive/chat_completion.hpp>
+#include <tgd/cognitive/feedback_options.hpp>
 #include <tgd/export.hpp>
-#include <tgd/prompts.hpp>
 #include <tgd/variable.hpp>
 
 namespace tgd {
@@ -40,7 +40,7 @@ struct EvaluatorOptions {
   /// Whether a score needs no feedback. By default: 1 (or more; with lower scores better, 0 or less).
   std::function<bool(double score)> success = {};
   Critique critique = Critique::explanation;
-  Prompts prompts = {};
+  FeedbackOptions feedback = {};  ///< its budget also limits what a judge is asked
   /// The score of an item with a problem. By default 0, or 1 below the best one where that is no more than 0; with lower scores
   /// better 1 above the best one. Where scores can be worse, say so here.
   std::optional<double> worst_score = {};
@@ -50,7 +50,7 @@ struct EvaluatorOptions {
 
 /// 1 for an item that equals its target, else 0. The feedback says what was expected and what came; no call is made for it.
 TGD_API Evaluation exact_match_evaluator(const Variable& prediction, const Input& target, EvaluatorOptions options = {},
-                                          Place place = Place::here());
+                                         Place place = Place::here());
 
 /// fn(prediction item, target item) returns the score. `purpose` says in a few words what it measures ("the overlap of words").
 TGD_API Evaluation deterministic_evaluator(const Variable& prediction, const Input& target,
@@ -67,8 +67,6 @@ struct JudgeOptions {
   bool eval_mode = true;
   Json args = {};
   std::size_t max_reasks = 2;  ///< how often a judge that cannot be read is asked again
-  std::size_t context_budget = 72'000;
-  OnNotice on_notice = {};
 };
 
 /// A language model judges: its reply has to hold JSON with "score" and "explanation". In the messages {prediction} and

@@ -17,6 +17,13 @@
 
 namespace tgd {
 
+class Module;
+
+namespace detail {
+struct ModuleContents;
+TGD_API void add_child(Module& parent, std::string name, std::shared_ptr<Module> child);
+}  // namespace detail
+
 /// A Variable that an optimizer may rewrite: it requires grad unless told otherwise.
 class TGD_API Parameter : public Variable {
  public:
@@ -59,10 +66,10 @@ class TGD_API Module {
  public:
   using NamedModules = std::vector<std::pair<std::string, Module*>>;
 
-  Module() = default;
+  Module();
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
-  virtual ~Module() = default;
+  virtual ~Module();
 
   // ---- Registering ----
 
@@ -72,12 +79,12 @@ class TGD_API Module {
 
   template <std::derived_from<Module> M>
   M& register_module(std::string name, M& child) {
-    add_child(std::move(name), std::shared_ptr<Module>(std::shared_ptr<void>(), &child));  // without owning it
+    detail::add_child(*this, std::move(name), std::shared_ptr<Module>(std::shared_ptr<void>(), &child));  // without owning it
     return child;
   }
   template <std::derived_from<Module> M>
   std::shared_ptr<M> register_module(std::string name, std::shared_ptr<M> child) {
-    add_child(std::move(name), child);
+    detail::add_child(*this, std::move(name), child);
     return child;
   }
   /// Makes a child out of `args` and owns it.
@@ -107,7 +114,7 @@ class TGD_API Module {
   /// Sets training mode on all modules; eval() is train(false). A new module is in training mode.
   Module& train(bool training = true);
   Module& eval() { return train(false); }
-  bool is_training() const noexcept { return training_; }
+  bool is_training() const noexcept;
   /// Sets whether the parameters require grad.
   Module& requires_grad_(bool requires_grad = true);
   /// Empties the gradients of all parameters.
@@ -126,32 +133,9 @@ class TGD_API Module {
   virtual std::string type_name() const;
 
  private:
-  struct Entry {
-    std::string name;
-    Variable variable;
-    bool persistent = true;
-  };
-  struct Child {
-    std::string name;
-    std::shared_ptr<Module> module;
-  };
-
-  void check_name(const std::string& name) const;
-  void add_child(std::string name, std::shared_ptr<Module> child);
-
-  bool reaches(const Module& other) const;
-  void collect_below(const std::string& prefix, NamedModules& found) const;
-  NamedModules named_modules_below() const;
-  template <class Select>
-  NamedVariables named_variables(const Select& select) const;
-  NamedVariables named_state() const;
-  void print(std::string& out, const std::string& indent) const;
-  friend TGD_API std::string to_string(const Module& module);
-
-  std::vector<Entry> parameters_;
-  std::vector<Entry> buffers_;
-  std::vector<Child> children_;
-  bool training_ = true;
+  // Names of its own would hide those of classes that derive from it.
+  friend struct detail::ModuleContents;
+  std::unique_ptr<detail::ModuleContents> contents_;
 };
 
 /// The class with its parameters, buffers and children as an indented tree.

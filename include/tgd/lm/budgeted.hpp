@@ -127,7 +127,7 @@ class TGD_API Budget {
 /// calls in flight came back for less than they reserved waits for them, and is sent or refused when they are back.
 ///
 /// What counts: a call that was sent (Receipt::sent()), once with all its retries; the tokens and USD that the endpoint
-/// reported for it, or the estimate when a reply came without figures.
+/// reported for it, or the estimate when a reply came without figures or the call was cancelled on its way.
 ///
 /// Errors: a refused call ends with a BudgetError that says what is left and what it would have needed; with a limit in USD
 /// also a call to a model whose price is not known.

@@ -20,7 +20,7 @@ namespace tgd::lm {
 
 /// One call in a ledger: what was asked by whom, what came, and when. A value type.
 struct CallRecord {
-  enum class Ending { ok, error, cancelled, refused };
+  enum class Status { ok, error, cancelled, refused };
 
   std::chrono::system_clock::time_point time = {};  ///< when it began
   CallInfo info = {};
@@ -30,7 +30,7 @@ struct CallRecord {
   std::uint64_t sample = 0;
   std::string request_hash = {};  ///< equal for equal requests; 64 hexadecimal digits
   bool streamed = false;
-  Ending ending = Ending::ok;
+  Status ending = Status::ok;
   std::string error_type = {};     ///< empty for a reply
   std::string error_message = {};  ///< empty for a reply
   Receipt receipt = {};

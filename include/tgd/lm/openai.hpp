@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,10 +44,10 @@ struct TGD_API OpenAIOptions {
   /// Of all attempts and the waits between them, from when the first is sent. Also cuts off the attempt that runs then.
   std::chrono::milliseconds max_retry_time{1'200'000};
   std::size_t max_in_flight = 64;
-  std::int64_t requests_per_minute = 0;  ///< sent in any 60 seconds, retries included; 0: no limit
+  std::optional<std::int64_t> requests_per_minute = {};  ///< sent in any 60 seconds, retries included; nothing: no limit
   /// The same for tokens: estimated when a request is sent (a token for 4 bytes, and the reply's limit or else the mean of the
-  /// replies so far), corrected by what the reply reports. 0: no limit.
-  std::int64_t tokens_per_minute = 0;
+  /// replies so far), corrected by what the reply reports.
+  std::optional<std::int64_t> tokens_per_minute = {};
   Thoughts reasoning = Thoughts::strip;
   /// Whether the model takes messages of the role "system" (or "developer"). Where it does not, their text goes into the message of the
   /// user behind them; found out by itself where the endpoint refuses them.
@@ -56,7 +57,7 @@ struct TGD_API OpenAIOptions {
   std::vector<std::pair<std::string, std::string>> headers = {};  ///< sent with every request; override tgd's own
   /// Headers whose values are secret whatever they are called. Others are when their names say so ("api-key", "authorization").
   std::vector<std::pair<std::string, std::string>> secret_headers = {};
-  std::vector<std::pair<std::string, std::string>> query = {};    ///< added to the URL, unescaped
+  std::vector<std::pair<std::string, std::string>> query = {};  ///< added to the URL, unescaped
   /// Told once each: figures that cannot be, ends that nobody knows, bytes that had to be mended, system messages that are refused.
   /// From any thread; must not block.
   OnNotice on_notice = {};

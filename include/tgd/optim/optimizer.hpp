@@ -18,6 +18,13 @@
 
 namespace tgd::optim {
 
+class Optimizer;
+
+namespace detail {
+/// Appends state_dict() as JSON text with an indent of 2, for checkpoints.
+TGD_API void append_state(std::string& text, const Optimizer& optimizer);
+}  // namespace detail
+
 /// What all optimizers have in common. They rewrite parameters from the gradients that a backward pass has left there.
 /// Thread-safety: one thread at a time for each optimizer.
 /// Model: torch.optim.Optimizer.
@@ -44,9 +51,6 @@ class TGD_API Optimizer {
   virtual void reject(const std::string& reason, std::optional<double> score = {});
 
   virtual Json state_dict() const = 0;
-  /// Appends state_dict() as JSON text with an indent of 2, for checkpoints: optimizers of many parameters may write it without
-  /// making the tree.
-  virtual void append_state(std::string& text) const;
   /// `models`: those that the state names, by the group's number, where they are not the ones in use.
   virtual void load_state_dict(const Json& state, const std::map<std::string, lm::ChatModelPtr>& models) = 0;
   void load_state_dict(const Json& state) { load_state_dict(state, {}); }
@@ -60,6 +64,11 @@ class TGD_API Optimizer {
   Optimizer() = default;
   /// The "param_groups" of state_dict(), for the text form.
   virtual Json saved_groups() const;
+
+ private:
+  friend void detail::append_state(std::string& text, const Optimizer& optimizer);
+  /// Optimizers of many parameters may write their state without making the tree.
+  virtual void append_state(std::string& text) const;
 };
 
 /// The class, then each group with its options, sorted and one a line; long ones end in "...":

@@ -130,7 +130,6 @@ class TGD_API TGD : public Optimizer {
   /// {"state": {"0": {"momentum_buffer": …}}, "param_groups": [{…, "params": [0, 1]}], …}; indices run on across groups. Beside
   /// these, "version", "steps" and "records" hold scores, rejected proposals, first values and the history.
   Json state_dict() const override;
-  void append_state(std::string& text) const override;
   /// `models` has one model per key, "0" for the first group and so on; the models in use serve groups that it does not name.
   /// What each saved model had used is added once, whichever groups shared it, to the model of the first of them.
   /// States of earlier versions load, too; what they lack is as in a new optimizer. A state without "provider" fits any.
@@ -144,6 +143,8 @@ class TGD_API TGD : public Optimizer {
   Json saved_groups() const override;
 
  private:
+  void append_state(std::string& text) const override;
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -31,7 +31,7 @@ struct StepResult {
 struct Metrics {
   double score = 0;
   std::size_t samples = 0;
-  std::size_t failed = 0;  ///< of them, by their own fault (Problem::is_failure); they score worst
+  std::size_t failed = 0;                    ///< of them, by their own fault (Problem::is_failure); they score worst
   std::map<std::string, double> named = {};  ///< each over the samples that have it
 };
 
@@ -53,8 +53,8 @@ enum class GateRule {
 /// to give each sample its score (Reduction::none), the optimizers have to be TGD, and the validation loader has to keep its
 /// order.
 struct Gate {
-  double confidence = 0;      ///< between 0 and 1, such as 0.8; 0: no gate
-  std::size_t proposals = 1;  ///< drawn for each step and tried one by one; the best goes on
+  std::optional<double> confidence = {};  ///< between 0 and 1, such as 0.8; nothing: no gate
+  std::size_t proposals = 1;              ///< drawn for each step and tried one by one; the best goes on
   GateRule takes = GateRule::better;
 };
 
@@ -67,8 +67,8 @@ struct GateReport {
   double batch_after = 0;
   std::optional<double> validation_before = {};
   std::optional<double> validation_after = {};  ///< nothing where it was not tried to the end
-  /// The p-value of the last comparison: how likely chance alone would give as large a gain, or loss with GateRule::not_worse.
-  double chance = 1;
+  /// Of the last comparison: how likely chance alone would give as large a gain, or loss with GateRule::not_worse.
+  double p_value = 1;
 };
 
 /// Values of parameters that somebody has written before the first step, such as optim::free_proposals().

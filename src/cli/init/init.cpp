@@ -37,19 +37,6 @@ struct InitFlags {
   OutputFlags output = {};
 };
 
-const char* name_of(EvaluatorSpec::Type type) {
-  switch (type) {
-    case EvaluatorSpec::Type::number:
-      return "number";
-    case EvaluatorSpec::Type::json_fields:
-      return "json_fields";
-    case EvaluatorSpec::Type::judge:
-      return "judge";
-    default:
-      return "exact_match";
-  }
-}
-
 void expect_free(const fs::path& task, bool force) {
   if (fs::is_directory(task)) throw TaskError(fmt::format("{} is a folder; name a file with -o", task.string()));
   const fs::path folder = task.parent_path();

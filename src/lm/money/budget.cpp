@@ -11,6 +11,7 @@
 #include "core/counted.hpp"
 #include "core/saturating.hpp"
 #include "core/seconds.hpp"
+#include "lm/money/call_counts.hpp"
 #include "lm/request_key.hpp"
 
 namespace tgd::lm {
@@ -210,7 +211,7 @@ Budget::Amount Budget::used(const std::string& model, const Receipt& receipt, co
 
 std::vector<std::function<void()>> Budget::settle(const std::string& model, const Amount& reserved, Outcome& outcome) {
   settle_cost(outcome, options_.prices, model);
-  const Amount amount = used(model, outcome.receipt(), reserved);
+  const Amount amount = detail::was_abandoned(outcome) ? reserved : used(model, outcome.receipt(), reserved);
   const bool unknown = amount.calls > 0 && outcome.usage().priced == 0 && !options_.prices.find(model);
   const std::lock_guard lock(mutex_);
   reserved_ -= reserved;

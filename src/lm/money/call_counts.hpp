@@ -7,10 +7,14 @@
 #include <optional>
 #include <string>
 
+#include <tgd/lm/chat_model.hpp>
 #include <tgd/lm/cost_meter.hpp>
 #include <tgd/lm/receipt.hpp>
 
 namespace tgd::lm::detail {
+
+/// Whether a call was sent, and cancelled before it had come to an end: nobody knows what it has used.
+bool was_abandoned(const Outcome& outcome);
 
 /// How many calls were made for what, and how many a cache answered.
 struct CallCounts {

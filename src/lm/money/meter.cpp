@@ -1,10 +1,12 @@
 #include <tgd/lm/cost_meter.hpp>
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <tgd/error.hpp>
 
 #include "core/saturating.hpp"
 #include "lm/money/call_counts.hpp"
@@ -98,6 +100,17 @@ Json CostReport::to_json() const {
   Value by_name = Value::object();
   for (const auto& [name, model] : models) by_name[name] = to_value(model);
   return Value{{"models", by_name}, {"total", to_value(total())}, {"unknown_models", unknown_models()}};
+}
+
+bool detail::was_abandoned(const Outcome& outcome) {
+  if (outcome.ok() || !outcome.receipt().sent()) return false;
+  try {
+    std::rethrow_exception(outcome.error());
+  } catch (const LMError& error) {
+    return error.kind() == LMError::Kind::cancelled;
+  } catch (...) {
+    return false;
+  }
 }
 
 CostMeter::CostMeter(PriceTable prices) : prices_(std::move(prices)) {}

@@ -76,8 +76,8 @@ void check(const OpenAIOptions& options) {
   expect_span(options.retry_cap, "retry_cap");
   expect_span(options.max_retry_after, "max_retry_after");
   expect_span(options.max_retry_time, "max_retry_time");
-  require_not_negative("requests_per_minute", options.requests_per_minute);
-  require_not_negative("tokens_per_minute", options.tokens_per_minute);
+  require_positive("requests_per_minute", options.requests_per_minute.value_or(1));
+  require_positive("tokens_per_minute", options.tokens_per_minute.value_or(1));
   require_not_negative("max_retries", options.max_retries);
   require_positive("max_in_flight", options.max_in_flight);
   require_positive("max_reply_bytes", options.max_reply_bytes);
@@ -185,13 +185,13 @@ HttpClient::Reading read_piece(Stream& stream, std::string_view bytes) {
 // Why an attempt brought no whole answer; nothing when it brought one.
 std::optional<LMError> interruption(const CallState& call, const HttpResult& result) {
   switch (result.ending) {
-    case HttpResult::Ending::answered:
+    case HttpResult::Fate::answered:
       return std::nullopt;
-    case HttpResult::Ending::failed:
+    case HttpResult::Fate::failed:
       return LMError(Kind::transport, result.error, result.status, result.prospect != net::Prospect::none);
-    case HttpResult::Ending::cancelled:
+    case HttpResult::Fate::cancelled:
       return LMError(Kind::cancelled, "the call was cancelled");
-    case HttpResult::Ending::expired:
+    case HttpResult::Fate::expired:
       break;
   }
   if (call.sending.deadline <= Clock::now())
@@ -224,7 +224,7 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
               .longest_wait = options.max_retry_after,
               .max_in_flight = options.max_in_flight,
               .max_reply_bytes = options.max_reply_bytes,
-              .per_minute = {options.requests_per_minute, options.tokens_per_minute}}) {
+              .per_minute = {options.requests_per_minute.value_or(0), options.tokens_per_minute.value_or(0)}}) {
     takes_system = options.system_role;
   }
 
@@ -409,11 +409,11 @@ detail::ParsedReply OpenAI::Impl::read(CallState& call, const HttpResult& result
         {.model = call.model, .location = location, .added_version = endpoint.added_version && call.post->url.empty()},
         *call.secrets);
   }
-  if (result.ending == HttpResult::Ending::failed && result.prospect == net::Prospect::some) ++call.history.doubtful;
+  if (result.ending == HttpResult::Fate::failed && result.prospect == net::Prospect::some) ++call.history.doubtful;
   if (interrupted && !call.stream) return {.result = *interrupted, .usage = {}};
   detail::ParsedReply parsed;
   if (call.stream) {
-    detail::ChatStream::Ending ending = call.stream->reading.finish(result.delimited, interrupted);
+    detail::ChatStream::Finish ending = call.stream->reading.finish(result.delimited, interrupted);
     give(*call.stream, ending.rest);
     parsed = std::move(ending.parsed);
   } else {
@@ -438,7 +438,7 @@ detail::ParsedReply OpenAI::Impl::read(CallState& call, const HttpResult& result
 
 void OpenAI::Impl::note_pace(const detail::ParsedReply& parsed, const HttpResult& result) {
   if (is_overload(parsed)) return http.note_overload(result);
-  if (result.ending != HttpResult::Ending::answered) return;
+  if (result.ending != HttpResult::Fate::answered) return;
   http.note_answer();
   if (std::holds_alternative<Reply>(parsed.result)) answered = Clock::now();
 }
@@ -521,7 +521,7 @@ void OpenAI::Impl::find_window(std::function<void()> then) {
   post->only_asks = true;
   post->url = endpoint.models_url;
   auto on_result = [self = shared_from_this(), then = std::move(then)](const HttpResult& result) {
-    if (result.ending == HttpResult::Ending::answered && result.status == 200) {
+    if (result.ending == HttpResult::Fate::answered && result.status == 200) {
       const std::string model = self->options.args.get_text("model", self->options.model);
       if (const std::int64_t found = detail::window_in_list(result.body, model); found > 0) self->window = found;
     }

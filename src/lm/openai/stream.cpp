@@ -135,9 +135,9 @@ Value ChatStream::completion() const {
   return {{"choices", std::move(choices)}, {"model", model_}, {"usage", usage_}};
 }
 
-ChatStream::Ending ChatStream::finish(bool delimited, const std::optional<LMError>& broken) {
+ChatStream::Finish ChatStream::finish(bool delimited, const std::optional<LMError>& broken) {
   if (form_ == Form::json) {
-    Ending ending{.parsed = broken ? ParsedReply{*broken, {}} : parse_reply(body_, delimited, thoughts_, *secrets_)};
+    Finish ending{.parsed = broken ? ParsedReply{*broken, {}} : parse_reply(body_, delimited, thoughts_, *secrets_)};
     if (const auto* reply = std::get_if<Reply>(&ending.parsed.result)) ending.rest = reply->content;
     return ending;
   }
@@ -152,7 +152,7 @@ ChatStream::Ending ChatStream::finish(bool delimited, const std::optional<LMErro
       mended = "byte " + std::to_string(*at) + " of a reply's text";
     if (index == 0) fresh_ += visible(half) + filter_.finish();
   }
-  Ending ending{.parsed = read_completion(completion(), body_, thoughts_, *secrets_)};
+  Finish ending{.parsed = read_completion(completion(), body_, thoughts_, *secrets_)};
   ending.parsed.mended = std::move(mended);
   if (const auto error = problem(broken)) ending.parsed.result = *error;
   if (error_) ending.parsed.trouble = trouble_;

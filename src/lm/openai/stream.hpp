@@ -32,12 +32,12 @@ class ChatStream {
   /// Whether nothing more is to come: "[DONE]" or an error has arrived.
   bool complete() const { return done_ || error_.has_value(); }
 
-  struct Ending {
+  struct Finish {
     std::string rest = {};  ///< text of the first choice that feed() has not returned yet; empty for an error
     ParsedReply parsed;
   };
   /// At the end of the connection. `broken`: why it ended early, which does not matter to a reply that is complete.
-  Ending finish(bool delimited, const std::optional<LMError>& broken = std::nullopt);
+  Finish finish(bool delimited, const std::optional<LMError>& broken = std::nullopt);
 
  private:
   struct Choice {

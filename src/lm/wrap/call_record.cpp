@@ -23,15 +23,15 @@ std::string rfc3339(std::chrono::system_clock::time_point time) {
                      utc.tm_min, utc.tm_sec, (since_epoch % std::chrono::seconds(1)).count());
 }
 
-const char* name_of(CallRecord::Ending ending) {
+const char* name_of(CallRecord::Status ending) {
   switch (ending) {
-    case CallRecord::Ending::ok:
+    case CallRecord::Status::ok:
       return "ok";
-    case CallRecord::Ending::error:
+    case CallRecord::Status::error:
       return "error";
-    case CallRecord::Ending::cancelled:
+    case CallRecord::Status::cancelled:
       return "cancelled";
-    case CallRecord::Ending::refused:
+    case CallRecord::Status::refused:
       return "refused";
   }
   return "";

@@ -92,9 +92,9 @@ Message message_from_json(Ordered& json) {
   return {text_member(json, "role"), text_member(json, "content")};
 }
 
-Question question_in(Ordered& json) {
+RecordedRequest question_in(Ordered& json) {
   if (!json.is_object()) throw ParseError("an exchange must be an object");
-  Question question;
+  RecordedRequest question;
   question.model = text_member(json, "model");
   question.sample = number_member(json, "sample");
   if (const auto args = json.find("args"); args != json.end()) {
@@ -178,13 +178,13 @@ void read_block(const Block& block, const Read& read) {
 
 }  // namespace
 
-std::string Question::text() const {
+std::string RecordedRequest::text() const {
   std::string text = "model: " + model + "\nsample: " + std::to_string(sample) + "\nargs: " + args.dump() + "\n";
   for (const Message& message : messages) text += "[" + message.role + "]\n" + message.content + "\n";
   return text;
 }
 
-bool Question::operator<(const Question& other) const {
+bool RecordedRequest::operator<(const RecordedRequest& other) const {
   if (model != other.model) return model < other.model;
   const auto precedes = [](const Message& a, const Message& b) {
     return std::tie(a.role, a.content) < std::tie(b.role, b.content);
@@ -198,7 +198,7 @@ bool Question::operator<(const Question& other) const {
 }
 
 // Without the arguments, in which equal messages seldom differ.
-std::size_t Question::Hash::operator()(const Question& question) const noexcept {
+std::size_t RecordedRequest::Hash::operator()(const RecordedRequest& question) const noexcept {
   const std::hash<std::string> of;
   std::size_t hash = of(question.model);
   const auto mix = [&hash](std::size_t more) { hash = hash * 1'000'003 + more; };
@@ -226,9 +226,9 @@ std::vector<Exchange> parse_cassette(std::string_view text) {
   return exchanges;
 }
 
-Question question_of(const Call& call, const net::Secrets& secrets) {
+RecordedRequest question_of(const Call& call, const net::Secrets& secrets) {
   const Request& request = call.request();
-  Question question{.model = call.model(), .sample = request.sample, .args = {}, .messages = request.messages};
+  RecordedRequest question{.model = call.model(), .sample = request.sample, .args = {}, .messages = request.messages};
   nlohmann::json args = canonical_args(request.args).value();
   args.erase("model");
   secrets.blank_texts(args);
@@ -237,9 +237,9 @@ Question question_of(const Call& call, const net::Secrets& secrets) {
   return question;
 }
 
-Question question_from_json(Ordered json) { return question_in(json); }
+RecordedRequest question_from_json(Ordered json) { return question_in(json); }
 
-Ordered question_to_json(const Question& question) {
+Ordered question_to_json(const RecordedRequest& question) {
   Ordered json;
   json["model"] = question.model;
   if (question.sample != 0) json["sample"] = question.sample;
@@ -260,7 +260,7 @@ std::string print_exchange(const Exchange& exchange) {
 }
 
 std::string print_cassette(const std::vector<Exchange>& exchanges) {
-  std::map<Question, std::map<std::size_t, Outcome>> in_order;
+  std::map<RecordedRequest, std::map<std::size_t, Outcome>> in_order;
   for (const Exchange& exchange : exchanges) {
     auto& replies = in_order[exchange.question];
     for (const auto& [number, outcome] : exchange.replies) replies.insert_or_assign(number, outcome);

@@ -27,7 +27,7 @@ class Secrets;
 namespace tgd::lm::detail {
 
 /// What makes a request: equal questions get each other's replies.
-struct Question {
+struct RecordedRequest {
   std::string model = {};
   std::uint64_t sample = 0;
   Json args = {};  ///< canonical
@@ -36,22 +36,22 @@ struct Question {
   /// All of it, for people.
   std::string text() const;
 
-  friend bool operator==(const Question&, const Question&) = default;
+  friend bool operator==(const RecordedRequest&, const RecordedRequest&) = default;
   /// The order on a cassette: by model, messages, arguments, sample number.
-  bool operator<(const Question& other) const;
+  bool operator<(const RecordedRequest& other) const;
   struct Hash {
-    std::size_t operator()(const Question& question) const noexcept;
+    std::size_t operator()(const RecordedRequest& question) const noexcept;
   };
 };
 
 /// What a call asks, without the secrets.
-Question question_of(const Call& call, const net::Secrets& secrets);
+RecordedRequest question_of(const Call& call, const net::Secrets& secrets);
 /// As an exchange begins.
-nlohmann::ordered_json question_to_json(const Question& question);
-Question question_from_json(nlohmann::ordered_json json);
+nlohmann::ordered_json question_to_json(const RecordedRequest& question);
+RecordedRequest question_from_json(nlohmann::ordered_json json);
 
 struct Exchange {
-  Question question = {};
+  RecordedRequest question = {};
   std::map<std::size_t, Outcome> replies = {};  ///< by their number
 };
 

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "core/enum_names.hpp"
+#include "lm/error_kinds.hpp"
 #include "lm/wrap/call_note.hpp"
 #include "net/secrets.hpp"
 
@@ -13,50 +15,27 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Ended {
-  CallRecord::Ending ending;
+  CallRecord::Status ending;
   std::string type;
 };
 
 std::string type_of(const LMError& error) {
   if (error.status() != 0) return std::to_string(error.status());
-  switch (error.kind()) {
-    case LMError::Kind::transport:
-      return "transport";
-    case LMError::Kind::status:
-      return "status";
-    case LMError::Kind::malformed:
-      return "malformed";
-    case LMError::Kind::unreadable:
-      return "unreadable";
-    case LMError::Kind::empty:
-      return "empty";
-    case LMError::Kind::truncated:
-      return "truncated";
-    case LMError::Kind::filtered:
-      return "filtered";
-    case LMError::Kind::refused:
-      return "refused";
-    case LMError::Kind::too_long:
-      return "too_long";
-    case LMError::Kind::cancelled:
-      return "cancelled";
-    case LMError::Kind::script:
-      return "script";
-  }
-  return "_OTHER";
+  const char* name = tgd::detail::name_in(detail::error_kinds, error.kind());
+  return name != nullptr ? name : "_OTHER";
 }
 
 Ended ended(const Outcome& outcome) {
-  if (outcome.ok()) return {CallRecord::Ending::ok, {}};
+  if (outcome.ok()) return {CallRecord::Status::ok, {}};
   try {
     std::rethrow_exception(outcome.error());
   } catch (const LMError& error) {
     const bool cancelled = error.kind() == LMError::Kind::cancelled;
-    return {cancelled ? CallRecord::Ending::cancelled : CallRecord::Ending::error, type_of(error)};
+    return {cancelled ? CallRecord::Status::cancelled : CallRecord::Status::error, type_of(error)};
   } catch (const BudgetError&) {
-    return {CallRecord::Ending::refused, "budget"};
+    return {CallRecord::Status::refused, "budget"};
   } catch (...) {
-    return {CallRecord::Ending::error, "_OTHER"};
+    return {CallRecord::Status::error, "_OTHER"};
   }
 }
 

@@ -30,7 +30,7 @@ namespace tgd::lm {
 namespace {
 
 using detail::Exchange;
-using detail::Question;
+using detail::RecordedRequest;
 using net::Secrets;
 
 const tgd::detail::RecordFormat cassette_format{"{", std::string(detail::cassette_end), std::string(detail::cassette_header)};
@@ -108,8 +108,8 @@ struct Cassette::Core {
   std::vector<Exchange> parse() const;
   void pass_over_replies();
   void open_journal();
-  Take take(const Question& question);
-  bool is_free(const Question& question) const;
+  Take take(const RecordedRequest& question);
+  bool is_free(const RecordedRequest& question) const;
   struct Job {
     std::string block;  // as it stands in the file
     Outcome outcome;
@@ -119,7 +119,7 @@ struct Cassette::Core {
   /// Why the calls whose replies these are have to end with an error; empty when they need not.
   std::string fault_of(const std::vector<Job>& batch);
   void save();
-  LMError unknown(const Question& question) const;
+  LMError unknown(const RecordedRequest& question) const;
   std::filesystem::path journal_path() const;
   void notice(const std::string& text) const;
 
@@ -130,7 +130,7 @@ struct Cassette::Core {
   std::atomic<std::size_t> recorded{0};
 
   mutable std::mutex mutex;
-  std::unordered_map<Question, Track, Question::Hash> tracks;
+  std::unordered_map<RecordedRequest, Track, RecordedRequest::Hash> tracks;
 
   // Who begins a call must not wait for the disk or for another process's lock on the file.
   std::mutex file_mutex;
@@ -213,7 +213,7 @@ void Cassette::Core::open_journal() { journal = std::make_unique<tgd::detail::Ap
 
 void Cassette::Core::notice(const std::string& text) const { tgd::detail::tell(options.on_notice, "Cassette", text); }
 
-Cassette::Core::Take Cassette::Core::take(const Question& question) {
+Cassette::Core::Take Cassette::Core::take(const RecordedRequest& question) {
   const auto not_there = [](const LMError& error) { return Take{.outcome = Outcome(error, Usage{.calls = 1})}; };
   const std::lock_guard lock(mutex);
   if (options.mode == CassetteMode::replay && !tracks.contains(question)) return not_there(unknown(question));
@@ -230,14 +230,14 @@ Cassette::Core::Take Cassette::Core::take(const Question& question) {
                                                       tgd::detail::in_quotes(question.text())));
 }
 
-bool Cassette::Core::is_free(const Question& question) const {
+bool Cassette::Core::is_free(const RecordedRequest& question) const {
   const std::lock_guard lock(mutex);
   const auto track = tracks.find(question);
   if (track == tracks.end() || track->second.next >= track->second.replies.size()) return false;
   return track->second.replies[track->second.next].receipt().original_usage.has_value();
 }
 
-LMError Cassette::Core::unknown(const Question& question) const {
+LMError Cassette::Core::unknown(const RecordedRequest& question) const {
   const std::string message = "the cassette " + options.path.string() + " has no reply to this request";
   const std::string text = question.text();
   const auto lines = lines_of(text);
@@ -388,7 +388,7 @@ void Recorded::start_call(Call call, OnText on_text, Done done) {
   if (!cassette_->core_->origin.is_here()) return done(Outcome(tgd::detail::Origin::error("the cassette"), nothing));
   if (call.stop().stop_requested()) return done(Outcome(LMError(LMError::Kind::cancelled, "the call was cancelled"), nothing));
   const auto secrets = secrets_->with(cassette_->core_->secrets, call.secrets());
-  Question question = detail::question_of(call, *secrets);
+  RecordedRequest question = detail::question_of(call, *secrets);
   Cassette::Core::Take take = cassette_->core_->take(question);
   if (take.outcome) {
     replayed_->add(take.outcome->usage());

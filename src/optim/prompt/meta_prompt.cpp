@@ -204,7 +204,7 @@ std::size_t conversation_count(std::span<const Subject> subjects) {
   std::size_t count = 0;
   for (const Subject& subject : subjects) {
     for (const Variable& gradient : subject.gradients) {
-      if (const auto& extras = gradient.impl()->extras) count += extras->contexts.size();
+      if (const auto& extras = tgd::detail::impl_of(gradient)->extras) count += extras->contexts.size();
     }
   }
   return count;

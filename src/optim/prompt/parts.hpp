@@ -45,7 +45,7 @@ class PromptParts {
   std::shared_ptr<const FixedPart> fixed_part(const PromptNames& used);
 
   /// How a parameter is shown among the siblings of others; "" until that is filled in.
-  std::string& sibling_item(const Variable& parameter) { return sibling_items_[parameter.impl().get()]; }
+  std::string& sibling_item(const Variable& parameter) { return sibling_items_[tgd::detail::impl_of(parameter).get()]; }
 
  private:
   const TGDOptions& options_;

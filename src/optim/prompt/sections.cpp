@@ -54,7 +54,7 @@ namespace {
 std::vector<SampleOutcome> outcomes_of(std::span<const Variable> gradients) {
   std::vector<SampleOutcome> outcomes;
   for (const Variable& gradient : gradients) {
-    const auto& extras = gradient.impl()->extras;
+    const auto& extras = tgd::detail::impl_of(gradient)->extras;
     if (!extras || extras->outcomes.empty()) continue;
     const SampleOutcomes& first = *extras->outcomes.front();  // others judge the same replies
     if (first.calls == 1) outcomes.insert(outcomes.end(), first.samples.begin(), first.samples.end());
@@ -175,7 +175,7 @@ bool asks_for(Aim aim, std::span<const Variable> gradients, const TGDOptions& op
 
 bool is_direct(std::span<const Variable> gradients) {
   return !gradients.empty() && std::all_of(gradients.begin(), gradients.end(), [](const Variable& gradient) {
-    const auto& extras = gradient.impl()->extras;
+    const auto& extras = tgd::detail::impl_of(gradient)->extras;
     if (!extras || !extras->is_direct || extras->outcomes.empty() || extras->outcomes.front()->calls != 1) return false;
     const auto& samples = extras->outcomes.front()->samples;
     return std::all_of(samples.begin(), samples.end(), [](const SampleOutcome& sample) { return sample.target.has_value(); });
@@ -208,7 +208,7 @@ std::string Sections::feedback_of(const Variable& gradient, std::string_view val
 
 /// The conversations behind a gradient, as many as may still be shown.
 std::string Sections::contexts(const Variable& gradient, std::string_view value) {
-  const auto& extras = gradient.impl()->extras;
+  const auto& extras = tgd::detail::impl_of(gradient)->extras;
   if (!options_.show_context || !extras || extras->contexts.empty()) return {};
   const std::size_t shown = std::min(extent_.conversations, extras->contexts.size());
   extent_.conversations -= shown;

@@ -137,7 +137,7 @@ bool is_mention(const Block& block, std::string_view text, std::string_view open
   return is_word && before != std::string_view::npos && text[before] != '\n';
 }
 
-std::variant<std::string_view, Problem> value_between(std::string_view text, const Question& question) {
+std::variant<std::string_view, Problem> value_between(std::string_view text, const WantedValue& question) {
   const std::string open = open_tag(question.tag);
   const std::string close = close_tag(question.tag);
   std::vector<Block> blocks = balanced_blocks(text, open, close);
@@ -217,7 +217,7 @@ std::string_view without_announcement(std::string_view value, std::string_view o
 }
 
 /// The text of a JSON object that has the value as its only member.
-std::optional<std::string> value_in_object(std::string_view value, const Question& question) {
+std::optional<std::string> value_in_object(std::string_view value, const WantedValue& question) {
   if (!value.starts_with('{') || !value.ends_with('}') || tgd::detail::trim(question.old_value).starts_with('{'))
     return std::nullopt;
   const auto object = tgd::detail::parse_or_discard<nlohmann::json>(value);
@@ -229,7 +229,7 @@ std::optional<std::string> value_in_object(std::string_view value, const Questio
 }
 
 /// The value without what is plainly put around it, unless the old value has that, too.
-std::string unwrapped(std::string_view inside, const Question& question) {
+std::string unwrapped(std::string_view inside, const WantedValue& question) {
   std::string value(inside);
   for (std::size_t size = value.size() + 1; value.size() < size;) {
     size = value.size();
@@ -245,7 +245,7 @@ std::string unwrapped(std::string_view inside, const Question& question) {
 
 /// Whether a short value only says where one would be: a blank of a form with the words of the answer's tag, or a remark about the
 /// value.
-bool is_filler(std::string_view value, const Question& question) {
+bool is_filler(std::string_view value, const WantedValue& question) {
   constexpr std::array<std::string_view, 22> form_words = {
       "the",     "a",     "your", "my",   "whole", "full",   "complete", "new",   "improved", "updated", "final",
       "revised", "value", "text", "here", "goes",  "insert", "put",      "write", "is",       "of",      "as"};
@@ -359,7 +359,7 @@ std::optional<std::string_view> omission(std::string_view value, std::string_vie
   return std::nullopt;
 }
 
-std::optional<UnusableReply> problem_of(std::string_view value, const Question& question) {
+std::optional<UnusableReply> problem_of(std::string_view value, const WantedValue& question) {
   const Prompts& prompts = question.prompts;
   const auto because = [&](Problem problem, std::string_view reason, std::initializer_list<TemplateInput> inputs) {
     return UnusableReply{problem, prompts.render(reason, inputs)};
@@ -406,7 +406,7 @@ UnusableReply unusable(UnusableReply::Problem problem, const Prompts& prompts, s
   return {problem, prompts.render(fmt::format("tgd_problem_{}", to_string(problem)), inputs)};
 }
 
-std::variant<std::string, UnusableReply> read_value(const lm::Reply& reply, const Question& question) {
+std::variant<std::string, UnusableReply> read_value(const lm::Reply& reply, const WantedValue& question) {
   const std::string open = open_tag(question.tag);
   const std::string close = close_tag(question.tag);
   const auto failed = [&](Problem problem) {

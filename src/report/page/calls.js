@@ -77,4 +77,4 @@ function calls() {
   draw(views[0][0]);
 }
 
-for (const draw of [overview, metrics, cost, versions, notTaken, samples, confusion, calls]) draw();
+for (const draw of [overview, metrics, cost, versions, notTaken, diagnosis, problems, samples, confusion, calls]) draw();

@@ -139,7 +139,7 @@ function samples() {
   draw();
   showSamples = (wanted) => {
     Object.assign(state, {query: '', cell: null}, wanted);
-    search.value = '';
+    search.value = state.query;
     drawControls();
     draw();
     document.getElementById('samples').scrollIntoView();
@@ -257,4 +257,48 @@ function confusion() {
   }
   show('confusion', 'Classes', heading('confusion', 'Classes: what was taken for what'), controls, holder);
   draw();
+}
+
+// ---- What went wrong -----------------------------------------------------------------------------------------------------
+
+/** A button that opens one sample of a part. */
+function sampleLink(part, row) {
+  const measured = report.measured.find((m) => m.part === part && m.rows.includes(row) && m.at.length > 0);
+  if (!measured) return '#' + row;
+  const last = (measured.at.find((m) => m[0] === report.best) ?? measured.at[measured.at.length - 1])[0];
+  return element('button', {type: 'button', class: 'link', 'aria-label': `Sample ${row} of the ${partName(part)} part: show it`,
+    onclick: () => showSamples({part, before: measured.at[0][0], after: last, filter: 'all', query: '#' + row})}, '#' + row);
+}
+
+function problems() {
+  if (report.problems.length === 0) return;
+  const failed = new Set(report.problems.filter((problem) => problem[4]).map((problem) => problem[0] + ' ' + problem[1])).size;
+  const kinds = new Map();
+  for (const [, , kind] of report.problems) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  const byKind = [...kinds].sort((a, b) => b[1] - a[1]).map(([kind, number]) => `${count(number)} ${plain(kind)}`).join(', ');
+  const columns = [
+    {name: 'Sample', class: 'row-number', cell: ([part, row]) => sampleLink(part, row)},
+    {name: 'Part', cell: ([part]) => partName(part)},
+    {name: 'What', cell: ([, , kind, , isFailure]) => badge(plain(kind), isFailure ? 'bad' : 'warn')},
+    {name: 'Reason', class: 'text', cell: ([, , , reason]) => quoted(text(reason) ?? '', {class: 'clip'}, 'div')},
+    {name: 'Times', number: true, cell: ([, , , , , times, of]) => `${count(times)} of ${count(of)}`}
+  ];
+  show('problems', 'Problems', heading('problems', 'Samples with problems'),
+    element('p', {class: 'hint'}, `By their own fault, and scored worst: ${byKind}. ${failed === 0 ? 'None' : count(failed)} of these samples failed; a reply that a limit of the task cut counts as an answer.`),
+    pagedTable('Samples by their rows in the data, why, and in how many of the measurements of their part', columns, report.problems, 25, 'problems').node);
+}
+
+function diagnosis() {
+  const known = report.diagnosis;
+  if (!known || known.solved >= known.samples) return;
+  const lines = (text(known.text) ?? '').split('\n').filter(Boolean);
+  const columns = [
+    {name: 'What', cell: ([kind]) => plain(kind)},
+    {name: 'Replies', number: true, cell: ([, number]) => count(number)},
+    {name: 'Samples', class: 'text', cell: ([, , rows]) => element('span', {}, rows.slice(0, 20).flatMap((row) => [sampleLink(known.part, row), ' ']), rows.length > 20 ? '…' : null)}
+  ];
+  show('diagnosis', 'Diagnosis', heading('diagnosis', `What the ${partName(known.part).toLowerCase()} part still lacks`),
+    element('p', {class: 'hint'}, `With the best values ${count(known.solved)} of ${count(known.samples)} samples are right. Counted by code; no language model was asked.`),
+    element('ul', {}, lines.map((line) => quoted(line, {}, 'li'))),
+    known.findings.length ? wide('Findings', table('How the other replies miss the right answer', columns, known.findings)) : null);
 }
