@@ -51,7 +51,6 @@ constexpr std::array wordings{
     Wording{"TrainerOptions::first_proposals", "\"free_proposals\""},
     Wording{"Trainer::hold_run_folder", "another process"},
     Wording{"Request::messages", "\"messages\""},
-    Wording{"ChatOptions::samples_per_request", "\"samples_per_request\""},
 };
 
 /// Types of the library whose members a message may name.
@@ -64,7 +63,9 @@ constexpr std::array library_types{"BackwardOptions",
                                    "CommandOptions",
                                    "Constraint",
                                    "Cost",
+                                   "EarlyStopping",
                                    "EvaluatorOptions",
+                                   "FeedbackOptions",
                                    "FitOptions",
                                    "Gate",
                                    "Json",
