@@ -160,7 +160,7 @@ inline FitResult run(const ResumableRun& plan) {
   lm::PriceTable prices = lm::PriceTable::empty();
   if (plan.has_prices) prices.set("simulated", {.input = 1, .output = 2});
   Trainer trainer({.max_epochs = plan.max_epochs,
-                   .validate_every = plan.search.chain == 0 ? 2U : 0U,
+                   .validate_every = plan.search.chain == 0 ? std::optional<std::size_t>(2) : std::nullopt,
                    .callbacks = plan.callbacks,
                    .max_calls = plan.max_calls,
                    .gate = plan.gate,

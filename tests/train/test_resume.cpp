@@ -354,7 +354,7 @@ TEST_CASE("a search that a limit ended goes on when the limit is raised, as if t
     CHECK(first.ending == Ending::calls);
     CHECK(first.usage.total().usage.calls <= limit);
     plan.resume = true;
-    plan.max_calls = 0;
+    plan.max_calls.reset();
     CHECK(test::run(plan).ending == Ending::epochs);
     CHECK(outcome_of(plan.folder) == outcome_of(folder.path() / "whole"));
   }
