@@ -59,9 +59,10 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
   command.add_option("--limit", flags.limit, "The most samples of each part, over the task's own limits")
       ->check(CLI::PositiveNumber)
       ->option_text("N");
-  command.add_flag("--proxy", flags.proxy,
-                   "Let the calls of the task's agent go through tgd: OPENAI_BASE_URL and OPENAI_API_KEY in its environment lead to an "
-                   "endpoint on this machine that records them, with the task's cache and budget, and asks the student");
+  command.add_flag(
+      "--proxy", flags.proxy,
+      "Let the calls of the task's agent go through tgd: OPENAI_BASE_URL and OPENAI_API_KEY in its environment lead to an "
+      "endpoint on this machine that records them, with the task's cache and budget, and asks the student");
   command.add_flag("--no-cache", flags.no_cache, "Ask for everything anew, whatever the task's cache holds");
 }
 

@@ -312,7 +312,8 @@ class Optimization {
     const Loader validation(data_.validation, {.batch_size = 1});
     // While it draws a line of its own, notes have to stand between its lines.
     terminal_.say_notes_by([progress = progress_](const std::string& text) { progress->note(text); });
-    const std::unique_ptr<Terminal, void (*)(Terminal*)> at_end(&terminal_, [](Terminal* terminal) { terminal->say_notes_by({}); });
+    const std::unique_ptr<Terminal, void (*)(Terminal*)> at_end(&terminal_,
+                                                                [](Terminal* terminal) { terminal->say_notes_by({}); });
     try {
       const FitResult fit = trainer_->fit(*agent_, batches, validation, {.resume = is_resumed_});
       report_.ending = fit.reason;

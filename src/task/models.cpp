@@ -85,7 +85,8 @@ lm::PriceTable prices_of(const Task& task) {
   }
   // What a program's own calls cost only it can say, unless they go through tgd.
   for (const StageSpec& stage : task.stages) {
-    if (stage.kind == StageSpec::Kind::command || stage.has_proxy) prices.set(detail::join(stage.command.run, " "), lm::Price::free());
+    if (stage.kind == StageSpec::Kind::command || stage.has_proxy)
+      prices.set(detail::join(stage.command.run, " "), lm::Price::free());
   }
   return prices;
 }
@@ -152,8 +153,7 @@ class Stack {
     CommandOptions options = stage.command.options(error_file(stage.name));
     const bool is_watched = models_.proxy && stage.has_proxy;
     if (is_watched) options.max_in_flight = 1;  // whose calls they are is known by their process
-    const auto model =
-        std::make_shared<lm::Command>(options, is_watched ? models_.proxy->hooks() : lm::detail::CommandHooks{});
+    const auto model = std::make_shared<lm::Command>(options, is_watched ? models_.proxy->hooks() : lm::detail::CommandHooks{});
     if (is_replay()) return replayed(stage.model, model->model_name());
     return complete(stage.model, model, options.workers * options.max_in_flight, stage.command.is_deterministic);
   }
@@ -306,16 +306,17 @@ void expect_recognizable(const Task& task) {
   for (const ParameterSpec& parameter : task.parameters) {
     const std::string value(detail::trim(parameter.value));
     if (detail::count_characters(value) < lm::detail::least_recognized)
-      throw TaskError(fmt::format(
-          "/parameters/{}: --proxy knows by its whole text which message a parameter stands in, and \"{}\" is too short for that; "
-          "write {} characters or more",
-          parameter.name, value, lm::detail::least_recognized));
+      throw TaskError(
+          fmt::format("/parameters/{}: --proxy knows by its whole text which message a parameter stands in, and \"{}\" is too "
+                      "short for that; "
+                      "write {} characters or more",
+                      parameter.name, value, lm::detail::least_recognized));
     const auto [first, is_new] = known.try_emplace(value, parameter.name);
     if (!is_new)
-      throw TaskError(
-          fmt::format("/parameters/{}: --proxy knows by its whole text which message a parameter stands in, and \"{}\" has the same; "
-                      "give them different ones",
-                      parameter.name, first->second));
+      throw TaskError(fmt::format(
+          "/parameters/{}: --proxy knows by its whole text which message a parameter stands in, and \"{}\" has the same; "
+          "give them different ones",
+          parameter.name, first->second));
   }
 }
 

@@ -50,7 +50,7 @@ struct ModelFlags {
   std::optional<int> max_retries = {};
   std::optional<double> timeout_seconds = {};
   bool no_cache = false;
-  bool proxy = false;  ///< as StageSpec::has_proxy
+  bool proxy = false;                     ///< as StageSpec::has_proxy
   std::optional<std::size_t> limit = {};  ///< the most samples of each part
 };
 
@@ -113,8 +113,8 @@ struct Models {
   std::shared_ptr<lm::Budget> budget;  ///< null: none
   std::shared_ptr<lm::Cache> cache;    ///< null: none
   std::shared_ptr<CallCounter> counter;
-  std::shared_ptr<Proxy> proxy = nullptr;  ///< null: none; its calls are the student's
-  std::string proxied = {};                ///< the name of the program whose calls go through tgd; empty: none
+  std::shared_ptr<Proxy> proxy = nullptr;             ///< null: none; its calls are the student's
+  std::string proxied = {};                           ///< the name of the program whose calls go through tgd; empty: none
   std::map<std::string, std::size_t> in_flight = {};  ///< by name: how many calls a model is given at the same time
   std::vector<std::shared_ptr<Interruptible>> queues = {};
 

@@ -89,8 +89,8 @@ struct ParameterSpec {
   std::string name;
   std::string role;
   std::string value;
-  std::string instructions = {};         ///< for the teacher, when it rewrites this one
-  std::vector<std::string> frozen = {};  ///< parts that stay as they are
+  std::string instructions = {};           ///< for the teacher, when it rewrites this one
+  std::vector<std::string> frozen = {};    ///< parts that stay as they are
   std::vector<std::string> required = {};  ///< "requires": texts that every new value contains
 };
 
@@ -129,8 +129,8 @@ struct CommandSpec {
   std::size_t workers = 1;            ///< processes of it
   std::optional<double> timeout_seconds = {};
   std::optional<std::size_t> max_in_flight = {};  ///< of each process
-  double usual_timeout = 60;          ///< where that is not said
-  std::size_t usual_in_flight = 256;  ///< the same
+  double usual_timeout = 60;                      ///< where that is not said
+  std::size_t usual_in_flight = 256;              ///< the same
   bool is_deterministic = false;
   std::vector<NamedSetting> env = {};
 

@@ -108,7 +108,9 @@ TEST_CASE("predict answers each line of its input, in order, whatever the order 
     const test::ProcessResult result = test::run_tgd(at(server, {"predict", task, "--input", table, "--prompt", prompt}));
     INFO(result.err);
     REQUIRE(result.status == 0);
-    CHECK(result.out == "{\"row\":0,\"id\":\"1\",\"prediction\":\"echo of one, two\"}\n{\"row\":1,\"id\":\"2\",\"prediction\":\"echo of three\"}\n");
+    CHECK(result.out ==
+          "{\"row\":0,\"id\":\"1\",\"prediction\":\"echo of one, two\"}\n{\"row\":1,\"id\":\"2\",\"prediction\":\"echo of "
+          "three\"}\n");
   }
 }
 

@@ -136,8 +136,8 @@ TEST_CASE("Feedback of a command that cannot be used is left out, and none at al
                                       "';; *'\"feedback\":'*) echo '\"feedback\":{\"query\":\"fine\"}}';; *'\"query\":\"odd'*) "
                                       "echo '\"output\":\"odd\"}';; *) echo '\"output\":\"even\"}';; esac"));
   std::vector<std::string> notices;
-  const CommandFunctionOptions options{.answers_feedback = true,
-                                       .feedback = {.on_notice = [&](const tgd::Notice& notice) { notices.push_back(notice.text); }}};
+  const CommandFunctionOptions options{
+      .answers_feedback = true, .feedback = {.on_notice = [&](const tgd::Notice& notice) { notices.push_back(notice.text); }}};
   const auto nobody = std::make_shared<tgd::lm::Stub>();
   const Variable query(Texts{"even", "odd"}, "query", true);
   tgd::exact_match_evaluator(odd({{"query", query}}, options), "x").explanation.backward({.model = nobody});
