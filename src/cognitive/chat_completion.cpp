@@ -73,7 +73,7 @@ class ChatCompletionBackward final : public detail::CritiqueNode {
 
 /// The most tokens that a reply may have by the arguments of the call or else of the model.
 std::optional<std::int64_t> reply_limit_of(const lm::ChatModel& model, const Json& args) {
-  const nlohmann::json identity = model.identity().value();
+  const nlohmann::ordered_json identity = model.identity().value();
   const auto own = identity.find("args");
   return lm::detail::reply_limit(own != identity.end() && own->is_object() ? Json(*own).merged(args) : args);
 }
@@ -153,7 +153,7 @@ class Calls {
                  std::vector<lm::Message>& messages) const {
     if (messages.size() / 2 >= check_.max_reasks) {
       throw LMError(LMError::Kind::unreadable, fmt::format("no usable reply in {} requests; the last one: {} \"{}\"",
-                                                          check_.max_reasks + 1, problem, detail::excerpt(content)));
+                                                           check_.max_reasks + 1, problem, detail::excerpt(content)));
     }
     notify(Notice::Kind::repeated_call, item, problem);
     if (anomalies_) {

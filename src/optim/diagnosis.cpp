@@ -22,7 +22,7 @@ namespace tgd::optim {
 namespace {
 
 using FindingKind = Finding::Kind;
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 constexpr std::array<std::string_view, 30> kind_names = {
     "cut",          "empty",       "refused",        "filtered",      "thinking",
@@ -178,7 +178,8 @@ class Comparison {
   }
 
   static std::optional<Miss> difference_of_objects(const Value& got, const Value& wanted) {
-    Miss missing{FindingKind::missing_keys}, extra{FindingKind::extra_keys}, types{FindingKind::wrong_types}, values{FindingKind::wrong_values};
+    Miss missing{FindingKind::missing_keys}, extra{FindingKind::extra_keys}, types{FindingKind::wrong_types},
+        values{FindingKind::wrong_values};
     for (const auto& member : wanted.items()) {
       const auto own = got.find(member.key());
       if (own == got.end()) {
@@ -308,7 +309,8 @@ std::string to_string(const Diagnosis& diagnosis, const Prompts& prompts) {
   }
   std::size_t in_words = 0;  // replies of which a finding says so already
   for (const Finding& finding : diagnosis.findings) {
-    if (finding.kind == FindingKind::among_words || finding.kind == FindingKind::several_labels || finding.kind == FindingKind::among_numbers)
+    if (finding.kind == FindingKind::among_words || finding.kind == FindingKind::several_labels ||
+        finding.kind == FindingKind::among_numbers)
       in_words += finding.samples.size();
     add_fact(prompts.render(
         fmt::format("tgd_finding_{}", to_string(finding.kind)),

@@ -15,7 +15,7 @@ namespace tgd::cli {
 
 namespace {
 
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 /// How likely it is that a value is an answer.
 enum class Rank { reference, plain, fenced };
@@ -76,7 +76,7 @@ Output number_of(std::string_view text, detail::DecimalMark mark) {
 }  // namespace
 
 std::optional<Value> json_in(std::string_view text, const std::string& pointer) {
-  if (auto whole = lm::detail::parse_json(text)) return whole;
+  if (auto whole = lm::detail::parse_json<Value>(text)) return whole;
   const Value::json_pointer place(pointer);
   std::optional<Value> best;
   std::pair<bool, Rank> best_rank{false, Rank::reference};
@@ -84,7 +84,7 @@ std::optional<Value> json_in(std::string_view text, const std::string& pointer) 
   detail::BracketedParts parts(text, "{[");
   while (const auto part = parts.next()) {
     if (part->empty()) continue;
-    auto value = lm::detail::parse_json(*part);
+    auto value = lm::detail::parse_json<Value>(*part);
     if (!value) continue;
     parts.skip();
     const bool is_fenced = fences.is_open_at(static_cast<std::size_t>(part->data() - text.data()));

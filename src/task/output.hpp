@@ -22,7 +22,7 @@ struct Output {
 /// The JSON in a text: all of it, or what stands there last, for drafts and quotations come before an answer. What a code fence holds
 /// goes before other objects and lists, and both before lists of numbers, such as [1], which may be references. With a pointer only
 /// what has it counts, where anything does.
-std::optional<nlohmann::json> json_in(std::string_view text, const std::string& pointer = {});
+std::optional<nlohmann::ordered_json> json_in(std::string_view text, const std::string& pointer = {});
 
 class OutputParser {
  public:
