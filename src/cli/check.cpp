@@ -374,7 +374,7 @@ class Check {
     json["notes"] = data_.notes;
     for (const std::string& oddity : oddities_of(task_)) json["notes"].push_back(oddity);
     json["unreachable_targets"] = targets_json();
-    json["facts"] = OrderedJson(optim::to_json(facts_).value());
+    json["facts"] = optim::to_json(facts_).value();
     json["first_proposals"] = proposals_;
     json["models"] = models_json();
     json["estimate"] = OrderedJson::object();

@@ -305,7 +305,7 @@ class Evaluating {
     json["simulated"] = models_.is_simulated();
     json["calls"] = models_.counter->counts().by_purpose;
     json["cached_calls"] = models_.counter->counts().cached;
-    json["cost"] = OrderedJson(ledger_->totals().to_json().value());
+    json["cost"] = ledger_->totals().to_json().value();
     json["version"] = version();
     return json;
   }

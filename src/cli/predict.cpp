@@ -131,7 +131,7 @@ class Samples {
       if (is_input && !columns_.empty()) sample.others[fields_[i].source] = values[i].item_text();
       if (is_input) sample.batch.emplace(name, data::detail::sample_variable(std::move(values[i]), name, reader_->origin()));
     }
-    if (const nlohmann::json* record = reader_->record(); record != nullptr && record->is_object())
+    if (const OrderedJson* record = reader_->record(); record != nullptr && record->is_object())
       add_others(*record, sample.others);
     return sample;
   }
@@ -172,7 +172,7 @@ class Samples {
     }
   }
 
-  void add_others(const nlohmann::json& record, OrderedJson& others) const {
+  void add_others(const OrderedJson& record, OrderedJson& others) const {
     for (const auto& member : record.items()) {
       const bool is_input = std::any_of(task_.data.inputs.begin(), task_.data.inputs.end(), [&](const auto& input) {
         return input.second == member.key() || input.second.starts_with("/" + member.key());
@@ -620,7 +620,7 @@ class Predicting {
             {"problems", pipeline.problems().json()},
             {"calls", models_.counter->counts().by_purpose},
             {"cached_calls", models_.counter->counts().cached},
-            {"cost", OrderedJson(ledger_->totals().to_json().value())}};
+            {"cost", ledger_->totals().to_json().value()}};
   }
 
   Terminal terminal_;

@@ -68,7 +68,7 @@ class ChatCompletionBackward final : public detail::CritiqueNode {
 
 /// The most tokens that a reply may have by the arguments of the call or else of the model.
 std::optional<std::int64_t> reply_limit_of(const lm::ChatModel& model, const Json& args) {
-  const nlohmann::json identity = model.identity().value();
+  const nlohmann::ordered_json identity = model.identity().value();
   const auto own = identity.find("args");
   return lm::detail::reply_limit(own != identity.end() && own->is_object() ? Json(*own).merged(args) : args);
 }

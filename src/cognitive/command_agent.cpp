@@ -30,7 +30,7 @@ using detail::quoted_json;
 using detail::Spread;
 using detail::Storage;
 using detail::Use;
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 constexpr const char* agent_operation = "command_agent";
 

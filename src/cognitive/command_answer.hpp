@@ -30,17 +30,17 @@ inline lm::Request command_request(const nlohmann::ordered_json& question, std::
 }
 
 /// An object; what a model says that is no command may be something else.
-inline nlohmann::json command_answer(const lm::Reply& reply) {
-  auto answer = parse_or_discard<nlohmann::json>(reply.content);
-  return answer.is_object() ? std::move(answer) : nlohmann::json::object();
+inline nlohmann::ordered_json command_answer(const lm::Reply& reply) {
+  auto answer = parse_or_discard<nlohmann::ordered_json>(reply.content);
+  return answer.is_object() ? std::move(answer) : nlohmann::ordered_json::object();
 }
 
 inline std::string unusable_answer(std::string_view problem) {
   return "the command gave no usable answer: " + std::string(problem);
 }
 
-inline std::string quoted_json(const nlohmann::json& value) {
-  return in_quotes(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+inline std::string quoted_json(const nlohmann::ordered_json& value) {
+  return in_quotes(value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 }  // namespace tgd::detail

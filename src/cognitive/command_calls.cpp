@@ -69,7 +69,7 @@ class ItemsOfCommand {
         if (!fault) std::rethrow_exception(outcome.error());
         return take_problem(item, to_string(*fault));
       }
-      const nlohmann::json answer = command_answer(outcome.value());
+      const nlohmann::ordered_json answer = command_answer(outcome.value());
       if (const auto problem = answer.find("problem"); problem != answer.end() && !problem->is_null())
         return take_problem(item, problem->is_string() ? problem->get<std::string>() : quoted_json(*problem));
       if (calls_.look) {
@@ -80,7 +80,7 @@ class ItemsOfCommand {
         return take_problem(item, unusable_answer("it has no \"output\": " + quoted_json(answer)));
       settle(item,
              output->is_string() ? output->get<std::string>()
-                                 : output->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                                 : output->dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace),
              nullptr);
     } catch (...) {
       fail(item, std::current_exception());

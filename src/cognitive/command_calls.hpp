@@ -31,7 +31,7 @@ struct CommandCalls {
   std::vector<std::pair<std::string, NamedInputs>> groups;
   OnError on_error = OnError::fail;
   /// Looks at an answer before its output is taken; says what is wrong with it. May be empty.
-  std::function<std::optional<std::string>(std::size_t item, const nlohmann::json& answer)> look = {};
+  std::function<std::optional<std::string>(std::size_t item, const nlohmann::ordered_json& answer)> look = {};
 };
 
 /// The outputs, on their way.

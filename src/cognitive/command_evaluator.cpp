@@ -43,7 +43,7 @@ struct Scale {
 };
 
 /// The measurement, or what is wrong with the answer.
-std::variant<Measurement, std::string> read_measurement(const nlohmann::json& answer, const Scale& scale) {
+std::variant<Measurement, std::string> read_measurement(const nlohmann::ordered_json& answer, const Scale& scale) {
   using detail::quoted_json;
   Measurement measurement;
   if (const auto metrics = answer.find("metrics"); metrics != answer.end() && !metrics->is_null()) {

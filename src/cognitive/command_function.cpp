@@ -118,7 +118,7 @@ class CommandFunctionBackward final : public autograd::Node {
   }
 
   std::optional<Problem> take(Plan& plan, std::size_t sample, const lm::Reply& reply) const {
-    const nlohmann::json answer = detail::command_answer(reply);
+    const nlohmann::ordered_json answer = detail::command_answer(reply);
     const auto said = answer.find("feedback");
     const auto unusable = [&](const std::string& what) {
       return Problem{.kind = Problem::Kind::unreadable,

@@ -15,7 +15,7 @@ namespace tgd::detail {
 
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 const json* member(const json& object, std::string_view name) {
   for (const auto& [key, value] : object.items()) {

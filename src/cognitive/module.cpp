@@ -1,6 +1,7 @@
 #include <tgd/cognitive/module.hpp>
 
 #include <algorithm>
+#include <map>
 #include <ostream>
 #include <set>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include <tgd/error.hpp>
 
 #include "core/json_reader.hpp"
+#include "core/json_writer.hpp"
 #include "core/text.hpp"
 
 #if __has_include(<cxxabi.h>)
@@ -23,7 +25,7 @@ namespace tgd {
 
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 std::string joined_name(const std::string& prefix, const std::string& name) {
   return prefix.empty() ? name : fmt::format("{}.{}", prefix, name);
@@ -97,11 +99,13 @@ void append_problems(std::string& text, std::string_view kind, const std::vector
 class Loading {
  public:
   Loading(const NamedVariables& variables, const json& state) {
+    std::map<std::string, const json*> members;
+    for (const auto& member : state.items()) members.emplace(member.key(), &member.value());
     std::set<std::string> known;
     for (const auto& [name, variable] : variables) {
       known.insert(name);
-      if (state.contains(name)) {
-        take(name, variable, state[name]);
+      if (const auto member = members.find(name); member != members.end()) {
+        take(name, variable, *member->second);
       } else {
         difference_.missing.push_back(name);
       }
@@ -347,7 +351,7 @@ void Module::clear_grad() {
 
 Json Module::state_dict() const {
   json state = json::object();
-  for (const auto& [name, variable] : named_state(*this)) state[name] = saved(variable);
+  for (const auto& [name, variable] : named_state(*this)) detail::append_member(state, name, saved(variable));
   return state;
 }
 

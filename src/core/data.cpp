@@ -17,9 +17,12 @@ namespace {
 
 const char* kind_name(Data::Kind kind) {
   switch (kind) {
-    case Data::Kind::text: return "text";
-    case Data::Kind::integer: return "integer";
-    case Data::Kind::real: return "real";
+    case Data::Kind::text:
+      return "text";
+    case Data::Kind::integer:
+      return "integer";
+    case Data::Kind::real:
+      return "real";
   }
   return "?";
 }
@@ -86,13 +89,14 @@ std::vector<T> collect(std::vector<Data>& items, Get get) {
   return values;
 }
 
-Data scalar_from_json(const nlohmann::json& value) {
+Data scalar_from_json(const nlohmann::ordered_json& value) {
   if (value.is_string()) return value.get<std::string>();
-  if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) return value.get<double>();
+  if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX))
+    return value.get<double>();
   if (value.is_number_integer()) return value.get<std::int64_t>();
   if (value.is_number_float()) return value.get<double>();
   throw TypeError(fmt::format("data has to be text, a number or a list of one of these; got {}: {}", value.type_name(),
-                              detail::shorten(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))));
+                              detail::shorten(value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace))));
 }
 
 }  // namespace
@@ -115,21 +119,22 @@ Data Data::list(std::vector<Data> items) {
 }
 
 Data Data::from_json(const Json& json) {
-  const nlohmann::json& value = json.value();
+  const nlohmann::ordered_json& value = json.value();
   if (!value.is_array()) return scalar_from_json(value);
   std::vector<Data> items;
   items.reserve(value.size());
-  for (const nlohmann::json& item : value) items.push_back(scalar_from_json(item));
+  for (const nlohmann::ordered_json& item : value) items.push_back(scalar_from_json(item));
   return list(std::move(items));
 }
 
 Json Data::to_json() const {
   if (kind() == Kind::real) {
     for (const double number : as_reals()) {
-      if (!std::isfinite(number)) throw ValueError(fmt::format("{} cannot be written as JSON, which has no such number", number));
+      if (!std::isfinite(number))
+        throw ValueError(fmt::format("{} cannot be written as JSON, which has no such number", number));
     }
   }
-  return std::visit([](const auto& value) { return Json(nlohmann::json(value)); }, value_);
+  return std::visit([](const auto& value) { return Json(nlohmann::ordered_json(value)); }, value_);
 }
 
 std::size_t Data::size() const noexcept {

@@ -1,6 +1,7 @@
 #include <tgd/json.hpp>
 
 #include <algorithm>
+#include <map>
 
 #include <nlohmann/json.hpp>
 #include <tgd/error.hpp>
@@ -12,16 +13,18 @@ namespace tgd {
 
 namespace {
 
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
-bool is_within(const Value& value, int depth) {
+template <class Any>
+bool is_within(const Any& value, int depth) {
   if (!value.is_structured()) return true;
   return depth > 0 &&
-         std::all_of(value.begin(), value.end(), [depth](const Value& inner) { return is_within(inner, depth - 1); });
+         std::all_of(value.begin(), value.end(), [depth](const Any& inner) { return is_within(inner, depth - 1); });
 }
 
 /// What a box holds can be copied, compared and written, which all recurse.
-const Value& shallow(const Value& value) {
+template <class Any>
+const Any& shallow(const Any& value) {
   if (is_within(value, detail::deepest_nesting)) return value;
   throw ValueError("this JSON value is nested more than " + std::to_string(detail::deepest_nesting) +
                    " deep; keep what is that deep in a text");
@@ -53,6 +56,7 @@ Json::Json(Value&& value) {
 Json::Json(std::nullptr_t) : value_(boxed(Value(nullptr))) {}
 Json::Json(std::string_view text) : value_(boxed(Value(std::string(text)))) {}
 
+Json Json::from_sorted(const nlohmann::json& value) { return Value(shallow(value)); }
 Json Json::from_bool(bool flag) { return Value(flag); }
 Json Json::from_integer(std::int64_t number) { return Value(number); }
 Json Json::from_unsigned(std::uint64_t number) { return Value(number); }
@@ -67,7 +71,7 @@ Json Json::array(std::initializer_list<Json> items) {
 Json Json::parse(std::string_view text) {
   detail::expect_shallow(text, detail::JsonComments::refused);
   try {
-    return Value::parse(text);
+    return detail::parse_shallow<Value>(text);
   } catch (const Value::parse_error& error) {
     // error.byte counts from 1 and names the character that cannot stand where it does.
     const std::string_view before = text.substr(0, std::max<std::size_t>(error.byte, 1) - 1);
@@ -78,7 +82,7 @@ Json Json::parse(std::string_view text) {
   }
 }
 
-nlohmann::json Json::value() && { return *value_; }
+nlohmann::ordered_json Json::value() && { return *value_; }
 
 bool Json::empty() const { return value_->empty(); }
 
@@ -106,6 +110,18 @@ Json Json::merged(const Json& over) const {
 
 std::string Json::dump(int indent) const { return value_->dump(indent, ' ', false, Value::error_handler_t::replace); }
 
-bool operator==(const Json& a, const Json& b) { return a.value_ == b.value_ || a.value() == b.value(); }
+bool operator==(const Json& a, const Json& b) {
+  const Value& left = a.value();
+  const Value& right = b.value();
+  if (&left == &right || left == right) return true;
+  if (!left.is_object() || !right.is_object() || left.size() != right.size()) return false;
+  const auto by_key = [](const Value& object) {
+    std::map<std::string_view, const Value*> members;
+    for (const auto& [key, member] : object.get_ref<const Value::object_t&>()) members.emplace(key, &member);
+    return members;
+  };
+  return std::ranges::equal(by_key(left), by_key(right),
+                            [](const auto& x, const auto& y) { return x.first == y.first && *x.second == *y.second; });
+}
 
 }  // namespace tgd

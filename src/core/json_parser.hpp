@@ -11,6 +11,13 @@ namespace tgd::detail {
 
 enum class JsonComments { refused, allowed };
 
+/// Parses text whose nesting is known to be shallow, in linear time: ordered objects of nlohmann's own making look through all their
+/// members for each new one. Of members with one key the last one counts, at the place of the first. Throws what Value::parse() throws.
+template <class Value>
+TGD_API Value parse_shallow(std::string_view text, JsonComments comments = JsonComments::refused);
+extern template TGD_API nlohmann::json parse_shallow(std::string_view, JsonComments);
+extern template TGD_API nlohmann::ordered_json parse_shallow(std::string_view, JsonComments);
+
 /// The value, which is discarded where the text is no JSON or nests too deeply.
 template <class Value>
 TGD_API Value parse_or_discard(std::string_view text, JsonComments comments = JsonComments::refused);

@@ -8,6 +8,7 @@
 #include <tgd/error.hpp>
 
 #include "core/brackets.hpp"
+#include "core/json_parser.hpp"
 #include "core/text.hpp"
 
 namespace tgd::detail {
@@ -117,7 +118,7 @@ Value parse_json(std::string_view text, const std::string& file, std::size_t fir
                                  first_line + line_at(text, *deep) - 1, column_at(text, *deep), deepest_nesting));
   }
   try {
-    return Value::parse(text);
+    return parse_shallow<Value>(text);
   } catch (const json::parse_error& error) {
     const std::size_t offset = std::min(error.byte == 0 ? 0 : error.byte - 1, text.size());
     throw ParseError(fmt::format("{}:{}:{}: not valid JSON: {}", file, first_line + line_at(text, offset) - 1,

@@ -17,7 +17,7 @@ namespace tgd::detail {
 
 namespace {
 
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 constexpr std::size_t many_members = 200;
 constexpr std::size_t part_size = 50;

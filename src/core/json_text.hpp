@@ -21,7 +21,7 @@ extern template TGD_API std::string json_text(const nlohmann::ordered_json&, int
 
 /// Appends what json_text(value, 2) gives, byte for byte; all lines but the first begin `indent` spaces further in. Several times as
 /// fast for long texts, because what needs no escape is copied as a whole.
-void append_json(std::string& text, const nlohmann::json& value, std::size_t indent = 0);
+void append_json(std::string& text, const nlohmann::ordered_json& value, std::size_t indent = 0);
 
 /// The pieces that it is made of. A member stands on a line of its own, `indent` + json_indent spaces in; `indent` is that of the
 /// object or array.

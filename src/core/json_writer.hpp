@@ -8,6 +8,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -15,44 +16,50 @@
 
 namespace tgd::detail {
 
+/// Adds a member whose key the object does not have. Ordered objects look for it among all members otherwise.
+inline void append_member(nlohmann::ordered_json& object, std::string key, nlohmann::ordered_json value) {
+  std::vector<nlohmann::ordered_json::object_t::value_type>& members = object.get_ref<nlohmann::ordered_json::object_t&>();
+  members.emplace_back(std::move(key), std::move(value));
+}
+
 class JsonTree {
  public:
   template <class Fill>
   void object(const Fill& fill) {
-    nest(nlohmann::json::object(), fill);
+    nest(nlohmann::ordered_json::object(), fill);
   }
   template <class Fill>
   void array(const Fill& fill) {
-    nest(nlohmann::json::array(), fill);
+    nest(nlohmann::ordered_json::array(), fill);
   }
   void key(std::string_view key) { key_ = key; }
-  void value(nlohmann::json value) {
+  void value(nlohmann::ordered_json value) {
     if (inner_.is_object()) {
-      inner_.emplace(std::move(key_), std::move(value));
+      append_member(inner_, std::move(key_), std::move(value));
     } else {
       inner_.push_back(std::move(value));
     }
   }
 
   /// The document.
-  nlohmann::json take() { return std::move(inner_.front()); }
+  nlohmann::ordered_json take() { return std::move(inner_.front()); }
 
  private:
   template <class Fill>
-  void nest(nlohmann::json empty, const Fill& fill) {
-    nlohmann::json outer = std::exchange(inner_, std::move(empty));
+  void nest(nlohmann::ordered_json empty, const Fill& fill) {
+    nlohmann::ordered_json outer = std::exchange(inner_, std::move(empty));
     std::string key = std::move(key_);
     fill();
-    nlohmann::json filled = std::exchange(inner_, std::move(outer));
+    nlohmann::ordered_json filled = std::exchange(inner_, std::move(outer));
     key_ = std::move(key);
     value(std::move(filled));
   }
 
-  nlohmann::json inner_ = nlohmann::json::array();
+  nlohmann::ordered_json inner_ = nlohmann::ordered_json::array();
   std::string key_;
 };
 
-/// Appends what append_json() gives for the tree, byte for byte, provided that keys come in their order.
+/// Appends what append_json() gives for the tree, byte for byte.
 class JsonText {
  public:
   explicit JsonText(std::string& text, std::size_t indent = 0) : text_(text), indent_(indent) {}
@@ -73,7 +80,7 @@ class JsonText {
   void value(const Value& value) {
     if (in_array_) next_line();
     constexpr bool is_text = std::is_convertible_v<const Value&, std::string_view>;
-    if constexpr (is_text && !std::same_as<Value, nlohmann::json> && !std::same_as<Value, std::nullptr_t>) {
+    if constexpr (is_text && !std::same_as<Value, nlohmann::ordered_json> && !std::same_as<Value, std::nullptr_t>) {
       append_json_string(text_, value);
     } else {
       append_json(text_, value, indent_);

@@ -77,8 +77,7 @@ std::vector<double> cumulative(std::span<const double> weights) {
   }
   const double total = sums.empty() ? 0.0 : sums.back();
   if (!(total > 0) || !std::isfinite(total)) {
-    throw ValueError(
-        fmt::format("the {} weights add up to {}, expected a finite number above 0", weights.size(), total));
+    throw ValueError(fmt::format("the {} weights add up to {}, expected a finite number above 0", weights.size(), total));
   }
   return sums;
 }
@@ -173,11 +172,11 @@ Json Random::state() const {
   std::string text;
   text.reserve(8 * words);
   for (const std::uint32_t word : state_) text += fmt::format("{:08x}", word);
-  return nlohmann::json{{"generator", "mt19937"}, {"index", index_}, {"words", text}};
+  return nlohmann::ordered_json{{"generator", "mt19937"}, {"index", index_}, {"words", text}};
 }
 
 void Random::set_state(const Json& state) {
-  const nlohmann::json& value = state.value();
+  const nlohmann::ordered_json& value = state.value();
   const std::string text = state.get_text("words");
   const auto index = value.is_object() && value.contains("index") ? detail::count_in(value["index"]) : std::nullopt;
   const bool usable = index && *index <= words && state.get_text("generator") == "mt19937" && text.size() == 8 * words &&

@@ -497,7 +497,7 @@ class Worker::Pool {
 
   std::optional<Loss> take_line(WorkerProcess& process, std::size_t number, std::string_view line) {
     if (trim(line).empty()) return std::nullopt;
-    auto reply = parse_or_discard<nlohmann::json>(line);
+    auto reply = parse_or_discard<nlohmann::ordered_json>(line);
     if (!reply.is_object()) {
       return Loss{
           fmt::format("it wrote a line that is no JSON object{}: {}; standard output belongs to the protocol, so write what "

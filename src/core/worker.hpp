@@ -53,7 +53,7 @@ class TGD_API Worker {
  public:
   /// One of the three.
   struct Answer {
-    nlohmann::json reply = {};      ///< an object
+    nlohmann::ordered_json reply = {};      ///< an object
     std::string problem = {};       ///< this question got no answer: a sentence without a full stop
     std::exception_ptr error = {};  ///< the command cannot be started, or the worker has ended
     std::size_t process = 0;        ///< which one gave the reply

@@ -20,8 +20,6 @@ namespace tgd::data {
 
 namespace {
 
-using nlohmann::json;
-
 constexpr std::array<std::size_t, 3> split_sizes = {66, 66, 68};
 constexpr std::uint64_t split_seed = 0;
 
@@ -59,13 +57,14 @@ struct FacilitySupport::Content {
 
 FacilitySupport::FacilitySupport(Split split, const std::filesystem::path& path, const DownloadOptions& options) {
   const std::filesystem::path file = detail::locate(published, path, options);
-  const json records = tgd::detail::parse_json(read_checked(file), file.string(), 1);
+  const nlohmann::json records = tgd::detail::parse_json(read_checked(file), file.string(), 1);
   const detail::Parts parts = detail::split_indices(split_sizes, split_seed);
 
   auto content = std::make_shared<Content>();
   for (const std::size_t index : parts.at(static_cast<std::size_t>(split))) {
-    const json& record = records.at(index);
-    const json answer = tgd::detail::parse_json(record.at("answer").get_ref<const std::string&>(), file.string(), 1);
+    const nlohmann::json& record = records.at(index);
+    const auto answer =
+        tgd::detail::parse_json<nlohmann::ordered_json>(record.at("answer").get_ref<const std::string&>(), file.string(), 1);
     content->samples.push_back(
         {record.at("fields").at("input"), answer.at("urgency"), answer.at("sentiment"), answer.at("categories").dump()});
   }

@@ -12,7 +12,7 @@ namespace tgd::data::detail {
 
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 using tgd::detail::pointer;
 using tgd::detail::pointer_keys;
 

@@ -19,7 +19,7 @@ struct JsonPath {
 /// Throws ValueError for text that begins with '/' and is no pointer.
 JsonPath json_path(const std::string& source);
 /// Throws ParseError, without a place, where there is no such value.
-const nlohmann::json& find_in(const nlohmann::json& record, const JsonPath& path);
+const nlohmann::ordered_json& find_in(const nlohmann::ordered_json& record, const JsonPath& path);
 
 /// Takes the fields out of one record after the other. A field is text in all records or a number in all records.
 class JsonFields {
@@ -28,11 +28,11 @@ class JsonFields {
 
   /// The values of the fields in their order. Where none were asked for, the first record decides. Throws ParseError, without a
   /// place, for a field that is missing or of another kind.
-  void take(const nlohmann::json& record, std::vector<Data>& values);
+  void take(const nlohmann::ordered_json& record, std::vector<Data>& values);
   const Fields& fields() const noexcept { return fields_; }
 
  private:
-  void take_fields_of(const nlohmann::json& record);
+  void take_fields_of(const nlohmann::ordered_json& record);
   void check_kinds(const std::vector<Data>& values);
 
   Fields fields_;

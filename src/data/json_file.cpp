@@ -19,7 +19,7 @@ namespace tgd::data {
 
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 /// The member that is a list of objects, as in {"data": […]}.
 std::string only_list_of(const json& document) {
@@ -35,7 +35,7 @@ std::string only_list_of(const json& document) {
 
 json parse_document(const std::string& text, const std::string& name) {
   try {
-    return tgd::detail::parse_json(text, name, 1);
+    return tgd::detail::parse_json<json>(text, name, 1);
   } catch (const ParseError& error) {
     const std::string first(tgd::detail::trim(std::string_view(text).substr(0, text.find('\n'))));
     if (!tgd::detail::parse_or_discard<json>(first).is_object()) throw;

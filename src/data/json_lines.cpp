@@ -22,7 +22,7 @@ class JsonLinesReader final : public detail::RecordReader {
       : RecordReader(path.string()), fields_(fields), file_(tgd::detail::open_text(path, encoding)) {}
 
   const Fields& fields() const override { return fields_.fields(); }
-  const nlohmann::json* record() const override { return &record_; }
+  const nlohmann::ordered_json* record() const override { return &record_; }
 
  private:
   bool read(std::vector<Data>& values) override {
@@ -38,12 +38,12 @@ class JsonLinesReader final : public detail::RecordReader {
   }
   std::size_t line() const override { return number_; }
 
-  nlohmann::json parsed() {
+  nlohmann::ordered_json parsed() {
     constexpr const char* hint = "JSON Lines have one record on each line; a file that is one JSON list is called .json";
     const bool is_first = std::exchange(is_first_, false);
-    nlohmann::json record;
+    nlohmann::ordered_json record;
     try {
-      record = tgd::detail::parse_json(line_, file_name(), number_);
+      record = tgd::detail::parse_json<nlohmann::ordered_json>(line_, file_name(), number_);
     } catch (const ParseError& error) {
       const std::string_view text = tgd::detail::trim(line_);
       if (!is_first || (text != "{" && !text.starts_with('['))) throw;
@@ -59,7 +59,7 @@ class JsonLinesReader final : public detail::RecordReader {
   detail::JsonFields fields_;
   std::unique_ptr<std::istream> file_;
   std::string line_;
-  nlohmann::json record_;
+  nlohmann::ordered_json record_;
   std::size_t number_ = 0;
   bool is_first_ = true;
 };

@@ -26,7 +26,7 @@ class RecordReader {
   /// Of the record that was read last.
   const SampleOrigin& origin() const noexcept { return origin_; }
   /// The JSON of the record that was read last; null where the format is another.
-  virtual const nlohmann::json* record() const { return nullptr; }
+  virtual const nlohmann::ordered_json* record() const { return nullptr; }
   /// The fields; where none were asked for, those of a JSON file are known after its first record.
   virtual const Fields& fields() const = 0;
 

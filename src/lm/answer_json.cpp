@@ -10,7 +10,7 @@ namespace tgd::lm::detail {
 
 namespace {
 
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 /// How likely it is that a value is an answer.
 enum class Rank { reference, plain, fenced };
@@ -42,7 +42,7 @@ class Fences {
 }  // namespace
 
 std::optional<Value> answer_json(std::string_view text, const std::string& pointer) {
-  if (auto whole = parse_json(text)) return whole;
+  if (auto whole = parse_json<Value>(text)) return whole;
   const Value::json_pointer place(pointer);
   std::optional<Value> best;
   std::pair<bool, Rank> best_rank{false, Rank::reference};
@@ -50,7 +50,7 @@ std::optional<Value> answer_json(std::string_view text, const std::string& point
   tgd::detail::BracketedParts parts(text, "{[");
   while (const auto part = parts.next()) {
     if (part->empty()) continue;
-    auto value = parse_json(*part);
+    auto value = parse_json<Value>(*part);
     if (!value) continue;
     parts.skip();
     const bool is_fenced = fences.is_open_at(static_cast<std::size_t>(part->data() - text.data()));

@@ -35,7 +35,7 @@ namespace tgd::lm {
 namespace {
 
 using tgd::detail::Worker;
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 constexpr std::uint64_t most_script_bytes = std::uint64_t{64} << 20U;
 constexpr std::size_t most_error_bytes = std::size_t{16} << 20U;

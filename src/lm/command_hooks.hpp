@@ -19,7 +19,7 @@ struct CommandHooks {
   /// A process is asked something.
   std::function<void(std::size_t process)> asked = {};
   /// The "trace" of an answer that has none; null: none.
-  std::function<nlohmann::json(std::size_t process)> trace = {};
+  std::function<nlohmann::ordered_json(std::size_t process)> trace = {};
   std::vector<std::string> secrets = {};
 };
 

@@ -14,26 +14,21 @@
 
 namespace tgd::lm::detail {
 
-using Value = nlohmann::json;
+std::string text(const nlohmann::json& value) { return value.is_string() ? value.get<std::string>() : std::string(); }
 
-const Value& member(const Value& object, const char* key) {
-  static const Value absent;
-  if (!object.is_object()) return absent;
-  const auto found = object.find(key);
-  return found == object.end() ? absent : *found;
-}
-
-std::string text(const Value& value) { return value.is_string() ? value.get<std::string>() : std::string(); }
-
+template <class Value>
 std::int64_t count(const Value& value) {
   constexpr auto most = std::numeric_limits<std::int64_t>::max();
   if (value.is_number_unsigned()) {
-    return static_cast<std::int64_t>(std::min(value.get<std::uint64_t>(), static_cast<std::uint64_t>(most)));
+    return static_cast<std::int64_t>(std::min(value.template get<std::uint64_t>(), static_cast<std::uint64_t>(most)));
   }
-  if (value.is_number_integer()) return std::max<std::int64_t>(0, value.get<std::int64_t>());
+  if (value.is_number_integer()) return std::max<std::int64_t>(0, value.template get<std::int64_t>());
   if (!value.is_number_float()) return 0;
-  return tgd::detail::count_of(value.get<double>());
+  return tgd::detail::count_of(value.template get<double>());
 }
+
+template std::int64_t count(const nlohmann::json&);
+template std::int64_t count(const nlohmann::ordered_json&);
 
 namespace {
 
@@ -152,6 +147,7 @@ std::string hide_halves(std::string_view json) {
   });
 }
 
+template <class Value>
 std::optional<Value> parse_json(std::string_view body, std::string* mended) {
   using tgd::detail::parse_or_discard;
   if (tgd::detail::too_deep_at(body, false)) return std::nullopt;
@@ -166,16 +162,19 @@ std::optional<Value> parse_json(std::string_view body, std::string* mended) {
   return json;
 }
 
+template std::optional<nlohmann::json> parse_json(std::string_view, std::string*);
+template std::optional<nlohmann::ordered_json> parse_json(std::string_view, std::string*);
+
 namespace {
 
-bool is_within(const Value& json, int depth) {
+bool is_within(const nlohmann::json& json, int depth) {
   if (!json.is_structured()) return true;
   return depth > 0 &&
-         std::all_of(json.begin(), json.end(), [depth](const Value& inner) { return is_within(inner, depth - 1); });
+         std::all_of(json.begin(), json.end(), [depth](const nlohmann::json& inner) { return is_within(inner, depth - 1); });
 }
 
 }  // namespace
 
-bool is_shallow(const Value& json) { return is_within(json, tgd::detail::deepest_nesting); }
+bool is_shallow(const nlohmann::json& json) { return is_within(json, tgd::detail::deepest_nesting); }
 
 }  // namespace tgd::lm::detail

@@ -11,18 +11,31 @@
 
 namespace tgd::lm::detail {
 
-/// The member of an object; null where there is none or `object` is something else.
-const nlohmann::json& member(const nlohmann::json& object, const char* key);
+/// The member of an object; null where there is none or `object` is something else. Value is a nlohmann::json or ordered_json here
+/// and below, and no temporary.
+template <class Value>
+const Value& member(const Value& object, const char* key) {
+  static const Value absent;
+  if (!object.is_object()) return absent;
+  const auto found = object.find(key);
+  return found == object.end() ? absent : *found;
+}
 
 /// The text of a string; empty for anything else.
 std::string text(const nlohmann::json& value);
 
 /// A number as a count: rounded, not below 0; 0 for anything else.
-std::int64_t count(const nlohmann::json& value);
+template <class Value>
+std::int64_t count(const Value& value);
+extern template std::int64_t count(const nlohmann::json&);
+extern template std::int64_t count(const nlohmann::ordered_json&);
 
 /// Parses JSON. Invalid UTF-8 and halves of characters become U+FFFD, NaN, infinities and numbers beyond all bounds (1e400) null;
 /// nothing for what is no JSON even so. `mended`: gets where the first of them stands, for people, when there were any.
-TGD_API std::optional<nlohmann::json> parse_json(std::string_view body, std::string* mended = nullptr);
+template <class Value = nlohmann::json>
+TGD_API std::optional<Value> parse_json(std::string_view body, std::string* mended = nullptr);
+extern template TGD_API std::optional<nlohmann::json> parse_json(std::string_view, std::string*);
+extern template TGD_API std::optional<nlohmann::ordered_json> parse_json(std::string_view, std::string*);
 
 /// JSON with halves of surrogate pairs, which it may not hold alone, as hidden bytes (see hide_invalid_bytes).
 std::string hide_halves(std::string_view json);

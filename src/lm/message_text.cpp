@@ -8,11 +8,11 @@
 
 namespace tgd::lm::detail {
 
-std::string content_text(const nlohmann::json& content) {
+std::string content_text(const nlohmann::ordered_json& content) {
   if (content.is_string()) return content.get<std::string>();
   std::string text;
   if (!content.is_array()) return text;
-  for (const nlohmann::json& part : content) {
+  for (const nlohmann::ordered_json& part : content) {
     const auto found = part.is_object() ? part.find("text") : part.end();
     if (!part.is_object() || found == part.end() || !found->is_string()) continue;
     text.append(text.empty() ? "" : "\n").append(found->get<std::string>());

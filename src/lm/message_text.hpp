@@ -14,7 +14,7 @@
 namespace tgd::lm::detail {
 
 /// The text of a message's "content": itself, or the texts of its parts, joined. What is no text is left out.
-TGD_API std::string content_text(const nlohmann::json& content);
+TGD_API std::string content_text(const nlohmann::ordered_json& content);
 
 /// Values as short as this stand in messages by chance.
 inline constexpr std::size_t least_recognized = 12;

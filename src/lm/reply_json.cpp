@@ -79,7 +79,7 @@ Ordered usage_to_json(const Usage& usage) {
 Usage usage_from_json(const Ordered& json) {
   if (!json.is_object()) refuse("usage", "an object", json);
   try {
-    return Usage::from_json(nlohmann::json(json));
+    return Usage::from_json(json);
   } catch (const ValueError& error) {
     throw ParseError(error.what());
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -14,7 +16,7 @@ namespace tgd::lm::detail {
 
 namespace {
 
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 // Arguments are shallow; whoever nests them deeply enough to end the stack would not get them parsed either.
 void make_canonical(Value& value) {
@@ -42,12 +44,15 @@ std::string requested_model(const std::string& model_name, const Request& reques
 
 Json canonical_args(const Json& args) {
   if (args.empty()) return {};
-  Value canonical = args.value();
-  if (canonical.is_object()) {
-    canonical.erase("stream");
-    canonical.erase("stream_options");
+  Value given = args.value();
+  make_canonical(given);
+  if (!given.is_object()) return given;
+  std::map<std::string, Value> by_name;
+  for (auto& [name, value] : given.get_ref<Value::object_t&>()) {
+    if (name != "stream" && name != "stream_options") by_name.emplace(name, std::move(value));
   }
-  make_canonical(canonical);
+  Value canonical = Value::object();
+  for (auto& [name, value] : by_name) canonical[name] = std::move(value);
   return canonical;
 }
 
@@ -62,7 +67,7 @@ RequestKeys::RequestKeys(const Json& identity) {
     default_args_ = default_args_.with("model", model);
   }
   if (own.is_object()) own.erase("model");
-  identity_ = Json(own).dump();
+  identity_ = nlohmann::json(own).dump();  // what a model says of itself has no order
   default_args_text_ = canonical_args(default_args_).dump();
 }
 

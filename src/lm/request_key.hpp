@@ -11,8 +11,8 @@ namespace tgd::lm::detail {
 /// The model that a request to a model of this name is answered by.
 std::string requested_model(const std::string& model_name, const Request& request);
 
-/// Completion arguments in one canonical form: sorted members, whole numbers without a fraction, and without how the reply is
-/// transported ("stream").
+/// Completion arguments in one canonical form: sorted, whole numbers without a fraction, and without how the reply is transported
+/// ("stream"). Within an argument the order stays: a model writes the properties of a schema in the order in which they come.
 Json canonical_args(const Json& args);
 
 /// Makes the keys of one model's requests.

@@ -52,16 +52,14 @@ Usage& Usage::operator-=(const Usage& other) {
   return *this;
 }
 
-std::int64_t Usage::counted_prompt_tokens() const {
-  return tgd::detail::saturated_sum(prompt_tokens, estimated_prompt_tokens);
-}
+std::int64_t Usage::counted_prompt_tokens() const { return tgd::detail::saturated_sum(prompt_tokens, estimated_prompt_tokens); }
 
 std::int64_t Usage::counted_completion_tokens() const {
   return tgd::detail::saturated_sum(completion_tokens, estimated_completion_tokens);
 }
 
 Json Usage::to_json() const {
-  nlohmann::json json = nlohmann::json::object();
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
   for (const Field& field : fields) {
     if (!field.is_rare || this->*field.member != 0) json[std::string(field.name)] = this->*field.member;
   }
@@ -69,7 +67,7 @@ Json Usage::to_json() const {
 }
 
 Usage Usage::from_json(const Json& json) {
-  const nlohmann::json& object = json.value();
+  const nlohmann::ordered_json& object = json.value();
   if (!object.is_object()) throw ValueError("usage must be a JSON object, but is " + json.dump());
   Usage usage;
   for (const Field& field : fields) {

@@ -160,7 +160,7 @@ void Secrets::add_named(const NamedValues& named_values) {
   }
 }
 
-void Secrets::add_named_members(const nlohmann::json& json) {
+void Secrets::add_named_members(const nlohmann::ordered_json& json) {
   if (!json.is_structured()) return;
   for (const auto& member : json.items()) {
     if (json.is_object() && member.value().is_string() && may_hold_secret(member.key())) {
@@ -209,10 +209,10 @@ std::string Secrets::blanked(std::string_view text, bool beginnings) const {
 std::string Secrets::blank(std::string_view text) const { return blanked(text, false); }
 std::string Secrets::blank_quoted(std::string_view text) const { return blanked(text, true); }
 
-void Secrets::blank_texts(nlohmann::json& json) const {
+void Secrets::blank_texts(nlohmann::ordered_json& json) const {
   if (json.is_string()) json = blank(json.get_ref<const std::string&>());
   if (!json.is_structured()) return;
-  for (nlohmann::json& member : json) blank_texts(member);
+  for (nlohmann::ordered_json& member : json) blank_texts(member);
 }
 
 std::string percent_encoded(std::string_view text) {

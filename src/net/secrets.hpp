@@ -35,7 +35,7 @@ class TGD_API Secrets {
   /// Those whose name says that they may be secret: the whole value, and what stands behind "Bearer" or within a cookie.
   void add_named(const NamedValues& named_values);
   /// The same for the members of a JSON value that are texts, at any depth.
-  void add_named_members(const nlohmann::json& json);
+  void add_named_members(const nlohmann::ordered_json& json);
 
   bool empty() const noexcept { return forms_.empty(); }
   const std::vector<std::string>& values() const noexcept { return values_; }
@@ -46,7 +46,7 @@ class TGD_API Secrets {
   /// anything of the text is cut off.
   std::string blank_quoted(std::string_view text) const;
   /// In place: each text in a JSON value.
-  void blank_texts(nlohmann::json& json) const;
+  void blank_texts(nlohmann::ordered_json& json) const;
 
  private:
   struct Form {

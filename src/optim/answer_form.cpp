@@ -13,7 +13,7 @@ namespace tgd::optim {
 namespace {
 
 using FormKind = AnswerForm::Kind;
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 // Of what comes again and again.
 constexpr std::size_t most_labels = 60;

@@ -17,7 +17,7 @@ namespace tgd::optim::detail {
 
 namespace {
 
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -172,13 +172,13 @@ std::string type_name(const Value& value) {
 std::optional<Value> json_of(std::string_view text) {
   text = tgd::detail::trim(text);
   if (text.empty() || (text.front() != '{' && text.front() != '[')) return std::nullopt;
-  return lm::detail::parse_json(text);
+  return lm::detail::parse_json<Value>(text);
 }
 
 bool is_same_value(const Value& a, const Value& b) {
   if (a.is_string() && b.is_string())
     return tgd::detail::trim(a.get_ref<const std::string&>()) == tgd::detail::trim(b.get_ref<const std::string&>());
-  return a == b;
+  return nlohmann::json(a) == nlohmann::json(b);
 }
 
 std::string list_text(const std::vector<std::string>& labels) {

@@ -32,10 +32,11 @@ std::vector<Date> dates_in(std::string_view text);
 std::string date_pattern(std::string_view text);
 
 /// "text", "number", …
-std::string type_name(const nlohmann::json& value);
+std::string type_name(const nlohmann::ordered_json& value);
 /// The JSON that a text is, an object or a list.
-std::optional<nlohmann::json> json_of(std::string_view text);
-bool is_same_value(const nlohmann::json& a, const nlohmann::json& b);
+std::optional<nlohmann::ordered_json> json_of(std::string_view text);
+/// Whatever the order of members is.
+bool is_same_value(const nlohmann::ordered_json& a, const nlohmann::ordered_json& b);
 
 /// "billing, shipping"; in quotation marks where one has a comma.
 std::string list_text(const std::vector<std::string>& labels);

@@ -23,7 +23,7 @@ namespace tgd::optim {
 namespace {
 
 using FindingKind = Finding::Kind;
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 constexpr std::array<std::string_view, 30> kind_names = {
     "cut",          "empty",       "refused",        "filtered",      "thinking",

@@ -16,7 +16,7 @@ namespace tgd::optim {
 namespace {
 
 using FormKind = AnswerForm::Kind;
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 constexpr std::size_t longest_example = 2000;  // bytes of an input
 

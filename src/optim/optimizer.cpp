@@ -1,5 +1,6 @@
 #include <tgd/optim/optimizer.hpp>
 
+#include <map>
 #include <ostream>
 
 #include <fmt/format.h>
@@ -17,7 +18,7 @@ namespace {
 constexpr std::size_t longest_option = 240;  // characters
 
 /// An option on one line.
-std::string option_text(const std::string& name, const nlohmann::json& value) {
+std::string option_text(const std::string& name, const nlohmann::ordered_json& value) {
   if (name == "model" && value.is_object()) {
     return fmt::format("{} ({})", Json(value).get_text("class_type"), Json(value).get_text("provider"));
   }
@@ -50,8 +51,10 @@ std::string to_string(const Optimizer& optimizer) {
   std::size_t number = 0;
   for (const auto& group : groups.value()) {
     text += fmt::format("Parameter Group {}\n", number++);
-    for (const auto& [name, value] : group.items()) {
-      if (name != "params") text += fmt::format("    {}: {}\n", name, option_text(name, value));
+    std::map<std::string, const nlohmann::ordered_json*> options;
+    for (const auto& [name, value] : group.items()) options.emplace(name, &value);
+    for (const auto& [name, value] : options) {
+      if (name != "params") text += fmt::format("    {}: {}\n", name, option_text(name, *value));
     }
   }
   return text + ")";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -23,7 +24,7 @@ namespace tgd::optim::detail {
 
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 using Reader = tgd::detail::JsonReader<json>;
 
 constexpr std::size_t state_version = 2;
@@ -36,7 +37,7 @@ constexpr std::array statuses = {std::pair{Status::set, "set"}, std::pair{Status
 using tgd::detail::JsonText;
 using tgd::detail::JsonTree;
 
-/// Saves values into a JsonTree or a JsonText: keys come in their order.
+/// Saves values into a JsonTree or a JsonText.
 template <class Out>
 class Saver {
  public:
@@ -387,7 +388,7 @@ bool has_model_of_earlier(const std::vector<Reader>& saved_groups, std::size_t i
   const Reader model = saved_groups[index].at("model");
   if (const auto same_as = model.find("same_as")) return load_count(*same_as) < index;
   for (std::size_t i = 0; i < index; ++i) {
-    if (saved_groups[i].at("model").json() == model.json()) return true;
+    if (Json(saved_groups[i].at("model").json()) == Json(model.json())) return true;
   }
   return false;
 }
@@ -406,8 +407,16 @@ void check_shape(const std::vector<GroupState>& groups, const std::vector<Reader
   }
 }
 
-GroupState load_group(std::size_t index, const GroupState& present, const Reader& saved, const Reader& state,
-                      const std::optional<Reader>& records, const std::map<std::string, lm::ChatModelPtr>& models) {
+/// What is saved of each parameter.
+using Keyed = std::map<std::string, Reader>;
+
+Keyed keyed(const Reader& saved) {
+  const auto members = saved.members();
+  return {members.begin(), members.end()};
+}
+
+GroupState load_group(std::size_t index, const GroupState& present, const Reader& saved, const Keyed& state,
+                      const Keyed& records, const std::map<std::string, lm::ChatModelPtr>& models) {
   GroupState loaded = present;
   loaded.options.model = load_model(index, saved.at("model"), present.options.model, models);
   loaded.options.messages = load_messages(saved.at("messages"));
@@ -424,10 +433,9 @@ GroupState load_group(std::size_t index, const GroupState& present, const Reader
     const std::string key = fmt::format("{}", load_count(params[i]));
     const ParameterState& own = present.parameters[i];
     loaded.parameters[i] = {.parameter = own.parameter, .first_value = own.first_value};
-    if (const auto buffer = state.find(key)) loaded.parameters[i].momentum = load_buffer(buffer->at("momentum_buffer"));
-    if (records) {
-      if (const auto record = records->find(key)) load_record(loaded.parameters[i], *record);
-    }
+    if (const auto buffer = state.find(key); buffer != state.end())
+      loaded.parameters[i].momentum = load_buffer(buffer->second.at("momentum_buffer"));
+    if (const auto record = records.find(key); record != records.end()) load_record(loaded.parameters[i], record->second);
   }
   check_options(loaded.options);
   return loaded;
@@ -553,9 +561,9 @@ void load_state(OptimizerState& state, const Json& saved, const std::map<std::st
                                    load_count(*version), state_version));
     }
     const std::vector<Reader> saved_groups = root.at("param_groups").items();
-    const Reader buffers = root.at("state");
-    buffers.object();
-    const std::optional<Reader> records = root.find("records");
+    const Keyed buffers = keyed(root.at("state"));
+    const auto saved_records = root.find("records");
+    const Keyed records = saved_records ? keyed(*saved_records) : Keyed();
     if (const auto steps = root.find("steps")) loaded.steps = load_count(*steps);
     check_shape(state.groups, saved_groups);
     check_model_keys(models, state.groups.size());

@@ -64,9 +64,7 @@ OrderedJson parameters_json(const RunReport& report) {
 OrderedJson models_json(const Models& models) {
   OrderedJson json = OrderedJson::object();
   for (const auto& [name, model] : models.distinct()) {
-    json[name] = {{"provider", model->provider()},
-                  {"model", model->model_name()},
-                  {"usage", OrderedJson(model->usage().to_json().value())}};
+    json[name] = {{"provider", model->provider()}, {"model", model->model_name()}, {"usage", model->usage().to_json().value()}};
   }
   return json;
 }
@@ -161,13 +159,13 @@ OrderedJson result_json(const RunReport& report, const Models& models, const Run
   if (report.best) json["best"] = {{"epoch", report.best->epoch}, {"step", report.best->step}};
   if (report.problems.counts.any()) json["problems"] = report.problems.counts.json();
   if (report.diagnosis) {
-    json["diagnosis"] = OrderedJson(optim::to_json(*report.diagnosis).value());
+    json["diagnosis"] = optim::to_json(*report.diagnosis).value();
     json["diagnosis"]["part"] = "test";
     json["diagnosis"]["text"] = to_string(*report.diagnosis);
   }
   json["simulated"] = models.is_simulated();
   json["models"] = models_json(models);
-  json["cost"] = OrderedJson(report.usage.to_json().value());
+  json["cost"] = report.usage.to_json().value();
   json["calls"] = report.calls.by_purpose;
   json["cached_calls"] = report.calls.cached;
   // Not what an undisturbed run comes to, and so apart from what it cost.

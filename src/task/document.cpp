@@ -10,8 +10,8 @@
 #include "core/file.hpp"
 #include "core/json_parser.hpp"
 #include "core/text.hpp"
-#include "task/json_slips.hpp"
 #include "core/text_file.hpp"
+#include "task/json_slips.hpp"
 
 namespace tgd::cli {
 
@@ -205,7 +205,7 @@ TaskDocument::TaskDocument(std::filesystem::path file, std::string_view text) {
   OrderedJson::sax_parse(TrackedText(text.data(), &position), TrackedText(text.data() + text.size(), &position), &recorder,
                          OrderedJson::input_format_t::json, true, true);
   content_ = std::make_shared<const Content>(
-      Content{std::move(file), OrderedJson::parse(text, nullptr, true, true), recorder.take_lines()});
+      Content{std::move(file), detail::parse_shallow<OrderedJson>(text, detail::JsonComments::allowed), recorder.take_lines()});
 }
 
 TaskValue TaskDocument::root() const { return {content_, &content_->json, ""}; }
@@ -312,7 +312,7 @@ double TaskValue::real(RealRange range) const {
 
 Json TaskValue::object() const {
   if (!value_->is_object()) fail_kind("an object");
-  return nlohmann::json(*value_);
+  return *value_;
 }
 
 std::filesystem::path TaskValue::folder() const {

@@ -74,8 +74,7 @@ void Members::flag(const std::string& key, bool& value) {
 
 void Members::args(const std::string& key, Json& value) {
   member(
-      key, [&](const TaskValue& at) { value = at.object(); },
-      [&] { return value.empty() ? OrderedJson() : OrderedJson(value.value()); });
+      key, [&](const TaskValue& at) { value = at.object(); }, [&] { return value.empty() ? OrderedJson() : value.value(); });
 }
 
 void Members::one_of(const std::string& key, std::string& value, const std::vector<std::string>& words, Example example) {

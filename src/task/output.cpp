@@ -13,7 +13,7 @@ namespace tgd::cli {
 
 namespace {
 
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 std::string as_text(const Value& value) {
   return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, Value::error_handler_t::replace);

@@ -31,7 +31,7 @@ namespace tgd::cli {
 
 namespace {
 
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 constexpr std::size_t connections = 64;
 constexpr std::size_t most_request = std::size_t{64} << 20U;

@@ -13,6 +13,7 @@
 
 #include "core/characters.hpp"
 #include "core/fold.hpp"
+#include "core/json_parser.hpp"
 #include "core/number_text.hpp"
 #include "core/text.hpp"
 #include "core/utf8.hpp"
@@ -23,7 +24,7 @@ namespace tgd::cli {
 
 namespace {
 
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 using Type = EvaluatorSpec::Type;
 using Lists = EvaluatorSpec::Lists;
 
@@ -253,12 +254,24 @@ std::string lists_in_words(Lists lists) {
          "it";
 }
 
+/// JSON whose members stand in one order, whatever theirs is; nothing for any other text.
+std::optional<std::string> sorted_json(std::string_view text) {
+  text = detail::trim(text);
+  if (!text.starts_with('{') && !text.starts_with('[')) return std::nullopt;
+  const auto json = detail::parse_or_discard<nlohmann::json>(text);
+  if (json.is_discarded()) return std::nullopt;
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 }  // namespace
 
 std::string compared_text(const EvaluatorSpec& spec, std::string_view text) { return comparable(spec, text); }
 
 bool is_same_text(const EvaluatorSpec& spec, const std::string& prediction, const std::string& target) {
-  return comparable(spec, prediction) == comparable(spec, target);
+  if (comparable(spec, prediction) == comparable(spec, target)) return true;
+  const auto wanted = sorted_json(target);
+  const auto got = wanted ? sorted_json(prediction) : std::nullopt;
+  return got && comparable(spec, *got) == comparable(spec, *wanted);
 }
 
 double score_of(const EvaluatorSpec& spec, const std::string& prediction, const std::string& target) {

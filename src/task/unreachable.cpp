@@ -22,7 +22,7 @@ namespace tgd::cli {
 namespace {
 
 using Kind = OutputStep::Kind;
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 /// The next parenthesis of a group from `at` on, which is not within a class; npos where there is none.
 std::size_t next_parenthesis(std::string_view pattern, std::size_t at) {

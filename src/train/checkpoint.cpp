@@ -19,15 +19,14 @@ namespace tgd::detail {
 
 namespace {
 
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 using Reader = JsonReader<Value>;
-using Line = nlohmann::ordered_json;
+using Line = Value;
 
 constexpr int format_version = 2;
 constexpr double most_seconds = 1e9;
 
-template <class Object = Value>
-Object to_value(const Metrics& metrics) {
+Value to_value(const Metrics& metrics) {
   return {{"score", metrics.score}, {"samples", metrics.samples}, {"failed", metrics.failed}, {"metrics", metrics.named}};
 }
 
@@ -380,7 +379,7 @@ std::string metrics_line(const StepReport& report) {
     return json_text(
         Line{{"kind", "search"}, {"epoch", report.epoch}, {"step", report.step}, {"search", to_line(*report.search)}});
   Line line{{"kind", "step"}, {"epoch", report.epoch}, {"step", report.step}};
-  line.update(to_value<Line>(report.metrics));
+  line.update(to_value(report.metrics));
   Line updates = Line::array();
   for (const optim::ParameterUpdate& update : report.updates) updates.push_back(to_line(update));
   line["updates"] = std::move(updates);
@@ -391,7 +390,7 @@ std::string metrics_line(const StepReport& report) {
 
 std::string metrics_line(const ValidationReport& report) {
   Line line{{"kind", "validation"}, {"epoch", report.epoch}, {"step", report.step}};
-  line.update(to_value<Line>(report.metrics));
+  line.update(to_value(report.metrics));
   line["is_best"] = report.is_best;
   return json_text(line);
 }

@@ -86,7 +86,7 @@ TEST_CASE("The backward model has to be set before it is asked for", "[autograd]
     tgd::set_backward_model(stub, {{"temperature", 0}, {"model", "m"}});
     const auto model = tgd::backward_model();
     model->chat({{"user", "hi"}}, {{"temperature", 1}});
-    CHECK(stub->requests().at(0).args.dump() == R"({"model":"m","temperature":1})");
+    CHECK(stub->requests().at(0).args.dump() == R"({"temperature":1,"model":"m"})");
     CHECK(model->model_name() == "m");
     CHECK(model->provider() == "stub");
     CHECK(model->class_type() == "Stub");

@@ -80,8 +80,10 @@ TEST_CASE("an endpoint's fault ends the run with status 1, a message and the fir
   for (const Fault& fault : faults()) {
     const test::HttpServer server([&](const test::HttpRequest&) { return fault.response; });
     const fs::path run = folder.path() / fault.name;
+    // An endpoint that is busy for ever slows the client down, and a retry stands behind all other calls.
+    const std::string retries = fault.name == "429" ? "0" : "1";
     const test::ProcessResult result =
-        optimize_at(server.url() + "/v1", task, run, {"--max-retries", "1", "--max-in-flight", "2"});
+        optimize_at(server.url() + "/v1", task, run, {"--max-retries", retries, "--max-in-flight", "2"});
     INFO(fault.name << "\n" << result.out << result.err);
     CHECK(result.status == 1);
     CHECK_THAT(result.err, ContainsSubstring("measuring the test part before training"));
@@ -288,6 +290,33 @@ TEST_CASE("headers, query and arguments of a task reach the endpoint, and their 
   INFO(result.out << result.err);
   CHECK(result.status == 0);
   CHECK_THAT(result.out + result.err, !ContainsSubstring("of-the-test"));
+}
+
+TEST_CASE("arguments of a task reach the endpoint in the order in which they are written, and stay so in its run", "[cli]") {
+  const test::TemporaryFolder folder;
+  const test::ChatServer server(std::make_shared<lm::Simulated>());
+  const std::string tools = R"([{"type":"function","function":{"parameters":{"reasoning":{"z":1,"a":2},"answer":{}}}}])";
+  const std::string format = R"({"type":"json_schema","properties":{"reasoning":{},"answer":{}}})";
+  const fs::path task = task_at(folder, server.url(), {{"model", "simulated"}, {"args", {{"tools", "TOOLS"}}}},
+                                {{"optimizer", {{"args", {{"response_format", "FORMAT"}}}}}});
+  std::string text = test::read_text(task);
+  text.replace(text.find("\"TOOLS\""), 7, tools);
+  text.replace(text.find("\"FORMAT\""), 8, format);
+  folder.write("task.json", text);
+
+  const fs::path run = folder.path() / "run";
+  const test::ProcessResult result = test::optimize(task, run, {}, {.environment = {{"OPENAI_API_KEY", "sk-of-the-test"}}});
+  INFO(result.out << result.err);
+  REQUIRE(result.status == 0);
+  std::size_t steps = 0;
+  for (const test::HttpRequest& request : server.http().requests()) {
+    CHECK(request.body.find("\"tools\":" + tools) != std::string::npos);
+    steps += request.body.find("\"response_format\":" + format) != std::string::npos ? 1 : 0;
+  }
+  CHECK(steps > 0);
+  const auto kept = nlohmann::ordered_json::parse(test::read_text(run / "task.json"));
+  CHECK(kept.at("/models/student/args/tools"_json_pointer).dump() == tools);
+  CHECK(kept.at("/optimizer/args/response_format"_json_pointer).dump() == format);
 }
 
 TEST_CASE("a run in USD whose price is not known is refused before anything is sent, in words of the task file", "[cli]") {

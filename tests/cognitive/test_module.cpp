@@ -188,7 +188,8 @@ TEST_CASE("The state of a module goes through JSON", "[module]") {
   trained.classifier.classes.set_data(std::vector<std::string>{"x", "y"});
   trained.classifier.prompt.set_role("better role");
   const tgd::Json state = tgd::Json::parse(trained.state_dict().dump());
-  CHECK(state.value()["system"] == json{{"data", "Be precise."}, {"role", "system prompt"}, {"requires_grad", true}});
+  CHECK(tgd::Json(state.value()["system"]) ==
+        tgd::Json{{"data", "Be precise."}, {"role", "system prompt"}, {"requires_grad", true}});
   CHECK_FALSE(state.contains("calls"));
 
   Agent agent;

@@ -27,7 +27,7 @@ TEST_CASE("Json is written in braces", "[core][json]") {
                   {"logit", Json::array({1, "b"})},
                   {"extra", Json{{"deep", true}}}};
   CHECK(args.dump() ==
-        R"({"extra":{"deep":true},"logit":[1,"b"],"model":"m","n":2,"stop":null,"stream":false,"temperature":0.0})");
+        R"({"model":"m","temperature":0.0,"n":2,"stream":false,"stop":null,"logit":[1,"b"],"extra":{"deep":true}})");
   CHECK(Json{{"a", "b"}}.dump() == R"({"a":"b"})");
   CHECK(Json{{"seed", std::uint64_t{18446744073709551615U}}}.dump() == R"({"seed":18446744073709551615})");
 }
@@ -54,10 +54,42 @@ TEST_CASE("Changing a Json makes a new one", "[core][json]") {
 
 TEST_CASE("Merging lays the members of one object over those of another", "[core][json]") {
   const Json base{{"a", 1}, {"deep", Json{{"x", 1}, {"y", 2}}}};
-  CHECK(base.merged({{"a", 2}, {"b", 3}}).dump() == R"({"a":2,"b":3,"deep":{"x":1,"y":2}})");
+  CHECK(base.merged({{"b", 3}, {"a", 2}}).dump() == R"({"a":2,"deep":{"x":1,"y":2},"b":3})");
   CHECK(base.merged({{"deep", Json{{"x", 9}}}}).dump() == R"({"a":1,"deep":{"x":9}})");
   CHECK(base.merged({}) == base);
   CHECK(Json().merged(base) == base);
+}
+
+TEST_CASE("Members keep the order that they are given in, at every depth", "[core][json]") {
+  const std::string text = R"({"z":1,"a":{"reasoning":{"y":[{"q":0,"b":0}]},"answer":2},"m":null})";
+  const Json json = Json::parse(text);
+  CHECK(json.dump() == text);
+  CHECK(Json(json.value()).dump() == text);
+  CHECK(json.with("z", 2).with("c", 3).dump() ==
+        R"({"z":2,"a":{"reasoning":{"y":[{"q":0,"b":0}]},"answer":2},"m":null,"c":3})");
+  CHECK(Json{{"z", 1}, {"a", Json{{"y", 2}, {"b", 3}}}}.dump() == R"({"z":1,"a":{"y":2,"b":3}})");
+  CHECK(Json(nlohmann::json::parse(R"({"z": 1, "a": 2})")).dump() == R"({"a":2,"z":1})");
+}
+
+TEST_CASE("Of members with one key the last one counts, at the place of the first", "[core][json]") {
+  const std::string text = R"({"b": 1, "a": {"x": 1, "x": 2, "y": 3, "x": [4]}, "b": {"c": 5}, "d": 6})";
+  CHECK(Json::parse(text).dump() == R"({"b":{"c":5},"a":{"x":[4],"y":3},"d":6})");
+  CHECK(Json::parse(text).value() == nlohmann::ordered_json::parse(text));
+}
+
+TEST_CASE("The members of an object may come in any order, and within them order counts", "[core][json]") {
+  const Json json = Json::parse(R"({"a": 1, "b": {"x": 1, "y": 2}})");
+  CHECK(json == Json::parse(R"({"b": {"x": 1, "y": 2}, "a": 1})"));
+  CHECK_FALSE(json == Json::parse(R"({"a": 1, "b": {"y": 2, "x": 1}})"));
+  CHECK_FALSE(json == Json::parse(R"({"a": 1, "c": {"x": 1, "y": 2}})"));
+  CHECK_FALSE(json == Json::parse(R"({"a": 1})"));
+  CHECK_FALSE(Json::array({1, 2}) == Json::array({2, 1}));
+}
+
+TEST_CASE("An object of very many members is parsed, and written as it was", "[core][json]") {
+  std::string text = "{";
+  for (int i = 0; i < 50'000; ++i) text += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":0";
+  CHECK((Json::parse(text + "}").dump() == text + "}"));
 }
 
 TEST_CASE("Json is dumped compactly or indented, and broken UTF-8 is replaced", "[core][json]") {
@@ -90,21 +122,25 @@ TEST_CASE("JSON that is nested too deeply is refused where it enters, at its pla
   CHECK_THROWS_AS(Json::parse(nested(501)), ParseError);
   CHECK_THROWS_WITH(Json::parse("\n" + nested(200'000)),
                     ContainsSubstring("line 2, column 501: brackets are nested more than 500"));
-  nlohmann::json built;
-  for (int i = 0; i < 200'000; ++i) {
-    nlohmann::json outer = nlohmann::json::array();
-    outer.push_back(std::move(built));
-    built = std::move(outer);
-  }
-  CHECK_THROWS_AS(Json(std::move(built)), tgd::ValueError);
+  const auto check_built = [](auto built) {
+    for (int i = 0; i < 50'000; ++i) {
+      auto outer = decltype(built)::array();
+      outer.push_back(std::move(built));
+      built = std::move(outer);
+    }
+    CHECK_THROWS_AS(Json(built), tgd::ValueError);
+    CHECK_THROWS_AS(Json(std::move(built)), tgd::ValueError);
+  };
+  check_built(nlohmann::json());
+  check_built(nlohmann::ordered_json());
   Json box;
   for (int i = 0; i < 499; ++i) box = Json{{"a", box}};
   CHECK_THROWS_AS(Json::array({Json::array({box})}), tgd::ValueError);
 }
 
 TEST_CASE("What is inside a temporary does not end before it is read", "[json]") {
-  static_assert(std::is_same_v<decltype(std::declval<tgd::Json>().value()), nlohmann::json>);
-  static_assert(std::is_same_v<decltype(std::declval<const tgd::Json&>().value()), const nlohmann::json&>);
-  const nlohmann::json& kept = tgd::Json{{"a", tgd::Json::array({1, "two"})}}.value();
+  static_assert(std::is_same_v<decltype(std::declval<tgd::Json>().value()), nlohmann::ordered_json>);
+  static_assert(std::is_same_v<decltype(std::declval<const tgd::Json&>().value()), const nlohmann::ordered_json&>);
+  const nlohmann::ordered_json& kept = tgd::Json{{"a", tgd::Json::array({1, "two"})}}.value();
   CHECK(kept["a"][1] == "two");
 }

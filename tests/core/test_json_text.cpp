@@ -9,7 +9,7 @@
 #include "catch.hpp"
 #include "core/visible.hpp"
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 namespace {
 

@@ -95,8 +95,8 @@ TEST_CASE("A command answers a line for each question", "[core][concurrent]") {
   questions.ask(worker, {{"text", "grün \"quoted\"\nand a second line"}, {"number", 2.5}});
   questions.ask(worker, ordered_json::object());
   CHECK(questions[0].reply ==
-        nlohmann::json{{"id", 1}, {"text", "grün \"quoted\"\nand a second line"}, {"number", 2.5}, {"seen", true}});
-  CHECK(questions[1].reply == nlohmann::json{{"id", 2}, {"seen", true}});
+        nlohmann::ordered_json{{"id", 1}, {"text", "grün \"quoted\"\nand a second line"}, {"number", 2.5}, {"seen", true}});
+  CHECK(questions[1].reply == nlohmann::ordered_json{{"id", 2}, {"seen", true}});
   CHECK(questions[0].problem.empty());
   CHECK_FALSE(questions[0].error);
 }

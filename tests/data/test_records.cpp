@@ -52,7 +52,7 @@ TEST_CASE("JsonLinesFile reads an object from each line", "[records]") {
   REQUIRE(rows.size() == 2);
   CHECK(rows[0] == Record{{"text", "a"}, {"stars", 1}});
   CHECK(rows[1] == Record{{"text", "Grüße é \"x\""}, {"stars", 2}});
-  CHECK(rows.names() == Texts{"stars", "text"});
+  CHECK(rows.names() == Texts{"text", "stars"});
   CHECK_THROWS_WITH(rows[2], ContainsSubstring("index 2"));
   CHECK(File("").json_lines({"text"}).size() == 0);
   CHECK(File("\xEF\xBB\xBF{\"a\": 1}").json_lines()[0] == Record{{"a", 1}});
@@ -87,6 +87,18 @@ TEST_CASE("Fields of JSON become text or numbers", "[records]") {
                Case{"[1, \"x\"]", "[1,\"x\"]"}, Case{"{\"k\": null}", "{\"k\":null}"}, Case{"9223372036854775807", INT64_MAX});
   CAPTURE(row.json);
   CHECK(File(std::string("{\"x\": ") + row.json + "}").json_lines()[0].at("x") == row.data);
+}
+
+TEST_CASE("Fields, and what stands in them, keep the order of the file", "[records]") {
+  const std::string record =
+      R"({"text": {"reasoning": "r", "answer": {"z": 1, "b": [{"y": 0, "x": 0}]}}, "label": "l", "also": 1})";
+  const std::string shown = R"({"reasoning":"r","answer":{"z":1,"b":[{"y":0,"x":0}]}})";
+  const File lines(record + "\n");
+  CHECK(lines.json_lines().names() == Texts{"text", "label", "also"});
+  CHECK(lines.json_lines({{"input", "text"}})[0].at("input") == Data(shown));
+  const File list("[" + record + "]");
+  CHECK(list.json().names() == Texts{"text", "label", "also"});
+  CHECK(list.json({{"input", "/text/answer"}})[0].at("input") == Data(R"({"z":1,"b":[{"y":0,"x":0}]})"));
 }
 
 TEST_CASE("JsonFile reads an array of records", "[records]") {
@@ -130,7 +142,7 @@ TEST_CASE("Records are a dataset of maps, or of tuples by position", "[records]"
     CHECK(question.role() == "q");
     CHECK(answer.data() == Data(std::vector{2, 4}));
   }
-  CHECK_THROWS_WITH(rows.columns("q", "aa"), ContainsSubstring("no field \"aa\"; there are \"a\", \"q\""));
+  CHECK_THROWS_WITH(rows.columns("q", "aa"), ContainsSubstring("no field \"aa\"; there are \"q\", \"a\""));
 }
 
 TEST_CASE("A malformed record names file, line and column", "[records]") {
@@ -187,14 +199,14 @@ TEST_CASE("A missing field is named with the fields that exist", "[records]") {
   SECTION("a member") {
     const File file("{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"b\", \"labels\": \"y\"}\n");
     CHECK_THROWS_WITH(file.json_lines(),
-                      Catch::Matchers::Equals(file.at("2") + "no field \"label\"; there are \"labels\", \"text\"; "
+                      Catch::Matchers::Equals(file.at("2") + "no field \"label\"; there are \"text\", \"labels\"; "
                                                              "did you mean \"labels\"?"));
   }
   SECTION("on the way of a pointer") {
     const File file("{\"fields\": {\"input\": \"a\", \"id\": 1}, \"list\": [1, 2]}");
     CHECK_THROWS_WITH(
         file.json_lines({{"x", "/fields/inputs"}}),
-        ContainsSubstring("no field \"/fields/inputs\"; there are \"/fields/id\", \"/fields/input\"; did you mean "
+        ContainsSubstring("no field \"/fields/inputs\"; there are \"/fields/input\", \"/fields/id\"; did you mean "
                           "\"/fields/input\"?"));
     CHECK_THROWS_WITH(file.json_lines({{"x", "/field/input"}}),
                       ContainsSubstring("no field \"/field/input\"") && ContainsSubstring("did you mean \"/fields\"?"));

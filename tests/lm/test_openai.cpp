@@ -10,20 +10,30 @@
 #include <vector>
 
 #include <nlohmann/json.hpp>
+#include <tgd/lm/cached.hpp>
+#include <tgd/lm/recorded.hpp>
 #include <tgd/lm/stub.hpp>
 
 #include "catch.hpp"
 #include "support/chat_calls.hpp"
 #include "support/chat_server.hpp"
 #include "support/http_server.hpp"
+#include "support/temporary_folder.hpp"
 
 using namespace std::chrono_literals;
 using Catch::Matchers::ContainsSubstring;
 using tgd::Json;
 using tgd::LMError;
+using tgd::lm::Cache;
+using tgd::lm::Cached;
+using tgd::lm::CacheOptions;
+using tgd::lm::Cassette;
+using tgd::lm::CassetteMode;
+using tgd::lm::CassetteOptions;
 using tgd::lm::OpenAI;
 using tgd::lm::OpenAIOptions;
 using tgd::lm::Outcome;
+using tgd::lm::Recorded;
 using tgd::lm::Reply;
 using tgd::lm::Request;
 using tgd::lm::Stub;
@@ -71,9 +81,31 @@ TEST_CASE("A request is posted as the protocol wants it", "[lm][openai][concurre
   CHECK(sent.headers.at("x-title") == "tgd");
   CHECK(sent.headers.at("user-agent") == "mine");
   CHECK(sent.headers.count("expect") == 0);
-  CHECK(sent.body == R"({"messages":[{"content":"Be \"kind\"\n","role":"system"},)"
-                     "{\"content\":\"häßlich \xEF\xBF\xBD\",\"role\":\"user\"}],"
-                     R"("model":"m","seed":7,"temperature":0.0})");
+  CHECK(sent.body == R"({"temperature":0.0,"seed":7,"model":"m","messages":[{"role":"system","content":"Be \"kind\"\n"},)"
+                     "{\"role\":\"user\",\"content\":\"häßlich \xEF\xBF\xBD\"}]}");
+}
+
+TEST_CASE("Arguments are sent in the order given, past a cache and a cassette", "[lm][openai]") {
+  const std::string format =
+      R"({"type":"json_schema","json_schema":{"name":"x","schema":{"type":"object","required":["reasoning","answer"],)"
+      R"("properties":{"reasoning":{"type":"string","description":"z"},"answer":{"type":"string"}}}}})";
+  const std::string tools = R"([{"type":"function","function":{"name":"f","parameters":{"zeta":1,"alpha":{"y":1,"b":2}}}}])";
+  HttpServer server(replies({says("one")}));
+  OpenAIOptions options = options_for(server.url());
+  options.args = Json::parse(R"({"tools": )" + tools + "}");
+  const tgd::test::TemporaryFolder folder;
+  const auto cache = std::make_shared<Cache>(CacheOptions{.path = folder.path() / "cache"});
+  const auto cassette =
+      std::make_shared<Cassette>(CassetteOptions{.path = folder.path() / "cassette", .mode = CassetteMode::record});
+  Recorded client(std::make_shared<Cached>(std::make_shared<OpenAI>(options), cache), cassette);
+  client.chat(
+      {.messages = {{"user", "x"}},
+       .args = {{"response_format", Json::parse(format)}, {"extra_body", Json{{"z", Json{{"y", 1}, {"b", 2}}}, {"a", 1}}}}});
+  REQUIRE(server.request_count() == 1);
+  const std::string body = server.requests()[0].body;
+  CHECK_THAT(body, ContainsSubstring("\"response_format\":" + format));
+  CHECK_THAT(body, ContainsSubstring("\"tools\":" + tools));
+  CHECK_THAT(body, ContainsSubstring(R"("extra_body":{"z":{"y":1,"b":2},"a":1})"));
 }
 
 TEST_CASE("A request's own model goes before the client's", "[lm][openai]") {

@@ -128,7 +128,7 @@ TEST_CASE("A request's body holds the arguments as they are, and the messages", 
   const std::vector<Message> messages = {{"system", "s"}, {"user", "u"}};
   SECTION("with the client's model") {
     CHECK(request_body(messages, Json{{"temperature", 0.5}}, "m") ==
-          R"({"messages":[{"content":"s","role":"system"},{"content":"u","role":"user"}],"model":"m","temperature":0.5})");
+          R"({"temperature":0.5,"model":"m","messages":[{"role":"system","content":"s"},{"role":"user","content":"u"}]})");
   }
   SECTION("with the arguments' model") {
     CHECK(json::parse(request_body(messages, Json{{"model", "other"}}, "m"))["model"] == "other");

@@ -141,6 +141,28 @@ TEST_CASE("Who asks, headers and the order of arguments do not matter, the sampl
   CHECK_THAT(script_error(replay, request), ContainsSubstring("- sample: 0\n+ sample: 1\n"));
 }
 
+TEST_CASE("A cassette tells requests apart by the order within an argument, and keeps it", "[lm][recorded]") {
+  const auto formatted = [](const char* args) {
+    Request request = asking("a");
+    request.args = tgd::Json::parse(args);
+    return request;
+  };
+  const Request given = formatted(R"({"seed": 1, "response_format": {"properties": {"reasoning": 1, "answer": 2}}})");
+  const Request turned = formatted(R"({"seed": 1, "response_format": {"properties": {"answer": 2, "reasoning": 1}}})");
+  const Request moved = formatted(R"({"response_format": {"properties": {"reasoning": 1, "answer": 2}}, "seed": 1})");
+  const Folder folder;
+  {
+    Recorded model(stub(), folder.open(CassetteMode::record));
+    CHECK(model.chat(given).content == "a #0");
+    CHECK(model.chat(turned).content == "a #1");
+  }
+  const std::string text = folder.text();
+  Recorded replay(folder.open(CassetteMode::replay));
+  CHECK(replay.chat(turned).content == "a #1");
+  CHECK(replay.chat(moved).content == "a #0");
+  CHECK_THAT(text, ContainsSubstring("\"reasoning\": 1,\n") && ContainsSubstring("\"answer\": 2,\n"));
+}
+
 TEST_CASE("An unknown request is shown beside the nearest one that is recorded", "[lm][recorded]") {
   const Folder folder;
   folder.record({"One line.\nSay yes or no.\nThe mail: help", "Something else altogether"});

@@ -47,6 +47,18 @@ TEST_CASE("The order of arguments and the way a number is written do not matter"
         keys.key(greeting(Json::parse(R"({"top_p": 1, "seed": 1})"))));
 }
 
+TEST_CASE("The order within an argument matters, for a model answers in it", "[lm][request_key]") {
+  const auto key_with = [](const std::string& args) { return keys.key(greeting(Json::parse(args))); };
+  const std::string key = key_with(R"({"seed": 1, "response_format": {"properties": {"reasoning": {}, "answer": {}}}})");
+  CHECK(key == key_with(R"({"response_format": {"properties": {"reasoning": {}, "answer": {}}}, "seed": 1})"));
+  CHECK(key != key_with(R"({"seed": 1, "response_format": {"properties": {"answer": {}, "reasoning": {}}}})"));
+  CHECK(key_with(R"({"tools": [{"b": 1, "a": 2}]})") != key_with(R"({"tools": [{"a": 2, "b": 1}]})"));
+
+  const auto key_of_defaults = [](const std::string& args) { return key_of({.args = Json::parse(args)}); };
+  CHECK(key_of_defaults(R"({"seed": 1, "x": {"b": 1, "a": 2}})") == key_of_defaults(R"({"x": {"b": 1, "a": 2}, "seed": 1})"));
+  CHECK(key_of_defaults(R"({"x": {"b": 1, "a": 2}})") != key_of_defaults(R"({"x": {"a": 2, "b": 1}})"));
+}
+
 TEST_CASE("Everything that can change the answer changes the key", "[lm][request_key]") {
   std::set<std::string> seen{keys.key(greeting())};
   const auto is_new = [&seen](const Request& request) { return seen.insert(keys.key(request)).second; };

@@ -91,7 +91,7 @@ TEST_CASE("A stream asks for events and for usage", "[lm][streaming]") {
   SECTION("or as the arguments say") {
     request.args = {{"stream_options", Json{{"other", 1}}}};
     stream(client, request);
-    CHECK(Json::parse(server.requests()[0].body).value()["stream_options"] == nlohmann::json{{"other", 1}});
+    CHECK(Json::parse(server.requests()[0].body).value()["stream_options"] == nlohmann::ordered_json{{"other", 1}});
   }
   CHECK(Json::parse(server.requests()[0].body).value()["stream"] == true);
   CHECK_THAT(server.requests()[0].headers.at("accept"), ContainsSubstring("text/event-stream"));

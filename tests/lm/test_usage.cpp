@@ -29,8 +29,8 @@ TEST_CASE("Usage adds up figure by figure", "[lm][usage]") {
 TEST_CASE("Usage survives a round trip through JSON", "[lm][usage]") {
   CHECK(Usage::from_json(one_to_seven.to_json()) == one_to_seven);
   CHECK(one_to_seven.to_json().dump() ==
-        R"({"attempts":2,"cached_prompt_tokens":5,"calls":1,"completion_tokens":6,"prompt_tokens":4,)"
-        R"("reasoning_tokens":7,"reported":3})");
+        R"({"calls":1,"attempts":2,"reported":3,"prompt_tokens":4,)"
+        R"("cached_prompt_tokens":5,"completion_tokens":6,"reasoning_tokens":7})");
 }
 
 TEST_CASE("Usage takes missing figures as 0 and ignores unknown ones", "[lm][usage]") {

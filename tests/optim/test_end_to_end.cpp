@@ -1,6 +1,7 @@
 // Forward, evaluation, backward and step together: whatever the latency and the number of threads, the same requests are sent,
 // the same gradients arrive and the same prompts come out.
 #include <tgd/functions.hpp>
+#include <tgd/lm/openai.hpp>
 #include <tgd/lm/stub.hpp>
 #include <tgd/optim.hpp>
 
@@ -11,7 +12,9 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "support/chat_calls.hpp"
 #include "support/golden.hpp"
+#include "support/http_server.hpp"
 
 using tgd::Data;
 using tgd::Variable;
@@ -104,4 +107,46 @@ TEST_CASE("The whole loop gives the same requests, gradients and prompts whateve
     REQUIRE(records[i].prompts == reference.prompts);
     REQUIRE(records[i].scores == reference.scores);
   }
+}
+
+TEST_CASE("Arguments keep their order to the wire: of forward calls, critiques, and steps after a state was read again",
+          "[optim][end_to_end]") {
+  const std::string format = R"({"type":"json_schema","schema":{"properties":{"reasoning":{"z":1,"a":2},"answer":{}}}})";
+  const tgd::Json args{{"response_format", tgd::Json::parse(format)}};
+  tgd::test::HttpServer server([](const tgd::test::HttpRequest&) { return tgd::test::says("as you like"); });
+  const auto client = std::make_shared<tgd::lm::OpenAI>(tgd::test::options_for(server.url()));
+  const auto forward = Stub::answering([](const Request&) { return "spam"; });
+  Variable prompt("Classify.", "a prompt", true);
+  const auto answer_of = [&](const tgd::lm::ChatModelPtr& model, const tgd::Json& own) {
+    return tgd::chat_completion(model, {{"user", {prompt}}}, {}, {.args = own});
+  };
+
+  SECTION("forward") { answer_of(client, args).wait(); }
+  SECTION("a critique") {
+    const auto evaluation = tgd::exact_match_evaluator(answer_of(forward, {}), "ham", {.critique = tgd::Critique::lm});
+    tgd::autograd::backward(evaluation.score, std::nullopt, {.model = client, .args = args});
+  }
+  SECTION("a critique by the backward model") {
+    tgd::set_backward_model(client, args);
+    const auto evaluation = tgd::exact_match_evaluator(answer_of(forward, {}), "ham", {.critique = tgd::Critique::lm});
+    evaluation.score.backward();
+    tgd::set_backward_model(tgd::lm::ChatModelPtr());
+  }
+  SECTION("a step") {
+    const TGD first({prompt}, {.model = client, .completion_args = args});
+    CHECK(tgd::Json(first.state_dict().value()["param_groups"][0]["completion_args"]["response_format"]).dump() == format);
+    std::string written;
+    first.append_state(written);
+    TGD second({prompt}, {.model = client});
+    second.load_state_dict(tgd::Json::parse(written));
+    prompt.append_grad(Variable("no", "feedback"));
+    try {
+      second.step();
+    } catch (const tgd::Error&) {
+      // The reply holds no improved value.
+    }
+  }
+  REQUIRE(server.request_count() >= 1);
+  for (const tgd::test::HttpRequest& request : server.requests())
+    CHECK_THAT(request.body, Catch::Matchers::ContainsSubstring("\"response_format\":" + format));
 }

@@ -12,7 +12,7 @@
 #include "support/damage.hpp"
 
 using Catch::Matchers::ContainsSubstring;
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 using tgd::ValueError;
 using tgd::Variable;
 using tgd::lm::Request;
@@ -92,7 +92,8 @@ TEST_CASE("The state is JSON of the documented form", "[optim][state]") {
   REQUIRE(state.at("state").size() == 2);
   CHECK(state["state"].contains("0"));
   CHECK(state["state"].contains("1"));
-  CHECK(state["state"]["0"]["momentum_buffer"] == json::parse(R"([[{"data": "old a", "role": "a", "requires_grad": false},
+  CHECK(nlohmann::json(state["state"]["0"]["momentum_buffer"]) ==
+        nlohmann::json::parse(R"([[{"data": "old a", "role": "a", "requires_grad": false},
                          [{"data": "no", "role": "feedback to a", "requires_grad": false}]],
                         [{"data": "a v1", "role": "a", "requires_grad": false},
                          [{"data": "no again", "role": "feedback to a", "requires_grad": false}]]])"));

@@ -62,8 +62,8 @@ TGD_API Variable sample_variable(Data data, std::string role, const SampleOrigin
 ///
 /// Samples know their file and row, and what is made of them does: errors and problems name them (Variable::origin).
 ///
-/// Fields of JSON: text stays text, numbers stay numbers, true, false, lists and objects become their JSON text. Fields of CSV
-/// are text. A field is text in all records or a number in all records.
+/// Fields of JSON: text stays text, numbers stay numbers, true, false, lists and objects become their JSON text, with members in
+/// the order of the file. Fields of CSV are text. A field is text in all records or a number in all records.
 /// Files are UTF-8, or UTF-16 and UTF-32 where a mark or their zero bytes say so; others have an encoding, by its name
 /// ("ISO-8859-1", "WINDOWS-1252", what iconv knows). The names of columns are without blanks around them; a column without a
 /// name is called by its number: "column_3".

@@ -140,7 +140,7 @@ class Call;
 /// The one seam between tgd and any language model.
 ///
 /// A Request is a list of role/content messages plus an open JSON object of completion arguments that is passed through
-/// untouched (model, temperature, response_format, reasoning_effort, vendor extensions).
+/// untouched and in its order (model, temperature, response_format, reasoning_effort, vendor extensions).
 /// API: https://platform.openai.com/docs/api-reference/chat
 ///
 /// Thread-safety: every member of ChatModel may be called from any thread at any time.

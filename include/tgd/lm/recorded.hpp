@@ -60,8 +60,9 @@ class TGD_API Cassette {
 /// Modes: `record` asks for everything anew and replaces the file when the cassette ends; `replay` asks for nothing;
 /// `automatic` replays what is there, and asks for and adds the rest; `append` asks for everything anew and adds it to what is
 /// there, for a run in several sessions, which can then be replayed in one piece.
-/// Key: the model's name, messages, completion arguments and sample number. Who asks, where the model is reached and the
-/// default arguments of the model do not count. Equal requests get their replies in the order in which they were recorded. In
+/// Key: the model's name, messages, completion arguments (in any order; within one, order counts) and sample number. Who asks,
+/// where the model is reached and the default arguments of the model do not count. Equal requests get their replies in the order
+/// in which they were recorded. In
 /// replay a request that is not there (or was not asked as often) fails with LMError::Kind::script, which shows how it differs
 /// from the nearest one that is. What endpoints failed with is recorded and replayed too; automatic mode asks for it again, and
 /// append mode replaces it where a request ended with it. Replies are replayed with their usage, so that a replayed run reports

@@ -15,7 +15,7 @@ namespace tgd::lm {
 
 namespace {
 
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 
 std::optional<Price> price_of(const PriceTable& prices, const std::string& model, const Outcome& outcome) {
   std::optional<Price> price = prices.find(model);

@@ -15,7 +15,7 @@ namespace tgd::lm {
 
 namespace {
 
-using Value = nlohmann::json;
+using Value = nlohmann::ordered_json;
 using Reader = tgd::detail::JsonReader<Value>;
 
 constexpr std::string_view unit = "USD per 1M tokens";

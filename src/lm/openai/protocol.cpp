@@ -406,18 +406,19 @@ std::string request_body(const std::vector<Message>& messages, const Json& args,
   if (!args.value().is_object())
     throw ValueError("completion arguments must be a JSON object, but are " + tgd::detail::one_line(args.dump()));
   if (args.contains("messages")) throw ValueError("completion arguments hold \"messages\"; put them into Request::messages");
-  if (streaming == Streaming::none && member(args.value(), "stream") == Value(true)) {
+  if (streaming == Streaming::none && member(args.value(), "stream") == Ordered(true)) {
     throw ValueError("completion arguments ask for \"stream\"; remove it and call chat_stream or start_stream");
   }
-  Value body = args.value();
+  Ordered body = args.value();
   if (!body.contains("model") && !model.empty()) body["model"] = model;
-  Value& list = body["messages"] = Value::array();
+  body["messages"] = Ordered::array();
   if (streaming != Streaming::none) body["stream"] = true;
   if (streaming == Streaming::with_usage && !body.contains("stream_options")) {
     body["stream_options"] = {{"include_usage", true}};
   }
+  Ordered& list = body["messages"];
   for (const Message& message : messages) list.push_back({{"role", message.role}, {"content", message.content}});
-  return body.dump(-1, ' ', false, Value::error_handler_t::replace);
+  return body.dump(-1, ' ', false, Ordered::error_handler_t::replace);
 }
 
 std::string without_stream_options(std::string_view body) {
@@ -453,10 +454,10 @@ std::optional<std::string> folded_body(std::string_view body) {
 }
 
 std::optional<NamedLimit> named_reply_limit(const Json& args) {
-  const Value& named = args.value();
+  const Ordered& named = args.value();
   for (const char* name :
        {"max_completion_tokens", "max_tokens", "max_new_tokens", "max_output_tokens", "n_predict", "num_predict"}) {
-    const Value& limit = member(named, name).is_number() ? member(named, name) : member(member(named, "options"), name);
+    const Ordered& limit = member(named, name).is_number() ? member(named, name) : member(member(named, "options"), name);
     if (limit.is_number() && limit.get<double>() > 0) return NamedLimit{name, count(limit)};
   }
   return std::nullopt;

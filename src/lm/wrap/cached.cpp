@@ -10,6 +10,7 @@
 
 #include "core/batch_worker.hpp"
 #include "core/callbacks.hpp"
+#include "core/json_parser.hpp"
 #include "core/origin.hpp"
 #include "core/seconds.hpp"
 #include "lm/call_secrets.hpp"
@@ -135,7 +136,7 @@ std::optional<Outcome> Cache::Core::answer(const std::string& key) {
 
 Outcome Cache::Core::read(const std::string& stored) const {
   try {
-    Outcome hit = detail::reply_from_json(Ordered::parse(stored));
+    Outcome hit = detail::reply_from_json(tgd::detail::parse_shallow<Ordered>(stored));
     hit.set_receipt({.usage = {.calls = 1}, .source = ReplySource::cache, .original_usage = hit.usage()});
     return hit;
   } catch (const std::exception& error) {

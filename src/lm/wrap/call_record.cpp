@@ -113,8 +113,8 @@ std::string to_json_line(const CallRecord& record) {
 std::vector<Json> read_ledger(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file)) throw ValueError("cannot read the ledger " + file.string() + ": there is no such file");
   std::vector<Json> lines;
-  tgd::detail::read_json_lines<nlohmann::json>(
-      file, [&lines](const tgd::detail::JsonReader<nlohmann::json>& line) { lines.emplace_back(line.json()); });
+  tgd::detail::read_json_lines<Ordered>(
+      file, [&lines](const tgd::detail::JsonReader<Ordered>& line) { lines.emplace_back(line.json()); });
   return lines;
 }
 

@@ -10,6 +10,7 @@
 #include <tgd/error.hpp>
 
 #include "core/brackets.hpp"
+#include "core/json_parser.hpp"
 #include "core/json_text.hpp"
 #include "core/rethrow.hpp"
 #include "lm/reply_json.hpp"
@@ -99,7 +100,7 @@ RecordedRequest question_in(Ordered& json) {
   question.sample = number_member(json, "sample");
   if (const auto args = json.find("args"); args != json.end()) {
     if (!args->is_object()) throw ParseError("\"args\" must be an object");
-    question.args = canonical_args(Json(nlohmann::json(*args)));
+    question.args = canonical_args(*args);
   }
   for (Ordered& message : list_member(json, "messages")) question.messages.push_back(message_from_json(message));
   return question;
@@ -168,7 +169,7 @@ void read_block(const Block& block, const Read& read) {
   try {
     if (tgd::detail::nesting(block.text) > deepest_exchange)
       throw ParseError("it is nested more than " + std::to_string(deepest_exchange) + " deep");
-    read(Ordered::parse(block.text));
+    read(tgd::detail::parse_shallow<Ordered>(block.text));
   } catch (const Ordered::exception& error) {
     throw ParseError("line " + std::to_string(block.line) + ": " + error.what());
   } catch (const Error&) {
@@ -229,7 +230,7 @@ std::vector<Exchange> parse_cassette(std::string_view text) {
 RecordedRequest question_of(const Call& call, const net::Secrets& secrets) {
   const Request& request = call.request();
   RecordedRequest question{.model = call.model(), .sample = request.sample, .args = {}, .messages = request.messages};
-  nlohmann::json args = canonical_args(request.args).value();
+  Ordered args = canonical_args(request.args).value();
   args.erase("model");
   secrets.blank_texts(args);
   question.args = std::move(args);

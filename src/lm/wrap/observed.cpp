@@ -54,7 +54,7 @@ void blank(const net::Secrets& secrets, CallRecord& record) {
   record.error_message = secrets.blank_quoted(record.error_message);
   for (Message& message : record.messages) message.content = secrets.blank(message.content);
   for (std::string& reply : record.replies) reply = secrets.blank(reply);
-  nlohmann::json args = record.args.value();
+  nlohmann::ordered_json args = record.args.value();
   secrets.blank_texts(args);
   record.args = std::move(args);
 }
