@@ -53,10 +53,10 @@ class TGD_API Worker {
  public:
   /// One of the three.
   struct Answer {
-    nlohmann::ordered_json reply = {};      ///< an object
-    std::string problem = {};       ///< this question got no answer: a sentence without a full stop
-    std::exception_ptr error = {};  ///< the command cannot be started, or the worker has ended
-    std::size_t process = 0;        ///< which one gave the reply
+    nlohmann::ordered_json reply = {};  ///< an object
+    std::string problem = {};           ///< this question got no answer: a sentence without a full stop
+    std::exception_ptr error = {};      ///< the command cannot be started, or the worker has ended
+    std::size_t process = 0;            ///< which one gave the reply
   };
   /// Called once, on the worker's thread; has to be quick.
   using Done = std::function<void(Answer)>;

@@ -262,8 +262,10 @@ TEST_CASE("Nothing is left of a command when its worker ends", "[core][concurren
   if (!after.empty()) CHECK(questions[1].error);
 }
 
-TEST_CASE("Each process has its number, variables of its own, and hears of its questions; its lines of errors are whole", "[core][worker][concurrent]") {
-  WorkerOptions options = shell(R"(printf 'at ' >&2; echo "$id" >&2; printf '{"id":%s,"number":"%s"}\n' "$id" "$NUMBER"; sleep 0.05)");
+TEST_CASE("Each process has its number, variables of its own, and hears of its questions; its lines of errors are whole",
+          "[core][worker][concurrent]") {
+  WorkerOptions options =
+      shell(R"(printf 'at ' >&2; echo "$id" >&2; printf '{"id":%s,"number":"%s"}\n' "$id" "$NUMBER"; sleep 0.05)");
   options.processes = 2;
   options.max_in_flight = 1;
   options.environment_of = [](std::size_t process) {

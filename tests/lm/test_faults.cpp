@@ -292,7 +292,8 @@ TEST_CASE("A request that its kept connection lost is sent again only as an atte
 TEST_CASE("Figures that cannot be count as unknown, and that is said once", "[lm][faults]") {
   const std::string figure = GENERATE("1e26", "1e300", "-5", "18446744073709551615");
   HttpResponse response = says("hello");
-  response.body = R"({"choices":[{"message":{"content":"hello"}}],"usage":{"prompt_tokens":)" + figure + R"(,"completion_tokens":1}})";
+  response.body =
+      R"({"choices":[{"message":{"content":"hello"}}],"usage":{"prompt_tokens":)" + figure + R"(,"completion_tokens":1}})";
   HttpServer server(replies({response}));
   OpenAIOptions options = options_for(server.url());
   std::vector<std::string> notices;

@@ -28,9 +28,8 @@ TEST_CASE("Usage adds up figure by figure", "[lm][usage]") {
 
 TEST_CASE("Usage survives a round trip through JSON", "[lm][usage]") {
   CHECK(Usage::from_json(one_to_seven.to_json()) == one_to_seven);
-  CHECK(one_to_seven.to_json().dump() ==
-        R"({"calls":1,"attempts":2,"reported":3,"prompt_tokens":4,)"
-        R"("cached_prompt_tokens":5,"completion_tokens":6,"reasoning_tokens":7})");
+  CHECK(one_to_seven.to_json().dump() == R"({"calls":1,"attempts":2,"reported":3,"prompt_tokens":4,)"
+                                         R"("cached_prompt_tokens":5,"completion_tokens":6,"reasoning_tokens":7})");
 }
 
 TEST_CASE("Usage takes missing figures as 0 and ignores unknown ones", "[lm][usage]") {
@@ -39,7 +38,8 @@ TEST_CASE("Usage takes missing figures as 0 and ignores unknown ones", "[lm][usa
 }
 
 TEST_CASE("Usage says which figure is not a whole number", "[lm][usage]") {
-  CHECK_THROWS_WITH(Usage::from_json(Json{{"calls", "three"}}), R"(usage: "calls" must be a whole number from 0 up, but is "three")");
+  CHECK_THROWS_WITH(Usage::from_json(Json{{"calls", "three"}}),
+                    R"(usage: "calls" must be a whole number from 0 up, but is "three")");
   CHECK_THROWS_AS(Usage::from_json(Json{{"prompt_tokens", 1.5}}), tgd::ValueError);
   CHECK_THROWS_AS(Usage::from_json(Json{{"prompt_tokens", -1}}), tgd::ValueError);
   CHECK_THROWS_AS(Usage::from_json(Json::array({1})), tgd::ValueError);
