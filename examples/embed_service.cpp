@@ -129,7 +129,7 @@ class Release : public TrainerCallback {
     if (!report.gate || !report.gate->accepted) return;
     desk_.put_into_service(std::make_shared<Sorter>(model_, candidate_.instructions()));
     fmt::print("  new prompt in service: held-out feedback {:.0f}% right before, {:.0f}% after (by chance: p = {:.1g})\n",
-               100 * *report.gate->validation_before, 100 * *report.gate->validation_after, report.gate->chance);
+               100 * *report.gate->validation_before, 100 * *report.gate->validation_after, report.gate->p_value);
   }
 
  private:
