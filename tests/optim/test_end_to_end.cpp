@@ -136,7 +136,7 @@ TEST_CASE("Arguments keep their order to the wire: of forward calls, critiques, 
     const TGD first({prompt}, {.model = client, .completion_args = args});
     CHECK(tgd::Json(first.state_dict().value()["param_groups"][0]["completion_args"]["response_format"]).dump() == format);
     std::string written;
-    first.append_state(written);
+    tgd::optim::detail::append_state(written, first);
     TGD second({prompt}, {.model = client});
     second.load_state_dict(tgd::Json::parse(written));
     prompt.append_grad(Variable("no", "feedback"));
