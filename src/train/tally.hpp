@@ -35,7 +35,7 @@ std::string broken_limit(const std::map<std::string, Limits>& limits, const Metr
 /// Why so many failures are more than the share that may fail; empty: they are not, or any number may. `example`: one of them,
 /// with its name and its problem.
 TGD_API std::string too_many_failed(std::size_t failed, std::size_t samples, std::optional<double> max_share,
-                            const std::string& example);
+                                    const std::string& example);
 /// Where every call fails, the fault is hardly the samples'. Empty: some were answered.
 TGD_API std::string none_answered(std::size_t unanswered, std::size_t samples, const std::string& example);
 
