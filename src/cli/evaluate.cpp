@@ -135,8 +135,9 @@ double spread_of(const Measured& measured) {
     for (std::size_t i = 0; i < measured.count(); ++i) scores.push_back(measured.samples[repeat * measured.count() + i].score);
     means.push_back(mean(scores));
   }
+  const double middle = mean(means);
   double squares = 0;
-  for (const double one : means) squares += (one - mean(means)) * (one - mean(means));
+  for (const double one : means) squares += (one - middle) * (one - middle);
   return means.size() < 2 ? 0 : std::sqrt(squares / static_cast<double>(means.size() - 1));
 }
 

@@ -10,6 +10,7 @@
 
 #include "autograd/graph.hpp"
 #include "cognitive/critique.hpp"
+#include "core/mean.hpp"
 #include "core/problem.hpp"
 #include "core/text.hpp"
 
@@ -53,8 +54,7 @@ Data Judgement::reduced_score() const {
   const Data& all = scores->get();
   if (!scores->is_batch()) return all;
   if (options.reduction == Reduction::mean) {
-    const std::vector<double> numbers = all.size() == 0 ? std::vector<double>{} : all.as_reals();
-    return numbers.empty() ? 0.0 : std::accumulate(numbers.begin(), numbers.end(), 0.0) / static_cast<double>(numbers.size());
+    return mean(all.size() == 0 ? std::vector<double>{} : all.as_reals());
   }
   if (all.kind() == Data::Kind::integer) {
     std::int64_t sum = 0;

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <functional>
 #include <iterator>
-#include <numeric>
 
 #include "train/paired_test.hpp"
 
@@ -49,10 +48,6 @@ std::vector<double> known_scores(const SampleScores& scores) {
     if (score) known.push_back(*score);
   }
   return known;
-}
-
-double mean(std::span<const double> scores) {
-  return scores.empty() ? 0 : std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size());
 }
 
 std::optional<Interval> interval_of_mean(std::span<const double> scores) {

@@ -6,13 +6,15 @@
 #include <span>
 #include <vector>
 
+#include "core/mean.hpp"
+
 namespace tgd::cli {
 
 /// By sample; nothing where one got no score.
 using SampleScores = std::vector<std::optional<double>>;
 
 std::vector<double> known_scores(const SampleScores& scores);
-double mean(std::span<const double> scores);
+using tgd::detail::mean;
 
 struct Interval {
   double low = 0;

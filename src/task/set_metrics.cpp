@@ -4,7 +4,6 @@
 #include <cmath>
 #include <functional>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <set>
 #include <utility>
@@ -12,6 +11,7 @@
 #include <fmt/format.h>
 #include <tgd/random.hpp>
 
+#include "core/mean.hpp"
 #include "core/number_text.hpp"
 #include "task/scores.hpp"
 
@@ -141,9 +141,8 @@ std::vector<double> ranks_of(const std::vector<double>& values) {
 }
 
 std::optional<double> correlation(const std::vector<double>& a, const std::vector<double>& b) {
-  const auto count = static_cast<double>(a.size());
-  const double mean_a = std::accumulate(a.begin(), a.end(), 0.0) / count;
-  const double mean_b = std::accumulate(b.begin(), b.end(), 0.0) / count;
+  const double mean_a = detail::mean(a);
+  const double mean_b = detail::mean(b);
   double together = 0;
   double of_a = 0;
   double of_b = 0;

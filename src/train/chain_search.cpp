@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "core/digest.hpp"
+#include "core/mean.hpp"
 #include "core/text.hpp"
 #include "core/variable_impl.hpp"
 #include "optim/reply/word_runs.hpp"

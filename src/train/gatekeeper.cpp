@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "core/mean.hpp"
 #include "train/paired_test.hpp"
 
 namespace tgd::detail {

@@ -1,7 +1,6 @@
 #include "train/proposal.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 namespace tgd::detail {
 
@@ -68,10 +67,6 @@ std::vector<double> gains(const std::vector<double>& before, const std::vector<d
     gains.push_back(higher_is_better ? after[i] - before[i] : before[i] - after[i]);
   }
   return gains;
-}
-
-double mean(std::span<const double> numbers) {
-  return numbers.empty() ? 0 : std::accumulate(numbers.begin(), numbers.end(), 0.0) / static_cast<double>(numbers.size());
 }
 
 }  // namespace tgd::detail

@@ -34,7 +34,5 @@ Trials try_out(const Proposal& proposal, const std::vector<optim::TGD*>& optimiz
 
 /// Sample by sample, for as many as both have; above 0 where `after` is better.
 std::vector<double> gains(const std::vector<double>& before, const std::vector<double>& after, bool higher_is_better);
-/// 0 of none.
-double mean(std::span<const double> numbers);
 
 }  // namespace tgd::detail

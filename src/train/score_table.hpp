@@ -61,13 +61,12 @@ class Validation {
   /// The same on the samples that are kept apart.
   Scores measure_apart();
 
-  /// How many samples there are, and are kept apart; how many of them the present values lack. After some version was measured.
+  /// How many samples there are, and are kept apart; how many of the former the present values lack. After some version was measured.
   std::size_t samples() const { return samples_of(all()); }
   std::size_t samples_apart() const { return samples_of(apart_); }
   /// Of all data, as far as that is known.
   std::size_t samples_of_loader() const { return std::max(pass_.samples, samples() + samples_apart()); }
   std::size_t missing() const { return missing_of(all()); }
-  std::size_t missing_apart() const { return missing_of(apart_); }
 
   std::string version() const;
   /// Of one version over another, on all batches that both were measured on.

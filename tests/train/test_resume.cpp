@@ -37,6 +37,24 @@ std::string outcome_of(const fs::path& folder) {
   return checkpoint.dump(1) + content(folder / "metrics.jsonl") + content(folder / "prompt.txt");
 }
 
+/// Ends the run when so many calls were paid, and goes on: it has to come to the same, with all calls paid once.
+void check_resumed_after(std::size_t last, test::ResumableRun plan, std::size_t all, const std::string& whole) {
+  CAPTURE(last);
+  plan.folder = plan.folder.parent_path() / std::to_string(last);
+  std::multiset<std::string> calls;
+  plan.on_paid = [&](const std::string& call) {
+    if (calls.size() == last) throw LMError(LMError::Kind::cancelled, "the test ends this session");
+    calls.insert(call);
+  };
+  CHECK_THROWS_AS(test::run(plan), LMError);
+  plan.on_paid = [&](const std::string& call) { calls.insert(call); };
+  plan.resume = true;
+  test::run(plan);
+  CHECK(outcome_of(plan.folder) == whole);
+  CHECK(calls.size() == all);
+  for (const std::string& call : calls) CHECK(calls.count(call) == 1);
+}
+
 /// Throws after the step of that number, as a program that fails does.
 struct FailAfter : TrainerCallback {
   explicit FailAfter(std::size_t last) : step(last) {}
@@ -282,23 +300,7 @@ TEST_CASE("a race of first proposals that was interrupted at any call ends as if
   const std::size_t all = paid;
 
   // Eight of the first validation, then those of the race.
-  for (const std::size_t last : {8, 9, 10, 12, 14, 17}) {
-    CAPTURE(last);
-    test::ResumableRun part = plan;
-    part.folder = folder.path() / std::to_string(last);
-    std::multiset<std::string> calls;
-    part.on_paid = [&](const std::string& call) {
-      if (calls.size() == last) throw LMError(LMError::Kind::cancelled, "the test ends this session");
-      calls.insert(call);
-    };
-    CHECK_THROWS_AS(test::run(part), LMError);
-    part.on_paid = [&](const std::string& call) { calls.insert(call); };
-    part.resume = true;
-    test::run(part);
-    CHECK(outcome_of(part.folder) == whole);
-    CHECK(calls.size() == all);
-    for (const std::string& call : calls) CHECK(calls.count(call) == 1);
-  }
+  for (const std::size_t last : {8, 9, 10, 12, 14, 17}) check_resumed_after(last, plan, all, whole);
 }
 
 TEST_CASE("a search that was interrupted at any point of a chain ends as if it had not been, and pays for no reply twice",
@@ -318,23 +320,7 @@ TEST_CASE("a search that was interrupted at any point of a chain ends as if it h
   const std::size_t all = paid;
   CAPTURE(all);
 
-  for (std::size_t last = 1; last < all; last += 3) {
-    CAPTURE(last);
-    test::ResumableRun part = plan;
-    part.folder = folder.path() / std::to_string(last);
-    std::multiset<std::string> calls;
-    part.on_paid = [&](const std::string& call) {
-      if (calls.size() == last) throw LMError(LMError::Kind::cancelled, "the test ends this session");
-      calls.insert(call);
-    };
-    CHECK_THROWS_AS(test::run(part), LMError);
-    part.on_paid = [&](const std::string& call) { calls.insert(call); };
-    part.resume = true;
-    test::run(part);
-    CHECK(outcome_of(part.folder) == whole);
-    CHECK(calls.size() == all);
-    for (const std::string& call : calls) CHECK(calls.count(call) == 1);
-  }
+  for (std::size_t last = 1; last < all; last += 3) check_resumed_after(last, plan, all, whole);
 }
 
 TEST_CASE("a search that a limit ended goes on when the limit is raised, as if there had been none",
