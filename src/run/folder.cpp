@@ -30,6 +30,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* versions_name = "versions.jsonl";
 constexpr const char* samples_name = "samples.jsonl";
+constexpr const char* tried_kind = "tried";
 constexpr std::size_t most_shown = 300;  // characters of an input or a prediction
 
 std::string dumped(const OrderedJson& json, int indent) { return detail::json_text(json, indent) + "\n"; }
@@ -187,8 +188,9 @@ void RunFolder::describe_part(const std::string& part, const DataPart& samples) 
   add_line(samples_name, line);
 }
 
-void RunFolder::add_scores(const std::string& part, std::size_t step, const DataPart& samples,
-                           const SampleResults& results) const {
+namespace {
+
+OrderedJson scores_json(const DataPart& samples, const SampleResults& results) {
   std::unordered_map<std::size_t, std::size_t> positions;
   for (std::size_t i = 0; i < results.rows.size(); ++i) positions[results.rows[i]] = i;
   OrderedJson predictions = OrderedJson::array();
@@ -199,11 +201,7 @@ void RunFolder::add_scores(const std::string& part, std::size_t step, const Data
                                                    : OrderedJson(kept_text(results.predictions[found->second])));
     scores.push_back(found == positions.end() ? OrderedJson(nullptr) : OrderedJson(results.scores[found->second]));
   }
-  OrderedJson line{{"kind", "scores"},
-                   {"part", part},
-                   {"step", step},
-                   {"predictions", std::move(predictions)},
-                   {"scores", std::move(scores)}};
+  OrderedJson line{{"predictions", std::move(predictions)}, {"scores", std::move(scores)}};
   for (const auto& [name, values] : results.metrics) {
     OrderedJson of_rows = OrderedJson::array();
     for (const std::size_t row : samples.rows()) {
@@ -214,7 +212,45 @@ void RunFolder::add_scores(const std::string& part, std::size_t step, const Data
     line["metrics"][name] = std::move(of_rows);
   }
   for (const auto& [row, problem] : results.problems) line["problems"][std::to_string(row)] = problem_json(problem);
+  return line;
+}
+
+/// Adds what a line holds of the samples.
+void take_results(Measurement found, const DataPart& samples, SampleResults& results) {
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (!found.predictions[i] || !found.scores[i]) continue;
+    results.rows.push_back(samples.rows()[i]);
+    results.predictions.push_back(*std::move(found.predictions[i]));
+    results.scores.push_back(*found.scores[i]);
+    for (const auto& [name, values] : found.metrics)
+      if (values[i]) add_metrics(results.metrics, results.rows.size() - 1, {{name, *values[i]}});
+  }
+  for (auto& [name, values] : results.metrics) values.resize(results.rows.size());
+  results.problems.merge(found.problems);
+}
+
+}  // namespace
+
+void RunFolder::add_scores(const std::string& part, std::size_t step, const DataPart& samples,
+                           const SampleResults& results) const {
+  OrderedJson line{{"kind", "scores"}, {"part", part}, {"step", step}};
+  line.update(scores_json(samples, results));
   add_line(samples_name, line);
+}
+
+void RunFolder::add_tried(const std::string& version, const DataPart& samples, const SampleResults& results) const {
+  OrderedJson line{{"kind", tried_kind}, {"version", version}};
+  line.update(scores_json(samples, results));
+  add_line(samples_name, line);
+}
+
+SampleResults RunFolder::tried(const std::string& version, const DataPart& samples) const {
+  SampleResults results;
+  read_lines(samples_name, [&](const LineReader& line) {
+    if (line.at("kind").text() == tried_kind && line.at("version").text() == version)
+      take_results(measurement_of(line), samples, results);
+  });
+  return results;
 }
 
 RunProblems RunFolder::problems() const {
@@ -270,16 +306,8 @@ std::optional<SampleResults> RunFolder::results(const std::string& part, std::si
   if (known->scores.size() != samples.size())
     throw ParseError(fmt::format("{} has scores of {} samples of the {} part, which has {}", (path_ / samples_name).string(),
                                  known->scores.size(), part, samples.size()));
-  SampleResults results{.problems = std::move(known->problems)};
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    if (!known->predictions[i] || !known->scores[i]) continue;
-    results.rows.push_back(samples.rows()[i]);
-    results.predictions.push_back(*std::move(known->predictions[i]));
-    results.scores.push_back(*known->scores[i]);
-    for (const auto& [name, values] : known->metrics)
-      if (values[i]) add_metrics(results.metrics, results.rows.size() - 1, {{name, *values[i]}});
-  }
-  for (auto& [name, values] : results.metrics) values.resize(results.rows.size());
+  SampleResults results;
+  take_results(*std::move(known), samples, results);
   return results;
 }
 

@@ -111,6 +111,9 @@ class RunFolder {
   void describe_part(const std::string& part, const DataPart& samples) const;
   bool has_parts() const;
   void add_scores(const std::string& part, std::size_t step, const DataPart& samples, const SampleResults& results) const;
+  /// What a gate, a race or a search tried between two validations, and with which values.
+  void add_tried(const std::string& version, const DataPart& samples, const SampleResults& results) const;
+  SampleResults tried(const std::string& version, const DataPart& samples) const;
   /// What became of the samples of a part with the values after a step, as far as it was kept: long replies are shortened.
   std::optional<SampleResults> results(const std::string& part, std::size_t step, const DataPart& samples) const;
   /// Their scores, if all of them are there.

@@ -1,12 +1,16 @@
 #include "run/log.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "core/counted.hpp"
+#include "core/digest.hpp"
 #include "core/saturating.hpp"
 #include "core/text.hpp"
 
@@ -55,6 +59,21 @@ OrderedJson first_json(const Task& task) {
   return json;
 }
 
+/// Of other samples.
+void append(SampleResults& results, SampleResults more) {
+  const std::size_t first = results.rows.size();
+  results.rows.insert(results.rows.end(), more.rows.begin(), more.rows.end());
+  std::move(more.predictions.begin(), more.predictions.end(), std::back_inserter(results.predictions));
+  results.scores.insert(results.scores.end(), more.scores.begin(), more.scores.end());
+  for (const auto& [name, values] : more.metrics) {
+    std::vector<std::optional<double>>& all = results.metrics[name];
+    all.resize(first);
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  for (auto& [name, values] : results.metrics) values.resize(results.rows.size());
+  results.problems.merge(more.problems);
+}
+
 }  // namespace
 
 void RunLog::on_start(const RunInfo& info) {
@@ -69,13 +88,24 @@ void RunLog::on_step(const StepReport& report) {
                        {"step", report.step},
                        {"seconds", status_().seconds},
                        {"parameters", updates_json(report.updates, agent_.values())}});
+  // A validation to come does not measure them again, and a run that goes on elsewhere has only what is written.
+  if (const SampleResults results = agent_.take_results(); !results.rows.empty())
+    folder_.add_tried(version(), data_.validation, results);
   if (!say_) return;
   const NamedValues values = agent_.values();
   for (std::size_t i = 0; i < report.updates.size(); ++i) say_(update_text(values[i].first, report.updates[i]));
 }
 
+/// Of the present values.
+std::string RunLog::version() const {
+  detail::Digest digest;
+  for (const auto& [name, value] : agent_.values()) digest.add(name).add(value);
+  return digest.hex();
+}
+
 void RunLog::on_validation(const ValidationReport& report) {
-  const SampleResults results = agent_.take_results();
+  SampleResults results = folder_.tried(version(), data_.validation);
+  append(results, agent_.take_results());
   // At the end of a run the first values may come back, whose scores are there.
   const bool is_back = report.step == 0 && folder_.results("validation", 0, data_.validation).has_value();
   if (!results.rows.empty() && !is_back) folder_.add_scores("validation", report.step, data_.validation, results);

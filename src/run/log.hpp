@@ -29,6 +29,8 @@ class RunLog final : public TrainerCallback {
   void on_validation(const ValidationReport& report) override;
 
  private:
+  std::string version() const;
+
   const RunFolder& folder_;
   TaskAgent& agent_;
   const Task& task_;

@@ -1,9 +1,11 @@
 // Runs that do not get to their end, as a user has them: killed, interrupted, out of budget, failed.
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -142,6 +144,51 @@ TEST_CASE("a run whose endpoint went away goes on where it was", "[cli]") {
   REQUIRE(resume(run).status == 0);
   for (const char* name : {"instructions.txt", "metrics.jsonl"})
     CHECK(test::read_text(run / name) == test::read_text(folder.path() / "whole" / name));
+}
+
+TEST_CASE("what a gate has measured is known after a kill at any call, and part of the outcome", "[cli]") {
+  const test::TemporaryFolder folder;
+  nlohmann::json task = nlohmann::json::parse(test::read_text(test::write_small_task(folder)));
+  task["training"]["epochs"] = 1;
+  task["training"].erase("validate_every");
+  task["training"]["gate"] = {{"confidence", 0.6}};
+  const fs::path file = folder.write("task.json", task.dump(2));
+  // Answers so many calls, and holds up those after them.
+  lm::Simulated simulated;
+  std::atomic<int> calls = 0;
+  std::atomic<int> answered = std::numeric_limits<int>::max();
+  std::atomic<bool> is_over = false;
+  const auto model = lm::Stub::answering_in_full([&](const lm::Request& request) {
+    if (++calls > answered)
+      while (!is_over) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return simulated.chat(request);
+  });
+  const test::ChatServer server(model);
+  const std::vector<std::string> flags{"--base-url", server.url(), "--model", "simulated"};
+  REQUIRE(test::optimize(file, folder.path() / "whole", flags).status == 0);
+  const auto metrics = test::lines_of(test::read_text(folder.path() / "whole/metrics.jsonl"));
+  REQUIRE(std::any_of(metrics.begin(), metrics.end(), [](const nlohmann::json& line) {
+    return line.contains("gate") && line["gate"].is_object() && line["gate"]["accepted"] == true;
+  }));
+  const int all = calls;
+  for (int last = all / 2; last < all * 5 / 6; last += all / 12) {  // around the decision
+    INFO("killed after " << last << " of " << all << " calls");
+    calls = 0;
+    answered = last;
+    is_over = false;
+    const fs::path run = folder.path() / std::to_string(last);
+    std::vector<std::string> arguments{"optimize", file.string(), "--run-dir", run.string()};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    test::Process program = test::start_tgd(arguments);
+    while (calls <= last && !program.has_ended()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    program.signal(SIGKILL);
+    CHECK(program.wait().status == 128 + SIGKILL);
+    is_over = true;
+    answered = std::numeric_limits<int>::max();
+    REQUIRE(resume(run).status == 0);
+    check_same_run(run, folder.path() / "whole");
+  }
 }
 
 TEST_CASE("resuming what is no run is a mistake with a cure", "[cli]") {

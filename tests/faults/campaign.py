@@ -8,9 +8,9 @@ signals: each command gets --signals signals (INT, TERM, HUP, PIPE) between its 
          status that `tgd --help` lists.
 ends:    --ends runs of `optimize` and `predict` are killed, interrupted or run with closed or full standard streams. None may leave
          anything but a folder that can be gone on with, to the same end as the run that nobody disturbed.
-kills:   --kills runs of `optimize` against a server that counts are killed up to 14 times each, with a gate, two stages, a cache, a
-         recording or a budget. Each has to come to the same files as the run that nobody disturbed, to be asked nothing twice but
-         what was on its way when it was killed, and to pass no budget; a recorded one has to replay.
+kills:   --kills runs of `optimize` against a server that counts are killed up to 14 times each, with a gate, a search, two stages, a
+         cache, a recording or a budget. Each has to come to the same files as the run that nobody disturbed, to be asked nothing
+         twice but what was on its way when it was killed, and to pass no budget; a recorded one has to replay.
 prune:   `cache prune` is killed; the cache has to be whole.
 
 Exit status: 0 all of it was so, 1 not. With --seed the moments are drawn again; the machine's own timing is not."""
@@ -343,7 +343,7 @@ class Campaign:
 
     # ---- Kills ----
 
-    KINDS = ("plain", "gate", "stages", "cache", "record", "budget")
+    KINDS = ("plain", "gate", "search", "stages", "cache", "record", "budget")
     BUDGET = 90
 
     def write_counted(self, folder, kind, path):
@@ -354,6 +354,8 @@ class Campaign:
                                       "price": {"input": 1, "output": 2}}}
         if kind == "gate":
             task["training"]["gate"] = {"confidence": 0.6, "proposals": 2}
+        if kind == "search":
+            task["training"]["search"] = {"chain": 2, "proposals": 2, "confirm": 2}
         if kind == "stages":
             task["stages"] = [{"name": "draft", "messages": task.pop("messages")},
                               {"name": "final", "messages": [{"role": "user", "content": "{ticket} Draft: {draft}"}]}]
@@ -481,7 +483,7 @@ def main():
     options.add_argument("program", type=os.path.abspath)
     options.add_argument("--signals", type=int, default=int(os.environ.get("TGD_FAULT_SIGNALS", 5)), help="for each command")
     options.add_argument("--ends", type=int, default=int(os.environ.get("TGD_FAULT_ENDS", 12)))
-    options.add_argument("--kills", type=int, default=int(os.environ.get("TGD_FAULT_KILLS", 6)))
+    options.add_argument("--kills", type=int, default=int(os.environ.get("TGD_FAULT_KILLS", 7)))
     options.add_argument("--prunes", type=int, default=int(os.environ.get("TGD_FAULT_PRUNES", 5)))
     options.add_argument("--seed", default=str(time.time_ns()))
     options.add_argument("--jobs", type=int, default=os.cpu_count())
