@@ -104,16 +104,20 @@ TEST_CASE("a damaged journal is refused by file and line; what a crash left at i
 
   SECTION("whatever byte is another one, its line is known by its sum") {
     const std::size_t last = good.rfind('\n', good.size() - 2) + 1;
-    for (std::size_t at = 0; at < good.size(); at += 7) {
+    const auto check = [&](std::size_t at) {
       std::string damaged = good;
       damaged[at] = damaged[at] == 'x' ? 'y' : 'x';
       CAPTURE(at);
       if (at >= last) {
         CHECK(read(damaged) == 11);
+      } else if (at == last - 1) {
+        CHECK(read(damaged) == 10);  // both lines have become one, and it is the last
       } else {
         CHECK_THROWS_WITH(read(damaged), ContainsSubstring("journal.jsonl:") && ContainsSubstring("this line is damaged"));
       }
-    }
+    };
+    for (std::size_t at = 0; at < good.size(); at += 7) check(at);
+    for (std::size_t end = good.find('\n'); end != good.npos; end = good.find('\n', end + 1)) check(end);
   }
   SECTION("wherever a crash cut it off, the whole lines count") {
     for (std::size_t size = 0; size < good.size(); size += 13) {
