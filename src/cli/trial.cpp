@@ -538,17 +538,26 @@ std::vector<TrialProblem> try_command(const Task& task, const TaskData& data, co
                                                        batch, prompts, OnError::keep);
     const std::vector<double> scores = evaluation.score.data().as_reals();
     const auto failed = evaluation.score.problems();
-    std::size_t below = 0;
+    std::vector<std::pair<std::string, std::size_t>> wrong;  // each kind once, and how often
+    std::map<std::string, std::size_t> kinds;                // what differs between samples is mostly a number
+    std::optional<std::string> below;
     for (std::size_t i = 0; i < tried; ++i) {
       const std::string place = place_of(batch, i);
       if (const auto found = failed.find(i); found != failed.end()) {
-        problems.push_back({true, fmt::format("{}: {}", place, to_string(found->second))});
-      } else if (task.data.has_target() && scores[i] != spec.best_score && ++below == 1) {
-        problems.push_back(
-            {false, fmt::format("{}: the command gives the expected answer itself {}, and not \"best_score\", {}", place,
-                                scores[i], spec.best_score)});
+        const std::string text = to_string(found->second);
+        std::string kind = text;
+        std::erase_if(kind, [](char c) { return c >= '0' && c <= '9'; });
+        const auto [at, is_new] = kinds.try_emplace(kind, wrong.size());
+        if (is_new) wrong.emplace_back(fmt::format("{}: {}", place, text), 0);
+        ++wrong[at->second].second;
+      } else if (task.data.has_target() && scores[i] != spec.best_score && !below) {
+        below = fmt::format("{}: the command gives the expected answer itself {}, and not \"best_score\", {}", place, scores[i],
+                            spec.best_score);
       }
     }
+    for (const auto& [text, count] : wrong)
+      problems.push_back({true, count == 1 ? text : fmt::format("{} (so for {} of {} samples)", text, count, tried)});
+    if (below) problems.push_back({false, *below});
   } catch (const Error& error) {
     problems.push_back({true, error.what()});
   }

@@ -39,8 +39,9 @@ inline std::string unusable_answer(std::string_view problem) {
   return "the command gave no usable answer: " + std::string(problem);
 }
 
+/// As it stands in the answer: texts have quotes of their own.
 inline std::string quoted_json(const nlohmann::ordered_json& value) {
-  return in_quotes(value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  return one_line(value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 }  // namespace tgd::detail

@@ -36,16 +36,20 @@ class ItemsOfCommand {
     const lm::ChatModel::Done done =
         lm::detail::exactly_once([items, item, owed](const lm::Outcome& outcome) { items->take(item, outcome); });
     try {
-      nlohmann::ordered_json question = nlohmann::ordered_json::object();
-      for (const auto& [name, inputs] : items->calls_.groups) question[name] = items_json(inputs, item);
       const lm::ChatModelPtr command = items->calls_.command;  // the last item lets go of it
-      command->start(command_request(question, command_purpose, item), done);
+      command->start(items->request(item), done);
     } catch (...) {
       done(lm::Outcome(std::current_exception()));
     }
   }
 
  private:
+  lm::Request request(std::size_t item) const {
+    nlohmann::ordered_json question = nlohmann::ordered_json::object();
+    for (const auto& [name, inputs] : calls_.groups) question[name] = items_json(inputs, item);
+    return command_request(question, command_purpose, item);
+  }
+
   /// Nothing is asked about an item of which an input has a problem: the problem is the output's.
   bool passes_problem(std::size_t item) {
     try {
@@ -73,11 +77,11 @@ class ItemsOfCommand {
       if (const auto problem = answer.find("problem"); problem != answer.end() && !problem->is_null())
         return take_problem(item, problem->is_string() ? problem->get<std::string>() : quoted_json(*problem));
       if (calls_.look) {
-        if (const auto wrong = calls_.look(item, answer)) return take_problem(item, unusable_answer(*wrong));
+        if (const auto wrong = calls_.look(item, answer)) return take_unusable(item, *wrong);
       }
       const auto output = answer.find("output");
       if (output == answer.end() || output->is_null())
-        return take_problem(item, unusable_answer("it has no \"output\": " + quoted_json(answer)));
+        return take_unusable(item, "it has no \"output\": " + quoted_json(answer));
       settle(item,
              output->is_string() ? output->get<std::string>()
                                  : output->dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace),
@@ -85,6 +89,12 @@ class ItemsOfCommand {
     } catch (...) {
       fail(item, std::current_exception());
     }
+  }
+
+  /// Where it ends the operation, whoever repeats that wants another answer.
+  void take_unusable(std::size_t item, const std::string& problem) {
+    if (calls_.on_error == OnError::fail) calls_.command->reject(request(item));
+    take_problem(item, unusable_answer(problem));
   }
 
   void take_problem(std::size_t item, const std::string& text) {

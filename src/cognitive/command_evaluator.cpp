@@ -16,6 +16,7 @@
 #include "autograd/graph.hpp"
 #include "cognitive/command_answer.hpp"
 #include "cognitive/judgement.hpp"
+#include "core/executor.hpp"
 #include "core/problem.hpp"
 #include "core/rethrow.hpp"
 
@@ -61,12 +62,14 @@ std::variant<Measurement, std::string> read_measurement(const nlohmann::ordered_
     measurement.score = found->second;
   } else {
     const auto score = answer.find("score");
-    if (score == answer.end()) return "its answer has no \"score\": " + quoted_json(answer);
+    if (score == answer.end()) return "it has no \"score\": " + quoted_json(answer);
     measurement.score = score->is_number() ? score->get<double>() : std::nan("");
-    if (!std::isfinite(measurement.score)) return fmt::format("its \"score\" is no number: {}", quoted_json(*score));
+    if (!std::isfinite(measurement.score))
+      return fmt::format("its \"score\" is no number: {}{}", quoted_json(*score),
+                         score->is_boolean() ? fmt::format(" (write {})", score->get<bool>() ? 1 : 0) : "");
   }
   if (scale.higher_is_better ? measurement.score > scale.best : measurement.score < scale.best)
-    return fmt::format("its {}, {}, is better than \"best_score\", {}",
+    return fmt::format("its {}, {}, is better than \"best_score\", {}: set that to the best that it can give",
                        scale.optimize.empty() ? "\"score\"" : "metric \"" + scale.optimize + "\"", measurement.score,
                        scale.best);
   const auto feedback = answer.find("feedback");
@@ -102,6 +105,8 @@ struct Measuring {
     return all;
   }
 
+  lm::Request request(std::size_t i) const { return detail::command_request(question(i), "measure", i); }
+
   nlohmann::ordered_json question(std::size_t i) const {
     nlohmann::ordered_json json{{"prediction", detail::item_json(prediction->item(i))}};
     json["target"] = target ? detail::item_json(target->item(i)) : nlohmann::ordered_json(nullptr);
@@ -111,15 +116,26 @@ struct Measuring {
     return json;
   }
 
-  void take(std::size_t i, const lm::Outcome& outcome) {
+  void take(std::size_t i, const lm::Outcome& outcome, const std::weak_ptr<lm::ChatModel>& command) {
     if (!outcome.ok()) {
       const auto fault = detail::own_fault(outcome.error());
       return fault ? take_problem(i, to_string(*fault)) : answered->fail_item(i, outcome.error());
     }
     auto read = read_measurement(detail::command_answer(outcome.value()), scale);
-    if (const auto* problem = std::get_if<std::string>(&read)) return take_problem(i, detail::unusable_answer(*problem));
+    if (const auto* problem = std::get_if<std::string>(&read)) {
+      if (on_error == OnError::fail) reject(i, command);
+      return take_problem(i, detail::unusable_answer(*problem));
+    }
     measurements.set(i, std::get<Measurement>(std::move(read)));
     answered->set_item(i, "");
+  }
+
+  /// It ends the operation, and whoever repeats that wants another answer.
+  void reject(std::size_t i, const std::weak_ptr<lm::ChatModel>& weak_command) const {
+    std::shared_ptr<lm::ChatModel> command = weak_command.lock();
+    if (!command) return;
+    command->reject(request(i));
+    detail::Executor::shared().post([command = std::move(command)] {});  // not on a thread of its own, which its end waits for
   }
 
   void take_problem(std::size_t i, const std::string& text) {
@@ -141,8 +157,9 @@ void measure(const std::shared_ptr<Measuring>& measuring, const std::weak_ptr<lm
     const std::shared_ptr<lm::ChatModel> command = weak_command.lock();
     if (!command)
       throw StateError("command_evaluator: the CommandEvaluator has ended; keep it until its scores have been read");
-    command->start(detail::command_request(measuring->question(i), "measure", i),
-                   [measuring, i, owed](const lm::Outcome& outcome) { measuring->take(i, outcome); });
+    command->start(measuring->request(i), [measuring, i, owed, weak_command](const lm::Outcome& outcome) {
+      measuring->take(i, outcome, weak_command);
+    });
   } catch (...) {
     measuring->answered->fail_item(i, std::current_exception());
   }

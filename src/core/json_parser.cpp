@@ -82,8 +82,18 @@ class OrderedBuilder {
     return true;
   }
 
+  /// For few, which most objects have.
+  static bool is_any_twice(const Members& members) {
+    for (std::size_t i = 1; i < members.size(); ++i) {
+      for (std::size_t j = 0; j < i; ++j) {
+        if (members[i].first == members[j].first) return true;
+      }
+    }
+    return false;
+  }
+
   static void keep_last_of_each_key(Members& members) {
-    if (members.size() < 2) return;
+    if (members.size() < 2 || (members.size() <= 8 && !is_any_twice(members))) return;
     std::vector<std::size_t> by_key(members.size());
     std::iota(by_key.begin(), by_key.end(), std::size_t{0});
     std::ranges::stable_sort(by_key, std::less<>(), [&](std::size_t i) -> const std::string& { return members[i].first; });

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -48,7 +49,7 @@ constexpr int weight_of_end = 5;
 constexpr int weight_of_silence = 10;
 constexpr int most_weight = 20;
 
-/// A command that has never answered anything is given up with this many questions.
+/// A command that has never answered anything is given up with this many questions, or silences.
 constexpr int most_failures_without_answer = 3;
 
 constexpr std::size_t most_line = std::size_t{64} << 20U;
@@ -144,10 +145,48 @@ std::vector<std::string> environment_of(const WorkerOptions& options, std::size_
   return entries;
 }
 
+/// Why a command cannot be started, and what to do about it.
+std::string start_problem(const WorkerOptions& options, int number) {
+  const std::string& program = options.command[0];
+  std::error_code ignored;
+  const bool is_there = program.find('/') != program.npos && std::filesystem::exists(options.folder / program, ignored);
+  std::string cure;
+  if (number == ENOENT && program.find(' ') != program.npos) {
+    cure = "; the program and each of its arguments are texts of their own, such as [\"python3\", \"metric.py\"]";
+  } else if (number == ENOENT && is_there) {
+    cure = "; the program is there, but not the one that its first line, #!, names (or that line ends with \\r\\n)";
+  } else if (number == EACCES && is_there) {
+    cure = "; make it executable with chmod +x, or name what runs it, such as [\"python3\", \"metric.py\"]";
+  } else if (number == ENOEXEC) {
+    cure = "; its first line has to say what runs it, such as #!/usr/bin/env python3, or name that in the command";
+  }
+  return fmt::format("the command {} cannot be started{}: {}{}", in_quotes(join(options.command, " ")),
+                     options.folder.empty() ? "" : fmt::format(" in the folder {}", options.folder.string()),
+                     std::system_category().message(number), cure);
+}
+
+/// What is wrong with a line that is no answer; without a full stop.
+std::string line_problem(std::string_view line) {
+  const std::string_view text = trim(line);
+  const char* cause = "";
+  if (text.find(": NaN") != text.npos || text.find(":NaN") != text.npos || text.find("Infinity") != text.npos) {
+    cause = " (NaN and Infinity are no JSON)";
+  } else if (text.starts_with("{'") || text.find("': ") != text.npos) {
+    cause = " (in JSON texts and keys have double quotes: json.dumps() writes them so)";
+  } else if (text == "{" || (text.starts_with('{') && text.back() != '}')) {
+    cause = " (an answer has to be whole on one line)";
+  }
+  return fmt::format(
+      "it wrote a line that is no JSON object{}: {}; standard output belongs to the protocol, so write what people are to read "
+      "to standard error",
+      cause, in_quotes(line));
+}
+
 /// Why a process is lost.
 struct Loss {
   std::string text;
   int weight = weight_of_end;
+  bool is_lasting = false;  // it would be the same with every question
 };
 
 struct Question {
@@ -188,11 +227,7 @@ class WorkerProcess {
     std::vector<std::string> environment = environment_of(options, number);
     const int problem = ::posix_spawnp(&process_, command[0].c_str(), &settings.actions, &settings.attributes,
                                        pointers_to(command).data(), pointers_to(environment).data());
-    if (problem != 0) {
-      throw_of_system(fmt::format("the command {} cannot be started{}", in_quotes(join(options.command, " ")),
-                                  options.folder.empty() ? "" : fmt::format(" in the folder {}", options.folder.string())),
-                      problem);
-    }
+    if (problem != 0) throw Error(start_problem(options, problem));
     {
       LiveGroups& live = live_groups();
       const std::lock_guard lock(live.mutex);
@@ -278,6 +313,21 @@ class WorkerProcess {
   }
 
   void close_input() { in_.close(); }
+  std::string begun_line() const { return std::string(trim(partial_)); }
+  /// Ends its input, and says whether it had been waiting for that with what it had to say.
+  bool speaks_at_end_of_input() {
+    close_input();
+    const auto latest = WorkerClock::now() + patience;
+    std::array<char, 4096> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by read()
+    while (out_.is_open() && WorkerClock::now() < latest) {
+      const ssize_t count = ::read(out_.number(), buffer.data(), buffer.size());
+      if (count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN)) break;
+      if (count > 0) return true;
+      read_errors();
+      std::this_thread::sleep_for(milliseconds(2));
+    }
+    return false;
+  }
   /// So that it does not wait for somebody to read what it says at its end.
   void hear_errors() { read_errors(); }
   void signal_group(int signal) const {
@@ -362,6 +412,7 @@ class WorkerProcess {
       const bool from_outside = signal == SIGKILL || signal == SIGTERM;
       return {fmt::format("it was ended by signal {}", signal), from_outside ? weight_of_kill : weight_of_end};
     }
+    if (WEXITSTATUS(status) == 0) return {"it ended (with status 0) before its input did"};
     return {fmt::format("it ended with status {}", WEXITSTATUS(status))};
   }
 
@@ -391,21 +442,18 @@ class Worker::Pool {
     make_nonblocking(wake_.write);
   }
 
-  void add(const nlohmann::ordered_json& question, Done done) {
+  void add(std::string_view question, Done done) {
     auto made = std::make_unique<Question>();
-    // Behind the id: "}", or "," and the members.
-    std::string rest = "}";
-    if (!question.empty()) {
-      rest = question.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-      rest.front() = ',';
-    }
+    // Behind the brace.
+    const std::string_view members = trim(question).substr(1);
+    const char* comma = trim(members) == "}" ? "" : ",";
     made->done = std::move(done);
     bool was_empty = false;
     {
       const std::lock_guard lock(mutex_);
       if (!is_ending_) {
         made->id = ++last_id_;
-        made->line = fmt::format("{{\"id\":{}{}\n", made->id, rest);
+        made->line = fmt::format("{{\"id\":{}{}{}\n", made->id, comma, members);
         was_empty = arrived_.empty();
         arrived_.push_back(std::move(made));
       }
@@ -488,28 +536,42 @@ class Worker::Pool {
     if (!process) return;
     process->write();
     auto loss = process->read([&](std::string_view line) { return take_line(*process, number_of(process), line); });
-    if (!loss && !process->in_flight().empty() && WorkerClock::now() >= process->deadline(options_.timeout)) {
-      loss = Loss{fmt::format("it did not answer within {} s", static_cast<double>(options_.timeout.count()) / 1000),
-                  weight_of_silence};
-    }
+    const bool is_silent = !process->in_flight().empty() && WorkerClock::now() >= process->deadline(options_.timeout);
+    if (!loss && is_silent) loss = loss_by_silence(*process);
     if (loss) lose(process, *std::move(loss));
+  }
+
+  Loss loss_by_silence(WorkerProcess& process) {
+    Loss loss{fmt::format("it did not answer within {} s", static_cast<double>(options_.timeout.count()) / 1000),
+              weight_of_silence};
+    const std::string begun = process.begun_line();
+    if (!begun.empty()) {
+      loss.text += fmt::format(", but has begun a line: {}; an answer is a line, which ends with \"\\n\"", in_quotes(begun));
+    } else if (process.speaks_at_end_of_input()) {
+      loss.text +=
+          ", but did when its input ended: an answer must not wait for further questions, and has to be flushed at once "
+          "(print(…, flush=True) in Python, fflush() in awk, --unbuffered for jq)";
+      loss.is_lasting = true;
+    }
+    if (!has_answered_ && !loss.is_lasting) {
+      loss.is_lasting = ++silences_ >= most_failures_without_answer;
+    }
+    return loss;
   }
 
   std::optional<Loss> take_line(WorkerProcess& process, std::size_t number, std::string_view line) {
     if (trim(line).empty()) return std::nullopt;
     auto reply = parse_or_discard<nlohmann::ordered_json>(line);
-    if (!reply.is_object()) {
-      return Loss{
-          fmt::format("it wrote a line that is no JSON object{}: {}; standard output belongs to the protocol, so write what "
-                      "people are to read to standard error",
-                      trim(line).starts_with('{') ? " (NaN and Infinity are no JSON)" : "", in_quotes(line))};
-    }
+    if (!reply.is_object()) return Loss{line_problem(line)};
     const auto id = reply.find("id");
     const auto asked = id != reply.end() && id->is_number_integer() ? process.in_flight().find(id->get<std::uint64_t>())
                                                                     : process.in_flight().end();
     if (asked == process.in_flight().end()) {
-      return Loss{fmt::format("it wrote an answer {}: {}; each answer has the \"id\" of its question, once",
-                              id == reply.end() ? "without an \"id\"" : "with an \"id\" that is not waited for",
+      const bool is_number = id != reply.end() && id->is_number_integer();
+      return Loss{fmt::format("it wrote an answer {}: {}; each answer has the \"id\" of its question, a number, once",
+                              id == reply.end() ? "without an \"id\""
+                              : is_number       ? "with an \"id\" that is not waited for"
+                                                : "with an \"id\" that is no whole number",
                               in_quotes(line))};
     }
     QuestionPtr question = std::move(asked->second);
@@ -529,11 +591,13 @@ class Worker::Pool {
     auto in_flight = std::move(process->in_flight());
     process.reset();
     const bool is_alone = in_flight.size() == 1;
+    if (loss.is_lasting && !has_answered_) broken_ = text;
     for (auto& [id, question] : in_flight) {
       if (is_alone) question->weight += loss.weight;
-      if (question->weight < most_weight) {
-        // At once again, so that a command that is broken is known soon.
-        is_alone ? suspects_.push_front(std::move(question)) : suspects_.push_back(std::move(question));
+      if (question->weight < most_weight && broken_.empty()) {
+        // At once again, so that a command that is broken is known soon; after others, where it takes long.
+        const bool is_next = is_alone && loss.weight != weight_of_silence;
+        is_next ? suspects_.push_front(std::move(question)) : suspects_.push_back(std::move(question));
         continue;
       }
       if (!has_answered_ && ++failures_ >= most_failures_without_answer) broken_ = text;
@@ -635,6 +699,7 @@ class Worker::Pool {
   std::deque<QuestionPtr> suspects_;
   bool has_answered_ = false;
   int failures_ = 0;
+  int silences_ = 0;
   std::string broken_;
 };
 
@@ -661,7 +726,7 @@ Worker::~Worker() {
   }
 }
 
-void Worker::ask(const nlohmann::ordered_json& question, Done done) {
+void Worker::ask(std::string_view question, Done done) {
   if (!origin_.is_here()) throw Origin::error("the command");
   {
     const std::lock_guard lock(mutex_);

@@ -68,8 +68,8 @@ class TGD_API Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  /// `question` is an object; "id" is put in front of its members. Does not wait.
-  void ask(const nlohmann::ordered_json& question, Done done);
+  /// `question` is the text of a JSON object, on one line; "id" is put in front of its members. Does not wait.
+  void ask(std::string_view question, Done done);
 
  private:
   class Pool;

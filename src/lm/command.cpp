@@ -19,6 +19,7 @@
 #include <tgd/lm/cost.hpp>
 
 #include "core/append_file.hpp"
+#include "core/brackets.hpp"
 #include "core/file.hpp"
 #include "core/json_parser.hpp"
 #include "core/one_line.hpp"
@@ -136,13 +137,22 @@ class Command::Core : public std::enable_shared_from_this<Core> {
     const ChatModel::Done once = detail::exactly_once(std::move(done));
     if (request.stop.stop_requested()) return once(cancelled());
     try {
-      auto stop = std::make_shared<const Stop>(request.stop, [once] { once(cancelled()); });
-      const ChatModel::Done answered = [once, stop = std::move(stop)](Outcome outcome) { once(std::move(outcome)); };
-      const std::string& question = request.messages.empty() ? std::string() : request.messages.back().content;
+      ChatModel::Done answered = once;
+      if (request.stop.stop_possible()) {
+        auto stop = std::make_shared<const Stop>(request.stop, [once] { once(cancelled()); });
+        answered = [once, stop = std::move(stop)](Outcome outcome) { once(std::move(outcome)); };
+      }
+      const std::string question = question_of(request);
       is_deterministic_ ? ask_once(question, answered) : ask(question, answered);
     } catch (...) {
       once(Outcome(std::current_exception()));
     }
+  }
+
+  void forget(const Request& request) {
+    const std::lock_guard lock(mutex_);
+    const auto known = known_.find(tgd::detail::sha256(question_of(request)));
+    if (known != known_.end() && known->second.answer) known_.erase(known);
   }
 
  private:
@@ -170,6 +180,10 @@ class Command::Core : public std::enable_shared_from_this<Core> {
     return made;
   }
 
+  static std::string question_of(const Request& request) {
+    return request.messages.empty() ? std::string() : request.messages.back().content;
+  }
+
   static Outcome cancelled() {
     return LMError(LMError::Kind::cancelled, "the call of the command was cancelled before it answered");
   }
@@ -178,12 +192,22 @@ class Command::Core : public std::enable_shared_from_this<Core> {
     return Reply{.content = std::move(answer), .finish_reason = "stop", .usage = usage};
   }
 
+  static bool is_json(const std::string& question) {
+    return !tgd::detail::too_deep_at(question, false) && nlohmann::json::accept(question);
+  }
+
+  /// Line breaks can only stand between its tokens.
+  static std::string on_one_line(std::string question) {
+    std::replace_if(
+        question.begin(), question.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
+    return question;
+  }
+
   void ask(const std::string& question, ChatModel::Done done) {
-    const auto json = tgd::detail::parse_or_discard<nlohmann::ordered_json>(question);
-    if (!json.is_object())
+    if (!tgd::detail::trim(question).starts_with('{') || !is_json(question))
       throw ValueError("a command is asked an object of JSON, but the request's last message is " +
                        tgd::detail::in_quotes(question));
-    worker_->ask(json,
+    worker_->ask(question.find_first_of("\r\n") == question.npos ? question : on_one_line(question),
                  [done = std::move(done), trace = trace_](const Worker::Answer& answer) { done(outcome_of(answer, trace)); });
   }
 
@@ -272,6 +296,8 @@ void Command::start(Request request, Done done) {
     done(std::move(outcome));
   });
 }
+
+void Command::reject(const Request& request) { core_->forget(request); }
 
 std::string Command::model_name() const { return core_->name(); }
 Json Command::identity() const { return core_->identity(); }

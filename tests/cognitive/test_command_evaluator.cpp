@@ -1,5 +1,6 @@
 #include <tgd/cognitive/command_evaluator.hpp>
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -167,6 +168,19 @@ TEST_CASE("Items in flight fail when the object ends", "[cognitive][evaluator][c
     score = metric(predictions("a"), "a").score;
   }
   CHECK_THROWS_AS(score.data(), tgd::StateError);
+}
+
+TEST_CASE("An answer that ended an evaluation is not kept for the next one", "[cognitive][evaluator][concurrent]") {
+  const tgd::test::TemporaryFolder folder;
+  CommandOptions options = answering(R"([ -e asked ] && score=1 || score='"high"'
+echo >> asked; echo "\"score\":$score}")");
+  options.folder = folder.path();
+  options.is_deterministic = true;
+  const CommandEvaluator metric(options);
+  CHECK_THROWS_WITH(metric("right", "right").score.data(), ContainsSubstring("its \"score\" is no number"));
+  CHECK(metric("right", "right").score.data() == Data(1.0));
+  CHECK(metric("right", "right").score.data() == Data(1.0));
+  CHECK(std::filesystem::file_size(folder.path() / "asked") == 2);
 }
 
 TEST_CASE("Options of a command evaluator that cannot be meant are refused", "[cognitive][evaluator]") {

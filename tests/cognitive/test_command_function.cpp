@@ -264,7 +264,7 @@ TEST_CASE("A trace that cannot be read is the item's problem", "[cognitive][comm
       {{R"("x")", "is no list of calls"},
        {R"([1])", "is no object with \"messages\""},
        {R"([{"messages":["x"]}])", "no object with \"role\" and \"content\""},
-       {R"([{"parameter":"plot","messages":[]}])", "names the parameter \"\"plot\"\", and there are plan, answer"}}));
+       {R"([{"parameter":"plot","messages":[]}])", "names the parameter \"plot\", and there are plan, answer"}}));
   INFO(trace);
   const Prompts prompts;
   const Variable output = CommandAgent(answering("echo '\"output\":\"42\",\"trace\":" + trace + "}'"))(

@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -10,9 +12,11 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -51,7 +55,7 @@ class Questions {
       number = answers_.size();
       answers_.emplace_back();
     }
-    worker.ask(question, [this, number](Worker::Answer answer) {
+    worker.ask(question.dump(), [this, number](Worker::Answer answer) {
       const std::lock_guard lock(mutex_);
       order_.push_back(number);
       answers_[number] = std::move(answer);
@@ -143,10 +147,18 @@ TEST_CASE("Only the question that brings a process down fails", "[core][concurre
        {"it answers what nobody asked", R"(echo '{"id":999999}')", {"not waited for", "999999"}},
        {"it answers without an id", "echo '{\"score\":1}'", {"without an \"id\""}},
        {"it closes its output", "exec >&-; sleep 100", {"closed its standard output"}},
-       {"it is silent", "sleep 100", {"did not answer within 0.4 s"}}}));
+       {"it is silent", "sleep 100", {"did not answer within 0.4 s"}},
+       {"its line does not end",
+        "printf '{\"id\":1'; sleep 100",
+        {"did not answer within 0.4 s, but has begun a line: \"{\"id\":1\""}},
+       {"it ends without a word", "exit 0", {"it ended (with status 0) before its input did"}},
+       {"it writes what Python shows", "echo \"{'id': $id}\"", {"double quotes"}},
+       {"it writes an answer over several lines", "printf '{\\n\"id\":1\\n}'", {"whole on one line"}},
+       {"its id is a text", R"(echo "{\"id\":\"$id\"}")", {"an \"id\" that is no whole number"}}}));
   INFO(given.name);
   WorkerOptions options = shell("case $line in *poison*) " + given.deed + ";; *) " + answers_with_pid + ";; esac");
-  options.timeout = std::chrono::milliseconds(given.deed == "sleep 100" ? 400 : 60'000);
+  options.timeout = std::chrono::milliseconds(
+      given.deed.ends_with("sleep 100") && given.deed.find("exec") == std::string::npos ? 400 : 60'000);
   options.processes = 2;
   Worker worker(options);
   Questions questions;
@@ -170,6 +182,43 @@ TEST_CASE("Processes that are killed change no answer", "[core][concurrent]") {
     INFO(questions[i].problem);
     CHECK(questions[i].reply["id"] == i + 1);
   }
+}
+
+TEST_CASE("Processes that are killed from outside at any moment change no answer", "[core][concurrent]") {
+  // Each says which it is, then answers in two pieces, so that some are killed with half an answer written.
+  WorkerOptions options = shell(R"sh(echo "$$" >&2; printf '{"id":%s,' "$id"; printf '"twice":%s}\n' "$((2*id))")sh");
+  options.processes = 3;
+  std::mutex mutex;
+  std::vector<int> seen;
+  options.on_error_line = [&](std::string_view line) {
+    const std::lock_guard lock(mutex);
+    seen.push_back(std::stoi(std::string(line)));
+  };
+  std::atomic<bool> is_over = false;
+  int kills = 0;
+  {
+    Worker worker(options);
+    std::thread killer([&] {
+      std::mt19937 random(7);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same each time
+      std::size_t next = 0;    // others are answered between two kills
+      for (; !is_over; std::this_thread::sleep_for(std::chrono::microseconds(random() % 4000))) {
+        const std::lock_guard lock(mutex);
+        if (seen.size() <= next) continue;
+        if (::kill(-seen[seen.size() - 1 - random() % std::min<std::size_t>(seen.size(), 3)], SIGKILL) == 0) ++kills;
+        next = seen.size() + 20;
+      }
+    });
+    Questions questions;
+    for (int i = 0; i < 1500; ++i) questions.ask(worker, {{"number", i}});
+    for (std::size_t i = 0; i < 1500; ++i) {
+      INFO(questions[i].problem);
+      CHECK(questions[i].reply["twice"] == 2 * (i + 1));
+    }
+    is_over = true;
+    killer.join();
+  }
+  CHECK(kills > 0);
+  CHECK(::waitpid(-1, nullptr, WNOHANG) == -1);  // no zombie
 }
 
 TEST_CASE("A command that never answers is given up", "[core][concurrent]") {
@@ -215,6 +264,49 @@ TEST_CASE("A program in the folder is found from there", "[core][concurrent]") {
   options.command = {"./metric"};
   options.folder = folder.path();
   CHECK(problem_of(options).empty());
+}
+
+TEST_CASE("A command that answers only when its input ends is known for it at once", "[core][concurrent]") {
+  WorkerOptions options;
+  options.timeout = std::chrono::milliseconds(300);
+  SECTION("it reads all first") { options.command = {"sh", "-c", R"(all=$(cat); echo '{"id":1}')"}; }
+  SECTION("it does not flush") { options.command = {"awk", R"({ print "{\"id\":" NR "}" })"}; }
+  Worker worker(options);
+  Questions questions;
+  for (int i = 0; i < 20; ++i) questions.ask(worker, {});
+  for (std::size_t i = 0; i < 20; ++i)
+    CHECK_THAT(questions[i].problem, ContainsSubstring("but did when its input ended") && ContainsSubstring("flush=True"));
+}
+
+TEST_CASE("A command that cannot be started says what to do", "[core][concurrent]") {
+  const tgd::test::TemporaryFolder folder;
+  WorkerOptions options;
+  options.folder = folder.path();
+  std::string words;
+  SECTION("a whole line as the program") {
+    options.command = {"python3 metric.py"};
+    words = "texts of their own";
+  }
+  SECTION("no right to run it") {
+    options.command = {"./metric"};
+    folder.write("metric", "#!/bin/sh\n");
+    words = "chmod +x";
+  }
+  SECTION("nothing that runs it") {
+    options.command = {"./metric"};
+    std::filesystem::permissions(folder.write("metric", "print(1)\n"), std::filesystem::perms::owner_all);
+    words = "#!/usr/bin/env python3";
+  }
+  SECTION("what runs it is not there") {
+    options.command = {"./metric"};
+    std::filesystem::permissions(folder.write("metric", "#!/no/such\n"), std::filesystem::perms::owner_all);
+    words = "the program is there, but";
+  }
+  Worker worker(options);
+  Questions questions;
+  questions.ask(worker, {});
+  REQUIRE(questions[0].error);
+  CHECK_THROWS_WITH(std::rethrow_exception(questions[0].error), ContainsSubstring(words));
 }
 
 TEST_CASE("A command that cannot be started is an error that names it", "[core][concurrent]") {

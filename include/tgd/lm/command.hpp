@@ -41,6 +41,8 @@ class TGD_API Command : public ChatModel {
   ~Command() override;
 
   void start(Request request, Done done) override;
+  /// One that is deterministic is asked this question again.
+  void reject(const Request& request) override;
   std::string provider() const override { return "command"; }
   std::string class_type() const override { return "Command"; }
   /// The command line.
