@@ -182,6 +182,11 @@ class Optimization {
     make_models(options);
     if (task_.budget.seconds) trainer_->options().max_time = std::chrono::duration<double>(*task_.budget.seconds);
     models_.wrap([this](const std::string& name, lm::ChatModelPtr model) { return trainer_->track(std::move(model), name); });
+    if (!task_.evaluator.command.is_deterministic) {
+      models_.wrap_metric(task_, [this](lm::ChatModelPtr metric) {
+        return std::make_shared<tgd::detail::Remembered>(std::move(metric), "metric", journal().shared_from_this());
+      });
+    }
     agent_ = std::make_unique<TaskAgent>(task_, models_.by_name, prompts_);
     agent_->set_facts(known_facts(task_, data_, prompts_));
     trainer_->options().first_proposals = first_proposals(task_, data_, *agent_, prompts_);

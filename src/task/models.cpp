@@ -158,10 +158,10 @@ class Stack {
     return complete(stage.model, model, options.workers * options.max_in_flight, stage.command.is_deterministic);
   }
 
-  std::shared_ptr<const CommandEvaluator> make_metric(const CommandSpec& command) const {
+  lm::ChatModelPtr make_metric(const CommandSpec& command) const {
     lm::ChatModelPtr model = std::make_shared<lm::Command>(command.options(error_file("metric")));
     if (models_.cache && command.is_deterministic) model = std::make_shared<lm::Cached>(std::move(model), models_.cache);
-    return std::make_shared<const CommandEvaluator>(std::move(model));
+    return model;
   }
 
  private:
@@ -257,6 +257,12 @@ void Models::wrap(const std::function<lm::ChatModelPtr(const std::string&, lm::C
   if (!proxied.empty()) by_name.at(proxied) = std::make_shared<ProxiedAgent>(by_name.at(proxied), by_name.at("student"));
 }
 
+void Models::wrap_metric(Task& task, const std::function<lm::ChatModelPtr(lm::ChatModelPtr)>& wrap) {
+  if (!metric) return;
+  metric = wrap(std::move(metric));
+  task.evaluator.metric = std::make_shared<const CommandEvaluator>(metric);
+}
+
 void Models::wait_for_calls() const {
   for (const auto& queue : queues) queue->wait();
 }
@@ -347,7 +353,10 @@ Models make_models(Task& task, const ModelOptions& options) {
   for (const StageSpec& stage : task.stages) {
     if (stage.kind != StageSpec::Kind::model) models.by_name[stage.model] = stack.make(stage);
   }
-  if (task.evaluator.type == EvaluatorSpec::Type::command) task.evaluator.metric = stack.make_metric(task.evaluator.command);
+  if (task.evaluator.type == EvaluatorSpec::Type::command) {
+    models.metric = stack.make_metric(task.evaluator.command);
+    models.wrap_metric(task, [](lm::ChatModelPtr metric) { return metric; });
+  }
   for (const auto& [name, other] : {std::pair("teacher", "student"), std::pair("judge", "teacher")}) {
     models.by_name.try_emplace(name, models.by_name.at(other));
     models.in_flight.try_emplace(name, models.in_flight.at(other));

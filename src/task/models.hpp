@@ -115,6 +115,7 @@ struct Models {
   std::shared_ptr<CallCounter> counter;
   std::shared_ptr<Proxy> proxy = nullptr;             ///< null: none; its calls are the student's
   std::string proxied = {};                           ///< the name of the program whose calls go through tgd; empty: none
+  lm::ChatModelPtr metric = nullptr;                  ///< of a task with a metric by command; null: none
   std::map<std::string, std::size_t> in_flight = {};  ///< by name: how many calls a model is given at the same time
   std::vector<std::shared_ptr<Interruptible>> queues = {};
 
@@ -123,6 +124,8 @@ struct Models {
   std::vector<std::pair<std::string, lm::ChatModelPtr>> distinct() const;
   /// Puts `wrap(name, model)` in the place of each model, once for each.
   void wrap(const std::function<lm::ChatModelPtr(const std::string&, lm::ChatModelPtr)>& wrap);
+  /// The same for the metric by command, if the task has one.
+  void wrap_metric(Task& task, const std::function<lm::ChatModelPtr(lm::ChatModelPtr)>& wrap);
   /// After a stop, which lets none begin: until none is under way. What they call back uses what the program is about to take down.
   void wait_for_calls() const;
   /// "student and teacher openai/gpt-4o-mini, judge openai/gpt-4o".

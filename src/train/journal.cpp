@@ -63,6 +63,15 @@ lm::ModelCost minus(const lm::ModelCost& a, const lm::ModelCost& b) {
           saturated_difference(a.unknown_calls, b.unknown_calls), a.has_price};
 }
 
+/// Who asks is part of the call: equal requests for two items get their own replies whatever arrives first.
+std::string name_of_call(const lm::Call& call, const std::string& model) {
+  const lm::CallInfo& info = call.request().info;
+  Digest who;
+  who.add(model).add(info.purpose).add(info.node).add(info.parameter);
+  if (info.item) who.add(*info.item);
+  return call.digest() + " " + who.pieces();
+}
+
 }  // namespace
 
 Journal::Key Journal::key_of(const JsonReader<JournalRecord>& record) {
@@ -93,6 +102,8 @@ struct Journal::History {
 
   void take(const RecordReader& record, std::uint64_t end);
   void take_call(const RecordReader& record, std::uint64_t end);
+  void take_measured(const RecordReader& record);
+  void give_again(const Key& key, Ended ended);
   void take_sent(const RecordReader& record);
   /// What is behind a checkpoint counts no longer, except for calls that were made.
   void cut(std::uint64_t from) {
@@ -125,6 +136,8 @@ void Journal::History::take(const RecordReader& record, std::uint64_t end) {
     take_sent(record);
   } else if (kind == "call") {
     take_call(record, end);
+  } else if (kind == "measured") {
+    take_measured(record);
   } else if (kind == "again") {
     next_id = std::max(next_id, record.at("as").count() + 1);
   } else if (kind == "rejected") {
@@ -168,10 +181,23 @@ void Journal::History::take_call(const RecordReader& record, std::uint64_t end) 
   line.is_void_behind_border = false;  // it is given again
   receipt.original_usage = outcome.receipt().original_usage;
   outcome.set_receipt(receipt);
-  const Key key = key_of(record);
-  keys.insert_or_assign(id, key);
+  give_again(key_of(record), {id, std::move(outcome), record.at("model").text(), record.at("purpose").text()});
+}
+
+void Journal::History::take_measured(const RecordReader& record) {
+  const std::uint64_t id = record.at("id").count();
+  next_id = std::max(next_id, id + 1);
+  const RecordReader came = record.at("outcome");
+  give_again(key_of(record),
+             {.id = id,
+              .outcome = came.in_place([&] { return lm::detail::outcome_from_json(came.json(), lm::ReplySource::journal); }),
+              .is_call = false});
+}
+
+void Journal::History::give_again(const Key& key, Ended ended) {
+  keys.insert_or_assign(ended.id, key);
   rejected.erase(key);
-  replies.insert_or_assign(key, Ended{id, std::move(outcome), record.at("model").text(), record.at("purpose").text()});
+  replies.insert_or_assign(key, std::move(ended));
 }
 
 // ---- The file --------------------------------------------------------------------------------------------------------
@@ -496,15 +522,26 @@ void Journal::end(const Ticket& ticket, const lm::Call& call, const lm::detail::
   worker_->post({std::move(record), std::move(line), std::move(outcome), std::move(done)});
 }
 
+void Journal::keep(const Ticket& ticket, const lm::Call& call, lm::Outcome outcome, lm::ChatModel::Done done) {
+  if (!lm::detail::is_recordable(outcome)) return done(std::move(outcome));
+  std::string record = sealed({{"kind", "measured"},
+                               {"id", ticket.id},
+                               {"interval", ticket.interval},
+                               {"call", ticket.call},
+                               {"number", ticket.number},
+                               {"outcome", lm::detail::outcome_to_json(lm::detail::blanked(*call.secrets(), outcome))}});
+  worker_->post({std::move(record), {}, std::move(outcome), std::move(done)});
+}
+
 void Journal::write_calls(std::vector<Job> batch) {
   std::string records;
   std::string lines;
   for (const Job& job : batch) {
     records += job.record;
-    lines += job.line + "\n";
+    if (!job.line.empty()) lines += job.line + "\n";
   }
   write(records);
-  to_disk([&] { views_->append(calls_name, lines); });
+  if (!lines.empty()) to_disk([&] { views_->append(calls_name, lines); });
   for (Job& job : batch) tgd::detail::call_back(job.done, std::move(job.outcome));
 }
 
@@ -521,7 +558,7 @@ void Journal::reject(const std::string& call) {
 
 void Journal::count(const Ended& ended) {
   const lm::Receipt& receipt = ended.outcome.receipt();
-  if (receipt.refused) return;
+  if (receipt.refused || !ended.is_call) return;
   counts_.add(ended.purpose, receipt);
   lm::ModelCost call = cost_of_call(receipt.usage, receipt.cost, !ended.outcome.ok());
   call.has_price = prices_.find(ended.model).has_value();
@@ -601,18 +638,9 @@ lm::ModelCost Journal::abandoned() const {
 Tracked::Tracked(lm::ChatModelPtr model, std::string name, std::shared_ptr<Journal> journal)
     : CallDecorator(std::move(model)), name_(std::move(name)), journal_(std::move(journal)) {}
 
-// Who asks is part of the call: equal requests for two items get their own replies whatever arrives first.
-std::string Tracked::name_of(const lm::Call& call) const {
-  const lm::CallInfo& info = call.request().info;
-  Digest who;
-  who.add(name_).add(info.purpose).add(info.node).add(info.parameter);
-  if (info.item) who.add(*info.item);
-  return call.digest() + " " + who.pieces();
-}
-
 void Tracked::start_call(lm::Call call, OnText on_text, Done done) {
   const bool is_kept = journal_->is_open();
-  Journal::Ticket ticket = journal_->enter(is_kept ? name_of(call) : std::string());
+  Journal::Ticket ticket = journal_->enter(is_kept ? name_of_call(call, name_) : std::string());
   if (std::optional<lm::Outcome> known = journal_->recall(ticket)) {
     meter_->add(known->receipt().usage);
     return lm::detail::give(on_text, std::move(done), *std::move(known));
@@ -636,13 +664,34 @@ void Tracked::start_call(lm::Call call, OnText on_text, Done done) {
 }
 
 void Tracked::reject(const lm::Request& request) {
-  if (journal_->is_open()) journal_->reject(name_of(described(request)));
+  if (journal_->is_open()) journal_->reject(name_of_call(described(request), name_));
   inner().reject(request);
 }
 
 void Tracked::set_usage(const lm::Usage& usage) {
   lm::Usage more = usage;
   meter_->add(more -= meter_->total());
+}
+
+// ---- Remembered ------------------------------------------------------------------------------------------------------
+
+Remembered::Remembered(lm::ChatModelPtr model, std::string name, std::shared_ptr<Journal> journal)
+    : CallDecorator(std::move(model)), name_(std::move(name)), journal_(std::move(journal)) {}
+
+void Remembered::start_call(lm::Call call, OnText on_text, Done done) {
+  if (!journal_->is_open()) return inner().start_call(std::move(call), std::move(on_text), std::move(done));
+  Journal::Ticket ticket = journal_->enter(name_of_call(call, name_));
+  if (std::optional<lm::Outcome> known = journal_->recall(ticket))
+    return lm::detail::give(on_text, std::move(done), *std::move(known));
+  auto ended = [journal = journal_, ticket = std::move(ticket), call, done = std::move(done)](lm::Outcome outcome) {
+    journal->keep(ticket, call, std::move(outcome), done);
+  };
+  inner().start_call(std::move(call), std::move(on_text), lm::detail::exactly_once(std::move(ended)));
+}
+
+void Remembered::reject(const lm::Request& request) {
+  if (journal_->is_open()) journal_->reject(name_of_call(described(request), name_));
+  inner().reject(request);
 }
 
 }  // namespace tgd::detail

@@ -11,6 +11,7 @@
 //   call        {"id", "interval", "call", "number", "model", "purpose", "sent", "failed", "usage", "cost_pico_usd", "lost",
 //               "outcome", "question", "line"}: has ended. "lost": was cancelled on its way, and the usage is the estimate. "line" is that of
 //               calls.jsonl; "outcome" is absent where it cannot be given again, "question" where the run is not recorded
+//   measured    {"id", "interval", "call", "number", "outcome"}: what costs nothing and may come out otherwise the next time has answered
 //   again       {"id", "as"}: in a recorded run, its reply was given again to the call of that number, which is not sent
 //   rejected    {"id"}: its reply was of no use
 //   note        {"view", "line"}: a line of a view
@@ -58,7 +59,7 @@ struct JournalPosition {
   friend bool operator==(const JournalPosition&, const JournalPosition&) = default;
 };
 
-class TGD_API Journal {
+class TGD_API Journal : public std::enable_shared_from_this<Journal> {
  public:
   explicit Journal(lm::PriceTable prices);
   Journal(const Journal&) = delete;
@@ -119,6 +120,8 @@ class TGD_API Journal {
   /// `note`: null where there is none.
   void end(const Ticket& ticket, const lm::Call& call, const lm::detail::CallNote* note, lm::Outcome outcome,
            lm::ChatModel::Done done);
+  /// Keeps an answer that costs nothing, then hands it over as end() does.
+  void keep(const Ticket& ticket, const lm::Call& call, lm::Outcome outcome, lm::ChatModel::Done done);
   /// The reply to the last of such calls was of no use.
   void reject(const std::string& call);
 
@@ -172,8 +175,9 @@ class TGD_API Journal {
   struct Ended {
     std::uint64_t id = 0;
     lm::Outcome outcome;
-    std::string model;
-    std::string purpose;
+    std::string model = {};
+    std::string purpose = {};
+    bool is_call = true;  // else nothing is counted
   };
   struct EqualCalls {
     std::uint64_t count = 0;
@@ -244,11 +248,23 @@ class Tracked final : public lm::CallDecorator {
   void set_usage(const lm::Usage& usage);
 
  private:
-  std::string name_of(const lm::Call& call) const;
-
   std::string name_;
   std::shared_ptr<Journal> journal_;
   std::shared_ptr<lm::UsageMeter> meter_ = std::make_shared<lm::UsageMeter>();
+};
+
+/// Before what costs nothing but may come out otherwise the next time, such as a metric by command: a run that goes on is given the
+/// answers that it had. No call is counted.
+class TGD_API Remembered final : public lm::CallDecorator {
+ public:
+  Remembered(lm::ChatModelPtr model, std::string name, std::shared_ptr<Journal> journal);
+
+  void start_call(lm::Call call, OnText on_text, Done done) override;
+  void reject(const lm::Request& request) override;
+
+ private:
+  std::string name_;
+  std::shared_ptr<Journal> journal_;
 };
 
 }  // namespace tgd::detail

@@ -2,10 +2,12 @@
 #include <signal.h>
 #include <sys/types.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,8 +43,9 @@ echo "{\"id\":$id,\"score\":$score}")";
 /// The small task, scored by such a metric.
 class Measured {
  public:
-  explicit Measured(const std::string& deed, Value members = Value::object(), Value task_members = Value::object())
-      : task_(test::write_small_task(folder_)) {
+  explicit Measured(const std::string& deed, Value members = Value::object(), Value task_members = Value::object(),
+                    std::size_t samples = 30)
+      : task_(test::write_small_task(folder_, samples)) {
     folder_.write("metric.sh", metric(deed));
     Value task = Value::parse(test::read_text(task_));
     task["evaluator"] = {{"type", "command"}, {"run", {"sh", "metric.sh"}}, {"workers", 2}};
@@ -178,6 +181,45 @@ TEST_CASE("a deterministic metric is asked once, over all runs that share a cach
   CHECK(asked(Measured(noted, {{"deterministic", true}}, {{"cache", "replies.db"}})) == samples);
 }
 
+TEST_CASE("a run whose metric says something else each time goes on with the scores that it had", "[cli]") {
+  // The score is how often it was asked; each line that it gets is noted.
+  const std::string counted = R"(echo "$prediction $target" >> seen; n=$(grep -c . seen)
+echo "{\"id\":$id,\"score\":0.$((n % 7))$((n % 10))}")";
+  const std::string kills = "; [ $n -eq 75 ] && [ ! -e cut ] && { touch cut; kill -9 $PPID; sleep 1; }";
+  const Measured cut(counted + kills, {{"workers", 1}, {"max_in_flight", 1}}, Value::object(), 60);
+  const fs::path run = cut.folder() / "run";
+  REQUIRE(test::optimize(cut.task(), run).status != 0);
+  const auto lines = [](const fs::path& file, const std::string& words) {
+    std::istringstream text(test::read_text(file));
+    std::size_t count = 0;
+    for (std::string line; std::getline(text, line);) count += line.find(words) == line.npos ? 0 : 1;
+    return count;
+  };
+  const auto asked = [&] { return lines(cut.folder() / "seen", ""); };
+  const auto kept = [&] { return lines(run / "journal.jsonl", R"("kind":"measured")"); };
+  const auto scores = [&] {
+    std::vector<Value> all;
+    for (const Value& line : test::lines_of(test::read_text(run / "samples.jsonl"))) {
+      if (line["kind"] == "scores") all.push_back(line);
+    }
+    return all;
+  };
+  const std::size_t asked_before = asked();
+  const std::size_t kept_before = kept();
+  const std::vector<Value> scores_before = scores();
+  CHECK(kept_before > 0);
+  CHECK(asked_before - kept_before <= 2);  // what was on its way
+
+  const test::ProcessResult resumed = test::run_tgd({"optimize", "--resume", run.string()});
+  INFO(resumed.out + resumed.err);
+  REQUIRE(resumed.status == 0);
+  CHECK(kept() - kept_before == asked() - asked_before);
+  // Each sample of each measurement was asked about once, but for what was on its way.
+  const std::vector<Value> scores_after = scores();
+  REQUIRE(scores_after.size() > scores_before.size());
+  CHECK(std::equal(scores_before.begin(), scores_before.end(), scores_after.begin()));
+}
+
 // ---- Stages and programs -------------------------------------------------------------------------------------------------
 
 namespace {
@@ -185,7 +227,8 @@ namespace {
 /// The small task with what does its work in place of its messages, and a script beside it.
 class Working {
  public:
-  Working(const std::string& script, const Value& members) : task_(test::write_small_task(folder_)) {
+  Working(const std::string& script, const Value& members, std::size_t samples = 30)
+      : task_(test::write_small_task(folder_, samples)) {
     folder_.write("work.sh", script);
     Value task = Value::parse(test::read_text(task_));
     task.erase("messages");
@@ -284,10 +327,10 @@ TEST_CASE("a program that is silent ends with its time, and nothing waits for it
 TEST_CASE("a run of a program that was killed goes on to the same end, and pays for nothing twice", "[cli]") {
   const std::string noted = label_by_word + "; echo \"$line\" >> seen";
   const Value members = program({{"max_in_flight", 3}});
-  const Working whole(worker(noted), members);
+  const Working whole(worker(noted), members, 60);
   REQUIRE(test::optimize(whole.task(), whole.folder() / "run").status == 0);
   const Working cut(worker(noted + "; [ $(grep -c . seen) -eq 120 ] && [ ! -e cut ] && { touch cut; kill -9 $PPID; sleep 1; }"),
-                    members);
+                    members, 60);
   REQUIRE(test::optimize(cut.task(), cut.folder() / "run").status != 0);
   const test::ProcessResult resumed = test::run_tgd({"optimize", "--resume", (cut.folder() / "run").string()});
   INFO(resumed.out + resumed.err);
@@ -301,7 +344,7 @@ TEST_CASE("a run of a program that was killed goes on to the same end, and pays 
 }
 
 TEST_CASE("a budget holds for the runs of a program", "[cli]") {
-  const Working working(worker(label_by_word + "; echo \"$id\" >> seen"), program());
+  const Working working(worker(label_by_word + "; echo \"$id\" >> seen"), program(), 60);
   const test::ProcessResult result = test::run_tgd({"optimize", working.task(), "--run-dir", (working.folder() / "run").string(),
                                                     "--max-calls", "150"});
   INFO(result.out + result.err);
