@@ -23,6 +23,7 @@
 #include <tgd/error.hpp>
 
 #include "core/json_parser.hpp"
+#include "core/one_line.hpp"
 #include "core/start_thread.hpp"
 #include "lm/message_text.hpp"
 #include "task/document.hpp"
@@ -71,6 +72,24 @@ std::string random_key() {
   return key;
 }
 
+/// What is null is as good as absent.
+bool has_member(const Value& object, const char* name) {
+  const auto member = object.find(name);
+  return member != object.end() && !member->is_null() && !(member->is_structured() && member->empty());
+}
+
+constexpr const char* instead = "; let the program return a \"trace\" of its calls instead of using --proxy";
+
+/// What would be lost on the way: nobody is to find that out from answers that are a little odd.
+void expect_passable(const Value& body) {
+  for (const char* name : {"tools", "functions", "audio", "modalities"}) {
+    if (has_member(body, name))
+      throw Refusal{
+          400, "invalid_request_error",
+          fmt::format("tgd's proxy passes on texts, no calls of tools and no sound: it cannot take \"{}\"{}", name, instead)};
+  }
+}
+
 /// The messages of a request, which have to be texts.
 std::vector<lm::Message> messages_of(const Value& body) {
   const auto messages = body.find("messages");
@@ -84,12 +103,14 @@ std::vector<lm::Message> messages_of(const Value& body) {
     const bool is_text =
         message.is_object() && content != message.end() &&
         (content->is_string() || (content->is_array() && std::all_of(content->begin(), content->end(), is_text_part)));
-    if (!message.is_object() || role == message.end() || !role->is_string() || !is_text || message.contains("tool_calls"))
+    const bool has_more = message.is_object() && (has_member(message, "tool_calls") || has_member(message, "function_call") ||
+                                                  has_member(message, "tool_call_id") || has_member(message, "name"));
+    if (!message.is_object() || role == message.end() || !role->is_string() || !is_text || has_more)
       throw Refusal{
           400, "invalid_request_error",
-          "tgd's proxy passes on messages that are texts, without calls of tools; return a \"trace\" from the program "
-          "instead of --proxy: " +
-              dumped(message).substr(0, 300)};
+          fmt::format(
+              "tgd's proxy passes on messages that are a \"role\" and a text, no pictures, names and calls of tools{}: {}",
+              instead, tgd::detail::one_line(dumped(message), 300))};
     read.push_back({role->get<std::string>(), lm::detail::content_text(*content)});
   }
   return read;
@@ -128,6 +149,24 @@ Value usage_json(const lm::Usage& usage) {
 
 std::string finish_reason(const lm::Reply& reply) { return reply.finish_reason.empty() ? "stop" : reply.finish_reason; }
 
+/// What the model could not say has, as with OpenAI's endpoint, a number that is low enough.
+Value chance_json(const std::string& token, double logprob) {
+  constexpr double least = -9999;
+  return {{"token", token}, {"logprob", std::max(logprob, least)}, {"bytes", nullptr}};
+}
+
+Value logprobs_json(const std::vector<lm::TokenLogprob>& logprobs) {
+  Value list = Value::array();
+  for (const lm::TokenLogprob& token : logprobs) {
+    Value json = chance_json(token.token, token.logprob);
+    json["top_logprobs"] = Value::array();
+    for (const lm::TokenChance& other : token.alternatives)
+      json["top_logprobs"].push_back(chance_json(other.token, other.logprob));
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
 /// The pieces of a stream on their way from the model's thread to the client's.
 class Pieces {
  public:
@@ -158,12 +197,13 @@ class Pieces {
   std::optional<lm::Outcome> outcome_;
 };
 
-std::string chunk(const std::string& model, const Value& delta, const Value& reason, const Value& usage = nullptr) {
+std::string chunk(const std::string& model, const Value& delta, const Value& reason, const Value& usage = nullptr,
+                  std::size_t index = 0) {
   Value event{{"id", "chatcmpl-tgd"},
               {"object", "chat.completion.chunk"},
               {"created", 0},
               {"model", model},
-              {"choices", {{{"index", 0}, {"delta", delta}, {"finish_reason", reason}}}}};
+              {"choices", {{{"index", index}, {"delta", delta}, {"finish_reason", reason}}}}};
   if (!usage.is_null()) event["usage"] = usage;
   return "data: " + dumped(event) + "\n\n";
 }
@@ -171,10 +211,11 @@ std::string chunk(const std::string& model, const Value& delta, const Value& rea
 }  // namespace
 
 std::string completion_json(const lm::Reply& reply, const std::string& model) {
+  Value message{{"role", "assistant"}, {"content", reply.content}};
+  if (!reply.reasoning.empty()) message["reasoning_content"] = reply.reasoning;
   Value choices = Value::array();
-  choices.push_back({{"index", 0},
-                     {"message", {{"role", "assistant"}, {"content", reply.content}}},
-                     {"finish_reason", finish_reason(reply)}});
+  choices.push_back({{"index", 0}, {"message", std::move(message)}, {"finish_reason", finish_reason(reply)}});
+  if (!reply.logprobs.empty()) choices[0]["logprobs"] = {{"content", logprobs_json(reply.logprobs)}};
   for (const std::string& text : reply.alternatives)
     choices.push_back(
         {{"index", choices.size()}, {"message", {{"role", "assistant"}, {"content", text}}}, {"finish_reason", "stop"}});
@@ -223,6 +264,14 @@ class Proxy::Server {
         response.set_content(dumped({{"object", "list"}, {"data", {{{"id", model()->model_name()}, {"object", "model"}}}}}),
                              "application/json");
       });
+    });
+    server_.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
+      if (response.status != 404 || !response.body.empty()) return;
+      refuse(response,
+             {404, "not_found",
+              fmt::format("tgd's proxy has POST /v1/chat/completions and GET /v1/models, and not {} {}: let the program ask "
+                          "for that at another address than OPENAI_BASE_URL",
+                          request.method, tgd::detail::one_line(request.path))});
     });
     port_ = server_.bind_to_any_port("127.0.0.1");
     if (port_ <= 0) throw TaskError("--proxy: no port of this machine can be had for programs to make their calls through");
@@ -294,6 +343,7 @@ class Proxy::Server {
   void complete(std::size_t process, const httplib::Request& http, httplib::Response& response) {
     Value body = tgd::detail::parse_or_discard<Value>(http.body);
     if (!body.is_object()) throw Refusal{400, "invalid_request_error", "the request is no object of JSON"};
+    expect_passable(body);
     lm::Request request{.messages = messages_of(body)};
     const auto stream = body.find("stream");
     const bool is_stream = stream != body.end() && *stream == true;
@@ -326,6 +376,9 @@ class Proxy::Server {
           if (!outcome) return send(chunk(name, {{"content", text}}, nullptr));
           if (outcome->ok()) {
             note(process, asked, outcome->value().content);
+            const std::vector<std::string>& others =
+                outcome->value().alternatives;  // of a model that gives pieces of the first
+            for (std::size_t i = 0; i < others.size(); ++i) send(chunk(name, {{"content", others[i]}}, "stop", nullptr, i + 1));
             send(chunk(name, Value::object(), finish_reason(outcome->value()), usage_json(outcome->usage())));
             send("data: [DONE]\n\n");
           } else {

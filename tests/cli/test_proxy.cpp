@@ -3,8 +3,10 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <curl/curl.h>
 #include <nlohmann/json.hpp>
 #include <tgd/lm/openai.hpp>
 #include <tgd/lm/stub.hpp>
@@ -112,6 +114,27 @@ bool has_python() {
   return false;
 }
 
+/// Status and body.
+std::pair<long, std::string> post(const cli::Proxy& proxy, const std::string& path, const std::string& body) {
+  std::string answer;
+  long status = 0;
+  const auto append = +[](char* data, std::size_t size, std::size_t count, void* to) {
+    static_cast<std::string*>(to)->append(data, size * count);
+    return size * count;
+  };
+  const std::unique_ptr<CURL, void (*)(CURL*)> handle(curl_easy_init(), curl_easy_cleanup);
+  const std::unique_ptr<curl_slist, void (*)(curl_slist*)> headers(
+      curl_slist_append(nullptr, ("Authorization: Bearer " + proxy.key(3)).c_str()), curl_slist_free_all);
+  curl_easy_setopt(handle.get(), CURLOPT_URL, (proxy.url() + path).c_str());
+  curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(handle.get(), CURLOPT_POSTFIELDS, body.c_str());
+  curl_easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, append);
+  curl_easy_setopt(handle.get(), CURLOPT_WRITEDATA, &answer);
+  curl_easy_perform(handle.get());
+  curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
+  return {status, answer};
+}
+
 test::ProcessOptions with_key() { return {.environment = {{"OPENAI_API_KEY", "sk-of-the-test"}}}; }
 
 }  // namespace
@@ -202,7 +225,7 @@ TEST_CASE("the proxy is off unless it is asked for, and then for programs whose 
   }
 }
 
-TEST_CASE("the proxy answers whoever has its key, and says what is wrong to all others", "[cli][proxy]") {
+TEST_CASE("the proxy answers whoever has its key, and says what is wrong to all others", "[cli][proxy][concurrent]") {
   cli::Proxy proxy;
   const auto stub = lm::Stub::answering([](const lm::Request& request) -> std::string {
     if (request.messages.back().content == "too much") throw LMError(LMError::Kind::status, "no such model", 404);
@@ -242,6 +265,30 @@ TEST_CASE("the proxy answers whoever has its key, and says what is wrong to all 
     lm::OpenAI stranger({.model = "any", .base_url = proxy.url(), .api_key = "tgd-0000.3", .max_retries = 0});
     CHECK_THROWS_WITH(stranger.chat({{"user", "you"}}), ContainsSubstring("401") && ContainsSubstring("key"));
     CHECK(stub->requests().empty());
+  }
+  SECTION("what is no text it refuses, and says so, rather than to pass half of it on") {
+    const auto [row, words] = GENERATE(table<std::string, std::string>({
+        {R"({"messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"f"}}]})", "tools"},
+        {R"({"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:"}}]}]})", "image_url"},
+        {R"({"messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"1"}]}]})", "tool_calls"},
+        {R"({"messages":[{"role":"tool","content":"4","tool_call_id":"1"}]})", "tool_call_id"},
+        {R"({"messages":[{"role":"user","name":"Ann","content":"hi"}]})", "Ann"},
+    }));
+    const auto answer = post(proxy, "/chat/completions", row);
+    CHECK(answer.first == 400);
+    CHECK_THAT(answer.second, ContainsSubstring(words) && ContainsSubstring("return a \\\"trace\\\""));
+    CHECK(stub->requests().empty());
+  }
+  SECTION("absent tools are none") {
+    CHECK(post(proxy, "/chat/completions", R"({"messages":[{"role":"user","content":"you","tool_calls":null}],"tools":[]})")
+              .first == 200);
+  }
+  SECTION("other paths are not there, and it says which are") {
+    for (const char* path : {"/embeddings", "/responses", "/completions"}) {
+      const auto answer = post(proxy, path, R"({"input":"x"})");
+      CHECK(answer.first == 404);
+      CHECK_THAT(answer.second, ContainsSubstring("POST /v1/chat/completions") && ContainsSubstring(path));
+    }
   }
   SECTION("the model's refusal and the budget's, which nobody tries again") {
     CHECK_THROWS_WITH(client.chat({{"user", "too much"}}), ContainsSubstring("404") && ContainsSubstring("no such model"));
