@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -74,16 +75,24 @@ TEST_CASE("over HTTP the optimized prompt is the same byte for byte, whatever th
   }
 }
 
-TEST_CASE("an endpoint's fault ends the run with status 1, a message and the first prompt in place", "[cli]") {
+TEST_CASE("an endpoint's fault ends the run with status 1, a message and the first prompt in place", "[cli][concurrent]") {
   const test::TemporaryFolder folder;
-  const fs::path task = test::write_small_task(folder);
-  for (const Fault& fault : faults()) {
-    const test::HttpServer server([&](const test::HttpRequest&) { return fault.response; });
+  const fs::path task = test::write_small_task(folder, 24);
+  // Side by side, for most of their time they wait before they try again.
+  const std::vector<Fault> all = faults();
+  std::vector<std::future<test::ProcessResult>> results;
+  for (const Fault& fault : all) {
+    results.push_back(std::async(std::launch::async, [&folder, &fault, &task] {
+      const test::HttpServer server([&](const test::HttpRequest&) { return fault.response; });
+      // An endpoint that is busy for ever slows the client down, and a retry stands behind all other calls.
+      const std::string retries = fault.name == "429" ? "0" : "1";
+      return optimize_at(server.url() + "/v1", task, folder.path() / fault.name, {"--max-retries", retries, "--max-in-flight", "2"});
+    }));
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Fault& fault = all[i];
     const fs::path run = folder.path() / fault.name;
-    // An endpoint that is busy for ever slows the client down, and a retry stands behind all other calls.
-    const std::string retries = fault.name == "429" ? "0" : "1";
-    const test::ProcessResult result =
-        optimize_at(server.url() + "/v1", task, run, {"--max-retries", retries, "--max-in-flight", "2"});
+    const test::ProcessResult result = results[i].get();
     INFO(fault.name << "\n" << result.out << result.err);
     CHECK(result.status == 1);
     CHECK_THAT(result.err, ContainsSubstring("measuring the test part before training"));
@@ -128,11 +137,12 @@ TEST_CASE("what passes by itself is retried: some 429, 500 and hang-ups do not c
 
   const test::ChatServer good(std::make_shared<lm::Simulated>());
   lm::Simulated simulated;
+  // Each a few times, then no more: the client waits a little longer each time.
   const test::HttpServer server([&](const test::HttpRequest& request) -> test::HttpResponse {
-    if (request.number % 29 == 3)
-      return {.status = 429, .headers = {{"Retry-After-Ms", "5"}}, .body = test::error_body("slow down")};
-    if (request.number % 29 == 11) return {.status = 500, .body = test::error_body("try again")};
-    if (request.number % 29 == 17) return test::hang_up();
+    const std::size_t number = request.number < 120 ? request.number : 0;
+    if (number % 40 == 3) return {.status = 429, .headers = {{"Retry-After-Ms", "5"}}, .body = test::error_body("slow down")};
+    if (number % 40 == 11) return {.status = 500, .body = test::error_body("try again")};
+    if (number % 40 == 17) return test::hang_up();
     const lm::Request asked = test::parse_chat_request(request.body);
     return {.headers = {{"Content-Type", "application/json"}}, .body = test::completion_body(simulated.reply_to(asked))};
   });
