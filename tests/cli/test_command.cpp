@@ -119,7 +119,14 @@ TEST_CASE("check says what is wrong with a command", "[cli]") {
   SECTION("it prints") {
     const test::ProcessResult result = test::run_tgd({"check", Measured("echo scoring").task(), "--no-calls"});
     CHECK(result.status == 1);
-    CHECK_THAT(result.out, ContainsSubstring("\"scoring\"") && ContainsSubstring("standard output belongs to the protocol"));
+    CHECK_THAT(result.out, ContainsSubstring("\"scoring\"") && ContainsSubstring("standard output belongs to the protocol") &&
+                               ContainsSubstring("(so for 5 of 5 samples)"));
+  }
+  SECTION("it does not flush") {
+    const Measured unflushed("", {{"run", {"awk", "{print}"}}, {"timeout_seconds", 0.5}});
+    const test::ProcessResult result = test::run_tgd({"check", unflushed.task(), "--no-calls"});
+    CHECK(result.status == 1);
+    CHECK_THAT(result.out, ContainsSubstring("but did when its input ended"));
   }
   SECTION("it is not there") {
     const test::ProcessResult result =

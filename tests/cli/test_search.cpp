@@ -1,5 +1,6 @@
 // Search by short chains, as the program does it.
 #include <algorithm>
+#include <filesystem>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -22,6 +23,19 @@ nlohmann::json searching_task() {
   return task;
 }
 
+/// One run, recorded, for all tests that look at a whole one.
+struct WholeRun {
+  test::TemporaryFolder folder;
+  std::filesystem::path task = folder.write("task.json", searching_task().dump(2));
+  std::filesystem::path run = folder.path() / "run";
+  test::ProcessResult result = test::optimize(task, run, {"--record"});
+};
+
+const WholeRun& whole_run() {
+  static const WholeRun run;
+  return run;
+}
+
 const nlohmann::json* confirmation_in(const std::vector<nlohmann::json>& metrics) {
   const auto found = std::find_if(metrics.begin(), metrics.end(), [](const nlohmann::json& line) {
     return line["kind"] == "search" && line["search"].contains("confirmation");
@@ -32,10 +46,7 @@ const nlohmann::json* confirmation_in(const std::vector<nlohmann::json>& metrics
 }  // namespace
 
 TEST_CASE("a search learns, confirms what it has learned, and comes to the same when it is replayed", "[cli][search]") {
-  const test::TemporaryFolder folder;
-  const auto file = folder.write("task.json", searching_task().dump(2));
-  const auto run = folder.path() / "run";
-  const test::ProcessResult result = test::optimize(file, run, {"--record"});
+  const auto& [folder, file, run, result] = whole_run();
   INFO(result.out << result.err);
   REQUIRE(result.status == 0);
   CHECK_THAT(result.out, ContainsSubstring("chain of 2 steps: ") && ContainsSubstring("confirmed: "));
@@ -76,9 +87,9 @@ TEST_CASE("what a search cannot confirm is not handed back, unless that is wante
 
 TEST_CASE("a budget leaves room for the race and the confirmation, and a larger one goes on", "[cli][search]") {
   const test::TemporaryFolder folder;
-  const auto file = folder.write("task.json", searching_task().dump(2));
-  const auto whole = folder.path() / "whole";
-  REQUIRE(test::optimize(file, whole).status == 0);
+  const std::filesystem::path& file = whole_run().task;
+  const std::filesystem::path& whole = whole_run().run;
+  REQUIRE(whole_run().result.status == 0);
   const auto calls_of = [](const std::filesystem::path& run) {
     std::int64_t sum = 0;
     const nlohmann::json found = test::read_result(run);

@@ -136,11 +136,12 @@ TEST_CASE("parts are limited by the task, by the command line, and where a test 
   CHECK_THAT(all_notes(data), ContainsSubstring("the train part is limited to 7 of its 40 samples"));
   CHECK(split(folder, numbered(100), {{"limit", 3}}).size() == 9);
 
-  const cli::TaskData large = split(folder, numbered(20'000));
+  const nlohmann::json mostly_test{{"train", 0.05}, {"validation", 0.05}, {"test", 0.9}, {"seed", 1}};
+  const cli::TaskData large = split(folder, numbered(6000), {{"split", mostly_test}});
   CHECK(large.test.size() == cli::most_tested);
-  CHECK(large.train.size() == 8000);
-  CHECK_THAT(all_notes(large), ContainsSubstring("the test part is limited to 5000 of its 6000 samples; \"limit\""));
-  CHECK(split(folder, numbered(20'000), {{"limit", {{"test", 6000}}}}).test.size() == 6000);
+  CHECK(large.train.size() == 300);
+  CHECK_THAT(all_notes(large), ContainsSubstring("the test part is limited to 5000 of its 5400 samples; \"limit\""));
+  CHECK(split(folder, numbered(6000), {{"split", mostly_test}, {"limit", {{"test", 5300}}}}).test.size() == 5300);
 
   const auto task = test::write_small_task(folder);
   const test::ProcessResult result = test::run_tgd({"check", task, "--no-calls", "--limit", "4"});
