@@ -58,7 +58,7 @@ if [ "${1:-all}" = quick ]; then
   end "all tests but the slow ones"
 else
   begin plain
-  run_preset dev plain ctest --preset plain
+  run_preset plain plain ctest --preset plain
   end "each file by itself, packages, outcomes"
 
   begin asan
