@@ -19,10 +19,12 @@
 #include "cli/activity.hpp"
 #include "cli/command.hpp"
 #include "cli/estimate.hpp"
+#include "cli/headroom.hpp"
 #include "cli/trial.hpp"
 #include "core/counted.hpp"
 #include "core/text.hpp"
 #include "run/interrupt.hpp"
+#include "run/summary.hpp"
 #include "task/agent.hpp"
 #include "task/data.hpp"
 #include "task/facts.hpp"
@@ -41,6 +43,8 @@ constexpr const char* check_examples = R"(Examples:
       the same without asking anybody anything
   tgd check task.json --model gpt-4o-mini
       as `tgd optimize` would run with these options
+  tgd check task.json --headroom
+      is optimizing worth its calls? About 60 more answers tell
 
 What a run asks is asked once: the longest training sample goes through the stages and the judge; a batch with that answer goes to the
 critic, which sees it as wrong, and the feedback to the optimizer, as in a step. Two more calls at temperature 0 show whether replies
@@ -51,6 +55,9 @@ by command get five training samples, too. What is wrong with what comes back is
 
 Each target is put through the output steps and the evaluator: one that no reply can score best against is named with its row.
 
+--headroom answers a few validation samples with the start prompt, twice, with what code can propose, and with one new value of the
+teacher's. It says how well each does, how far scores change by themselves, and what to do.
+
 The estimate is made by running the task's own stages and one step of training over the data with stand-ins for the models. low: no
 sample needs feedback; likely: half of them do; high: all of them do, and every new value is asked for as often as it may be. Prompts
 are taken to grow by 200 tokens (likely) and 800 (high). Replies that the task's cache holds cost nothing and are not taken off. The
@@ -59,6 +66,7 @@ time is what the trial's calls took, with as many at once as are let out.)";
 struct CheckFlags {
   std::string task = {};
   bool no_calls = false;
+  bool headroom = false;
   ModelFlags model = {};
   OutputFlags output = {};
 };
@@ -129,6 +137,7 @@ class Check {
     print_head();
     if (!flags_.no_calls) try_models();
     look_at_command();
+    if (flags_.headroom) look_for_headroom();
     if (interrupt_.requested()) return Status::interrupted;
     const std::vector<Outlook> outlooks = estimate(task_, data_, models_, trial_.calls);
     terminal_.document(result(outlooks));
@@ -261,6 +270,70 @@ class Check {
     }
   }
 
+  // ---- Headroom ----
+
+  /// Where the trial has met what would end a run, more calls tell nothing.
+  void look_for_headroom() {
+    const bool is_broken = std::any_of(trial_.problems.begin(), trial_.problems.end(),
+                                       [](const TrialProblem& problem) { return problem.ends_run; });
+    if (is_broken || interrupt_.requested()) return;
+    const std::int64_t sent = models_.counter->sent();
+    try {
+      const Activity activity(terminal_, "looking for headroom", [this, sent] {
+        return ActivityStatus{.done = static_cast<double>(models_.counter->sent() - sent),
+                              .in_flight = models_.counter->in_flight()};
+      });
+      headroom_ = find_headroom(task_, data_, models_, prompts_, [this] { return interrupt_.requested() || is_pointless_; });
+    } catch (const BudgetError& error) {
+      trial_.problems.push_back({false, fmt::format("the headroom could not be found: {}", error.what())});
+      terminal_.line(terminal_.bad("  warning: " + trial_.problems.back().text));
+    }
+    headroom_calls_ = models_.counter->sent() - sent;
+    if (headroom_ && !interrupt_.requested()) print(*headroom_);
+  }
+
+  std::string interval_text(const Headroom::Version& version) const {
+    const auto interval = interval_of_mean(known_scores(version.scores));
+    return interval ? fmt::format("{} to {}", score_text(task_.evaluator, interval->low),
+                                  score_text(task_.evaluator, interval->high))
+                    : "";
+  }
+
+  void print(const Headroom& found) {
+    terminal_.line(fmt::format(
+        "\n{} ({})",
+        terminal_.bold(fmt::format("Headroom, on {} of the validation part", tgd::detail::counted(found.samples, "sample"))),
+        tgd::detail::counted(static_cast<std::size_t>(headroom_calls_), "call")));
+    for (const Headroom::Version* version : found.versions()) {
+      terminal_.line(fmt::format("  {:<29}{:>8}  {:<18}  {} solved", version->name,
+                                 score_text(task_.evaluator, mean(known_scores(version->scores))), interval_text(*version),
+                                 version->solved));
+    }
+    if (!found.untaught.empty()) terminal_.line("  no new value of the teacher's was tried: " + found.untaught);
+    terminal_.line(fmt::format("  solved by all: {}; by none: {}; changed by themselves: {}", found.always_solved,
+                               found.never_solved, found.unsteady));
+    for (const std::string& sentence : found.verdict(task_)) terminal_.line("  " + sentence);
+  }
+
+  OrderedJson headroom_json() const {
+    OrderedJson json{{"samples", headroom_->samples}, {"calls", headroom_calls_}, {"versions", OrderedJson::array()}};
+    for (const Headroom::Version* version : headroom_->versions()) {
+      const std::vector<double> scores = known_scores(version->scores);
+      const auto interval = interval_of_mean(scores);
+      json["versions"].push_back({{"name", version->name},
+                                  {"score", mean(scores)},
+                                  {"interval", interval ? OrderedJson{interval->low, interval->high} : OrderedJson(nullptr)},
+                                  {"solved", version->solved}});
+    }
+    json["solved_by_all"] = headroom_->always_solved;
+    json["solved_by_none"] = headroom_->never_solved;
+    json["changed_by_themselves"] = headroom_->unsteady;
+    json["teacher"] = {{"tried", headroom_->taught.has_value()},
+                       {"reason", headroom_->untaught.empty() ? OrderedJson(nullptr) : OrderedJson(headroom_->untaught)}};
+    json["verdict"] = headroom_->verdict(task_);
+    return json;
+  }
+
   void print(const TrialCall& call) {
     terminal_.line("  " + call_text(call));
     if (!call.warning.empty()) terminal_.line(terminal_.bad("    warning: " + call.warning));
@@ -377,6 +450,7 @@ class Check {
     json["facts"] = optim::to_json(facts_).value();
     json["first_proposals"] = proposals_;
     json["models"] = models_json();
+    if (headroom_) json["headroom"] = headroom_json();
     json["estimate"] = OrderedJson::object();
     for (const Outlook& outlook : outlooks)
       json["estimate"][outlook.scenario] = outlook_json(outlook, budget_text(task_.budget, outlook, schedule().steps));
@@ -462,6 +536,8 @@ class Check {
   optim::Diagnosis facts_;
   std::vector<std::string> proposals_;  // names of those that are tried before the first step
   TrialResult trial_;
+  std::optional<Headroom> headroom_;
+  std::int64_t headroom_calls_ = 0;
   std::atomic<bool> is_pointless_ = false;
 };
 
@@ -471,7 +547,9 @@ void add_check(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("check", "Look at a task, try its models, and estimate what a run takes");
   const auto flags = std::make_shared<CheckFlags>();
   add_task_argument(*command, flags->task);
-  command->add_flag("--no-calls", flags->no_calls, "Ask no model anything");
+  CLI::Option* no_calls = command->add_flag("--no-calls", flags->no_calls, "Ask no model anything");
+  command->add_flag("--headroom", flags->headroom, "Find with about 60 answers whether optimizing is worth its calls")
+      ->excludes(no_calls);
   add_model_flags(*command, flags->model);
   add_output_flags(*command, flags->output);
   command->footer(check_examples);
