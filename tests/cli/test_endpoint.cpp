@@ -135,20 +135,22 @@ TEST_CASE("what passes by itself is retried: some 429, 500 and hang-ups do not c
   const fs::path task = test::write_small_task(folder);
   REQUIRE(test::optimize(task, folder.path() / "in-process").status == 0);
 
-  const test::ChatServer good(std::make_shared<lm::Simulated>());
   lm::Simulated simulated;
-  // Each a few times, then no more: the client waits a little longer each time.
+  // Each while the first part is measured, and once more later; then no more, for the client waits longer each time.
+  std::atomic<int> refused = 0;
   const test::HttpServer server([&](const test::HttpRequest& request) -> test::HttpResponse {
-    const std::size_t number = request.number < 120 ? request.number : 0;
-    if (number % 40 == 3) return {.status = 429, .headers = {{"Retry-After-Ms", "5"}}, .body = test::error_body("slow down")};
-    if (number % 40 == 11) return {.status = 500, .body = test::error_body("try again")};
-    if (number % 40 == 17) return test::hang_up();
+    const std::size_t number = request.number < 200 ? request.number % 100 : 0;
+    if (number == 3 || number == 11 || number == 17) ++refused;
+    if (number == 3) return {.status = 429, .headers = {{"Retry-After-Ms", "5"}}, .body = test::error_body("slow down")};
+    if (number == 11) return {.status = 500, .body = test::error_body("try again")};
+    if (number == 17) return test::hang_up();
     const lm::Request asked = test::parse_chat_request(request.body);
     return {.headers = {{"Content-Type", "application/json"}}, .body = test::completion_body(simulated.reply_to(asked))};
   });
   const test::ProcessResult result = optimize_at(server.url() + "/v1", task, folder.path() / "run");
   INFO(result.out << result.err);
   REQUIRE(result.status == 0);
+  CHECK(refused == 6);
   CHECK(test::read_text(folder.path() / "run/instructions.txt") ==
         test::read_text(folder.path() / "in-process/instructions.txt"));
 }
