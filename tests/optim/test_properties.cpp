@@ -61,7 +61,7 @@ TEST_CASE("A state that went through its text is the same state", "[optim][state
       for (const std::string& value : values) variables.emplace_back(value, "role of " + value, true);
       return variables;
     };
-    std::vector<std::string> values = *tgd::test::any_texts();
+    std::vector<std::string> values = *rc::gen::scale(0.25, tgd::test::any_texts());
     values.push_back("last");
     const tgd::optim::TGDOptions options{.model = tgd::test::improving(),
                                          .momentum = *rc::gen::inRange<std::size_t>(0, 3),

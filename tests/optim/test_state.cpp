@@ -275,9 +275,9 @@ TEST_CASE("A damaged state is refused with its place, or is read as what it says
   step(source, "no");
   step(source, "worse");
   const std::string good = source.state_dict().dump();
+  const tgd::Json before = TGD({parameter("a")}, given).state_dict();
   tgd::test::check_damages(tgd::test::damaged_values(good), "", [&](const std::string& content) {
     TGD target({parameter("a")}, given);
-    const tgd::Json before = target.state_dict();
     try {
       target.load_state_dict(tgd::Json::parse(content));
     } catch (const tgd::Error&) {

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <vector>
 
 #include <tgd/random.hpp>
@@ -11,23 +13,26 @@ using detail::EProcess;
 
 namespace {
 
-/// How many comparisons of `most` it takes until the evidence is enough; more than `most` where it never is.
-std::size_t comparisons_until(double enough, double chance_of_win, double chance_of_draw, std::size_t most, Random& random) {
-  EProcess process;
-  for (std::size_t i = 1; i <= most; ++i) {
-    if (random.random() >= chance_of_draw) process.add(random.random() < chance_of_win ? 1 : -1);
-    if (process.value() >= enough) return i;
+/// The most evidence that there is at any time in each of many courses of so many comparisons.
+std::vector<double> most_evidence(double chance_of_win, double chance_of_draw, std::size_t comparisons) {
+  constexpr std::size_t courses = 4000;
+  Random random(17);
+  std::vector<double> most(courses, 1);
+  for (double& of_course : most) {
+    EProcess process;
+    for (std::size_t i = 0; i < comparisons; ++i) {
+      if (random.random() < chance_of_draw) continue;
+      const bool is_won = random.random() < chance_of_win;
+      process.add(is_won ? 1 : -1);
+      if (is_won) of_course = std::max(of_course, process.value());  // a loss never adds to it
+    }
   }
-  return most + 1;
+  return most;
 }
 
-double share_that_ends(double enough, double chance_of_win, double chance_of_draw, std::size_t most) {
-  constexpr std::size_t runs = 4000;
-  Random random(17);
-  std::size_t ended = 0;
-  for (std::size_t run = 0; run < runs; ++run)
-    ended += comparisons_until(enough, chance_of_win, chance_of_draw, most, random) <= most ? 1 : 0;
-  return static_cast<double>(ended) / runs;
+double share_that_reaches(double enough, const std::vector<double>& most) {
+  const auto reaching = std::count_if(most.begin(), most.end(), [&](double value) { return value >= enough; });
+  return static_cast<double>(reaching) / static_cast<double>(most.size());
 }
 
 }  // namespace
@@ -59,17 +64,20 @@ TEST_CASE("its mean is 1 after any number of comparisons of equals", "[train][ev
 }
 
 TEST_CASE("whoever looks after each comparison is misled as seldom as promised", "[train][evidence]") {
+  const auto equals = most_evidence(0.5, 0, 300);
+  const auto equals_with_draws = most_evidence(0.5, 0.7, 300);
+  const auto worse = most_evidence(0.4, 0.3, 300);
   for (const double alpha : {0.2, 0.1, 0.05}) {
     CAPTURE(alpha);
-    CHECK(share_that_ends(1 / alpha, 0.5, 0, 300) < alpha);
-    CHECK(share_that_ends(1 / alpha, 0.5, 0.7, 300) < alpha);
-    CHECK(share_that_ends(1 / alpha, 0.4, 0.3, 300) < alpha / 2);
+    CHECK(share_that_reaches(1 / alpha, equals) < alpha);
+    CHECK(share_that_reaches(1 / alpha, equals_with_draws) < alpha);
+    CHECK(share_that_reaches(1 / alpha, worse) < alpha / 2);
   }
 }
 
 TEST_CASE("a clear difference shows soon", "[train][evidence]") {
-  CHECK(share_that_ends(10, 0.9, 0, 30) > 0.95);
-  CHECK(share_that_ends(10, 0.8, 0.3, 60) > 0.9);
+  CHECK(share_that_reaches(10, most_evidence(0.9, 0, 30)) > 0.95);
+  CHECK(share_that_reaches(10, most_evidence(0.8, 0.3, 60)) > 0.9);
   // Six wins and no loss are enough for 1 in 10.
   EProcess process;
   for (int i = 0; i < 6; ++i) process.add(1);
