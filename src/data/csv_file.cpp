@@ -19,7 +19,8 @@ using Row = std::vector<std::string>;
 void check_column_names(const Row& columns) {
   std::set<std::string_view> seen;
   for (const std::string& column : columns) {
-    if (!seen.insert(column).second) throw ParseError(fmt::format("two columns have the name \"{}\"", column));
+    if (!seen.insert(column).second)
+      throw ParseError(fmt::format("two columns have the name \"{}\"; rename one of them", column));
   }
 }
 
@@ -37,6 +38,11 @@ std::vector<std::size_t> columns_of(const Fields& fields, const Row& columns) {
   return indices;
 }
 
+/// "sep=;" on the first line, by which spreadsheets name their delimiter.
+bool names_delimiter(const CsvReader& reader, const Row& row) {
+  return reader.line() == 1 && row.size() == 2 && row[1].empty() && tgd::detail::lower_case(row[0]) == "sep=";
+}
+
 class CsvRecordReader final : public detail::RecordReader {
  public:
   CsvRecordReader(const std::filesystem::path& path, const Fields& fields, const CsvOptions& options)
@@ -46,7 +52,7 @@ class CsvRecordReader final : public detail::RecordReader {
         fields_(fields),
         columns_(options.column_names) {
     has_header_ = columns_.empty();
-    if (has_header_ && !reader_.next(columns_))
+    if (has_header_ && !detail::first_record(reader_, columns_))
       throw ParseError(fmt::format("{}:1: no header line, the file is empty", file_name()));
     detail::in_place([this] { return place(); }, [this] { find_columns(); });
     detail::names_of(fields_);  // which checks them
@@ -58,7 +64,8 @@ class CsvRecordReader final : public detail::RecordReader {
   bool read(std::vector<Data>& values) override {
     do {
       if (!reader_.next(row_)) return false;
-    } while (row_.size() == 1 && columns_.size() > 1 && tgd::detail::trim(row_[0]).empty());  // a line of blanks
+    } while ((row_.size() == 1 && columns_.size() > 1 && tgd::detail::trim(row_[0]).empty()) ||  // a line of blanks
+             names_delimiter(reader_, row_));
     if (row_.size() != columns_.size()) {
       throw ParseError(fmt::format("{}: {} fields, expected the {} of the {}", place(), row_.size(), columns_.size(),
                                    has_header_ ? "header line" : "given column names"));
@@ -90,6 +97,10 @@ class CsvRecordReader final : public detail::RecordReader {
 };
 
 }  // namespace
+
+bool detail::first_record(CsvReader& reader, std::vector<std::string>& cells) {
+  return reader.next(cells) && (!names_delimiter(reader, cells) || reader.next(cells));
+}
 
 std::shared_ptr<detail::RecordReader> detail::read_csv(const std::filesystem::path& path, const Fields& fields,
                                                        const CsvOptions& options) {

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <tgd/data/csv.hpp>
 #include <tgd/data/records.hpp>
 
 namespace tgd::data::detail {
@@ -50,6 +51,9 @@ TGD_API std::shared_ptr<RecordReader> read_json(const std::filesystem::path& pat
                                                 const std::string& encoding = {});
 TGD_API std::shared_ptr<RecordReader> read_csv(const std::filesystem::path& path, const Fields& fields,
                                                const CsvOptions& options);
+
+/// The first record of a CSV; a line that only names its delimiter, as spreadsheets write it, is none. False where there is none.
+TGD_API bool first_record(CsvReader& reader, std::vector<std::string>& cells);
 
 /// All records of a file.
 std::shared_ptr<const Records::Content> read_all(RecordReader& reader);

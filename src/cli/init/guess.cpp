@@ -239,6 +239,7 @@ class Guesser {
     if (target.is_object) return decide(Type::json_fields, "answers are JSON objects");
     if (target.is_list) return decide(Type::json_fields, "answers are JSON lists, compared by their items");
     if (target.is_number) return decide(Type::number, "answers are numbers");
+    if (target.ends_in_results) return decide(Type::number, "answers end in a number behind \"####\"; the last one counts");
     if (target.has_labels()) return decide(Type::exact_match, fmt::format("{} different short answers", target.distinct));
     if (target.mean_length <= short_answer) return decide(Type::exact_match, "answers are short");
     decide(Type::judge, "answers are long texts, which are hardly ever the same word for word");
@@ -251,6 +252,11 @@ class Guesser {
 };
 
 }  // namespace
+
+bool is_usual_name(const std::string& name) {
+  const std::string plain(detail::trim(name));
+  return is_one_of(plain, target_names) || is_one_of(plain, input_names);
+}
 
 std::string placeholder_for(const std::string& name) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 20> letters{

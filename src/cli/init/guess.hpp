@@ -16,6 +16,9 @@
 
 namespace tgd::cli {
 
+/// Whether columns are often called so.
+bool is_usual_name(const std::string& name);
+
 struct InitWishes {
   std::optional<std::string> target = {};
   std::vector<std::string> inputs = {};

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <tgd/data/csv.hpp>
 
+#include "cli/init/guess.hpp"
 #include "core/characters.hpp"
 #include "core/fold.hpp"
 #include "core/json_position.hpp"
@@ -45,12 +46,19 @@ bool is_text(std::string_view value) {
   return false;
 }
 
+/// Working, then "#### 1,200", as GSM8K and what was made after it have it.
+bool ends_in_result(std::string_view value) {
+  constexpr std::string_view mark = "####";
+  const std::size_t at = value.rfind(mark);
+  return at != value.npos && at > 0 && detail::unit_of_amount(std::string(detail::trim(value.substr(at + mark.size()))));
+}
+
 class ColumnSurvey {
  public:
   explicit ColumnSurvey(std::string source, std::string role = {}) {
     column_.source = std::move(source);
     column_.role = std::move(role);
-    column_.is_number = column_.is_object = column_.is_list = column_.has_digits = true;
+    column_.is_number = column_.is_object = column_.is_list = column_.has_digits = column_.ends_in_results = true;
   }
 
   void add(const OrderedJson& value) {
@@ -62,7 +70,8 @@ class ColumnSurvey {
 
   Column take() {
     column_.distinct = seen_.size();
-    if (column_.count == 0) column_.is_number = column_.is_object = column_.is_list = column_.has_digits = false;
+    if (column_.count == 0)
+      column_.is_number = column_.is_object = column_.is_list = column_.has_digits = column_.ends_in_results = false;
     column_.mean_length = total_ / std::max<std::size_t>(column_.count, 1);
     const std::size_t kinds = column_.is_list ? labels_.size() : column_.distinct;
     const bool are_few = labels_.size() <= most_labels && kinds * 2 <= std::max<std::size_t>(items_, 4);
@@ -80,6 +89,7 @@ class ColumnSurvey {
     column_.longest = std::max(column_.longest, length);
     column_.has_texts = column_.has_texts || is_text(plain);
     column_.has_digits = column_.has_digits && plain.find_first_of("0123456789") != std::string::npos;
+    column_.ends_in_results = column_.ends_in_results && ends_in_result(plain);
     if (seen_.size() < most_distinct) seen_.insert(std::hash<std::string>()(plain));
     add_kind(plain, json);
     add_labels(plain);
@@ -263,6 +273,12 @@ void find_encoding(const fs::path& file, const std::string& wished, Survey& surv
                   *line, survey.options.encoding));
 }
 
+void expect_object(const OrderedJson& record, const fs::path& file, std::size_t line) {
+  if (record.is_object()) return;
+  throw ParseError(fmt::format("{}:{}: expected an object, such as {{\"text\": …, \"label\": …}}, found the type {}",
+                               file.string(), line, record.type_name()));
+}
+
 void survey_json_lines(const fs::path& file, const DataFileOptions& options, Surveyor& surveyor) {
   // What is wrong with the file as such is for its reader to say.
   std::vector<Data> values;
@@ -274,9 +290,7 @@ void survey_json_lines(const fs::path& file, const DataFileOptions& options, Sur
   for (std::size_t number = 1; std::getline(*in, line); ++number) {
     if (detail::trim(line).empty()) continue;
     const auto record = detail::parse_json<OrderedJson>(line, file.string(), number);
-    if (!record.is_object())
-      throw ParseError(fmt::format("{}:{}: expected an object, such as {{\"text\": …, \"label\": …}}, found the type {}",
-                                   file.string(), number, record.type_name()));
+    expect_object(record, file, number);
     surveyor.add_record(record);
   }
 }
@@ -289,8 +303,11 @@ void survey_json(const fs::path& file, const DataFileOptions& options, Surveyor&
   while (reader->next(values)) {
   }
   data::detail::JsonList records(file, options.encoding);
-  for (std::string text; records.next(text);)
-    surveyor.add_record(detail::parse_json<OrderedJson>(text, file.string(), records.line()));
+  for (std::string text; records.next(text);) {
+    const auto record = detail::parse_json<OrderedJson>(text, file.string(), records.line());
+    expect_object(record, file, records.line());
+    surveyor.add_record(record);
+  }
 }
 
 void survey_csv(const fs::path& file, const DataFileOptions& options, Surveyor& surveyor) {
@@ -342,7 +359,8 @@ namespace {
 std::vector<std::string> first_row(const fs::path& file, const DataFileOptions& options) {
   const auto in = detail::open_text(file, options.encoding);
   std::vector<std::string> cells;
-  data::CsvReader(*in, file.string(), csv_options(file, options).delimiter).next(cells);
+  data::CsvReader reader(*in, file.string(), csv_options(file, options).delimiter);
+  data::detail::first_record(reader, cells);
   return cells;
 }
 
@@ -362,7 +380,9 @@ Survey survey_file(const fs::path& file, const std::string& encoding, const std:
   find_encoding(file, encoding, plain);
   const std::vector<std::string> cells =
       data_format(file) == DataFormat::csv ? first_row(file, plain.options) : std::vector<std::string>();
-  if (!has_equal_cells(cells)) {
+  // Names that stand twice are for the reader to refuse.
+  const bool has_names = std::any_of(cells.begin(), cells.end(), [](const std::string& cell) { return is_usual_name(cell); });
+  if (!has_equal_cells(cells) || has_names) {
     Survey survey = survey_as(file, plain, on_progress);
     if (cells.empty() || !is_first_line_a_record(survey)) return survey;
   }

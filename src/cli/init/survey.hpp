@@ -24,6 +24,7 @@ struct Column {
   bool is_list = false;                  ///< every value is a JSON list
   bool has_texts = false;                ///< some values are what people write: with blanks, or in a script without any
   bool has_digits = false;               ///< every value
+  bool ends_in_results = false;          ///< every value is working, and ends in "#### " and a number
   std::size_t distinct = 0;              ///< counted up to most_distinct
   std::vector<std::string> labels = {};  ///< the values by name, where they are few and short; of lists the items
   std::string example = {};              ///< the first value
