@@ -51,17 +51,17 @@ class TGD_API ParseError : public Error {
 class TGD_API LMError : public Error {
  public:
   enum class Kind {
-    transport,  ///< no usable HTTP answer: refused, reset, timed out, DNS, TLS
-    status,     ///< an HTTP status other than 2xx
-    malformed,  ///< a 2xx answer that is not a chat completion, or tells of a failure of the endpoint
+    transport,   ///< no usable HTTP answer: refused, reset, timed out, DNS, TLS
+    status,      ///< an HTTP status other than 2xx
+    malformed,   ///< a 2xx answer that is not a chat completion, or tells of a failure of the endpoint
     unreadable,  ///< a chat completion that came and cannot be read, or not be used for what it was asked for
-    empty,      ///< a completion without content (tool call, no choice)
-    truncated,  ///< the text is cut off by a limit of tokens
-    filtered,   ///< a filter withheld the request or the reply
-    refused,    ///< the model did not want to answer
-    too_long,   ///< the request does not fit the model's window
-    cancelled,  ///< the caller asked to stop
-    script      ///< a stubbed or replayed model had no answer
+    empty,       ///< a completion without content (tool call, no choice)
+    truncated,   ///< the text is cut off by a limit of tokens
+    filtered,    ///< a filter withheld the request or the reply
+    refused,     ///< the model did not want to answer, or its endpoint turned this request down while it answers others like it
+    too_long,    ///< the request does not fit the model's window
+    cancelled,   ///< the caller asked to stop
+    script       ///< a stubbed or replayed model had no answer
   };
 
   LMError(Kind kind, const std::string& message, int status = 0, bool retryable = false,

@@ -18,9 +18,10 @@ struct Notice {
     storage,          ///< a cache, cassette or ledger cannot be read or written, and the run goes on without it
     unknown_usage,    ///< an endpoint reported token figures that cannot be, and they count as unknown
     unknown_end,      ///< an endpoint ends replies with a word that nobody knows
-    folded_system,    ///< a model takes no system messages, and their text goes into the first message of the user
-    wrong_encoding,   ///< an endpoint's answers are not in the encoding that their headers name, and are read as they come
-    repaired_text,    ///< a text was not valid UTF-8 and was made so, in a request or a reply
+    end_marks,      ///< an endpoint leaves marks that end a turn, such as <|im_end|>, at the end of replies; they are taken off
+    folded_system,  ///< a model takes no system messages, and their text goes into the first message of the user
+    wrong_encoding,  ///< an endpoint's answers are not in the encoding that their headers name, and are read as they come
+    repaired_text,   ///< a text was not valid UTF-8 and was made so, in a request or a reply
     // Seen under an AnomalyGuard:
     empty_feedback,
     echoed_feedback,

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -140,10 +142,10 @@ class Optimization {
   OptimizeResult run() {
     print_head();
     try {
-      measure_and_train();
+      measure_and_train_to_a_fault();
       report_.status = interrupt_.requested() ? "interrupted" : "ok";
     } catch (const std::exception& error) {
-      ending_.request();  // what waits to be sent would meet the same
+      ending_.request();
       models_.wait_for_calls();
       report_.status = interrupt_.requested() ? "interrupted" : "failed";
       if (leave_no_folder()) {
@@ -171,7 +173,31 @@ class Optimization {
   void make_models(const ModelOptions& options) { models_ = cli::make_models(task_, options); }
 
   ModelOptions model_options(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed) {
-    return {.flags = flags.model, .stop = ending_.token(), .cassette = std::move(replayed), .on_notice = terminal_.on_notice()};
+    return {.flags = flags.model,
+            .stop = ending_.token(),
+            .on_fault = [this](const LMError& fault) { end_for(fault); },
+            .cassette = std::move(replayed),
+            .on_notice = terminal_.on_notice()};
+  }
+
+  /// What waits to be sent would meet the same.
+  void end_for(const LMError& fault) {
+    {
+      const std::lock_guard lock(fault_mutex_);
+      if (!fault_) fault_ = fault;
+    }
+    ending_.request();
+  }
+
+  void measure_and_train_to_a_fault() {
+    try {
+      measure_and_train();
+    } catch (const LMError& error) {
+      const std::lock_guard lock(fault_mutex_);
+      // Of a request that was not sent for another one's fault, that fault is told.
+      if (error.kind() == LMError::Kind::cancelled && fault_) throw LMError(*fault_);
+      throw;
+    }
   }
 
   void prepare_models(const OptimizeFlags& flags, std::shared_ptr<lm::Cassette> replayed) {
@@ -450,6 +476,8 @@ class Optimization {
   Terminal terminal_;
   Interrupt interrupt_;
   EndOfRun ending_{interrupt_};
+  std::mutex fault_mutex_;
+  std::optional<LMError> fault_;  // of an endpoint, the first one
   Task task_;
   bool is_resumed_;
   bool saves_models_;

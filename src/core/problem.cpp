@@ -24,7 +24,10 @@ std::optional<Problem> fault_of(const LMError& error) {
   using Kind = Problem::Kind;
   switch (error.kind()) {
     case LMError::Kind::refused:
-      return Problem{Kind::refused, "the model refused to answer", error.what()};
+      // A status other than 2xx is the endpoint's word.
+      return Problem{Kind::refused,
+                     error.status() < 300 ? "the model refused to answer" : "the endpoint turned the request down",
+                     error.what()};
     case LMError::Kind::filtered:
       return Problem{Kind::filtered, "a content filter withheld the reply", error.what()};
     case LMError::Kind::truncated:

@@ -56,7 +56,9 @@ Call::Call(Request request, const ChatModel& model)
     : Call(std::move(request), std::make_shared<const detail::CallSource>(model)) {}
 
 Call::Call(Request request, std::shared_ptr<const detail::CallSource> source)
-    : state_(std::make_shared<State>(std::move(request), std::move(source))), stop_(state_->request.stop) {}
+    : state_(std::make_shared<State>(std::move(request), std::move(source))),
+      stop_(state_->request.stop),
+      stop_sending_(state_->request.options.stop_sending) {}
 
 const Request& Call::request() const noexcept { return state_->request; }
 const std::string& Call::model() const noexcept { return state_->model; }
@@ -79,6 +81,12 @@ Call Call::with_stop(std::stop_token stop) const {
   return call;
 }
 
+Call Call::with_stop_sending(std::stop_token stop) const {
+  Call call = *this;
+  call.stop_sending_ = std::move(stop);
+  return call;
+}
+
 Call Call::with_witness(std::function<void()> witness) const {
   Call call = *this;
   call.witness_ = std::move(witness);
@@ -92,6 +100,7 @@ void Call::leave() const {
 Request Call::to_request() const {
   Request request = state_->request;
   request.stop = stop_;
+  request.options.stop_sending = stop_sending_;
   return request;
 }
 

@@ -57,6 +57,7 @@ struct Job {
   HttpClient::Done done;
   HttpClient::Sending sending;
   std::unique_ptr<OnStop> on_stop;
+  std::unique_ptr<OnStop> on_hold;
 
   SlotPtr slot;  // while it runs
   std::size_t max_reply_bytes = 0;
@@ -256,8 +257,11 @@ HttpClient::Core::Core(HttpOptions options)
       rate_(options_.per_minute) {}
 
 void HttpClient::Core::post(JobPtr job) {
-  const std::stop_token& stop = job->sending.stop;
-  if (stop.stop_possible()) job->on_stop = std::make_unique<OnStop>(stop, [this] { notice_stop(); });
+  const auto noticed = [this](const std::stop_token& token) {
+    return token.stop_possible() ? std::make_unique<OnStop>(token, [this] { notice_stop(); }) : nullptr;
+  };
+  job->on_stop = noticed(job->sending.stop);
+  job->on_hold = noticed(job->sending.hold);
   {
     const std::lock_guard lock(mutex_);
     if (!closing_) {
@@ -316,7 +320,7 @@ bool HttpClient::Core::take_incoming() {
   }
   for (JobPtr& job : taken) {
     // Its stop callback may have run before the job was here to be found.
-    if (job->sending.stop.stop_requested()) stop_seen_ = true;
+    if (job->sending.stop.stop_requested() || job->sending.hold.stop_requested()) stop_seen_ = true;
     set_deadline(*job, job->sending.deadline);
     if (job->sending.not_before == Clock::time_point()) {
       ready_.push_back(std::move(job));
@@ -333,11 +337,12 @@ void HttpClient::Core::end_overdue(Clock::time_point now) {
   if (!stop_seen_.exchange(false) && !expired) return;
   std::vector<JobPtr> ended;
   const auto overdue = [now](const Job& job) { return job.sending.stop.stop_requested() || job.has_expired(now); };
+  const auto unwanted = [&](const Job& job) { return job.sending.hold.stop_requested() || overdue(job); };
   const auto second = [](auto& entry) -> JobPtr& { return entry.second; };
   const auto itself = [](JobPtr& job) -> JobPtr& { return job; };
   take_if(running_, second, overdue, ended);
-  take_if(delayed_, second, overdue, ended);
-  take_if(ready_, itself, overdue, ended);
+  take_if(delayed_, second, unwanted, ended);
+  take_if(ready_, itself, unwanted, ended);
   for (JobPtr& job : ended) {
     if (job->enough) {
       read_ending(*job, CURLE_OK);

@@ -90,6 +90,7 @@ class HttpClient {
 
   struct Sending {
     std::stop_token stop = {};
+    std::stop_token hold = {};  ///< cancels it as long as it has not been sent
     Clock::time_point not_before = {};
     Clock::time_point deadline = Clock::time_point::max();
     std::optional<std::chrono::milliseconds> timeout = {};  ///< instead of the client's

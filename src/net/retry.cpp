@@ -84,7 +84,10 @@ bool is_unusable(const LMError& error) {
 }  // namespace
 
 bool is_worth_retrying(int status) {
-  return status == 408 || status == 409 || status == 429 || status == 499 || (status >= 500 && status < 600);
+  constexpr std::array passing = {408, 409, 424, 425, 429, 499};
+  constexpr std::array never = {501, 505, 511};  // what a server cannot do, and a network that wants a login
+  const auto is_one_of = [status](const auto& list) { return std::find(list.begin(), list.end(), status) != list.end(); };
+  return is_one_of(passing) || (status >= 500 && status < 600 && !is_one_of(never));
 }
 
 std::optional<milliseconds> requested_wait(std::string_view retry_after, std::string_view retry_after_ms,

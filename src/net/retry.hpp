@@ -29,7 +29,7 @@ struct RetryHistory {
   int unusable = 0;  ///< answers that arrived whole but were no completion
 };
 
-/// Whether a status other than 2xx may go away by itself: 408, 409, 429, 499, 5xx.
+/// Whether a status other than 2xx may go away by itself: 408, 409, 424, 425, 429, 499, most of 5xx.
 bool is_worth_retrying(int status);
 
 /// What the headers ask for: `retry_after_ms` in milliseconds, else `retry_after` in seconds or as an HTTP date. Empty texts

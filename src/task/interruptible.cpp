@@ -2,10 +2,13 @@
 
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <utility>
 
 #include <tgd/error.hpp>
+
+#include "core/problem.hpp"
 
 namespace tgd::cli {
 
@@ -32,8 +35,8 @@ struct Interruptible::Queue : std::enable_shared_from_this<Interruptible::Queue>
     Done done;
   };
 
-  Queue(lm::ChatModelPtr inner, std::size_t max_in_flight, std::stop_token everything)
-      : model(std::move(inner)), most(max_in_flight), stop(std::move(everything)) {}
+  Queue(lm::ChatModelPtr inner, std::size_t max_in_flight, std::stop_token everything, OnFault faults)
+      : model(std::move(inner)), most(max_in_flight), stop(std::move(everything)), on_fault(std::move(faults)) {}
 
   void add(Waiting next) {
     {
@@ -66,11 +69,22 @@ struct Interruptible::Queue : std::enable_shared_from_this<Interruptible::Queue>
 
   void send(Waiting next) {
     const auto cancellation = std::make_shared<Cancellation>(next.call.stop(), stop);
-    model->start_call(next.call.with_stop(cancellation->source.get_token()), std::move(next.on_text),
+    model->start_call(next.call.with_stop(cancellation->source.get_token()).with_stop_sending(stop), std::move(next.on_text),
                       [queue = shared_from_this(), cancellation, done = std::move(next.done)](lm::Outcome outcome) {
+                        queue->tell_fault(outcome);
                         done(std::move(outcome));
                         queue->end_call();
                       });
+  }
+
+  void tell_fault(const lm::Outcome& outcome) const {
+    if (!on_fault || outcome.ok() || tgd::detail::own_fault(outcome.error())) return;
+    try {
+      std::rethrow_exception(outcome.error());
+    } catch (const LMError& error) {
+      if (error.kind() != LMError::Kind::cancelled) on_fault(error);
+    } catch (...) {  // NOLINT(bugprone-empty-catch): a budget's, which ends a run in good order
+    }
   }
 
   void end_call() {
@@ -90,6 +104,7 @@ struct Interruptible::Queue : std::enable_shared_from_this<Interruptible::Queue>
   const lm::ChatModelPtr model;
   const std::size_t most;
   const std::stop_token stop;
+  const OnFault on_fault;
   std::mutex mutex;
   std::condition_variable idle;
   std::deque<Waiting> waiting;
@@ -97,9 +112,9 @@ struct Interruptible::Queue : std::enable_shared_from_this<Interruptible::Queue>
   bool is_pumping = false;
 };
 
-Interruptible::Interruptible(lm::ChatModelPtr model, std::size_t max_in_flight, const std::stop_token& stop)
+Interruptible::Interruptible(lm::ChatModelPtr model, std::size_t max_in_flight, const std::stop_token& stop, OnFault on_fault)
     : CallDecorator(model),
-      queue_(std::make_shared<Queue>(std::move(model), max_in_flight, stop)),
+      queue_(std::make_shared<Queue>(std::move(model), max_in_flight, stop, std::move(on_fault))),
       on_stop_(stop, [queue = queue_] { queue->pump(); }) {}
 
 Interruptible::~Interruptible() { queue_->wait(); }

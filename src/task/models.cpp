@@ -193,7 +193,9 @@ class Stack {
 
   lm::ChatModelPtr finish(const std::string& name, lm::ChatModelPtr model, std::size_t in_flight) const {
     models_.in_flight[name] = in_flight;
-    models_.queues.push_back(std::make_shared<Interruptible>(std::move(model), in_flight, options_.stop));
+    const bool is_program = model->provider() == "command" || models_.proxy;
+    models_.queues.push_back(std::make_shared<Interruptible>(
+        std::move(model), in_flight, options_.stop, is_program ? std::function<void(const LMError&)>() : options_.on_fault));
     return models_.queues.back();
   }
 

@@ -99,7 +99,9 @@ class CallCounter {
 
 struct ModelOptions {
   ModelFlags flags = {};
-  std::stop_token stop = {};                    ///< see Interruptible
+  std::stop_token stop = {};  ///< see Interruptible
+  /// Gets each fault of an endpoint that is no single request's, unless a program's own calls go through tgd: those are the program's.
+  std::function<void(const LMError&)> on_fault = {};
   std::shared_ptr<lm::Cassette> cassette = {};  ///< records what is asked; in replay no other model is made
   OnNotice on_notice = {};                      ///< what endpoints do that is no error
   std::filesystem::path run_folder = {};        ///< where the standard error of commands goes; empty: nowhere

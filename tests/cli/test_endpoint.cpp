@@ -393,3 +393,25 @@ TEST_CASE("a run on a model without a system role, with a small window and with 
   CHECK(result.status == 0);
   CHECK_THAT(result.out + result.err, ContainsSubstring("system_role") && ContainsSubstring("replies came with thoughts"));
 }
+
+TEST_CASE("an endpoint that turns everybody away is given up at once by who wants no retries, and nothing more is sent",
+          "[cli][concurrent]") {
+  const test::TemporaryFolder folder;
+  const fs::path task = test::write_small_task(folder);
+  const test::HttpServer server([](const test::HttpRequest&) {
+    return test::HttpResponse{.status = 429, .body = test::error_body("Rate limit reached", "rate_limit")};
+  });
+  const std::vector<std::string> flags{"--base-url", server.url() + "/v1", "--model", "m", "--max-retries",
+                                       "0",          "--max-in-flight",    "4"};
+  const std::string command = GENERATE("optimize", "evaluate", "predict");
+  std::vector<std::string> arguments{command, task.string()};
+  if (command == "predict") arguments.insert(arguments.end(), {"--input", (folder.path() / "tickets.jsonl").string()});
+  if (command == "optimize") arguments.insert(arguments.end(), {"--run-dir", (folder.path() / "run").string()});
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  const test::ProcessResult result = test::run_tgd(arguments);
+  INFO(result.out << result.err);
+  CHECK(result.status == 1);
+  CHECK_THAT(result.err, ContainsSubstring("429"));
+  // Those in flight, and the few that are sent before the first refusal is read.
+  CHECK(server.request_count() <= 6);
+}

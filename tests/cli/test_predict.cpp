@@ -40,7 +40,7 @@ std::string samples(std::size_t count) {
 std::shared_ptr<lm::Stub> echo() {
   return lm::Stub::answering([](const lm::Request& request) {
     const std::string& text = request.messages.back().content;
-    if (text.find("fail") != text.npos) throw LMError(LMError::Kind::status, "the endpoint does not like it", 400);
+    if (text.find("fail") != text.npos) throw LMError(LMError::Kind::status, "the endpoint does not like it", 403);
     return "echo of " + text;
   });
 }
@@ -127,7 +127,6 @@ TEST_CASE("what is the endpoint's fault ends a prediction before the row that me
   };
   const Fault fault = GENERATE(Fault{LMError(LMError::Kind::status, "Incorrect API key provided", 401), "Incorrect API key"},
                                Fault{LMError(LMError::Kind::status, "The model `ech` does not exist", 404), "does not exist"},
-                               Fault{LMError(LMError::Kind::status, "no such argument", 400), "no such argument"},
                                Fault{LMError(LMError::Kind::status, "the disk of the server is full", 500), "is full"});
   INFO(fault.said);
   std::atomic<bool> is_down = true;

@@ -62,6 +62,7 @@ class Endpoint {
                         R"({"choices": [{"message": {"content": null, "refusal": "I will not."}, "finish_reason": "stop"}]})"};
           if (is_bad && how == "cut") return {.body = test::completion_body("half a", "length")};
           if (is_bad && how == "unreadable") return {.body = test::completion_body("perhaps")};
+          if (is_bad && how == "turned down") return {.status = 400, .body = test::error_body("Bad Request", "bad_request")};
           if (is_bad && how == "outage") return {.status = 401, .body = test::error_body("no such key")};
           if (last == "bad" || last.rfind("mail ", 0) == 0)
             return {.body = test::completion_body(system == "Say yes." ? "yes" : "no")};
@@ -91,14 +92,16 @@ struct Project {
 }  // namespace
 
 TEST_CASE("one sample that fails by its own fault does not end a command; it counts as wrong and is named", "[cli][problem]") {
-  const std::string how = GENERATE("filtered", "refused", "cut", "unreadable");
+  const std::string how = GENERATE("filtered", "refused", "turned down", "cut", "unreadable");
   INFO(how);
   const Project project;
   const Endpoint endpoint(how);
-  const std::string says = how == "filtered"  ? "filter"
-                           : how == "refused" ? "refused"
-                           : how == "cut"     ? "cut"
-                                              : "cannot be read";
+  const std::string kind = how == "turned down" ? "refused" : how;
+  const std::string says = how == "filtered"      ? "filter"
+                           : how == "refused"     ? "refused"
+                           : how == "turned down" ? "turned the request down"
+                           : how == "cut"         ? "cut"
+                                                  : "cannot be read";
 
   SECTION("predict") {
     const auto result =
@@ -111,7 +114,7 @@ TEST_CASE("one sample that fails by its own fault does not end a command; it cou
     CHECK(rows[13]["prediction"] == (how == "unreadable" ? Value("perhaps") : Value()));
     CHECK(rows[13].contains("error") == (how != "unreadable"));
     CHECK_FALSE(rows[12].contains("problem"));
-    CHECK_THAT(result.err, ContainsSubstring("1 sample failed (1 " + how + ")"));
+    CHECK_THAT(result.err, ContainsSubstring("1 sample failed (1 " + kind + ")"));
   }
   SECTION("evaluate") {
     const auto output = project.folder.path() / "out.jsonl";
@@ -122,7 +125,7 @@ TEST_CASE("one sample that fails by its own fault does not end a command; it cou
     const Value prompt = Value::parse(result.out)["prompts"][0];
     CHECK(prompt["samples"] == 20);
     CHECK(prompt["failed"] == 1);
-    CHECK(prompt["problems"] == Value{{how, 1}});
+    CHECK(prompt["problems"] == Value{{kind, 1}});
     const std::vector<Value> rows = test::lines_of(test::read_text(output));
     const auto bad = std::find_if(rows.begin(), rows.end(), [](const Value& row) { return row["row"] == 13; });
     REQUIRE(bad != rows.end());
@@ -135,12 +138,12 @@ TEST_CASE("one sample that fails by its own fault does not end a command; it cou
     INFO(result.out << result.err);
     CHECK(result.status == 0);
     CHECK_THAT(result.out,
-               ContainsSubstring("1 sample failed (1 " + how + ") and count") && ContainsSubstring("row 13 of the "));
-    CHECK(test::read_result(run)["problems"] == Value{{how, 1}});
+               ContainsSubstring("1 sample failed (1 " + kind + ") and count") && ContainsSubstring("row 13 of the "));
+    CHECK(test::read_result(run)["problems"] == Value{{kind, 1}});
     CHECK(test::read_text(run / "instructions.txt") == "Say yes.\n");
     bool is_noted = false;
     for (const Value& line : test::lines_of(test::read_text(run / "samples.jsonl")))
-      is_noted = is_noted || (line.contains("problems") && line["problems"]["13"]["kind"] == how);
+      is_noted = is_noted || (line.contains("problems") && line["problems"]["13"]["kind"] == kind);
     CHECK(is_noted);
     CHECK(test::run_tgd({"optimize", "--resume", run}).status == 0);
   }
@@ -177,6 +180,41 @@ TEST_CASE("a reply that the task's own limit has cut is a wrong answer and no fa
   INFO(result.out << result.err);
   CHECK(result.status == 0);
   CHECK(test::read_result(run)["problems"] == Value{{"cut_by_task", 1}});
+}
+
+TEST_CASE(
+    "a request that is turned down without a reason is the sample's fault where others are answered, and the endpoint's where "
+    "none is",
+    "[cli][problem][concurrent]") {
+  const std::string in_flight = GENERATE("2", "8");
+  const std::string body = GENERATE("", "Bad Request", R"({"detail": "There was an error parsing the body"})",
+                                    R"({"error": {"message": "1 validation error", "type": "BadRequestError", "code": 400}})");
+  const int status = GENERATE(400, 422);
+  const bool are_all_turned_down = GENERATE(false, true);
+  const Project project;
+  std::string rows;
+  for (const char* mail : {"bad", "a", "b", "c", "bad", "bad", "d", "e"}) rows += Value{{"mail", mail}}.dump() + "\n";
+  const fs::path input = project.folder.write("new.jsonl", rows);
+  const test::HttpServer server([&](const test::HttpRequest& request) -> test::HttpResponse {
+    const bool is_bad = test::parse_chat_request(request.body).messages.back().content == "bad";
+    if (is_bad || are_all_turned_down) return {.status = status, .body = body};
+    return {.body = test::completion_body("yes")};
+  });
+  const auto result = test::run_tgd({"predict", project.file, "--input", input, "--base-url", server.url() + "/v1", "--model",
+                                     "m", "--max-in-flight", in_flight});
+  INFO(result.out << result.err);
+  const std::vector<Value> answers = test::lines_of(result.out);
+  if (are_all_turned_down) {
+    CHECK(result.status == 1);
+    CHECK(answers.empty());
+    CHECK_THAT(result.err, ContainsSubstring("0 rows are done") && ContainsSubstring(std::to_string(status)));
+    return;
+  }
+  CHECK(result.status == 0);
+  REQUIRE(answers.size() == 8);
+  for (std::size_t i = 0; i < answers.size(); ++i) CHECK(answers[i].contains("error") == (i == 0 || i == 4 || i == 5));
+  CHECK_THAT(answers[0].value("error", ""), ContainsSubstring(std::to_string(status)));
+  CHECK(server.request_count() == 8);
 }
 
 TEST_CASE("a fault of the endpoint ends a run whatever the task says", "[cli][problem]") {

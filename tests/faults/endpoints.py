@@ -93,6 +93,7 @@ class Form:
           cut      half a reply: no further attempt; a sample goes on with a problem
           own      the request's own fault: the same
           twice    the same after one more attempt
+          turned down   no further attempt; of a sample where others are answered, else the run ends
           final    no further attempt, and the run ends
     says: what an error that it ends with has to hold, a pattern.
     A completion with `finish`, `content`, and more in its `message`, its `choice` and its `usage`; or another body: `json`, `text`,
@@ -209,7 +210,7 @@ class Scene:
         self.refuses_system = draw.random() < 0.12
         self.names_cost = draw.random() < 0.2
         self.role_refusals = 0
-        kinds = {"whole": 6, "passing": 3, "outage": 1, "own": 2, "cut": 2, "twice": 1}
+        kinds = {"whole": 6, "passing": 3, "outage": 1, "own": 2, "cut": 2, "twice": 1, "turned down": 1}
         by_kind = collections.defaultdict(list)
         for each in FORMS:
             by_kind[each.kind].append(each)
@@ -486,7 +487,8 @@ class Endpoints:
     # ---- What a run ends with ----
 
     def expect_reason(self, said, scene, command):
-        excuses = [each.form for each in scene.sent if each.form.kind in ("final", "outage", "passing")]
+        # What is turned down is the endpoint's fault where nothing like it has been answered.
+        excuses = [each.form for each in scene.sent if each.form.kind in ("final", "outage", "passing", "turned down")]
         # Of tgd's own requests there is no next one, and of samples one has to be left.
         of_samples = re.search("none of the .* got an answer", said) is not None
         own = [each for each in scene.sent if each.form.kind in ("own", "cut", "twice")]
@@ -593,7 +595,7 @@ class Endpoints:
             raise Fault(f"{replies} replies were sent, and {answered} calls have one")
         failed = sum(1 for line in lines if line["tgd.outcome"] == "error")
         finals = sum(
-            1 for each in scene.sent if each.form.kind in ("own", "final") and not each.form.name.startswith("too long")
+            1 for each in scene.sent if each.form.kind in ("own", "final", "turned down") and not each.form.name.startswith("too long")
         )
         if failed < finals:
             raise Fault(f"{finals} answers were final, and {failed} calls failed: some were tried again")
@@ -619,7 +621,7 @@ class Endpoints:
                 raise Fault(f"{row} is not {got.content!r}, which the endpoint sent ({got.form.name})")
             if not is_right and "problem" not in row and "error" not in row:
                 raise Fault(f"{row} has no problem, and the endpoint sent: {got.form.name}")
-            if "problem" in row and got.form.kind not in ("own", "cut", "twice"):
+            if "problem" in row and got.form.kind not in ("own", "cut", "twice", "turned down"):
                 raise Fault(f"{row} has a problem of its own, and the endpoint's last word was: {got.form.name}")
 
     @staticmethod

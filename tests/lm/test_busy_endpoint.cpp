@@ -1,10 +1,15 @@
 // Endpoints that are asked for more than they bear: nothing is lost, and little is sent in vain.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <tgd/lm/openai.hpp>
 
@@ -123,4 +128,79 @@ TEST_CASE("A wait that a busy endpoint names in its message holds back the other
   CHECK(lost(client, 3) == 0);
   REQUIRE(times.size() == 4);
   CHECK(times[1] - times[0] >= 300ms);
+}
+
+TEST_CASE("What waits to be sent, or to be sent again, is not sent once nothing more is to be",
+          "[lm][openai][busy][concurrent]") {
+  std::stop_source nothing_more;
+  std::vector<tgd::lm::Request> requests = numbered(6);
+  for (tgd::lm::Request& request : requests) request.options.stop_sending = nothing_more.get_token();
+  std::vector<Outcome> outcomes;
+  std::mutex mutex;
+  std::size_t sent = 0;
+  const auto ask_all = [&](OpenAI& client, const tgd::lm::ChatModel::Done& on_first) {
+    std::vector<std::future<void>> ends;
+    for (tgd::lm::Request& request : requests) {
+      auto end = std::make_shared<std::promise<void>>();
+      ends.push_back(end->get_future());
+      client.start(std::move(request), [&, end, on_first](Outcome outcome) {
+        if (on_first) on_first(outcome);
+        {
+          const std::lock_guard lock(mutex);
+          outcomes.push_back(std::move(outcome));
+        }
+        end->set_value();
+      });
+    }
+    for (std::future<void>& end : ends) end.get();
+  };
+  const auto cancelled = [&] {
+    return std::count_if(outcomes.begin(), outcomes.end(), [](const Outcome& outcome) {
+      return !outcome.ok() && tgd::test::error_of(outcome).kind() == LMError::Kind::cancelled;
+    });
+  };
+
+  SECTION("because an endpoint turns everybody away: the others have not been asked") {
+    HttpServer server(tgd::test::replies({{.status = 429, .body = error_body("Rate limit reached")}}));
+    OpenAIOptions options = tgd::test::options_for(server.url());
+    options.max_in_flight = 1;
+    options.max_retries = 0;
+    OpenAI client(options);
+    ask_all(client, [&](const Outcome&) { nothing_more.request_stop(); });
+    CHECK(server.request_count() == 1);
+    CHECK(cancelled() == 5);
+    sent = 1;
+  }
+  SECTION("what waits for its next attempt ends with what it met; it is no call that was cut off") {
+    HttpServer server([&](const HttpRequest& request) {
+      if (request.number == 5) nothing_more.request_stop();
+      return HttpResponse{.status = 503, .headers = {{"Retry-After", "100"}}, .body = error_body("overloaded")};
+    });
+    OpenAIOptions options = tgd::test::options_for(server.url());
+    OpenAI client(options);
+    ask_all(client, {});
+    CHECK(cancelled() == 0);
+    for (const Outcome& outcome : outcomes) {
+      CHECK(tgd::test::error_of(outcome).status() == 503);
+      CHECK_THAT(outcome.error_message(), ContainsSubstring("overloaded"));
+    }
+    CHECK(server.request_count() == 6);
+    sent = 6;
+  }
+  SECTION("what is on its way comes to its end") {
+    HttpServer server([&](const HttpRequest&) {
+      nothing_more.request_stop();
+      return says("x");
+    });
+    OpenAIOptions options = tgd::test::options_for(server.url());
+    options.max_in_flight = 1;
+    OpenAI client(options);
+    ask_all(client, {});
+    CHECK(server.request_count() == 1);
+    CHECK(cancelled() == 5);
+    sent = 1;
+  }
+  std::size_t attempts = 0;
+  for (const Outcome& outcome : outcomes) attempts += static_cast<std::size_t>(outcome.receipt().usage.attempts);
+  CHECK(attempts == sent);
 }

@@ -48,6 +48,8 @@ class TGD_API Call {
   const std::stop_token& stop() const noexcept { return stop_; }
   /// The same call, to be ended by another token.
   Call with_stop(std::stop_token stop) const;
+  /// The same call, with another CallOptions::stop_sending.
+  Call with_stop_sending(std::stop_token stop) const;
 
   /// The same call; `witness` is called once, just before it leaves for the endpoint for the first time, and not where something
   /// else answers it. It has to be quick.
@@ -55,7 +57,7 @@ class TGD_API Call {
   /// For the model that sends it.
   void leave() const;
 
-  /// A copy of the request with the call's stop, for a model that takes requests.
+  /// A copy of the request with what the call is to be ended by, for a model that takes requests.
   Request to_request() const;
 
  private:
@@ -63,6 +65,7 @@ class TGD_API Call {
 
   std::shared_ptr<State> state_;
   std::stop_token stop_;
+  std::stop_token stop_sending_;
   std::function<void()> witness_ = {};
 };
 

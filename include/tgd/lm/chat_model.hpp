@@ -47,6 +47,9 @@ struct CallOptions {
   std::optional<std::chrono::milliseconds> timeout = {};          ///< of one attempt, instead of the model's
   /// Of the whole call, queueing and retries included; ends it with LMError::Kind::cancelled.
   std::optional<std::chrono::steady_clock::time_point> deadline = {};
+  /// From then on nothing more is sent for it: where it waits to be sent it ends with LMError::Kind::cancelled, and where it waits to
+  /// be sent again, with what it met until then. What is on its way comes to its end.
+  std::stop_token stop_sending = {};
 };
 
 /// What one call asks. A value type.

@@ -325,17 +325,18 @@ std::int64_t number_behind_any(std::string_view message, const Phrases& phrases)
 }
 
 std::int64_t window_named_in(std::string_view message) {
-  constexpr std::array phrases = {"context length is",
+  constexpr std::array phrases = {"n_ctx",
+                                  "context length is",
                                   "context length of",
                                   "context length (",
                                   "context size (",
                                   "context size of",
                                   "context size is",
-                                  "n_ctx",
                                   "context window of",
                                   "context window is",
                                   "context window (",
                                   "max_model_len",
+                                  "max_seq_len",
                                   "context limit",
                                   "tokens allowed (",
                                   "input length",
@@ -353,6 +354,40 @@ std::int64_t asked_named_in(std::string_view message) {
   constexpr std::array phrases = {"requested",       "resulted in",     "too long: ",   "token count (",
                                   "prompt length (", "prompt contains", "messages have"};
   return number_behind_any(message, phrases);
+}
+
+/// Counts that stand alone in a text and can be of tokens: no part of a name, no moment, no status.
+std::vector<std::int64_t> counts_in(std::string_view message) {
+  constexpr std::int64_t least = 256;
+  constexpr std::int64_t most = 100'000'000;
+  std::vector<std::int64_t> counts;
+  const auto is_word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
+  const auto is_part = [&](char c) { return is_word(c) || c == '.' || c == '-'; };
+  for (std::size_t at = 0; (at = message.find_first_of("0123456789", at)) != message.npos;) {
+    const std::size_t end = std::min(message.find_first_not_of("0123456789", at), message.size());
+    std::int64_t count = 0;
+    std::from_chars(message.data() + at, message.data() + end, count);
+    // A dot that ends a sentence is no part of a number.
+    const bool goes_on =
+        end + 1 < message.size() && is_part(message[end]) && (message[end] != '.' || is_word(message[end + 1]));
+    if ((at == 0 || !is_part(message[at - 1])) && !goes_on && count >= least && count <= most) counts.push_back(count);
+    at = end;
+  }
+  return counts;
+}
+
+/// The window and what was asked, where the words around the numbers do not tell: of two numbers the smaller one is the window.
+void complete_figures(EndpointError& error, std::string_view message) {
+  std::vector<std::int64_t> counts = counts_in(message);
+  counts.erase(std::remove(counts.begin(), counts.end(), error.status), counts.end());
+  if (counts.empty()) return;
+  constexpr std::int64_t least = 16;  // "input length should be [1, 30720]"
+  const bool is_told = error.window >= least;
+  if (!is_told && (error.window > 0 || counts.size() > 1)) error.window = *std::min_element(counts.begin(), counts.end());
+  const std::int64_t largest = *std::max_element(counts.begin(), counts.end());
+  constexpr std::int64_t unlikely = 1000;  // so many times the window
+  if (error.window > 0 && error.asked <= error.window)
+    error.asked = largest > error.window && largest / unlikely < error.window ? largest : 0;
 }
 
 /// Words of templates and validators that take the user's and the assistant's turns only.
@@ -396,7 +431,17 @@ bool speaks_of_money(std::string_view message) {
   return holds_any(message, phrases);
 }
 
-bool has_no_quota(const Signs& signs, std::string_view message) {
+/// A limit of a day or longer.
+bool speaks_of_days(std::string_view message) {
+  constexpr std::array spans = {"per day",   "per-day",   "per_day",   "daily",   "per week", "per-week",
+                                "per month", "per-month", "per_month", "monthly", "weekly"};
+  constexpr std::array verdicts = {"limit", "quota", "exceed", "credits"};
+  return holds_any(message, spans) && holds_any(message, verdicts);
+}
+
+bool has_no_quota(int status, const Signs& signs, std::string_view message) {
+  constexpr int payment_required = 402;
+  if (status == payment_required) return true;
   return names_any(signs, {"insufficient_quota", "exceeded_current_quota", "billing", "usage_limit", "insufficient_balance",
                            "insufficient_credits", "insufficient_funds", "payment_required", "arrearage", "account_deactivated",
                            "quota_exceeded_permanently", "spend_limit", "budget_exceeded"}) ||
@@ -406,9 +451,10 @@ bool has_no_quota(const Signs& signs, std::string_view message) {
 bool is_overload(int status, const Signs& signs, std::string_view message) {
   if (status == 429 || status == 503 || status == 529 || status == 499) return true;
   constexpr std::array phrases = {
-      "overloaded",         "server is busy",    "server busy", "too busy",      "are busy",          "queue full",
-      "queue is full",      "too many requests", "rate limit",  "request limit", "qps limit",         "concurrency",
-      "concurrent request", "no slot available", "at capacity", "over capacity", "available capacity"};
+      "overloaded",         "server is busy",    "server busy",        "too busy",      "are busy",           "queue full",
+      "queue is full",      "too many requests", "rate limit",         "request limit", "qps limit",          "concurrency",
+      "concurrent request", "no slot available", "at capacity",        "over capacity", "available capacity", "high traffic",
+      "high demand",        "heavy load",        "maximum queue size", "backpressure"};
   return names_any(signs, {"overloaded", "rate_limit", "too_many_requests", "resource_exhausted", "throttl", "server_busy",
                            "capacity", "queue_full"}) ||
          holds_any(message, phrases);
@@ -418,7 +464,7 @@ bool names_passing_trouble(const Signs& signs) {
   return names_any(signs, {"server_error", "internal_error", "timeout", "unavailable", "api_connection_error", "cancelled"});
 }
 
-EndpointError judged(int status, std::string message, const Signs& signs) {
+EndpointError judged(int status, std::string message, const Signs& signs, bool is_wait_named) {
   const bool is_answer = status == 0 || (status >= 200 && status < 300);
   EndpointError error{.message = std::move(message), .status = is_answer ? signs.status : status, .wait = signs.wait};
   const std::string lowered = lower_case(error.message);
@@ -433,14 +479,16 @@ EndpointError judged(int status, std::string message, const Signs& signs) {
     error.cause = Cause::too_long;
   } else if (is_filtered(signs, lowered)) {
     error.cause = Cause::filtered;
-  } else if (has_no_quota(signs, lowered) && (!error.wait || names_any(signs, {"insufficient_quota"}))) {
+  } else if (has_no_quota(inner, signs, lowered) && (!error.wait || names_any(signs, {"insufficient_quota"}))) {
     error.cause = Cause::quota;
   } else if (is_overload(error.status, signs, lowered)) {
-    error.cause = Cause::overload;
+    const bool is_over_for_long = speaks_of_days(lowered) && !error.wait && !is_wait_named;
+    error.cause = is_over_for_long ? Cause::quota : Cause::overload;
   }
   if (error.cause == Cause::too_long) {
     error.window = signs.window > 0 ? signs.window : window_named_in(lowered);
     error.asked = signs.asked > 0 ? signs.asked : asked_named_in(lowered);
+    complete_figures(error, lowered);
   }
   error.may_pass =
       error.cause == Cause::overload ||
@@ -465,22 +513,23 @@ bool says_what_is_wrong(const Value& json) {
   });
 }
 
-EndpointError endpoint_error_in(int status, const Value& json) {
+EndpointError endpoint_error_in(int status, const Value& json, bool is_wait_named) {
   Signs signs;
   note_signs(json, signs, 0);
   std::string message = reason_in(json, 0);
   if (message.empty() && !json.empty() && is_shallow(json))
     message = json.dump(-1, ' ', false, Value::error_handler_t::replace);
-  return judged(status, std::move(message), signs);
+  return judged(status, std::move(message), signs, is_wait_named);
 }
 
-EndpointError read_endpoint_error(int status, std::string_view body) {
+EndpointError read_endpoint_error(int status, std::string_view body, bool is_wait_named) {
   std::string_view text = trim(body);
   for (const std::string_view field : {"data:", "error:"}) {
     if (text.starts_with(field)) text = trim(text.substr(field.size()));
   }
-  if (const std::optional<Value> json = parse_json(text); json && !json->is_null()) return endpoint_error_in(status, *json);
-  return judged(status, reason_in_text(body, deepest), {});
+  if (const std::optional<Value> json = parse_json(text); json && !json->is_null())
+    return endpoint_error_in(status, *json, is_wait_named);
+  return judged(status, reason_in_text(body, deepest), {}, is_wait_named);
 }
 
 }  // namespace tgd::lm::detail

@@ -31,10 +31,10 @@ struct EndpointError {
   std::int64_t asked = 0;   ///< tokens that this request has, likewise
 };
 
-/// `status`: of HTTP; 0, or a 2xx, for an error inside an answer that was none by its status.
-EndpointError read_endpoint_error(int status, std::string_view body);
+/// `status`: of HTTP; 0, or a 2xx, for an error inside an answer that was none by its status. `is_wait_named`: in a header.
+EndpointError read_endpoint_error(int status, std::string_view body, bool is_wait_named = false);
 /// The same of a body that was parsed.
-EndpointError endpoint_error_in(int status, const nlohmann::json& json);
+EndpointError endpoint_error_in(int status, const nlohmann::json& json, bool is_wait_named = false);
 
 /// Whether an answer that is no completion has a member that explains it.
 bool says_what_is_wrong(const nlohmann::json& json);

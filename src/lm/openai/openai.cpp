@@ -26,6 +26,7 @@
 #include "lm/openai/endpoint.hpp"
 #include "lm/openai/errors.hpp"
 #include "lm/openai/protocol.hpp"
+#include "lm/openai/rejections.hpp"
 #include "lm/openai/stream.hpp"
 #include "net/headers.hpp"
 #include "net/http.hpp"
@@ -49,6 +50,9 @@ using Kind = LMError::Kind;
 
 // So long after its last answer an endpoint that refuses for overload is taken to be busy and not to be gone: limits are of a minute.
 constexpr std::chrono::seconds patience_with_overload{70};
+
+// So long a request that was turned down waits for others to begin.
+constexpr std::chrono::milliseconds patience_for_others{200};
 
 constexpr const char* default_base_url = "https://api.openai.com/v1";
 
@@ -158,6 +162,8 @@ struct CallState {
   std::function<std::vector<Message>(std::size_t)> shortened;  // empty once it was tried, too
   bool is_own = false;                                         // asked by tgd itself, which has settings for its length
   std::int64_t estimated_prompt_tokens = 0;
+  std::string like;                                  // see Rejections
+  detail::Rejections::VerdictPtr verdict = nullptr;  // while it waits for one
   net::RetryHistory history;
   std::optional<Clock::time_point> first_sent;
   std::optional<LMError> last_error;
@@ -190,14 +196,19 @@ std::optional<LMError> interruption(const CallState& call, const HttpResult& res
     case HttpResult::Fate::failed:
       return LMError(Kind::transport, result.error, result.status, result.prospect != net::Prospect::none);
     case HttpResult::Fate::cancelled:
+      if (call.last_error && !call.sending.stop.stop_requested() && call.sending.hold.stop_requested()) break;
       return LMError(Kind::cancelled, "the call was cancelled");
     case HttpResult::Fate::expired:
       break;
   }
   if (call.sending.deadline <= Clock::now())
     return LMError(Kind::cancelled, "the call's deadline passed before it was answered");
-  // Only further attempts end with the time for retries, so there is an error that came before.
+  // Only further attempts end with the time for retries, or are held back, so there is an error that came before.
   return LMError(call.last_error->kind(), call.last_error->what(), call.last_error->status(), call.last_error->retryable());
+}
+
+std::optional<std::chrono::milliseconds> wait_in_headers(const HttpResult& result) {
+  return net::requested_wait(result.header("retry-after"), result.header("retry-after-ms"), std::chrono::system_clock::now());
 }
 
 bool is_overload(const detail::ParsedReply& parsed) {
@@ -237,6 +248,11 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
   Clock::time_point deadline_of(const CallState& call) const;
   void take(const CallPtr& call, const HttpResult& result);
   std::optional<Outcome> judge(const CallPtr& call, const HttpResult& result);
+  void end(const CallPtr& call, Outcome outcome);
+  std::optional<Outcome> turned_down(const CallPtr& call, const LMError& error, const detail::ParsedReply& parsed);
+  void wait_for_verdict(const CallPtr& call);
+  std::optional<Outcome> after_waiting(const CallPtr& call, const HttpResult& result);
+  Outcome judged(CallState& call) const;
   std::optional<Outcome> try_again(const CallPtr& call, const HttpResult& result, const detail::ParsedReply& parsed);
   bool try_without_stream_options(const CallPtr& call, const HttpResult& result);
   void count_attempt(CallState& call, const HttpResult& result);
@@ -259,8 +275,10 @@ struct OpenAI::Impl : std::enable_shared_from_this<Impl> {
   const std::shared_ptr<const Secrets> secrets;
   const net::RetryPolicy retry;
   UsageMeter meter;
+  detail::Rejections rejections;
   std::atomic<bool> said_absurd = false;
   std::atomic<bool> said_end = false;
+  std::atomic<bool> said_end_mark = false;
   std::atomic<bool> said_mended = false;
   std::atomic<bool> said_encoding = false;
   std::atomic<bool> said_folded = false;
@@ -285,6 +303,7 @@ void OpenAI::Impl::start(Request request, std::unique_ptr<Stream> stream, Done d
     return done(Outcome(std::current_exception(), {.calls = 1}));
   }
   call->done = std::move(done);
+  rejections.begin(call->like);
   send(call, {});
 }
 
@@ -299,8 +318,10 @@ CallPtr OpenAI::Impl::make_call(Request& request, std::unique_ptr<Stream> stream
                                                 : Streaming::plain);
   call->model = args.get_text("model", options.model);
   call->secrets = detail::with_secrets_of(request, secrets);
+  call->like = request.info.purpose + request.args.dump();
   if (request.options.timeout) expect_span(*request.options.timeout, "CallOptions::timeout");
   call->sending = {.stop = std::move(request.stop),
+                   .hold = std::move(request.options.stop_sending),
                    .deadline = request.options.deadline.value_or(Clock::time_point::max()),
                    .timeout = request.options.timeout.value_or(options.timeout)};
   call->stream = std::move(stream);
@@ -369,7 +390,12 @@ void OpenAI::Impl::take(const CallPtr& call, const HttpResult& result) {
   } catch (...) {
     outcome = Outcome(std::current_exception(), call->usage);
   }
-  if (outcome) call->done(*std::move(outcome));
+  if (outcome) end(call, *std::move(outcome));
+}
+
+void OpenAI::Impl::end(const CallPtr& call, Outcome outcome) {
+  rejections.end(call->like, outcome.ok());
+  call->done(std::move(outcome));
 }
 
 void OpenAI::Impl::count_attempt(CallState& call, const HttpResult& result) {
@@ -381,6 +407,7 @@ void OpenAI::Impl::count_attempt(CallState& call, const HttpResult& result) {
 
 // How the call ends; nothing when it was sent again.
 std::optional<Outcome> OpenAI::Impl::judge(const CallPtr& call, const HttpResult& result) {
+  if (call->verdict) return after_waiting(call, result);
   detail::ParsedReply parsed = read(*call, result);
   if (call->stream && call->stream->thrown) return Outcome(call->stream->thrown, call->usage);
   note_pace(parsed, result);
@@ -404,10 +431,13 @@ detail::ParsedReply OpenAI::Impl::read(CallState& call, const HttpResult& result
   const std::optional<LMError> interrupted = interruption(call, result);
   if (!interrupted && (result.status < 200 || result.status >= 300)) {
     const std::string location = result.header("location");
-    return detail::read_refusal(
-        result.status, result.body,
-        {.model = call.model, .location = location, .added_version = endpoint.added_version && call.post->url.empty()},
-        *call.secrets);
+    const bool is_wait_named = wait_in_headers(result).has_value();
+    return detail::read_refusal(result.status, result.body,
+                                {.model = call.model,
+                                 .location = location,
+                                 .added_version = endpoint.added_version && call.post->url.empty(),
+                                 .is_wait_named = is_wait_named},
+                                *call.secrets);
   }
   if (result.ending == HttpResult::Fate::failed && result.prospect == net::Prospect::some) ++call.history.doubtful;
   if (interrupted && !call.stream) return {.result = *interrupted, .usage = {}};
@@ -465,6 +495,12 @@ void OpenAI::Impl::say_what_is_odd(const CallState& call, const HttpResult& resu
              endpoint.display + " ends a reply with the finish_reason \"" + call.secrets->blank_quoted(parsed.unknown_end) +
                  "\", which is not known; such a reply counts as whole where it has text");
   }
+  if (!parsed.end_mark.empty()) {
+    say_once(said_end_mark, Notice::Kind::end_marks,
+             endpoint.display + " leaves marks that end a turn at the end of replies (\"" +
+                 call.secrets->blank_quoted(parsed.end_mark) +
+                 "\"); they are taken off, as no text of an answer; the server's chat template or its \"stop\" is wrong");
+  }
   if (!parsed.mended.empty()) {
     say_once(said_mended, Notice::Kind::repaired_text,
              endpoint.display + " sent bytes that are no UTF-8, the first at " + call.secrets->blank_quoted(parsed.mended) +
@@ -510,7 +546,7 @@ bool OpenAI::Impl::try_shorter(const CallPtr& call, const detail::ParsedReply& p
   if (window > 0 || asked_for_window) return send_shorter(call, trouble.asked);
   // Asked for here and not before: most runs never need it.
   find_window([self = shared_from_this(), call, asked = trouble.asked, error = std::get<LMError>(parsed.result)] {
-    if (!self->send_shorter(call, asked)) call->done(self->too_long(*call, error));
+    if (!self->send_shorter(call, asked)) self->end(call, self->too_long(*call, error));
   });
   return true;
 }
@@ -578,8 +614,7 @@ std::optional<Outcome> OpenAI::Impl::try_again(const CallPtr& call, const HttpRe
                                                const detail::ParsedReply& parsed) {
   const auto& plain = std::get<LMError>(parsed.result);
   // What headers ask for goes before what a message says in words.
-  auto wait =
-      net::requested_wait(result.header("retry-after"), result.header("retry-after-ms"), std::chrono::system_clock::now());
+  auto wait = wait_in_headers(result);
   if (!wait) wait = plain.retry_after();
   const LMError error(plain.kind(), plain.what(), plain.status(), plain.retryable(), wait);
   const double chance = std::uniform_real_distribution<double>(0, 1)(random);
@@ -593,7 +628,10 @@ std::optional<Outcome> OpenAI::Impl::try_again(const CallPtr& call, const HttpRe
                                                  ", which is longer than is allowed (max_retry_after, " +
                                                  net::in_seconds(retry.longest_wait) + ")"));
   }
-  if (!delay) return failure(*call, error);
+  if (!delay) return turned_down(call, error, parsed);
+  if (call->sending.hold.stop_requested()) {
+    return failure(*call, with_remark(error, "not tried again, because nothing more is to be sent"));
+  }
   if (call->stream && call->stream->gave_text) {
     return failure(*call, with_remark(error, "not tried again, because part of the reply was given out already"));
   }
@@ -603,6 +641,47 @@ std::optional<Outcome> OpenAI::Impl::try_again(const CallPtr& call, const HttpRe
   ++(is_queued ? call->history.queued : call->history.retries);
   send(call, now + *delay);
   return std::nullopt;
+}
+
+// The last word on a request, unless it is the endpoint that has to be judged by what becomes of others. It waits for that like one that
+// is to be sent, so that it can be cancelled.
+std::optional<Outcome> OpenAI::Impl::turned_down(const CallPtr& call, const LMError& error, const detail::ParsedReply& parsed) {
+  const bool is_unexplained = parsed.trouble && parsed.trouble->cause == detail::EndpointError::Cause::other;
+  const bool gave_text = call->stream && call->stream->gave_text;
+  if (!is_unexplained || gave_text) return failure(*call, error);
+  constexpr int bad_request = 400;
+  constexpr int unprocessable = 422;
+  if (error.status() != bad_request && error.status() != unprocessable) return failure(*call, error);
+  call->last_error = error;
+  call->verdict = rejections.reject(call->like);
+  if (call->verdict->is_known()) return judged(*call);
+  wait_for_verdict(call);
+  return std::nullopt;
+}
+
+void OpenAI::Impl::wait_for_verdict(const CallPtr& call) {
+  HttpClient::Sending never = call->sending;
+  never.hold = call->verdict->known.get_token();
+  never.not_before = Clock::time_point::max();
+  never.deadline = std::min(never.deadline, Clock::now() + patience_for_others);
+  http.post(
+      call->post, [self = shared_from_this(), call](const HttpResult& result) { self->take(call, result); }, std::move(never));
+}
+
+std::optional<Outcome> OpenAI::Impl::after_waiting(const CallPtr& call, const HttpResult& result) {
+  const bool is_due = result.ending == HttpResult::Fate::expired && call->sending.deadline > Clock::now();
+  if (is_due) rejections.expect_others(call->like);
+  if (call->verdict->is_known()) return judged(*call);
+  if (!is_due) return failure(*call, *interruption(*call, result));
+  wait_for_verdict(call);
+  return std::nullopt;
+}
+
+Outcome OpenAI::Impl::judged(CallState& call) const {
+  const LMError& error = *call.last_error;
+  if (!call.verdict->is_of_request) return failure(call, error);
+  return failure(call,
+                 LMError(Kind::refused, error.what() + std::string("; it answers others like this request"), error.status()));
 }
 
 Outcome OpenAI::Impl::too_long(const CallState& call, const LMError& error) const {

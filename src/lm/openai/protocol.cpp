@@ -14,6 +14,7 @@
 #include "core/one_line.hpp"
 #include "core/saturating.hpp"
 #include "lm/lenient_json.hpp"
+#include "lm/openai/end_marks.hpp"
 #include "lm/openai/errors.hpp"
 #include "lm/openai/reply_end.hpp"
 #include "lm/openai/thoughts.hpp"
@@ -212,11 +213,18 @@ LMError only_thoughts(const std::string& thoughts, const net::Secrets& secrets) 
   return {Kind::empty, "the reply has no content, only a thought: " + quoted(secrets, thoughts), 0, true};
 }
 
-/// Takes the thoughts out of a text, to the end of `reasoning`.
-std::string answer_of(std::string text, Thoughts thoughts, std::string* reasoning = nullptr) {
+/// What a text holds beside the answer.
+struct Beside {
+  std::string reasoning = {};
+  std::string end_mark = {};
+};
+
+/// Takes the thoughts out of a text, to the end of `reasoning`, and marks that end a turn off it.
+std::string answer_of(std::string text, Thoughts thoughts, Beside& beside) {
+  if (std::string mark = take_end_marks(text); !mark.empty()) beside.end_mark = std::move(mark);
   if (thoughts == Thoughts::keep) return text;
   SplitReply split = split_thoughts(text);
-  if (reasoning != nullptr && !split.reasoning.empty()) *reasoning += (reasoning->empty() ? "" : "\n\n") + split.reasoning;
+  if (!split.reasoning.empty()) beside.reasoning += (beside.reasoning.empty() ? "" : "\n\n") + split.reasoning;
   return std::move(split.answer);
 }
 
@@ -288,7 +296,7 @@ std::vector<const Value*> ordered(const Value& choices) {
 bool withholds_request(const Value& json) { return endpoint_error_in(0, json).cause == EndpointError::Cause::filtered; }
 
 std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, Thoughts thoughts, const net::Secrets& secrets,
-                                      std::string& unknown_end) {
+                                      ParsedReply& parsed) {
   const std::vector<const Value*> choices = ordered(member(json, "choices"));
   if (choices.empty()) {
     if (withholds_request(json))
@@ -305,7 +313,7 @@ std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, 
   std::optional<std::string> content = content_of(message);
   const bool has_text = !content.value_or("").empty();
   const EndOfReply ending = end_of_reply(first, has_text);
-  if (!ending.is_known) unknown_end = reply.finish_reason;
+  if (!ending.is_known) parsed.unknown_end = reply.finish_reason;
   if (auto error = bad_end(ending, reply.finish_reason, secrets)) return *std::move(error);
   if (!message.is_object()) {
     return LMError(Kind::malformed, "the first choice has no message: " + quoted(secrets, body), 0, true);
@@ -316,14 +324,18 @@ std::variant<Reply, LMError> reply_of(const Value& json, std::string_view body, 
   // An empty text beside thoughts is as good as none.
   if (!has_text && ending.end == ReplyEnd::whole && !reasoning_of(message).empty())
     return no_content(message, reply.finish_reason, secrets);
-  reply.reasoning = reasoning_of(message);
-  reply.content = answer_of(std::move(content).value_or(""), thoughts, &reply.reasoning);
-  if (reply.content.empty() && has_text && ending.end == ReplyEnd::whole) return only_thoughts(reply.reasoning, secrets);
+  Beside beside{.reasoning = reasoning_of(message)};
+  reply.content = answer_of(std::move(content).value_or(""), thoughts, beside);
+  const bool has_only_marks = !beside.end_mark.empty() && beside.reasoning.empty();
+  if (reply.content.empty() && has_text && ending.end == ReplyEnd::whole && !has_only_marks)
+    return only_thoughts(beside.reasoning, secrets);
+  reply.reasoning = std::move(beside.reasoning);
   reply.logprobs = logprobs_of(first);
 
   for (std::size_t i = 1; i < choices.size(); ++i) {
-    reply.alternatives.push_back(answer_of(content_of(member(*choices[i], "message")).value_or(""), thoughts));
+    reply.alternatives.push_back(answer_of(content_of(member(*choices[i], "message")).value_or(""), thoughts, beside));
   }
+  parsed.end_mark = std::move(beside.end_mark);
   return reply;
 }
 
@@ -505,9 +517,8 @@ std::int64_t window_in_list(std::string_view body, std::string_view model) {
 }
 
 ParsedReply read_completion(const Value& completion, std::string_view body, Thoughts thoughts, const net::Secrets& secrets) {
-  std::string unknown_end;
-  ParsedReply parsed{.result = reply_of(completion, body, thoughts, secrets, unknown_end), .usage = {}};
-  parsed.unknown_end = std::move(unknown_end);
+  ParsedReply parsed{.result = Reply(), .usage = {}};
+  parsed.result = reply_of(completion, body, thoughts, secrets, parsed);
   read_usage(completion, parsed);
   return parsed;
 }
@@ -545,7 +556,7 @@ ParsedReply parse_reply(std::string_view body, bool delimited, Thoughts thoughts
 }
 
 ParsedReply read_refusal(int status, std::string_view body, const Asked& asked, const net::Secrets& secrets) {
-  EndpointError trouble = read_endpoint_error(status, body);
+  EndpointError trouble = read_endpoint_error(status, body, asked.is_wait_named);
   std::string message = "HTTP status " + std::to_string(status);
   if (const std::string shown = tgd::detail::one_line(secrets.blank_quoted(trouble.message)); !shown.empty())
     message += ": \"" + shown + '"';

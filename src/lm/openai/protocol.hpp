@@ -62,6 +62,7 @@ struct ParsedReply {
   std::string absurd_usage = {};
   std::optional<EndpointError> trouble = {};  ///< what the error was made of, when the endpoint itself spoke of one
   std::string unknown_end = {};               ///< the word that it ends with, when nobody knows that
+  std::string end_mark = {};                  ///< that was taken off the end of its text
   std::string mended = {};                    ///< where it was no UTF-8, for people; mostly empty
 };
 
@@ -99,6 +100,7 @@ struct Asked {
   std::string_view model;
   std::string_view location = {};  ///< header of a redirect
   bool added_version = false;      ///< /v1 is in the URL because tgd put it there
+  bool is_wait_named = false;      ///< in a header
 };
 /// Explains an answer with another status.
 ParsedReply read_refusal(int status, std::string_view body, const Asked& asked, const net::Secrets& secrets = {});

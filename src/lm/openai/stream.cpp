@@ -150,7 +150,7 @@ ChatStream::Finish ChatStream::finish(bool delimited, const std::optional<LMErro
     choice.reasoning += choice.reasoning_joiner.finish();
     if (const auto at = choice.joiner.mended_at(); at && mended.empty())
       mended = "byte " + std::to_string(*at) + " of a reply's text";
-    if (index == 0) fresh_ += visible(half) + filter_.finish();
+    if (index == 0) fresh_ += visible(half) + marks_.take(filter_.finish()) + marks_.finish();
   }
   Finish ending{.parsed = read_completion(completion(), body_, thoughts_, *secrets_)};
   ending.parsed.mended = std::move(mended);

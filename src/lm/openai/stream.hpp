@@ -12,6 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "lm/openai/end_marks.hpp"
 #include "lm/openai/protocol.hpp"
 #include "lm/openai/thoughts.hpp"
 #include "lm/utf8_joiner.hpp"
@@ -62,11 +63,14 @@ class ChatStream {
   std::optional<LMError> problem(const std::optional<LMError>& broken) const;
   nlohmann::json completion() const;
 
-  std::string visible(std::string_view added) { return thoughts_ == Thoughts::keep ? std::string(added) : filter_.take(added); }
+  std::string visible(std::string_view added) {
+    return marks_.take(thoughts_ == Thoughts::keep ? std::string(added) : filter_.take(added));
+  }
 
   Thoughts thoughts_;
   std::shared_ptr<const net::Secrets> secrets_;
   ThoughtFilter filter_;  // of the first choice
+  EndMarkFilter marks_;   // behind it
   Form form_ = Form::unknown;
   std::string body_;  // all of it as long as it may be JSON, else its beginning, to be quoted
   net::SseParser parser_;
