@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 #include <tgd/data.hpp>
+#include <tgd/data/collate.hpp>
+#include <tgd/data/data_loader.hpp>
 #include <tgd/optim.hpp>
 #include <tgd/random.hpp>
 #include <tgd/trainer.hpp>
