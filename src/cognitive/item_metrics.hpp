@@ -6,13 +6,12 @@
 #include <map>
 #include <string>
 
-#include <tgd/export.hpp>
 #include <tgd/variable.hpp>
 
 namespace tgd::detail {
 
 /// To what Variable::metrics() says of a score, which nobody else has yet. `metrics` may be called from any thread, when the
 /// item is there.
-TGD_API void add_item_metrics(const Variable& score, std::function<std::map<std::string, double>(std::size_t item)> metrics);
+void add_item_metrics(const Variable& score, std::function<std::map<std::string, double>(std::size_t item)> metrics);
 
 }  // namespace tgd::detail

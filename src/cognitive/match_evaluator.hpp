@@ -4,13 +4,12 @@
 #include <functional>
 
 #include <tgd/cognitive/evaluator.hpp>
-#include <tgd/export.hpp>
 
 namespace tgd::detail {
 
 /// `same(prediction, target)` may be called from any thread. Feedback, roles and errors are those of exact_match_evaluator().
-TGD_API Evaluation match_evaluator(const Variable& prediction, const Input& target,
-                                   std::function<bool(const Data& prediction, const Data& target)> same,
-                                   EvaluatorOptions options, Place place = Place::here());
+Evaluation match_evaluator(const Variable& prediction, const Input& target,
+                           std::function<bool(const Data& prediction, const Data& target)> same, EvaluatorOptions options,
+                           Place place = Place::here());
 
 }  // namespace tgd::detail

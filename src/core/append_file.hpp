@@ -11,8 +11,6 @@
 #include <string>
 #include <string_view>
 
-#include <tgd/export.hpp>
-
 #include "core/file.hpp"
 
 namespace tgd::detail {
@@ -23,7 +21,7 @@ struct RecordFormat {
   std::string header = {};  ///< stands before the first record, and is written with it
 };
 
-class TGD_API AppendFile {
+class AppendFile {
  public:
   /// Makes the file if there is none, and removes a record that was cut off.
   AppendFile(std::filesystem::path path, RecordFormat format, Access access = Access::shared);
@@ -65,7 +63,7 @@ class TGD_API AppendFile {
 
 /// Holds a file that somebody else may add to, for who puts another one in its place: as an AppendFile::Lock does, but nothing in it is
 /// changed. Where there is no file there is nothing to hold.
-class TGD_API FileLock {
+class FileLock {
  public:
   explicit FileLock(const std::filesystem::path& path);
   FileLock(const FileLock&) = delete;

@@ -6,26 +6,24 @@
 #include <string_view>
 #include <vector>
 
-#include <tgd/export.hpp>
-
 namespace tgd::detail {
 
 /// Deeper JSON is refused where it is parsed, compared, copied or written back, most of which recurse: the stack is the bound.
 constexpr int deepest_nesting = 500;
 
 /// Where the JSON value that begins at `begin` with a bracket ends; nothing where it does not, or nests deeper than that.
-TGD_API std::optional<std::size_t> end_of_brackets(std::string_view text, std::size_t begin);
+std::optional<std::size_t> end_of_brackets(std::string_view text, std::size_t begin);
 
 /// The most brackets that are open at once; those in quoted texts do not count.
-TGD_API int nesting(std::string_view json);
+int nesting(std::string_view json);
 
 /// The first bracket that opens more than the deepest nesting. Those in quoted texts and, where they are allowed, in comments do
 /// not count.
-TGD_API std::optional<std::size_t> too_deep_at(std::string_view json, bool has_comments);
+std::optional<std::size_t> too_deep_at(std::string_view json, bool has_comments);
 
 /// The parts of a text between brackets, each of them perhaps JSON. All of them together are found in linear time, whatever the
 /// text is.
-class TGD_API BracketedParts {
+class BracketedParts {
  public:
   /// A part begins with one of `openers`.
   BracketedParts(std::string_view text, std::string_view openers);

@@ -8,8 +8,6 @@
 #include <string>
 #include <string_view>
 
-#include <tgd/export.hpp>
-
 namespace tgd::detail {
 
 /// Whom a file is for that is made.
@@ -22,13 +20,13 @@ enum class Access {
 constexpr std::uint64_t most_bytes = std::uint64_t{4} << 30U;
 
 /// The text of a regular file. Never waits for a pipe or a device: these are refused, as are files of more than `most` bytes.
-TGD_API std::string read_file(const std::filesystem::path& path, std::uint64_t most = most_bytes);
+std::string read_file(const std::filesystem::path& path, std::uint64_t most = most_bytes);
 /// Throws unless the path leads to a regular file that can be opened.
-TGD_API void expect_regular_file(const std::filesystem::path& path);
+void expect_regular_file(const std::filesystem::path& path);
 /// Leaves no temporary file when it fails.
-TGD_API void write_file(const std::filesystem::path& path, std::string_view content, Access access = Access::shared);
+void write_file(const std::filesystem::path& path, std::string_view content, Access access = Access::shared);
 /// The folder of a run: for its user alone where it is made; the folders above it are made, too. One that is there stays as it is.
-TGD_API void make_run_folder(const std::filesystem::path& path);
+void make_run_folder(const std::filesystem::path& path);
 
 /// Where the output goes for which a user names a file: links are followed, and stay.
 struct Output {
@@ -38,12 +36,12 @@ struct Output {
 };
 
 /// Throws for what nothing can be written to as to a file: folders, disks, sockets.
-TGD_API Output output_at(const std::filesystem::path& path);
+Output output_at(const std::filesystem::path& path);
 /// Writes the whole of it there.
-TGD_API void write_output(const std::filesystem::path& path, std::string_view content);
+void write_output(const std::filesystem::path& path, std::string_view content);
 
 /// An open stream of output_at().
-class TGD_API OutputStream {
+class OutputStream {
  public:
   explicit OutputStream(std::filesystem::path path);
   OutputStream(const OutputStream&) = delete;
@@ -58,6 +56,6 @@ class TGD_API OutputStream {
 };
 
 /// Whether a file of this name and ending can be made in a folder. Empty, or what is wrong with it.
-TGD_API std::string file_name_problem(std::string_view name, std::string_view ending);
+std::string file_name_problem(std::string_view name, std::string_view ending);
 
 }  // namespace tgd::detail

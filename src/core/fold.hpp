@@ -10,19 +10,17 @@
 #include <string>
 #include <string_view>
 
-#include <tgd/export.hpp>
-
 namespace tgd::detail {
 
 /// Composed (NFC), with line feeds at line ends and plain spaces, without marks of direction, soft hyphens and the like.
-TGD_API std::string plain_form(std::string_view text);
+std::string plain_form(std::string_view text);
 
 /// "STRASSE", "Straße" and "ｓｔｒａｓｓｅ" are one.
-TGD_API std::string caseless_form(std::string_view text);
+std::string caseless_form(std::string_view text);
 
 /// Every letter in lower case, for people to read: "Élevé" is "élevé".
-TGD_API std::string in_lower_case(std::string_view text);
-TGD_API bool has_upper_case(std::string_view text);
+std::string in_lower_case(std::string_view text);
+bool has_upper_case(std::string_view text);
 
 /// Takes the place of a character that is left out.
 inline constexpr char32_t no_character = 0;
@@ -31,13 +29,13 @@ inline constexpr char32_t no_character = 0;
 char32_t folded(char32_t code) noexcept;
 
 /// Whether a character is part of a word: a letter, a digit, a mark on one, or a sign such as an emoji.
-TGD_API bool is_in_word(char32_t code) noexcept;
-TGD_API bool is_letter(char32_t code) noexcept;
+bool is_in_word(char32_t code) noexcept;
+bool is_letter(char32_t code) noexcept;
 /// An accent, or another sign that belongs to the letter before it.
-TGD_API bool is_mark(char32_t code) noexcept;
+bool is_mark(char32_t code) noexcept;
 /// Of a script that is written without blanks between words: ideographs, kana, Thai, Lao, Khmer, Burmese.
-TGD_API bool is_unspaced(char32_t code) noexcept;
-TGD_API bool is_currency(char32_t code) noexcept;
+bool is_unspaced(char32_t code) noexcept;
+bool is_currency(char32_t code) noexcept;
 
 /// The folded text; white space in a row is one space.
 std::string folded(std::string_view text);

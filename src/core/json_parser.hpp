@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include <nlohmann/json_fwd.hpp>
-#include <tgd/export.hpp>
 
 namespace tgd::detail {
 
@@ -14,17 +13,17 @@ enum class JsonComments { refused, allowed };
 /// Parses text whose nesting is known to be shallow, in linear time: ordered objects of nlohmann's own making look through all their
 /// members for each new one. Of members with one key the last one counts, at the place of the first. Throws what Value::parse() throws.
 template <class Value>
-TGD_API Value parse_shallow(std::string_view text, JsonComments comments = JsonComments::refused);
-extern template TGD_API nlohmann::json parse_shallow(std::string_view, JsonComments);
-extern template TGD_API nlohmann::ordered_json parse_shallow(std::string_view, JsonComments);
+Value parse_shallow(std::string_view text, JsonComments comments = JsonComments::refused);
+extern template nlohmann::json parse_shallow(std::string_view, JsonComments);
+extern template nlohmann::ordered_json parse_shallow(std::string_view, JsonComments);
 
 /// The value, which is discarded where the text is no JSON or nests too deeply.
 template <class Value>
-TGD_API Value parse_or_discard(std::string_view text, JsonComments comments = JsonComments::refused);
-extern template TGD_API nlohmann::json parse_or_discard(std::string_view, JsonComments);
-extern template TGD_API nlohmann::ordered_json parse_or_discard(std::string_view, JsonComments);
+Value parse_or_discard(std::string_view text, JsonComments comments = JsonComments::refused);
+extern template nlohmann::json parse_or_discard(std::string_view, JsonComments);
+extern template nlohmann::ordered_json parse_or_discard(std::string_view, JsonComments);
 
 /// Throws ParseError where the text nests too deeply, with line and column and, behind `file`, its name.
-TGD_API void expect_shallow(std::string_view text, JsonComments comments, std::string_view file = {});
+void expect_shallow(std::string_view text, JsonComments comments, std::string_view file = {});
 
 }  // namespace tgd::detail

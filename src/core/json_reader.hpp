@@ -22,7 +22,6 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <tgd/error.hpp>
-#include <tgd/export.hpp>
 
 namespace tgd::detail {
 
@@ -35,7 +34,7 @@ struct JsonOrigin {
 
 /// A value and the document that it is in; both have to outlive this.
 template <class Value>
-class TGD_API JsonReader {
+class JsonReader {
  public:
   JsonReader(const Value& root, const JsonOrigin& origin) : JsonReader(root, root, origin) {}
 
@@ -89,7 +88,7 @@ class TGD_API JsonReader {
 
 /// A document of its own. Throws ParseError for what is no JSON.
 template <class Value>
-class TGD_API JsonDocument {
+class JsonDocument {
  public:
   JsonDocument(std::string file, std::string text);
   JsonDocument(const JsonDocument&) = delete;
@@ -108,20 +107,19 @@ class TGD_API JsonDocument {
 /// no object, or that `take` throws at; where `pass_over` is given, it gets these errors, and the next line follows: bytes that are
 /// no UTF-8 are replaced then. Not more than `most` lines are read.
 template <class Value>
-TGD_API void read_json_lines(const std::filesystem::path& path, const std::function<void(const JsonReader<Value>&)>& take,
-                             const std::function<void(const ParseError&)>& pass_over = {},
-                             std::size_t most = std::numeric_limits<std::size_t>::max());
+void read_json_lines(const std::filesystem::path& path, const std::function<void(const JsonReader<Value>&)>& take,
+                     const std::function<void(const ParseError&)>& pass_over = {},
+                     std::size_t most = std::numeric_limits<std::size_t>::max());
 
-// GCC hides an instantiation whose arguments are hidden, unless it says itself that it is not.
-extern template class TGD_API JsonReader<nlohmann::json>;
-extern template class TGD_API JsonReader<nlohmann::ordered_json>;
-extern template class TGD_API JsonDocument<nlohmann::json>;
-extern template class TGD_API JsonDocument<nlohmann::ordered_json>;
-extern template TGD_API void read_json_lines(const std::filesystem::path&,
-                                             const std::function<void(const JsonReader<nlohmann::json>&)>&,
-                                             const std::function<void(const ParseError&)>&, std::size_t);
-extern template TGD_API void read_json_lines(const std::filesystem::path&,
-                                             const std::function<void(const JsonReader<nlohmann::ordered_json>&)>&,
-                                             const std::function<void(const ParseError&)>&, std::size_t);
+extern template class JsonReader<nlohmann::json>;
+extern template class JsonReader<nlohmann::ordered_json>;
+extern template class JsonDocument<nlohmann::json>;
+extern template class JsonDocument<nlohmann::ordered_json>;
+extern template void read_json_lines(const std::filesystem::path&,
+                                     const std::function<void(const JsonReader<nlohmann::json>&)>&,
+                                     const std::function<void(const ParseError&)>&, std::size_t);
+extern template void read_json_lines(const std::filesystem::path&,
+                                     const std::function<void(const JsonReader<nlohmann::ordered_json>&)>&,
+                                     const std::function<void(const ParseError&)>&, std::size_t);
 
 }  // namespace tgd::detail

@@ -9,15 +9,14 @@
 #include <string_view>
 
 #include <nlohmann/json_fwd.hpp>
-#include <tgd/export.hpp>
 
 namespace tgd::detail {
 
 /// With an indent of -1 in one line, as of dump(). Value is nlohmann::json or nlohmann::ordered_json.
 template <class Value>
-TGD_API std::string json_text(const Value& value, int indent = -1);
-extern template TGD_API std::string json_text(const nlohmann::json&, int);
-extern template TGD_API std::string json_text(const nlohmann::ordered_json&, int);
+std::string json_text(const Value& value, int indent = -1);
+extern template std::string json_text(const nlohmann::json&, int);
+extern template std::string json_text(const nlohmann::ordered_json&, int);
 
 /// Appends what json_text(value, 2) gives, byte for byte; all lines but the first begin `indent` spaces further in. Several times as
 /// fast for long texts, because what needs no escape is copied as a whole.

@@ -9,23 +9,21 @@
 #include <string>
 #include <string_view>
 
-#include <tgd/export.hpp>
-
 namespace tgd::detail {
 
 /// 75 as "1:15", 3675 as "1:01:15".
-TGD_API std::string clock_text(double seconds);
+std::string clock_text(double seconds);
 
 /// "12/s", "1.5/s", "40/min", "3/h"; empty while nothing is known.
-TGD_API std::string rate_text(double count, double seconds);
+std::string rate_text(double count, double seconds);
 
 /// In about how many seconds the rest is done, by what took `seconds` so far; negative: unknown.
-TGD_API double seconds_left(double done, double total, double seconds);
+double seconds_left(double done, double total, double seconds);
 
 /// The pieces on one line of so many columns: the first of them in any case, cut where it has to be, then those that fit.
-TGD_API std::string fitted_line(std::span<const std::string> pieces, std::size_t columns);
+std::string fitted_line(std::span<const std::string> pieces, std::size_t columns);
 
-class TGD_API LiveLine {
+class LiveLine {
  public:
   using Write = std::function<void(std::string_view)>;
 

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include <tgd/data.hpp>
-#include <tgd/export.hpp>
 
 namespace tgd::detail {
 
@@ -20,16 +19,16 @@ enum class DecimalMark : std::uint8_t { point, comma };
 
 /// The number that a text ends in, which is its result where it shows the working; where there is one in \boxed{…}, that. Whole
 /// numbers that fit are integers.
-TGD_API std::optional<Data> last_number(std::string_view text, DecimalMark mark = DecimalMark::point);
+std::optional<Data> last_number(std::string_view text, DecimalMark mark = DecimalMark::point);
 
 /// All numbers in a text, in their order; not those that only point at something, such as [3].
-TGD_API std::vector<Data> all_numbers(std::string_view text, DecimalMark mark = DecimalMark::point);
+std::vector<Data> all_numbers(std::string_view text, DecimalMark mark = DecimalMark::point);
 
 /// For a text that is one number and, at most, its sign, its currency and its unit: the unit, perhaps empty. What only looks like
 /// one, because a number would lose its zeros (007) or its plus (+49 …), is none.
-TGD_API std::optional<std::string> unit_of_amount(std::string_view text, DecimalMark mark = DecimalMark::point);
+std::optional<std::string> unit_of_amount(std::string_view text, DecimalMark mark = DecimalMark::point);
 
 /// The number in digits with the given mark and nothing else, so that last_number() reads it back.
-TGD_API std::string number_text(const Data& number, DecimalMark mark = DecimalMark::point);
+std::string number_text(const Data& number, DecimalMark mark = DecimalMark::point);
 
 }  // namespace tgd::detail

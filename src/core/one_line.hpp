@@ -5,13 +5,11 @@
 #include <string>
 #include <string_view>
 
-#include <tgd/export.hpp>
-
 namespace tgd::detail {
 
 /// At most `limit` bytes of `text` on one line, cut at a UTF-8 boundary and marked with "..." when something is missing.
 /// Runs of white space and control characters become one space, invalid UTF-8 becomes U+FFFD.
-TGD_API std::string one_line(std::string_view text, std::size_t limit = 200);
+std::string one_line(std::string_view text, std::size_t limit = 200);
 
 /// An excerpt in double quotes.
 std::string in_quotes(std::string_view text);

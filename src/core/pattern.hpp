@@ -7,8 +7,6 @@
 #include <string>
 #include <string_view>
 
-#include <tgd/export.hpp>
-
 namespace re2 {
 class RE2;
 }
@@ -17,7 +15,7 @@ namespace tgd::detail {
 
 /// Searches whole texts in time that grows with their length and no more, and on any stack. That rules out look-around and
 /// back-references. Patterns and texts are characters, not bytes: "." is one character, and a byte that belongs to none is U+FFFD.
-class TGD_API Pattern {
+class Pattern {
  public:
   /// Throws ValueError with the reason, and with what can be written instead where that is known.
   explicit Pattern(std::string_view pattern);

@@ -7,16 +7,15 @@
 #include <string>
 #include <string_view>
 
-#include <tgd/export.hpp>
 #include <tgd/problem.hpp>
 
 namespace tgd::detail {
 
 /// Of that name, as to_string() gives it.
-TGD_API std::optional<Problem::Kind> problem_kind(std::string_view name);
+std::optional<Problem::Kind> problem_kind(std::string_view name);
 
 /// The problem that the error of a call is; nothing where it is no single item's fault.
-TGD_API std::optional<Problem> own_fault(const std::exception_ptr& error);
+std::optional<Problem> own_fault(const std::exception_ptr& error);
 
 /// A reply that was cut. `tokens`: as many as came, 0 where that is not known.
 struct CutReply {

@@ -6,8 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include <tgd/export.hpp>
-
 namespace tgd::detail {
 
 /// A piece that both have (' '), or only the first ('-') or the second ('+').
@@ -18,7 +16,6 @@ struct PieceChange {
 
 /// In the order of the text; of pieces that took each other's place, those that are gone come first. Where the parts that
 /// differ are so large that finding what they share would take too long, all of them is replaced.
-TGD_API std::vector<PieceChange> changes_between(std::span<const std::string_view> before,
-                                                 std::span<const std::string_view> after);
+std::vector<PieceChange> changes_between(std::span<const std::string_view> before, std::span<const std::string_view> after);
 
 }  // namespace tgd::detail

@@ -5,15 +5,13 @@
 #include <string>
 #include <string_view>
 
-#include <tgd/export.hpp>
-
 namespace tgd::detail {
 
 /// The digest as 64 lower-case hexadecimal digits.
-TGD_API std::string sha256(std::string_view bytes);
+std::string sha256(std::string_view bytes);
 /// The digest in base64 (RFC 4648), padded.
-TGD_API std::string sha256_base64(std::string_view bytes);
+std::string sha256_base64(std::string_view bytes);
 /// How many digests this process has computed, so that a test can see that none is computed twice.
-TGD_API std::uint64_t sha256_count() noexcept;
+std::uint64_t sha256_count() noexcept;
 
 }  // namespace tgd::detail

@@ -14,8 +14,6 @@
 #include <string>
 #include <string_view>
 
-#include <tgd/export.hpp>
-
 #include "core/file.hpp"
 
 namespace tgd::detail {
@@ -25,20 +23,20 @@ struct MarkedEncoding {
   std::string name = {};
   std::size_t mark_size = 0;  ///< bytes of the mark
 };
-TGD_API MarkedEncoding marked_encoding(std::string_view beginning);
+MarkedEncoding marked_encoding(std::string_view beginning);
 
 /// Whether iconv knows it.
-TGD_API bool is_encoding(const std::string& name);
+bool is_encoding(const std::string& name);
 
 /// The file's text, read in pieces. `encoding`: as iconv names it; empty for what the first bytes say, or UTF-8, which is not checked.
 /// A mark of UTF-8 is left out. Reading may throw.
-TGD_API std::unique_ptr<std::istream> open_text(const std::filesystem::path& path, const std::string& encoding = {});
+std::unique_ptr<std::istream> open_text(const std::filesystem::path& path, const std::string& encoding = {});
 
 /// The whole text, with line feeds at line ends. Of more than `most` bytes it is refused.
-TGD_API std::string read_text_file(const std::filesystem::path& path, std::uint64_t most = most_bytes);
+std::string read_text_file(const std::filesystem::path& path, std::uint64_t most = most_bytes);
 
 /// The first line, from 1, that is not UTF-8. Reads all of the file, in pieces.
-TGD_API std::optional<std::size_t> first_line_that_is_no_utf8(const std::filesystem::path& path);
+std::optional<std::size_t> first_line_that_is_no_utf8(const std::filesystem::path& path);
 
 /// What to do about text that is not UTF-8.
 inline constexpr const char* not_utf8_remedy =

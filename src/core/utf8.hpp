@@ -5,12 +5,10 @@
 #include <string>
 #include <string_view>
 
-#include <tgd/export.hpp>
-
 namespace tgd::detail {
 
 /// The length of the character that `text` begins with; 0 when it begins with none that is whole and valid.
-TGD_API std::size_t character_length(std::string_view text) noexcept;
+std::size_t character_length(std::string_view text) noexcept;
 /// Whether `text` is the beginning of a character and no more.
 bool is_cut_off(std::string_view text) noexcept;
 
@@ -21,9 +19,9 @@ void append_utf8(std::string& text, char32_t code);
 std::size_t valid_length(std::string_view text) noexcept;
 
 /// Well-formed as in table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing above U+10FFFF.
-TGD_API bool is_utf8(std::string_view text) noexcept;
+bool is_utf8(std::string_view text) noexcept;
 
 /// The text with U+FFFD for each byte that belongs to no character.
-TGD_API std::string valid_utf8(std::string_view text);
+std::string valid_utf8(std::string_view text);
 
 }  // namespace tgd::detail

@@ -5,17 +5,15 @@
 #include <string>
 #include <string_view>
 
-#include <tgd/export.hpp>
-
 namespace tgd::detail {
 
 /// The columns that a line takes. Bytes that are no UTF-8 count as one each.
-TGD_API std::size_t display_width(std::string_view text) noexcept;
+std::size_t display_width(std::string_view text) noexcept;
 
 /// As much of the beginning as fits into so many columns.
-TGD_API std::string_view first_columns(std::string_view text, std::size_t columns) noexcept;
+std::string_view first_columns(std::string_view text, std::size_t columns) noexcept;
 
 /// The whole text, or its beginning with "…" in the last column.
-TGD_API std::string fitted(std::string_view text, std::size_t columns);
+std::string fitted(std::string_view text, std::size_t columns);
 
 }  // namespace tgd::detail

@@ -25,8 +25,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <tgd/export.hpp>
-
 #include "core/origin.hpp"
 
 namespace tgd::detail {
@@ -49,7 +47,7 @@ struct WorkerOptions {
   std::function<std::string(std::string_view text)> shown = {};
 };
 
-class TGD_API Worker {
+class Worker {
  public:
   /// One of the three.
   struct Answer {
@@ -80,6 +78,6 @@ class TGD_API Worker {
 };
 
 /// For a process that ends without taking its objects apart: kills all processes of all workers, with what they have started.
-TGD_API void kill_worker_processes() noexcept;
+void kill_worker_processes() noexcept;
 
 }  // namespace tgd::detail

@@ -10,12 +10,10 @@
 #include <optional>
 #include <string>
 
-#include <tgd/export.hpp>
-
 namespace tgd::data::detail {
 
 /// The list is the document itself, or the only list of objects that it has as a member, as in {"data": […]}.
-class TGD_API JsonList {
+class JsonList {
  public:
   /// What keeps the elements from being told apart; whoever parses the whole document finds the reason.
   struct Irregular {};

@@ -44,13 +44,12 @@ class RecordReader {
   std::size_t rows_ = 0;
 };
 
-TGD_API std::shared_ptr<RecordReader> read_json_lines(const std::filesystem::path& path, const Fields& fields,
-                                                      const std::string& encoding = {});
+std::shared_ptr<RecordReader> read_json_lines(const std::filesystem::path& path, const Fields& fields,
+                                              const std::string& encoding = {});
 /// Of a document that is a list of records, or has one as a member; one record is in memory at a time.
-TGD_API std::shared_ptr<RecordReader> read_json(const std::filesystem::path& path, const Fields& fields,
-                                                const std::string& encoding = {});
-TGD_API std::shared_ptr<RecordReader> read_csv(const std::filesystem::path& path, const Fields& fields,
-                                               const CsvOptions& options);
+std::shared_ptr<RecordReader> read_json(const std::filesystem::path& path, const Fields& fields,
+                                        const std::string& encoding = {});
+std::shared_ptr<RecordReader> read_csv(const std::filesystem::path& path, const Fields& fields, const CsvOptions& options);
 
 /// The first record of a CSV; a line that only names its delimiter, as spreadsheets write it, is none. False where there is none.
 TGD_API bool first_record(CsvReader& reader, std::vector<std::string>& cells);

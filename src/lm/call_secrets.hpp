@@ -4,7 +4,6 @@
 
 #include <memory>
 
-#include <tgd/export.hpp>
 #include <tgd/lm/chat_model.hpp>
 
 #include "net/secrets.hpp"
@@ -15,6 +14,6 @@ namespace tgd::lm::detail {
 std::shared_ptr<const net::Secrets> with_secrets_of(const Request& request, const std::shared_ptr<const net::Secrets>& base);
 
 /// An outcome as it may be written: its texts without the secrets.
-TGD_API Outcome blanked(const net::Secrets& secrets, Outcome outcome);
+Outcome blanked(const net::Secrets& secrets, Outcome outcome);
 
 }  // namespace tgd::lm::detail

@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include <nlohmann/json.hpp>
-#include <tgd/export.hpp>
 
 namespace tgd::lm::detail {
 
@@ -33,9 +32,9 @@ extern template std::int64_t count(const nlohmann::ordered_json&);
 /// Parses JSON. Invalid UTF-8 and halves of characters become U+FFFD, NaN, infinities and numbers beyond all bounds (1e400) null;
 /// nothing for what is no JSON even so. `mended`: gets where the first of them stands, for people, when there were any.
 template <class Value = nlohmann::json>
-TGD_API std::optional<Value> parse_json(std::string_view body, std::string* mended = nullptr);
-extern template TGD_API std::optional<nlohmann::json> parse_json(std::string_view, std::string*);
-extern template TGD_API std::optional<nlohmann::ordered_json> parse_json(std::string_view, std::string*);
+std::optional<Value> parse_json(std::string_view body, std::string* mended = nullptr);
+extern template std::optional<nlohmann::json> parse_json(std::string_view, std::string*);
+extern template std::optional<nlohmann::ordered_json> parse_json(std::string_view, std::string*);
 
 /// JSON with halves of surrogate pairs, which it may not hold alone, as hidden bytes (see hide_invalid_bytes).
 std::string hide_halves(std::string_view json);

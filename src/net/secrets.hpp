@@ -10,7 +10,6 @@
 #include <vector>
 
 #include <nlohmann/json.hpp>
-#include <tgd/export.hpp>
 
 namespace tgd::net {
 
@@ -19,12 +18,12 @@ using NamedValues = std::vector<std::pair<std::string, std::string>>;
 
 /// Whether what goes by this name (a header, a part of a query, an argument) may be a secret. Goes by the words of the name:
 /// "X-Api-Key" and "accessToken" may be, "X-Keyword" and "max_tokens" may not.
-TGD_API bool may_hold_secret(std::string_view name);
+bool may_hold_secret(std::string_view name);
 
 /// The others, with their names in lower case.
 NamedValues without_secrets(const NamedValues& named_values);
 
-class TGD_API Secrets {
+class Secrets {
  public:
   Secrets() = default;
   explicit Secrets(const std::vector<std::string>& values);

@@ -3,8 +3,6 @@
 
 #include <cstddef>
 
-#include <tgd/export.hpp>
-
 namespace tgd::detail {
 
 /// An e-process for "the first is more often better than the second": the capital of somebody who bets on each comparison that
@@ -15,7 +13,7 @@ namespace tgd::detail {
 /// The stake is spread evenly over shares 0.1, 0.2 … 0.9 of the capital, which is a mixture of martingales, and so one itself.
 /// Sources: J. Ville, "Étude critique de la notion de collectif" (1939); G. Shafer, "Testing by betting", JRSS A 184 (2021);
 /// I. Waudby-Smith and A. Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86 (2024).
-class TGD_API EProcess {
+class EProcess {
  public:
   /// `gain`: above 0 where the first was better, below 0 where the second was.
   void add(double gain);

@@ -59,7 +59,7 @@ struct JournalPosition {
   friend bool operator==(const JournalPosition&, const JournalPosition&) = default;
 };
 
-class TGD_API Journal : public std::enable_shared_from_this<Journal> {
+class Journal : public std::enable_shared_from_this<Journal> {
  public:
   explicit Journal(lm::PriceTable prices);
   Journal(const Journal&) = delete;

@@ -18,7 +18,7 @@
 namespace tgd::detail {
 
 /// The share of the validation part that a race of so many asks the model about.
-TGD_API double race_share(std::size_t proposals);
+double race_share(std::size_t proposals);
 
 class Race {
  public:

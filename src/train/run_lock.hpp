@@ -6,11 +6,9 @@
 #include <optional>
 #include <string>
 
-#include <tgd/export.hpp>
-
 namespace tgd::detail {
 
-class TGD_API RunLock {
+class RunLock {
  public:
   /// Makes the folder where there is none. Throws StateError, which names the holder, when it is another's; ValueError when it
   /// cannot be made or locked.
@@ -33,6 +31,6 @@ class TGD_API RunLock {
 
 /// "process 17 on host, since …" for a folder in which a process of this machine is at work; takes no lock, so that nobody is
 /// refused one meanwhile.
-TGD_API std::optional<std::string> run_lock_holder(const std::filesystem::path& folder);
+std::optional<std::string> run_lock_holder(const std::filesystem::path& folder);
 
 }  // namespace tgd::detail

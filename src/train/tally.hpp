@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include <tgd/export.hpp>
 #include <tgd/trainer.hpp>
 
 namespace tgd::detail {
@@ -34,10 +33,10 @@ struct Scores {
 std::string broken_limit(const std::map<std::string, Limits>& limits, const Metrics& metrics);
 /// Why so many failures are more than the share that may fail; empty: they are not, or any number may. `example`: one of them,
 /// with its name and its problem.
-TGD_API std::string too_many_failed(std::size_t failed, std::size_t samples, std::optional<double> max_share,
-                                    const std::string& example);
+std::string too_many_failed(std::size_t failed, std::size_t samples, std::optional<double> max_share,
+                            const std::string& example);
 /// Where every call fails, the fault is hardly the samples'. Empty: some were answered.
-TGD_API std::string none_answered(std::size_t unanswered, std::size_t samples, const std::string& example);
+std::string none_answered(std::size_t unanswered, std::size_t samples, const std::string& example);
 
 /// The distinct samples that have failed so far.
 struct FailedSamples {

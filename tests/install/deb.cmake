@@ -42,7 +42,7 @@ foreach(package IN LISTS wanted)
   endif()
   expect("${file}" Package "^${package}$")
   expect("${file}" Version "^${VERSION}-1$")
-  expect("${file}" Maintainer "^tgd contributors <tgd@localhost>$")
+  expect("${file}" Maintainer "^tgd contributors <tgd@example\\.org>$")
   expect("${file}" Description "gradient descent")
   run(dpkg-deb -x "${file}" "${FOLDER}/root")
   if(NOT EXISTS "${FOLDER}/root/usr/share/doc/${package}/copyright")
@@ -52,8 +52,8 @@ foreach(package IN LISTS wanted)
     expect("${file}" Section "^text$")
     expect("${file}" Depends "libcurl.*libsqlite3")
     foreach(file_of_program IN ITEMS
-        man/man1/tgd.1 man/man1/tgd-optimize.1 bash-completion/completions/tgd zsh/vendor-completions/_tgd
-        fish/vendor_completions.d/tgd.fish tgd/task.schema.json tgd/prompts/tgd_system.md doc/tgd/README.md doc/tgd/changelog
+        man/man1/tgd.1.gz man/man1/tgd-optimize.1.gz bash-completion/completions/tgd zsh/vendor-completions/_tgd
+        fish/vendor_completions.d/tgd.fish tgd/task.schema.json tgd/prompts/tgd_system.md doc/tgd/README.md doc/tgd/changelog.gz
         doc/tgd/examples/tickets/task.json doc/tgd/examples/guide/getting-started.md)
       if(NOT EXISTS "${FOLDER}/root/usr/share/${file_of_program}")
         message(SEND_ERROR "${file} has no usr/share/${file_of_program}")
@@ -66,6 +66,16 @@ foreach(package IN LISTS wanted)
   else()
     expect("${file}" Section "^libdevel$")
     expect("${file}" Depends "libfmt-dev.*nlohmann-json3-dev")
+  endif()
+
+  # Where it is installed. Folders for several architectures are those of a prefix of /usr, which this build may not have.
+  find_program(lintian lintian)
+  if(lintian)
+    execute_process(COMMAND "${lintian}" --allow-root --suppress-tags pkg-config-unavailable-for-cross-compilation "${file}"
+      OUTPUT_VARIABLE output ERROR_VARIABLE errors RESULT_VARIABLE result)
+    if(output MATCHES "[EW]: ")
+      message(SEND_ERROR "lintian says of ${file}:\n${output}${errors}")
+    endif()
   endif()
 endforeach()
 

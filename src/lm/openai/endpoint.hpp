@@ -6,8 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include <tgd/export.hpp>
-
 #include "net/secrets.hpp"
 
 namespace tgd::lm::detail {
@@ -32,7 +30,7 @@ struct Endpoint {
 Endpoint chat_endpoint(std::string_view base_url, const Query& query = {});
 
 /// The URL, character for character, without user, password and what of its query goes by a secret's name: for files.
-TGD_API std::string url_without_secrets(std::string_view base_url);
+std::string url_without_secrets(std::string_view base_url);
 
 /// A URL with further parts of its query. Throws ValueError for one without a name.
 std::string with_query(std::string url, const Query& query);

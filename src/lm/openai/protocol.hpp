@@ -11,7 +11,6 @@
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
-#include <tgd/export.hpp>
 #include <tgd/lm/openai.hpp>
 
 #include "lm/openai/errors.hpp"
@@ -25,8 +24,8 @@ enum class Streaming { none, plain, with_usage };
 /// The JSON to post. `model` is used unless `args` names one. Invalid UTF-8 becomes U+FFFD. With usage: a stream that ends with
 /// figures, unless `args` hold stream_options of their own.
 /// Throws ValueError for no messages, and for arguments that would make the reply unreadable.
-TGD_API std::string request_body(const std::vector<Message>& messages, const Json& args, std::string_view model,
-                                 Streaming streaming = Streaming::none);
+std::string request_body(const std::vector<Message>& messages, const Json& args, std::string_view model,
+                         Streaming streaming = Streaming::none);
 
 /// A body of request_body() without its stream_options.
 std::string without_stream_options(std::string_view body);
@@ -36,14 +35,14 @@ std::string with_messages(std::string_view body, const std::vector<Message>& mes
 
 /// The same conversation for a model that takes the turns of user and assistant only: the text of system messages goes into the turn of the
 /// user, and neighbours of one role become one. Nothing when that changes nothing.
-TGD_API std::optional<std::string> folded_body(std::string_view body);
+std::optional<std::string> folded_body(std::string_view body);
 
 /// The limit of a reply's length, by whatever name the arguments give it.
 struct NamedLimit {
   const char* name;
   std::int64_t tokens;
 };
-TGD_API std::optional<NamedLimit> named_reply_limit(const Json& args);
+std::optional<NamedLimit> named_reply_limit(const Json& args);
 /// The limit of the reply's length that the arguments name, for all its choices together; nothing when they name none. Stays at the
 /// largest number where that is too much for one.
 std::optional<std::int64_t> reply_limit(const Json& args);
