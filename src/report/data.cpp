@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <unordered_map>
@@ -24,8 +26,8 @@ namespace tgd::cli {
 
 namespace {
 
-/// Four digits of a score are what anybody looks at.
-OrderedJson score(double value) { return std::round(value * 1e4) / 1e4; }
+/// So many digits that what the page rounds once more comes to the same as in a terminal.
+OrderedJson score(double value) { return std::round(value * 1e8) / 1e8; }
 OrderedJson score(const std::optional<double>& value) { return value ? score(*value) : OrderedJson(nullptr); }
 
 /// Each text once.
@@ -45,29 +47,39 @@ class Strings {
   OrderedJson::array_t texts_;
 };
 
-/// Inputs of ten thousand samples need not be long to be told apart.
-std::size_t excerpt_limit(const std::vector<PartRecord>& parts) {
+/// Inputs of ten thousand samples need not be long to be told apart. Nothing: all can be shown as they are.
+std::optional<std::size_t> excerpt_limit(const RunRecord& record) {
   constexpr std::array<std::size_t, 4> limits = {300, 160, 80, 40};
   constexpr std::size_t most_bytes = 12'000'000;
-  for (const std::size_t limit : limits) {
+  const auto fits = [&](std::size_t limit) {
     std::size_t bytes = 0;
     const auto add = [&](const std::string& text) { bytes += std::min(text.size(), limit) + 4; };
-    for (const PartRecord& part : parts) {
+    const auto add_all = [&](const Measurement& measurement) {
+      for (const auto& prediction : measurement.predictions) add(prediction.value_or(""));
+      for (const auto& reply : measurement.replies) add(reply.second);
+      for (const auto& explanation : measurement.explanations) add(explanation.second);
+    };
+    for (const PartRecord& part : record.parts) {
       for (const std::string& input : part.inputs) add(input);
-      for (const auto& [step, measurement] : part.at) {
-        for (const auto& prediction : measurement.predictions) add(prediction.value_or(""));
-      }
+      for (const auto& one : part.at) add_all(one.second);
     }
-    if (bytes <= most_bytes) return limit;
-  }
-  return limits.back();
+    for (const VersionRecord& version : record.versions) {
+      if (version.batch) add_all(version.batch->measurement);
+    }
+    return bytes <= most_bytes;
+  };
+  if (fits(std::numeric_limits<std::size_t>::max())) return std::nullopt;
+  const auto found = std::find_if(limits.begin(), limits.end(), fits);
+  return found == limits.end() ? limits.back() : *found;
 }
 
 // ---- The document -----------------------------------------------------------------------------------------------------
 
 class Builder {
  public:
-  explicit Builder(const RunRecord& record) : record_(record), notes_(record.notes) {
+  explicit Builder(const RunRecord& record) : record_(record), notes_(record.notes), excerpt_limit_(excerpt_limit(record)) {
+    if (excerpt_limit_)
+      notes_.push_back(fmt::format("inputs and replies are cut at {} characters, because there are many", *excerpt_limit_));
     const OrderedJson higher = member(record.task, "/evaluator/higher_is_better");
     higher_ = !higher.is_boolean() || higher.get<bool>();
     find_parameters();
@@ -82,6 +94,8 @@ class Builder {
     document["steps"] = steps();
     document["gates"] = gates();
     document["validations"] = validations();
+    document["races"] = races();
+    document["searches"] = searches();
     document["parameters"] = parameters();
     document["versions"] = versions();
     document["measured"] = measured();
@@ -187,7 +201,7 @@ class Builder {
             {"after", score(after)},
             {"before_interval", interval(before ? first_scores : SampleScores())},
             {"after_interval", interval(after ? last_scores : SampleScores())},
-            {"chance", pairs ? OrderedJson(pairs->chance()) : OrderedJson(nullptr)},
+            {"p_value", pairs ? OrderedJson(pairs->chance()) : OrderedJson(nullptr)},
             {"better", pairs ? OrderedJson(pairs->better) : OrderedJson(nullptr)},
             {"worse", pairs ? OrderedJson(pairs->worse) : OrderedJson(nullptr)}};
   }
@@ -312,6 +326,43 @@ class Builder {
     return rows;
   }
 
+  // ---- Races and searches ----
+
+  OrderedJson races() {
+    OrderedJson list = OrderedJson::array();
+    for (const RaceRecord& race : record_.races) {
+      OrderedJson entries = OrderedJson::array();
+      for (std::size_t i = 0; i < race.report.entries.size(); ++i) {
+        const RaceReport::Entry& entry = race.report.entries[i];
+        entries.push_back(OrderedJson::array({strings_.add(entry.name), entry.samples, score(entry.score),
+                                              strings_.add_if_any(entry.reason), race.report.best == i}));
+      }
+      list.push_back({{"step", race.step}, {"accepted", race.report.accepted}, {"entries", std::move(entries)}});
+    }
+    return list;
+  }
+
+  OrderedJson searches() {
+    OrderedJson list = OrderedJson::array();
+    for (const auto& [step, search] : record_.searches) {
+      OrderedJson proposals = OrderedJson::array();
+      for (const SearchReport::Proposal& proposal : search.proposals)
+        proposals.push_back(OrderedJson::array(
+            {strings_.add(proposal.aim), proposal.samples, score(proposal.gain), strings_.add_if_any(proposal.reason)}));
+      OrderedJson line{{"step", step}, {"chain_step", search.step}, {"proposals", std::move(proposals)}};
+      if (const auto& race = search.race)
+        line["race"] = {{"accepted", race->accepted}, {"steps", race->steps},      {"samples", race->samples},
+                        {"won", race->wins},          {"lost", race->losses},      {"before", score(race->incumbent)},
+                        {"after", score(race->head)}, {"evidence", race->evidence}};
+      if (const auto& confirmation = search.confirmation)
+        line["confirmation"] = {{"confirmed", confirmation->confirmed}, {"kept", confirmation->kept},
+                                {"samples", confirmation->samples},     {"before", score(confirmation->first)},
+                                {"after", score(confirmation->last)},   {"p_value", confirmation->p_value}};
+      list.push_back(std::move(line));
+    }
+    return list;
+  }
+
   // ---- Values ----
 
   struct Parameter {
@@ -381,7 +432,18 @@ class Builder {
     }
     OrderedJson of = OrderedJson::array();
     for (std::size_t i = 0; i < updates.size(); ++i) of.push_back(update_json(updates[i], values[i]));
-    return {{"epoch", version.epoch}, {"step", version.step}, {"seconds", or_null(version.seconds)}, {"of", of}};
+    return {{"epoch", version.epoch},
+            {"step", version.step},
+            {"seconds", or_null(version.seconds)},
+            {"of", of},
+            {"batch", version.batch ? batch_json(*version.batch) : OrderedJson(nullptr)}};
+  }
+
+  /// [rows, predictions, scores, raw replies, explanations].
+  OrderedJson batch_json(const BatchRecord& batch) {
+    OrderedJson json = measurement_json(batch.measurement);
+    json.insert(json.begin(), OrderedJson(batch.rows));
+    return json;
   }
 
   /// What the result tells when the versions were not written.
@@ -408,12 +470,27 @@ class Builder {
 
   // ---- Samples ----
 
+  /// [predictions, scores, raw replies by row where the prediction is not all of one, what the evaluator said by row].
+  OrderedJson measurement_json(const Measurement& measurement) {
+    OrderedJson predictions = OrderedJson::array();
+    for (const auto& prediction : measurement.predictions) predictions.push_back(prediction ? shown(*prediction) : -1);
+    OrderedJson scores = OrderedJson::array();
+    for (const auto& one : measurement.scores) scores.push_back(compact_score(one));
+    const auto by_row = [&](const std::map<std::size_t, std::string>& texts) {
+      OrderedJson json = OrderedJson::object();
+      for (const auto& [row, text] : texts) json[std::to_string(row)] = shown(text);
+      return json;
+    };
+    return OrderedJson::array(
+        {std::move(predictions), std::move(scores), by_row(measurement.replies), by_row(measurement.explanations)});
+  }
+
+  /// Whole where there are few.
+  std::int64_t shown(const std::string& text) {
+    return strings_.add(excerpt_limit_ ? tgd::detail::excerpt(text, *excerpt_limit_) : text);
+  }
+
   OrderedJson measured() {
-    const std::size_t limit = excerpt_limit(record_.parts);
-    if (limit < 300 && !record_.parts.empty()) {
-      notes_.push_back(fmt::format("inputs and predictions are cut at {} characters, because there are many", limit));
-    }
-    const auto shown = [&](const std::string& text) { return strings_.add(tgd::detail::excerpt(text, limit)); };
     OrderedJson list = OrderedJson::array();
     for (const PartRecord& part : record_.parts) {
       OrderedJson inputs = OrderedJson::array();
@@ -422,14 +499,14 @@ class Builder {
       for (const std::string& target : part.targets) targets.push_back(shown(target));
       OrderedJson at = OrderedJson::array();
       for (const auto& [step, measurement] : part.at) {
-        OrderedJson predictions = OrderedJson::array();
-        for (const auto& prediction : measurement.predictions) predictions.push_back(prediction ? shown(*prediction) : -1);
-        OrderedJson scores = OrderedJson::array();
-        for (const auto& one : measurement.scores) scores.push_back(compact_score(one));
-        at.push_back(OrderedJson::array({step, std::move(predictions), std::move(scores)}));
+        OrderedJson line = measurement_json(measurement);
+        line.insert(line.begin(), OrderedJson(step));
+        at.push_back(std::move(line));
       }
       list.push_back({{"part", part.name},
                       {"rows", part.rows},
+                      {"file", part.file},
+                      {"lines", part.lines.empty() ? OrderedJson(nullptr) : OrderedJson(part.lines)},
                       {"targets", part.targets.empty() ? OrderedJson(nullptr) : std::move(targets)},
                       {"inputs", std::move(inputs)},
                       {"at", std::move(at)}});
@@ -495,6 +572,7 @@ class Builder {
 
   const RunRecord& record_;
   std::vector<std::string> notes_;
+  const std::optional<std::size_t> excerpt_limit_;
   bool higher_ = true;
   std::vector<std::string> names_;
   std::vector<Parameter> parameters_;

@@ -70,8 +70,9 @@ std::string content_hash(std::string_view text) { return "sha256-" + tgd::detail
 std::string report_html(const RunRecord& record) {
   return page_with(
       report_data(record),
-      {page::basics_js, page::diff_js, page::charts_js, page::overview_js, page::versions_js, page::samples_js, page::calls_js},
-      {"metrics", "cost", "versions", "not-taken", "diagnosis", "problems", "samples", "confusion", "calls"});
+      {page::basics_js, page::diff_js, page::charts_js, page::overview_js, page::search_js, page::versions_js, page::samples_js,
+       page::calls_js},
+      {"metrics", "cost", "search", "versions", "not-taken", "diagnosis", "problems", "samples", "confusion", "calls"});
 }
 
 std::string comparison_html(const OrderedJson& comparison) {

@@ -13,6 +13,7 @@ extern const std::string_view charts_js;
 extern const std::string_view overview_js;
 extern const std::string_view versions_js;
 extern const std::string_view samples_js;
+extern const std::string_view search_js;
 extern const std::string_view calls_js;
 extern const std::string_view compare_js;
 

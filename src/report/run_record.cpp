@@ -127,10 +127,59 @@ UpdateRecord update_of(const LineReader& update) {
   return record;
 }
 
+RaceReport race_of(const LineReader& line) {
+  RaceReport race{.accepted = flag_at(line, "accepted")};
+  const std::string best = text_at(line, "best");
+  for (const LineReader& proposal : line.at("proposals").items()) {
+    race.entries.push_back({.name = text_at(proposal, "name"),
+                            .samples = proposal.at("samples").count(),
+                            .score = proposal.at("score").number(),
+                            .reason = text_at(proposal, "reason")});
+    if (!best.empty() && race.entries.back().name == best) race.best = race.entries.size() - 1;
+  }
+  return race;
+}
+
+SearchReport search_of(const LineReader& line) {
+  SearchReport search{.step = optional_whole(line, "step")};
+  for (const LineReader& proposal : line.at("proposals").items())
+    search.proposals.push_back({.aim = text_at(proposal, "aim"),
+                                .samples = proposal.at("samples").count(),
+                                .gain = proposal.at("gain").number(),
+                                .reason = text_at(proposal, "reason")});
+  if (const auto race = line.find("race"))
+    search.race = ChainRace{.accepted = race->at("accepted").flag(),
+                            .steps = race->at("steps").count(),
+                            .samples = race->at("samples").count(),
+                            .wins = race->at("wins").count(),
+                            .losses = race->at("losses").count(),
+                            .incumbent = race->at("incumbent").number(),
+                            .head = race->at("head").number(),
+                            .evidence = race->at("evidence").number()};
+  if (const auto confirmation = line.find("confirmation"))
+    search.confirmation =
+        Confirmation{.confirmed = confirmation->at("confirmed").flag(),
+                     .kept = confirmation->at("kept").flag(),
+                     .samples = confirmation->at("samples").count(),
+                     .first = confirmation->at("first").number(),
+                     .last = confirmation->at("last").number(),
+                     .p_value = confirmation->at(confirmation->find("p_value") ? "p_value" : "chance").number()};
+  return search;
+}
+
+BatchRecord batch_of(const LineReader& line) {
+  BatchRecord batch;
+  for (const LineReader& row : line.at("rows").items()) batch.rows.push_back(row.count());
+  batch.measurement = measurement_of(line);
+  if (batch.measurement.scores.size() != batch.rows.size()) line.fail("scores without their samples");
+  return batch;
+}
+
 VersionRecord version_of(const LineReader& line) {
   VersionRecord version{
       .epoch = optional_whole(line, "epoch"), .step = line.at("step").count(), .seconds = optional_number(line, "seconds")};
   for (const auto& [name, update] : line.at("parameters").members()) version.updates.emplace_back(name, update_of(update));
+  if (const auto batch = line.find("batch")) version.batch = batch_of(*batch);
   return version;
 }
 
@@ -140,6 +189,10 @@ PartRecord part_of(const LineReader& line) {
   if (const auto targets = line.find("targets")) part.targets = targets->texts();
   if (part.inputs.size() != part.rows.size() || (!part.targets.empty() && part.targets.size() != part.rows.size())) {
     line.fail("rows, inputs and targets differ in number");
+  }
+  part.file = text_at(line, "file");
+  if (const auto lines = line.find("lines")) {
+    for (const LineReader& number : lines->items(part.rows.size())) part.lines.push_back(number.count());
   }
   return part;
 }
@@ -251,10 +304,14 @@ class Reader {
   void read_metrics() {
     std::map<std::size_t, StepRecord> steps;
     std::map<std::size_t, ValidationReport> validations;
+    std::map<std::size_t, RaceReport> races;
+    std::map<std::size_t, SearchReport> searches;
     read_lines("metrics.jsonl", [&](const LineReader& line) {
       const std::string kind = line.at("kind").text();
       const std::size_t epoch = line.at("epoch").count();
       const std::size_t step = line.at("step").count();
+      if (kind == "race") races.insert_or_assign(step, race_of(line));
+      if (const auto search = line.find("search")) searches.insert_or_assign(step, search_of(*search));
       if (kind == "step") {
         StepRecord record{.epoch = epoch, .step = step, .metrics = metrics_of(line)};
         if (const auto gate = line.find("gate")) record.gate = gate_of(*gate);
@@ -265,6 +322,8 @@ class Reader {
     });
     for (auto& [step, record] : steps) record_.steps.push_back(std::move(record));
     for (auto& [step, report] : validations) record_.validations.push_back(std::move(report));
+    for (auto& [step, report] : races) record_.races.push_back({step, std::move(report)});
+    for (auto& [step, report] : searches) record_.searches.push_back({step, std::move(report)});
   }
 
   void read_versions() {

@@ -42,12 +42,31 @@ struct UpdateRecord {
   std::vector<std::string> feedback = {};
 };
 
+/// What became of the samples that a step learned from.
+struct BatchRecord {
+  std::vector<std::size_t> rows = {};
+  Measurement measurement = {};
+};
+
 /// A line of versions.jsonl; that of step 0 has the first values.
 struct VersionRecord {
   std::size_t epoch = 0;
   std::size_t step = 0;
   std::optional<double> seconds = {};                              ///< of the run up to then
   std::vector<std::pair<std::string, UpdateRecord>> updates = {};  ///< by parameter
+  std::optional<BatchRecord> batch = {};
+};
+
+/// The race of the first proposals, a line of metrics.jsonl.
+struct RaceRecord {
+  std::size_t step = 0;
+  RaceReport report = {};
+};
+
+/// What a search made of a step, from a line of metrics.jsonl.
+struct SearchRecord {
+  std::size_t step = 0;
+  SearchReport report = {};
 };
 
 struct PartRecord {
@@ -55,6 +74,8 @@ struct PartRecord {
   std::vector<std::size_t> rows = {};
   std::vector<std::string> targets = {};  ///< empty where the task has none
   std::vector<std::string> inputs = {};
+  std::string file = {};                       ///< that the rows are of; empty: not known
+  std::vector<std::size_t> lines = {};         ///< where they begin in it, from 1; empty: not known
   std::map<std::size_t, Measurement> at = {};  ///< by the step whose values were measured
 };
 
@@ -81,6 +102,8 @@ struct RunRecord {
   OrderedJson result = nullptr;  ///< the same
   std::vector<StepRecord> steps = {};
   std::vector<ValidationReport> validations = {};
+  std::vector<RaceRecord> races = {};
+  std::vector<SearchRecord> searches = {};
   std::vector<VersionRecord> versions = {};
   std::vector<PartRecord> parts = {};
   std::vector<CallLine> calls = {};     ///< in the order in which they began

@@ -32,6 +32,7 @@ constexpr const char* versions_name = "versions.jsonl";
 constexpr const char* samples_name = "samples.jsonl";
 constexpr const char* tried_kind = "tried";
 constexpr std::size_t most_shown = 300;  // characters of an input or a prediction
+constexpr std::size_t most_of_reply = 1000;
 
 std::string dumped(const OrderedJson& json, int indent) { return detail::json_text(json, indent) + "\n"; }
 
@@ -87,6 +88,19 @@ Problem problem_of(const LineReader& problem) {
   return {.kind = *kind, .text = problem.at("text").text(), .is_failure = !problem.find("is_failure")};
 }
 
+/// The members of an object that has something for some rows.
+template <class Take>
+void for_rows(const LineReader& line, const char* key, Take take) {
+  const auto object = line.find(key);
+  if (!object) return;
+  for (const auto& [row, member] : object->members()) {
+    std::size_t number = 0;
+    const auto [end, error] = std::from_chars(row.data(), row.data() + row.size(), number);
+    if (error != std::errc() || end != row.data() + row.size()) member.fail("\"" + row + "\" is no row of the data");
+    take(number, member);
+  }
+}
+
 }  // namespace
 
 bool is_measurement(const LineReader& line) {
@@ -106,14 +120,11 @@ Measurement measurement_of(const LineReader& line) {
         measurement.metrics[name].push_back(value.is_null() ? std::nullopt : std::optional(value.number()));
     }
   }
-  if (const auto problems = line.find("problems")) {
-    for (const auto& [row, problem] : problems->members()) {
-      std::size_t number = 0;
-      const auto [end, error] = std::from_chars(row.data(), row.data() + row.size(), number);
-      if (error != std::errc() || end != row.data() + row.size()) problem.fail("\"" + row + "\" is no row of the data");
-      measurement.problems.emplace(number, problem_of(problem));
-    }
-  }
+  for_rows(line, "problems",
+           [&](std::size_t row, const LineReader& problem) { measurement.problems.emplace(row, problem_of(problem)); });
+  for_rows(line, "replies", [&](std::size_t row, const LineReader& text) { measurement.replies.emplace(row, text.text()); });
+  for_rows(line, "explanations",
+           [&](std::size_t row, const LineReader& text) { measurement.explanations.emplace(row, text.text()); });
   return measurement;
 }
 
@@ -175,6 +186,10 @@ bool RunFolder::has_parts() const { return !journal_->notes(samples_name).empty(
 
 void RunFolder::describe_part(const std::string& part, const DataPart& samples) const {
   OrderedJson line{{"kind", "part"}, {"part", part}, {"rows", samples.rows()}};
+  if (samples.size() > 0 && samples.origin(0).line > 0) {
+    if (samples.origin(0).file) line["file"] = fs::path(*samples.origin(0).file).filename().string();
+    for (std::size_t i = 0; i < samples.size(); ++i) line["lines"].push_back(samples.origin(i).line);
+  }
   std::vector<std::string> targets;
   std::vector<std::string> inputs;
   for (std::size_t i = 0; i < samples.size(); ++i) {
@@ -188,14 +203,12 @@ void RunFolder::describe_part(const std::string& part, const DataPart& samples) 
   add_line(samples_name, line);
 }
 
-namespace {
-
-OrderedJson scores_json(const DataPart& samples, const SampleResults& results) {
+OrderedJson scores_json(const std::vector<std::size_t>& rows, const SampleResults& results) {
   std::unordered_map<std::size_t, std::size_t> positions;
   for (std::size_t i = 0; i < results.rows.size(); ++i) positions[results.rows[i]] = i;
   OrderedJson predictions = OrderedJson::array();
   OrderedJson scores = OrderedJson::array();
-  for (const std::size_t row : samples.rows()) {
+  for (const std::size_t row : rows) {
     const auto found = positions.find(row);
     predictions.push_back(found == positions.end() ? OrderedJson(nullptr)
                                                    : OrderedJson(kept_text(results.predictions[found->second])));
@@ -204,7 +217,7 @@ OrderedJson scores_json(const DataPart& samples, const SampleResults& results) {
   OrderedJson line{{"predictions", std::move(predictions)}, {"scores", std::move(scores)}};
   for (const auto& [name, values] : results.metrics) {
     OrderedJson of_rows = OrderedJson::array();
-    for (const std::size_t row : samples.rows()) {
+    for (const std::size_t row : rows) {
       const auto found = positions.find(row);
       const auto value = found == positions.end() ? std::nullopt : values[found->second];
       of_rows.push_back(value ? OrderedJson(*value) : OrderedJson(nullptr));
@@ -212,8 +225,14 @@ OrderedJson scores_json(const DataPart& samples, const SampleResults& results) {
     line["metrics"][name] = std::move(of_rows);
   }
   for (const auto& [row, problem] : results.problems) line["problems"][std::to_string(row)] = problem_json(problem);
+  // A reply often ends with what was asked for.
+  for (const auto& [row, reply] : results.replies)
+    line["replies"][std::to_string(row)] = tgd::detail::cut_middle(reply, most_of_reply);
+  for (const auto& [row, text] : results.explanations) line["explanations"][std::to_string(row)] = kept_text(text);
   return line;
 }
+
+namespace {
 
 /// Adds what a line holds of the samples.
 void take_results(Measurement found, const DataPart& samples, SampleResults& results) {
@@ -227,6 +246,8 @@ void take_results(Measurement found, const DataPart& samples, SampleResults& res
   }
   for (auto& [name, values] : results.metrics) values.resize(results.rows.size());
   results.problems.merge(found.problems);
+  results.replies.merge(found.replies);
+  results.explanations.merge(found.explanations);
 }
 
 }  // namespace
@@ -234,13 +255,13 @@ void take_results(Measurement found, const DataPart& samples, SampleResults& res
 void RunFolder::add_scores(const std::string& part, std::size_t step, const DataPart& samples,
                            const SampleResults& results) const {
   OrderedJson line{{"kind", "scores"}, {"part", part}, {"step", step}};
-  line.update(scores_json(samples, results));
+  line.update(scores_json(samples.rows(), results));
   add_line(samples_name, line);
 }
 
 void RunFolder::add_tried(const std::string& version, const DataPart& samples, const SampleResults& results) const {
   OrderedJson line{{"kind", tried_kind}, {"version", version}};
-  line.update(scores_json(samples, results));
+  line.update(scores_json(samples.rows(), results));
   add_line(samples_name, line);
 }
 

@@ -3,10 +3,12 @@
 //   task.json            the task with all settings in place; can be given to the program again
 //   <parameter>.txt      the best value so far, as plain text
 //   parameters.json      the best values so far, as Module::load_state_dict() takes them
-//   versions.jsonl       a line for the first values, and one for each step: what became of each parameter, and why
-//   samples.jsonl        a line for each part of the data (rows, targets, inputs), and one for each time it was measured (predictions,
-//                        scores, further metrics by name, and by row the problems of samples that failed); for the same part and step
-//                        the last line counts
+//   versions.jsonl       a line for the first values, and one for each step: what became of each parameter, and why, and what became
+//                        of the samples of its batch
+//   samples.jsonl        a line for each part of the data (rows, lines of the file, targets, inputs), and one for each time it was
+//                        measured (predictions, scores, further metrics by name, and by row: problems of samples that failed, raw replies
+//                        where the prediction is not all of one, what the evaluator said of answers below the best score); for the same
+//                        part and step the last line counts
 //   result.json          the outcome, also of a run that failed or was interrupted
 //   report.html          all of it for people
 //   <stage>.stderr, metric.stderr   what the task's commands wrote to standard error
@@ -46,11 +48,15 @@ using LineReader = detail::JsonReader<OrderedJson>;
 struct Measurement {
   std::vector<std::optional<std::string>> predictions = {};  ///< nothing: the sample has none
   std::vector<std::optional<double>> scores = {};
-  SampleMetrics metrics = {};                    ///< further ones, by name
-  std::map<std::size_t, Problem> problems = {};  ///< by row
+  SampleMetrics metrics = {};                            ///< further ones, by name
+  std::map<std::size_t, Problem> problems = {};          ///< by row
+  std::map<std::size_t, std::string> replies = {};       ///< by row; see SampleResults
+  std::map<std::size_t, std::string> explanations = {};  ///< the same
 };
 bool is_measurement(const LineReader& line);
 Measurement measurement_of(const LineReader& line);
+/// What becomes of the samples of these rows, as such a line has it.
+OrderedJson scores_json(const std::vector<std::size_t>& rows, const SampleResults& results);
 
 /// How far training has come, by its metrics.
 struct ValidationSteps {

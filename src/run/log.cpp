@@ -72,6 +72,8 @@ void append(SampleResults& results, SampleResults more) {
   }
   for (auto& [name, values] : results.metrics) values.resize(results.rows.size());
   results.problems.merge(more.problems);
+  results.replies.merge(more.replies);
+  results.explanations.merge(more.explanations);
 }
 
 }  // namespace
@@ -83,11 +85,16 @@ void RunLog::on_start(const RunInfo& info) {
 
 void RunLog::on_step(const StepReport& report) {
   const bool has_batch = !report.search || report.search->step > 0;
-  folder_.add_version({{"kind", has_batch ? "step" : "search"},
-                       {"epoch", report.epoch},
-                       {"step", report.step},
-                       {"seconds", status_().seconds},
-                       {"parameters", updates_json(report.updates, agent_.values())}});
+  OrderedJson line{{"kind", has_batch ? "step" : "search"},
+                   {"epoch", report.epoch},
+                   {"step", report.step},
+                   {"seconds", status_().seconds},
+                   {"parameters", updates_json(report.updates, agent_.values())}};
+  if (const SampleResults batch = agent_.take_batch(); !batch.rows.empty()) {
+    line["batch"] = {{"rows", batch.rows}};
+    line["batch"].update(scores_json(batch.rows, batch));
+  }
+  folder_.add_version(line);
   // A validation to come does not measure them again, and a run that goes on elsewhere has only what is written.
   if (const SampleResults results = agent_.take_results(); !results.rows.empty())
     folder_.add_tried(version(), data_.validation, results);

@@ -276,30 +276,59 @@ Evaluation TaskAgent::evaluate(const Batch& batch, const Variable& prediction) c
   return evaluate_predictions(evaluator_, models_.at("judge"), prediction, batch, prompts_, on_error_);
 }
 
-std::optional<StepResult> TaskAgent::training_step(Batch& batch) { return evaluate(batch, run(batch).back().output); }
+TaskAgent::Kept TaskAgent::measured(const Batch& batch) const {
+  const StageResult last = run(batch).back();
+  return {values(), batch.at(row_name), last.reply, last.output, evaluate(batch, last.output)};
+}
 
-std::optional<StepResult> TaskAgent::validation_step(Batch& batch) {
-  const Variable prediction = run(batch).back().output;
-  const Evaluation evaluation = evaluate(batch, prediction);
-  kept_.push_back({values(), batch.at(row_name), prediction, evaluation.score});
+std::optional<StepResult> TaskAgent::training_step(Batch& batch) {
+  Kept kept = measured(batch);
+  Evaluation evaluation = kept.evaluation;
+  if (!batch_) {
+    // What is only read later need not keep the graph.
+    for (Variable* variable : {&kept.reply, &kept.prediction, &kept.evaluation.score, &kept.evaluation.explanation})
+      *variable = variable->detach();
+    batch_ = std::move(kept);
+  }
   return evaluation;
+}
+
+std::optional<StepResult> TaskAgent::validation_step(Batch& batch) { return kept_.emplace_back(measured(batch)).evaluation; }
+
+void TaskAgent::add(const Kept& kept, SampleResults& results) const {
+  const std::size_t first = results.rows.size();
+  const Variable& score = kept.evaluation.score;
+  for (const std::int64_t row : kept.rows.data().integers()) results.rows.push_back(static_cast<std::size_t>(row));
+  for (const auto& [item, problem] : score.problems()) results.problems.emplace(results.rows.at(first + item), problem);
+  for (const double one : score.data().as_reals()) results.scores.push_back(one);
+  const Data replies = kept.reply.data();
+  const Data predictions = kept.prediction.data();
+  const Data explanations = kept.evaluation.explanation.data();
+  for (std::size_t i = 0; i < predictions.size(); ++i) {
+    const std::size_t row = results.rows[first + i];
+    results.predictions.push_back(predictions.item_text(i));
+    if (std::string reply = replies.item_text(i); detail::trim(reply) != detail::trim(results.predictions.back()))
+      results.replies.emplace(row, std::move(reply));
+    // Problems have words of their own.
+    if (results.scores[first + i] != evaluator_.best_score && !results.problems.contains(row))
+      results.explanations.emplace(row, explanations.item_text(i));
+    add_metrics(results.metrics, first + i, score.metrics(i));
+  }
 }
 
 SampleResults TaskAgent::take_results() {
   SampleResults results;
   const NamedValues present = values();
   for (const Kept& kept : std::exchange(kept_, {})) {
-    if (kept.values != present) continue;
-    const std::size_t first = results.rows.size();
-    for (const std::int64_t row : kept.rows.data().integers()) results.rows.push_back(static_cast<std::size_t>(row));
-    for (const auto& [item, problem] : kept.score.problems()) results.problems.emplace(results.rows.at(first + item), problem);
-    const Data predictions = kept.prediction.data();
-    const Data scores = kept.score.data();
-    for (std::size_t i = 0; i < predictions.size(); ++i) results.predictions.push_back(predictions.item_text(i));
-    for (const double score : scores.as_reals()) results.scores.push_back(score);
-    for (std::size_t i = 0; i < predictions.size(); ++i) add_metrics(results.metrics, first + i, kept.score.metrics(i));
+    if (kept.values == present) add(kept, results);
   }
   for (auto& [name, values] : results.metrics) values.resize(results.rows.size());
+  return results;
+}
+
+SampleResults TaskAgent::take_batch() {
+  SampleResults results;
+  if (const std::optional<Kept> kept = std::exchange(batch_, std::nullopt)) add(*kept, results);
   return results;
 }
 

@@ -48,8 +48,10 @@ struct SampleResults {
   std::vector<std::size_t> rows = {};
   std::vector<std::string> predictions = {};
   std::vector<double> scores = {};
-  SampleMetrics metrics = {};                    ///< beside the scores
-  std::map<std::size_t, Problem> problems = {};  ///< by row
+  SampleMetrics metrics = {};                            ///< beside the scores
+  std::map<std::size_t, Problem> problems = {};          ///< by row
+  std::map<std::size_t, std::string> replies = {};       ///< by row: the last stage's, where the prediction is not all of it
+  std::map<std::size_t, std::string> explanations = {};  ///< by row: what the evaluator says of an answer below the best score
 };
 
 /// What a stage made of a batch.
@@ -121,6 +123,9 @@ class TaskAgent final : public Module {
   /// What validation_step() found since the last call, with the present values. Waits. What it found with other values is
   /// dropped.
   SampleResults take_results();
+  /// What became of the batch of the last training_step() that was the first since the last call: the one that a step learns from.
+  /// Waits.
+  SampleResults take_batch();
 
   NamedValues values() const;
   /// Throws ValueError for a name that is no parameter.
@@ -145,11 +150,15 @@ class TaskAgent final : public Module {
   struct Kept {
     NamedValues values;
     Variable rows;
+    Variable reply;
     Variable prediction;
-    Variable score;
+    Evaluation evaluation;
   };
 
   Stage make_stage(const Task& task, std::size_t number) const;
+  /// Runs and evaluates a batch.
+  Kept measured(const Batch& batch) const;
+  void add(const Kept& kept, SampleResults& results) const;
   using Known = std::map<std::string, Variable>;
   Variable reply_of(const Stage& stage, const Known& known) const;
   FeedbackOptions feedback_options() const;
@@ -165,6 +174,7 @@ class TaskAgent final : public Module {
   std::optional<std::size_t> samples_per_request_;
   std::vector<Stage> stages_;
   std::vector<Kept> kept_;
+  std::optional<Kept> batch_;  // of a training step
   std::shared_ptr<optim::TGD> optimizer_;
 };
 

@@ -391,8 +391,8 @@ Confirmation ChainSearch::confirm() {
   result.samples = gains.size();
   result.first = of_first.means.score;
   result.last = of_last.means.score;
-  result.chance = probability_of_chance(gains);
-  result.confirmed = by_limits(of_first, of_last).value_or(result.chance <= 1 - options_.confidence);
+  result.p_value = probability_of_chance(gains);
+  result.confirmed = by_limits(of_first, of_last).value_or(result.p_value <= 1 - options_.confidence);
   result.kept = result.confirmed || options_.keep_unconfirmed;
   if (!result.kept) return_to_first();
   return result;

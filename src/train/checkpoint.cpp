@@ -226,7 +226,7 @@ Line to_line(const SearchReport& search) {
   if (const auto& confirmation = search.confirmation) {
     line["confirmation"] = {{"confirmed", confirmation->confirmed}, {"kept", confirmation->kept},
                             {"samples", confirmation->samples},     {"first", confirmation->first},
-                            {"last", confirmation->last},           {"chance", confirmation->chance}};
+                            {"last", confirmation->last},           {"p_value", confirmation->p_value}};
   }
   return line;
 }

@@ -44,7 +44,7 @@ std::string confirmation_text(const Confirmation& found) {
   const char* kept = found.kept ? "the new values are kept" : "the first values are kept";
   if (found.samples == 0) return fmt::format("no calls are left to confirm the new values: {}", kept);
   const std::string scores = fmt::format("{:.4g}, then {:.4g} over {} that no choice has seen (p = {:.2g})", found.first,
-                                         found.last, detail::counted(found.samples, "sample"), found.chance);
+                                         found.last, detail::counted(found.samples, "sample"), found.p_value);
   return found.confirmed ? "confirmed: " + scores : fmt::format("not shown to be better: {}; {}", scores, kept);
 }
 

@@ -174,6 +174,11 @@ function checkSamples() {
   const number = document.querySelector('.samples tbody button');
   number.click();
   check(number.getAttribute('aria-expanded') === 'true' && number.closest('tr').classList.contains('open'), 'whole texts on request');
+  for (const other of all('.samples tbody button[aria-expanded="false"]')) other.click();
+  const besides = all('.besides').map((node) => node.textContent).join(' ');
+  check(besides.includes('Raw reply') && besides.includes('Feedback of the evaluator'), 'with raw replies and feedback: ' + besides.slice(0, 200));
+  for (const other of all('.samples tbody button[aria-expanded="true"]')) other.click();
+  check(all('.besides').length === 0, 'and not for ever');
 
   const stops = () => all('.confusion [tabindex="0"]');
   check(stops().length === 1, 'the confusion table is one stop of the tab key');
@@ -195,8 +200,45 @@ function openEverything() {
   for (const details of all('details')) details.open = true;
 }
 
+/** The values of a chart are read by keys as well as by a pointer. */
+function checkChartKeys() {
+  const svg = document.querySelector('#metrics .chart svg');
+  const readout = () => document.querySelector('#metrics .readout').textContent;
+  const hint = readout();
+  svg.focus();
+  press(svg, 'Home');
+  const first = readout();
+  check(first !== hint && first.startsWith('Step'), 'Home reads the first values: ' + first);
+  press(svg, 'ArrowRight');
+  check(readout() !== first && readout().startsWith('Step'), 'an arrow key reads the next ones: ' + readout());
+  press(svg, 'ArrowLeft');
+  check(readout() === first, 'and back: ' + readout());
+  svg.blur();
+  check(readout() === hint, 'the hint comes back');
+  svg.dispatchEvent(new PointerEvent('pointermove', {clientX: svg.getBoundingClientRect().right - 14, bubbles: true}));
+  check(readout() !== hint, 'values on hover');
+  svg.dispatchEvent(new PointerEvent('pointerleave'));
+  const axes = [...svg.querySelectorAll('.axis')].map((node) => node.textContent);
+  check(axes.length === 2 && axes.includes('Step'), 'axes have titles: ' + axes);
+}
+
+async function checkWithAxe(when) {
+  if (!window.axe) return;
+  const found = await axe.run(document, {resultTypes: ['violations']});
+  for (const violation of found.violations) {
+    for (const node of violation.nodes.slice(0, 3)) failures.push(`axe, ${when}: ${violation.id}: ${node.target.join(' ')}: ${node.failureSummary}`);
+  }
+}
+
+/** What a sheet of paper may not have: a chart as wide as the screen. */
+function checkPrint() {
+  dispatchEvent(new Event('beforeprint'));
+  for (const svg of all('.chart svg')) check(svg.viewBox.baseVal.width <= 700, 'charts are drawn for paper');
+  dispatchEvent(new Event('afterprint'));
+}
+
 const began = performance.now();
-requestAnimationFrame(() => setTimeout(() => {
+requestAnimationFrame(() => setTimeout(async () => {
   const paint = performance.getEntriesByName('first-contentful-paint')[0];
   const figures = {width: innerWidth, nodes: all('*').length, drawn_ms: Math.round(began), paint_ms: paint ? Math.round(paint.startTime) : null};
   try {
@@ -209,12 +251,16 @@ requestAnimationFrame(() => setTimeout(() => {
     checkVersions();
     checkDifferences();
     checkSamples();
+    checkChartKeys();
+    checkPrint();
+    await checkWithAxe('at first');
     for (const button of all('.switcher button')) if (button.isConnected) button.click();
     openEverything();
     checkWidth('with everything opened');
     checkStructure();
     checkContrast();
     checkTexts();
+    await checkWithAxe('with everything opened');
     const started = performance.now();
     document.querySelector('#samples input').value = 'x';
     document.querySelector('#samples input').dispatchEvent(new Event('input', {bubbles: true}));

@@ -32,22 +32,24 @@ inline std::map<std::string, std::string> hand_made_run() {
     "seconds": 61.5, "version": "0.1.0"}
 )";
   files["metrics.jsonl"] =
-      R"({"kind":"validation","epoch":0,"step":0,"score":0.25,"samples":4,"failed":0,"metrics":{},"is_best":true}
+      R"({"kind":"race","epoch":1,"step":0,"accepted":false,"best":"a list of labels","proposals":[{"name":"a list of labels","samples":4,"score":0.25},{"name":"an example","samples":0,"score":0,"reason":"it is too long"}]}
+{"kind":"validation","epoch":0,"step":0,"score":0.25,"samples":4,"failed":0,"metrics":{},"is_best":true}
 {"kind":"step","epoch":1,"step":1,"score":0.5,"samples":2,"failed":0,"metrics":{},"gate":{"accepted":true,"reason":"","proposals":2,"batch_before":0.5,"batch_after":1.0,"validation_before":0.25,"validation_after":0.5,"p_value":0.25}}
 {"kind":"validation","epoch":1,"step":1,"score":0.5,"samples":4,"failed":1,"metrics":{},"is_best":true}
 {"kind":"step","epoch":1,"step":2,"score":0.75,"samples":2,"failed":0,"metrics":{},"gate":{"accepted":false,"reason":"no better on the batch","proposals":2,"batch_before":0.75,"batch_after":0.5,"validation_before":null,"validation_after":null,"chance":0.75}}
-{"kind":"step","epoch":2,"step":3,"score":0.5,"samples":2,"failed":0,"metrics":{}}
+{"kind":"step","epoch":2,"step":3,"score":0.5,"samples":2,"failed":0,"metrics":{},"search":{"step":2,"proposals":[{"aim":"shorter","samples":2,"gain":0.5},{"aim":"rule","samples":2,"gain":-0.5,"reason":"worse on the samples it was made from"}],"race":{"accepted":true,"steps":2,"samples":30,"wins":9,"losses":1,"incumbent":0.4,"head":0.7,"evidence":24.5}}}
+{"kind":"search","epoch":2,"step":4,"search":{"step":0,"proposals":[],"confirmation":{"confirmed":true,"kept":true,"samples":20,"first":0.25,"last":0.75,"p_value":0.002}}}
 )";
   files["versions.jsonl"] =
       R"({"kind":"first","step":0,"parameters":{"prompt":{"role":"instructions","value":"Sort the mail."}}}
-{"kind":"step","epoch":1,"step":1,"seconds":1.25,"parameters":{"prompt":{"outcome":"updated","value":"Sort the mail: yes or no.","requests":1,"edit_distance":4,"feedback":["Say which answers there are.","Be brief."]}}}
+{"kind":"step","epoch":1,"step":1,"seconds":1.25,"parameters":{"prompt":{"outcome":"updated","value":"Sort the mail: yes or no.","requests":1,"edit_distance":4,"feedback":["Say which answers there are.","Be brief."]}},"batch":{"rows":[1,4],"predictions":["yes","perhaps"],"scores":[1,0],"replies":{"4":"I think: perhaps"},"explanations":{"4":"\"perhaps\" is none of the labels"}}}
 {"kind":"step","epoch":1,"step":2,"seconds":1.5,"parameters":{"prompt":{"outcome":"rejected","value":"Sort it.","requests":2,"edit_distance":3,"reason":"no better on the batch","problems":[{"problem":"cut_off","reason":"the reply was cut off"}],"feedback":["Be brief."]}}}
 {"kind":"step","epoch":2,"step":3,"seconds":2,"parameters":{"prompt":{"outcome":"kept","requests":3,"reason":"no usable reply","problems":[{"problem":"empty_value"},{"problem":"echo","reason":"it repeats the request"}]}}}
 )";
   files["samples.jsonl"] =
-      R"({"kind":"part","part":"validation","rows":[3,7,9,12],"targets":["yes","no","yes","no"],"inputs":["Fire!","All is well.","Help!","Thanks."]}
+      R"({"kind":"part","part":"validation","rows":[3,7,9,12],"file":"mails.csv","lines":[5,9,11,15],"targets":["yes","no","yes","no"],"inputs":["Fire!","All is well.","Help!","Thanks."]}
 {"kind":"scores","part":"validation","step":0,"predictions":["no","yes","no","no"],"scores":[0,0,0,1]}
-{"kind":"scores","part":"validation","step":1,"predictions":["yes","no",null,"maybe"],"scores":[1,1,0,0],"problems":{"9":{"kind":"filtered","text":"a content filter withheld the reply"}}}
+{"kind":"scores","part":"validation","step":1,"predictions":["yes","no",null,"maybe"],"scores":[1,1,0,0],"replies":{"12":"Hm, let me think.\nmaybe"},"explanations":{"12":"expected no"},"problems":{"9":{"kind":"filtered","text":"a content filter withheld the reply"}}}
 )";
   files["calls.jsonl"] =
       R"({"timestamp":"2026-11-21T19:56:48.500Z","gen_ai.request.model":"small","gen_ai.usage.input_tokens":100,"gen_ai.usage.output_tokens":10,"tgd.purpose":"forward","tgd.attempts":1,"tgd.latency_s":0.5,"tgd.cost_usd":0.002,"tgd.outcome":"ok","tgd.cached":false}

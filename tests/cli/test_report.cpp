@@ -88,7 +88,7 @@ TEST_CASE("a report says what came out", "[cli][report]") {
     CHECK(part["better"] == 2);
     CHECK(part["worse"] == 1);
     // Two of three differences upwards: at least as far to one side in 8 of 8 ways.
-    CHECK(part["chance"] == 1.0);
+    CHECK(part["p_value"] == 1.0);
   }
   SECTION("with a small chance where nearly all differences are gains") {
     Files files = test::hand_made_run();
@@ -98,7 +98,7 @@ TEST_CASE("a report says what came out", "[cli][report]") {
 {"kind":"scores","part":"validation","step":1,"predictions":["x","x","x","x","x","x"],"scores":[1,1,1,1,1,1]}
 )";
     // Five of five pairs the same way, on either side: 2 of 32 ways. The sixth is no pair.
-    CHECK(data_of(files)["parts"][0]["chance"].get<double>() == Approx(2.0 / 32));
+    CHECK(data_of(files)["parts"][0]["p_value"].get<double>() == Approx(2.0 / 32));
   }
   SECTION("in money, of which an unknown part stays unknown") {
     const OrderedJson& usage = data["usage"];
@@ -176,6 +176,24 @@ TEST_CASE("a report has every sample with what came out after each version", "[c
   CHECK(text_of(data, part["at"][1][1][3]) == "maybe");
   CHECK(part["at"][1][2] == OrderedJson::array({1, 1, 0, 0}));
 
+  SECTION("with its place in the file, its raw reply, and what the evaluator said of it") {
+    CHECK(part["file"] == "mails.csv");
+    CHECK(part["lines"] == OrderedJson::array({5, 9, 11, 15}));
+    CHECK(part["at"][0][3].empty());
+    REQUIRE(part["at"][1][3].size() == 1);
+    CHECK(text_of(data, part["at"][1][3]["12"]) == "Hm, let me think.\nmaybe");
+    CHECK(text_of(data, part["at"][1][4]["12"]) == "expected no");
+  }
+  SECTION("and the samples that a step learned from") {
+    const OrderedJson& batch = data["versions"][1]["batch"];
+    REQUIRE(batch.size() == 5);
+    CHECK(batch[0] == OrderedJson::array({1, 4}));
+    CHECK(text_of(data, batch[1][1]) == "perhaps");
+    CHECK(batch[2] == OrderedJson::array({1, 0}));
+    CHECK(text_of(data, batch[3]["4"]) == "I think: perhaps");
+    CHECK(text_of(data, batch[4]["4"]) == "\"perhaps\" is none of the labels");
+    CHECK(data["versions"][2]["batch"].is_null());
+  }
   SECTION("equal texts are written once") { CHECK(part["at"][0][1][0] == part["targets"][1]); }
   SECTION("lower scores are better where the task says so") {
     Files files = test::hand_made_run();
@@ -184,6 +202,76 @@ TEST_CASE("a report has every sample with what came out after each version", "[c
     CHECK(lower["parts"][0]["better"] == 1);
     CHECK(lower["parts"][0]["worse"] == 2);
     CHECK(lower["best_score"] == 0);
+  }
+}
+
+TEST_CASE("a run keeps raw replies where the prediction is not all of one, and what the evaluator said", "[cli][report]") {
+  const test::TemporaryFolder folder;
+  const fs::path file = test::write_small_task(folder, 60);
+  nlohmann::json task = nlohmann::json::parse(test::read_text(file));
+  task["output"] = {{{"regex", "([a-z]+)\\s*\\W*$"}}};
+  task["training"]["epochs"] = 1;
+  const fs::path run = folder.path() / "run";
+  const test::ProcessResult result = test::optimize(folder.write("words.json", task.dump()), run);
+  INFO(result.out << result.err);
+  REQUIRE(result.status == 0);
+
+  const RunRecord record = read_run(run);
+  REQUIRE(record.parts.size() == 3);
+  for (const PartRecord& part : record.parts) {
+    CHECK(part.file == "tickets.jsonl");
+    REQUIRE(part.lines.size() == part.rows.size());
+    for (std::size_t i = 0; i < part.rows.size(); ++i) CHECK(part.lines[i] == part.rows[i] + 1);
+    for (const auto& [step, measurement] : part.at) {
+      for (const auto& [row, reply] : measurement.replies) {
+        const auto at = static_cast<std::size_t>(std::find(part.rows.begin(), part.rows.end(), row) - part.rows.begin());
+        REQUIRE(at < part.rows.size());
+        CHECK_THAT(reply, ContainsSubstring(*measurement.predictions[at]));
+        CHECK(reply != *measurement.predictions[at]);
+      }
+      const auto wrong = std::count(measurement.scores.begin(), measurement.scores.end(), std::optional(0.0));
+      CHECK(measurement.explanations.size() + measurement.problems.size() == static_cast<std::size_t>(wrong));
+    }
+  }
+  const PartRecord& validation = record.parts[1];
+  CHECK_FALSE(validation.at.at(0).replies.empty());
+  CHECK_THAT(validation.at.at(0).explanations.begin()->second, ContainsSubstring("equal the expected text"));
+
+  REQUIRE(record.versions.size() > 1);
+  REQUIRE(record.versions[1].batch);
+  CHECK(record.versions[1].batch->rows.size() == record.steps[0].metrics.samples);
+}
+
+TEST_CASE("a report has the races and confirmations of a search", "[cli][report]") {
+  const OrderedJson data = data_of(test::hand_made_run());
+  REQUIRE(data["races"].size() == 1);
+  CHECK(data["races"][0]["accepted"] == false);
+  const OrderedJson& entries = data["races"][0]["entries"];
+  REQUIRE(entries.size() == 2);
+  CHECK(text_of(data, entries[0][0]) == "a list of labels");
+  CHECK(entries[0][1] == 4);
+  CHECK(entries[0][4] == true);
+  CHECK(text_of(data, entries[1][3]) == "it is too long");
+  CHECK(entries[1][4] == false);
+
+  REQUIRE(data["searches"].size() == 2);
+  const OrderedJson& step = data["searches"][0];
+  CHECK(step["step"] == 3);
+  REQUIRE(step["proposals"].size() == 2);
+  CHECK(step["proposals"][0][3] == -1);
+  CHECK(text_of(data, step["proposals"][1][3]) == "worse on the samples it was made from");
+  CHECK(step["race"]["won"] == 9);
+  CHECK(step["race"]["lost"] == 1);
+  CHECK(step["race"]["evidence"] == 24.5);
+  CHECK(data["searches"][1]["confirmation"]["p_value"] == 0.002);
+  CHECK(data["searches"][1]["confirmation"]["after"] == 0.75);
+
+  SECTION("also of a run of an earlier version, which wrote \"chance\"") {
+    Files files = test::hand_made_run();
+    const std::size_t at = files["metrics.jsonl"].find("\"p_value\":0.002");
+    REQUIRE(at != std::string::npos);
+    files["metrics.jsonl"].replace(at, 9, "\"chance\"");
+    CHECK(data_of(files)["searches"][1]["confirmation"]["p_value"] == 0.002);
   }
 }
 

@@ -34,6 +34,17 @@ std::optional<fs::path> find_browser() {
   return std::nullopt;
 }
 
+/// axe-core's checks of accessibility, where npm has installed them for all (npm install -g axe-core), or from $TGD_AXE.
+std::optional<std::string> find_axe() {
+  const char* named = std::getenv("TGD_AXE");
+  for (const fs::path& file : {fs::path(named == nullptr ? "" : named), fs::path("/usr/lib/node_modules/axe-core/axe.min.js"),
+                               fs::path("/usr/local/lib/node_modules/axe-core/axe.min.js")}) {
+    std::error_code ignored;
+    if (fs::is_regular_file(file, ignored)) return test::read_text(file);
+  }
+  return std::nullopt;
+}
+
 struct Screen {
   int width;
   int height;
@@ -50,9 +61,11 @@ std::string with_checks(std::string page, const Screen& screen, const Expected& 
   const std::string checks = fmt::format("const expected = {{dark: {}, versions: {}, samples: {}}};\n", screen.dark,
                                          expected.versions, expected.samples) +
                              test::read_text(fs::path(TGD_TEST_SOURCE_DIR) / "cli/report_check.js");
-  const std::string policy = "script-src '";
-  page.insert(page.find(policy) + policy.size(), content_hash(checks) + "' '");
-  page.insert(page.rfind("</body>"), "<script>" + checks + "</script>\n");
+  for (const std::string& script : {find_axe().value_or("window.axe = null;"), checks}) {
+    const std::string policy = "script-src '";
+    page.insert(page.find(policy) + policy.size(), content_hash(script) + "' '");
+    page.insert(page.rfind("</body>"), "<script>" + script + "</script>\n");
+  }
   return page;
 }
 
@@ -113,6 +126,8 @@ void check_on_all_screens(const RunRecord& record, const Expected& expected) {
     WARN("no browser: install chromium to check the report's page in one");
     return;
   }
+  if (!find_axe())
+    WARN("no axe-core: npm install -g axe-core, or name axe.min.js in TGD_AXE, to check the page with it as well");
   const std::string page = report_html(record);
   for (const Screen& screen :
        {Screen{320, 640, false}, Screen{320, 640, true}, Screen{1280, 900, false}, Screen{1280, 900, true}}) {
@@ -148,6 +163,8 @@ RunRecord large_run(std::size_t samples, std::size_t versions) {
       measurement.predictions.push_back(
           has_failed ? std::nullopt : std::optional(is_right ? part.targets[i] : part.targets[(i * 3 + 1) % samples]));
       measurement.scores.push_back(!has_failed && measurement.predictions.back() == part.targets[i] ? 1 : 0);
+      if (i % 4 == 0) measurement.replies.emplace(i, "I think: " + hostile);
+      if (measurement.scores.back() == 0) measurement.explanations.emplace(i, "not as expected " + hostile);
     }
     part.at.emplace(step, std::move(measurement));
     record.validations.push_back({1, step, {.score = static_cast<double>(step) / 40, .samples = samples}, true});
@@ -158,7 +175,13 @@ RunRecord large_run(std::size_t samples, std::size_t versions) {
       update.reason = hostile;
       update.problems = {{"cut_off", hostile}};
     }
-    record.versions.push_back({.epoch = 1, .step = step, .seconds = 1, .updates = {{"prompt <b>", update}}});
+    BatchRecord batch{.rows = {1, 2}};
+    batch.measurement.predictions = {"class 1", hostile};
+    batch.measurement.scores = {1, 0};
+    batch.measurement.replies.emplace(2, "so " + hostile);
+    batch.measurement.explanations.emplace(2, hostile);
+    record.versions.push_back(
+        {.epoch = 1, .step = step, .seconds = 1, .updates = {{"prompt <b>", update}}, .batch = std::move(batch)});
     value += fmt::format("\n- Rule {}: {}", step, std::string(step * 9, 'w'));
     if (step == 0) continue;
     StepRecord line{.epoch = 1, .step = step, .metrics = {.score = 0.5, .samples = 16}};

@@ -220,7 +220,7 @@ TEST_CASE("the winner is confirmed on samples that no choice has seen", "[train]
     CHECK(found.kept);
     CHECK(found.samples == 10);
     CHECK(found.last > found.first);
-    CHECK(found.chance <= 0.1);
+    CHECK(found.p_value <= 0.1);
     CHECK(agent.prompt.text() == "up to 20");
     CHECK(agent.calls("up to 3", 101, 120) == 20);
     CHECK(agent.most_often() == 1);

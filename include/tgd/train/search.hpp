@@ -55,7 +55,7 @@ struct Confirmation {
   std::size_t samples = 0;  ///< 0: there were no calls left for it
   double first = 0;         ///< means over the samples
   double last = 0;
-  double chance = 1;  ///< p-value: how likely chance alone would give as large a gain
+  double p_value = 1;  ///< how likely chance alone would give as large a gain
 };
 
 /// What a search made of a step. The race stands with the last step of its chain; where a run ends within one, race and

@@ -83,13 +83,14 @@ function gainText(before, after) {
 }
 const isBetter = (before, after) => (report.higher ? after > before : after < before);
 
+/** As in the terminal: what is less is beyond any doubt. */
 function chanceText(chance) {
   if (chance === null || chance === undefined) return '–';
-  return chance < 0.0001 ? 'p < 0.0001' : 'p = ' + trimmed(chance, 2);
+  return chance < 0.001 ? 'p < 0.001' : 'p = ' + trimmed(chance, 2);
 }
 function dollars(cost) {
   if (cost === null || cost === undefined) return 'unknown';
-  if (cost === 0) return '$0';
+  if (cost === 0) return '$0.00';
   return cost < 0.01 ? '$' + trimmed(cost, 2) : '$' + cost.toLocaleString('en', {minimumFractionDigits: 2, maximumFractionDigits: 2});
 }
 function duration(seconds) {
@@ -106,12 +107,42 @@ const compact = new Intl.NumberFormat('en', {notation: 'compact', maximumFractio
 /** "cut_off" as people write it. */
 const plain = (name) => name.replaceAll('_', ' ');
 
+/** What became of a value in a step, for people. */
+const outcomeMeanings = {
+  first: 'the values that the run began with', updated: 'a new value was taken', rejected: 'there was a new value, and it was not taken',
+  kept: 'the old value stayed, because no reply could be used', unchanged: 'the model had nothing to change',
+  no_feedback: 'every sample of the batch was right, so that no model was asked'
+};
+
+/** Why a reply could not be used, or what was wrong with an answer, for people. */
+const problemMeanings = {
+  cut_off: 'the reply was cut off by a limit of tokens', filtered: 'a filter withheld the reply', no_value: 'there was no value in the reply',
+  no_opening_tag: 'the tag in front of the value was missing', no_closing_tag: 'the tag behind the value was missing',
+  several_values: 'there were several values in the reply', empty_value: 'the value was empty', unreadable: 'it could not be read',
+  leaked_tag: 'the value held a tag of the request', echo: 'the value repeated the request', elided: 'the value left out lines of the old one',
+  violated_constraint: 'the value broke a constraint', lost_placeholder: 'the value lost a placeholder', too_long: 'it was too long',
+  changed_frozen: 'the value changed what is frozen', copied: 'the value copied words of a sample', unchanged: 'the value was the old one',
+  refused: 'the model did not want to answer', cut: 'a limit of tokens ended the reply'
+};
+const meaningOf = (meanings, name) => meanings[name] ?? plain(name);
+const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
+
+/** "43 fixed, 6 broken". */
+const changesText = (better, worse) => `${count(better)} fixed, ${count(worse)} broken`;
+
+/** A word that has its meaning on hover, and for whoever reads with the ears. */
+const explained = (node, meaning) => {
+  if (meaning) node.append(element('span', {class: 'sr'}, ': ' + meaning));
+  if (meaning) node.setAttribute('title', meaning);
+  return node;
+};
+
 // ---- Tables ------------------------------------------------------------------------------------------------------------
 
 /** columns: [{name, number?, cell(row)}]. A cell is a node or a text. */
 function bodyRows(columns, rows) {
   return rows.map((row) => element('tr', {}, columns.map((column, i) =>
-    element(i === 0 && !column.plain ? 'th' : 'td', {scope: i === 0 && !column.plain ? 'row' : null, class: column.number ? 'number' : column.class, 'data-label': column.name},
+    element(i === 0 && !column.plain ? 'th' : 'td', {scope: i === 0 && !column.plain ? 'row' : null, class: column.number ? 'number' : column.class, 'data-label': typeof column.name === 'string' ? column.name : column.name.textContent},
             column.cell(row)))));
 }
 const headRow = (columns) => element('thead', {}, element('tr', {}, columns.map((column) =>

@@ -33,7 +33,11 @@ function overTime(points) {
   }
   const start = kinds[kinds.length - 1][0];
   const buttons = switcher('Over time', kinds.map((k) => [k[0], k[1]]), start, draw);
-  return {node: element('div', {}, element('div', {class: 'controls'}, buttons), holder), draw: () => draw(start)};
+  const columns = [
+    {name: 'After', cell: (p) => duration(p[0])}, {name: 'Calls', number: true, cell: (p) => count(p[1])}, {name: 'Failed', number: true, cell: (p) => count(p[2])},
+    {name: 'Tokens in', number: true, cell: (p) => count(p[3])}, {name: 'Tokens out', number: true, cell: (p) => count(p[4])}, {name: 'Cost', number: true, cell: (p) => dollars(p[5])}];
+  return {node: element('div', {}, element('div', {class: 'controls'}, buttons), holder, more('The figures as a table', pagedTable('All calls up to each moment', columns, points, 30, 'moments').node)),
+          draw: () => draw(start)};
 }
 
 function cost() {
@@ -77,4 +81,4 @@ function calls() {
   draw(views[0][0]);
 }
 
-for (const draw of [overview, metrics, cost, versions, notTaken, diagnosis, problems, samples, confusion, calls]) draw();
+for (const draw of [overview, metrics, cost, search, versions, notTaken, diagnosis, problems, samples, confusion, calls]) draw();

@@ -23,14 +23,19 @@ function ticks(low, high, wanted, isTime = false) {
  */
 function chart(options) {
   const holder = element('div', {class: 'chart'});
-  const line = element('p', {class: 'readout'}, options.hint ?? '');
-  const draw = () => holder.replaceChildren(drawing(options, Math.max(240, holder.clientWidth || 640), line));
+  const line = element('p', {class: 'readout', 'aria-live': 'polite'}, options.hint ?? '');
+  const draw = (width) => holder.replaceChildren(drawing(options, Math.max(240, width || holder.clientWidth || 640), line));
+  addEventListener('beforeprint', () => draw(printedWidth));
+  addEventListener('afterprint', () => draw());
   // The first drawing happens before the page is shown: nothing moves later.
   requestAnimationFrame(() => new ResizeObserver(([entry]) => {
     if (entry.contentRect.width > 0 && Math.abs(entry.contentRect.width - holder.firstChild.viewBox.baseVal.width) >= 1) draw();
   }).observe(holder));
   return {node: element('div', {}, holder, line), draw};
 }
+
+/** Of a sheet of A4 between its margins. */
+const printedWidth = 680;
 
 function drawing(options, width, readout) {
   const height = options.height ?? 240;
@@ -75,23 +80,40 @@ function drawing(options, width, readout) {
 
 const bandShapes = {up: 'M-4 3.5L0 -4L4 3.5Z', cross: 'M-3.5 -3.5L3.5 3.5M3.5 -3.5L-3.5 3.5', dot: 'M-1.5 0A1.5 1.5 0 1 1 1.5 0A1.5 1.5 0 1 1 -1.5 0Z'};
 
+/** The values below the chart, of what is nearest to the pointer; arrow keys go from one to the next. */
 function follow(svg, box, valueAt, px, options, readout) {
   const guide = element('line', {class: 'guide', y1: box.top, y2: box.bottom, visibility: 'hidden'});
   svg.append(guide);
-  const nearest = (event) => options.readout(valueAt(event.clientX - svg.getBoundingClientRect().left));
-  svg.addEventListener('pointermove', (event) => {
-    const found = nearest(event);
-    if (!found) return;
-    guide.setAttribute('x1', px(found.x));
-    guide.setAttribute('x2', px(found.x));
+  let place = box.left;
+  function showAt(at) {
+    const found = options.readout(valueAt(at));
+    if (!found) return null;
+    place = px(found.x);
+    guide.setAttribute('x1', place);
+    guide.setAttribute('x2', place);
     guide.setAttribute('visibility', 'visible');
     readout.textContent = found.text;
-  });
-  svg.addEventListener('pointerleave', () => {
+    return found.x;
+  }
+  function leave() {
     guide.setAttribute('visibility', 'hidden');
     readout.textContent = options.hint ?? '';
+  }
+  svg.addEventListener('pointermove', (event) => showAt(event.clientX - svg.getBoundingClientRect().left));
+  svg.addEventListener('pointerleave', leave);
+  svg.setAttribute('tabindex', '0');
+  svg.addEventListener('keydown', (event) => {
+    if (event.key === 'Home') showAt(box.left);
+    else if (event.key === 'End') showAt(box.right);
+    else if (event.key === 'ArrowRight' || event.key === 'ArrowLeft') {
+      const way = event.key === 'ArrowRight' ? 1 : -1;
+      const from = guide.getAttribute('visibility') === 'visible' ? options.readout(valueAt(place))?.x : undefined;
+      // The next one may be far off, or only a part of a pixel.
+      for (let at = place; at >= box.left && at <= box.right; at += way) if (showAt(at) !== from) break;
+    } else return;
+    event.preventDefault();
   });
-  if (options.onpick) svg.addEventListener('click', (event) => options.onpick(nearest(event)));
+  svg.addEventListener('blur', leave);
 }
 
 /** The element of `sorted` whose key is nearest to `value`. */

@@ -34,7 +34,7 @@ function pairsTable(comparison) {
     {name: runName(runAt(comparison.run)), number: true, cell: (part) => element('strong', {}, scoreText(part.other))},
     {name: 'Difference', number: true, cell: (part) => gainText(part.first, part.other)},
     {name: '95 % interval', number: true, cell: (part) => (part.interval ? `${gainText(0, part.interval[0])} – ${gainText(0, part.interval[1])}` : '–')},
-    {name: 'Chance', number: true, cell: (part) => chanceText(part.p_value)},
+    {name: 'p-value', number: true, cell: (part) => chanceText(part.p_value)},
     {name: 'Won', number: true, cell: (part) => count(part.won)}, {name: 'Lost', number: true, cell: (part) => count(part.lost)}
   ];
   return wide('Scores on shared samples', table('Mean scores on the samples that both runs have measured', columns, comparison.parts));
@@ -85,7 +85,7 @@ report.comparisons.forEach((comparison, i) => {
   document.getElementById('content').append(element('section', {id, 'aria-labelledby': id + '-title', hidden: true}));
   show(id, name, heading(id, element('span', {}, quoted(name), ' against ', quoted(runName(first)))),
     ...(comparison.parts.length ? [element('h3', {}, 'Scores on shared samples'), pairsTable(comparison),
-      element('p', {class: 'hint'}, 'Chance is the p-value of a two-sided paired test: how likely a difference as large is where there is none.')] : []),
+      element('p', {class: 'hint'}, 'The p-value is that of a two-sided paired test over the shared samples: how likely a difference as large is where there is none.')] : []),
     element('h3', {}, 'Settings that differ'), settings(comparison), element('h3', {}, 'Best prompts, word by word'), ...prompts(comparison),
     element('h3', {}, 'Samples'), samples(comparison));
 });

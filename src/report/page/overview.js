@@ -15,13 +15,13 @@ function headline() {
       element('span', {class: 'arrow', 'aria-hidden': 'true'}, '→'), element('span', {class: 'sr'}, 'to'), element('strong', {}, scoreText(part.after)),
       element('span', {class: 'headline-gain ' + gained}, gainText(part.before, part.after))),
     part.after_interval ? element('span', {class: 'headline-note'}, `95 % interval: ${intervalText(part.after_interval)} (before: ${intervalText(part.before_interval)}).`) : null,
-    part.chance === null ? null : element('span', {class: 'headline-note'}, chanceNote(part)));
+    part.p_value === null ? null : element('span', {class: 'headline-note'}, chanceNote(part)));
 }
 
 function chanceNote(part) {
   if (part.better === 0 && part.worse === 0) return 'No sample came out differently.';
-  const figures = `${chanceText(part.chance)}, paired test: ${count(part.better)} better, ${count(part.worse)} worse`;
-  return (part.chance < 0.05 ? 'Hardly by chance' : 'May be chance') + ` (${figures}).`;
+  const figures = `${chanceText(part.p_value)}, paired test: ${changesText(part.better, part.worse)}`;
+  return (part.p_value < 0.05 ? 'Hardly by chance' : 'May be chance') + ` (${figures}).`;
 }
 
 /** A line from before to after, for the eye; the figures stand next to it. */
@@ -44,12 +44,12 @@ function partsTable() {
     {name: 'Gain', number: true, cell: (part) => gainText(part.before, part.after)}
   ];
   if (rows.some((part) => part.after_interval)) columns.splice(3, 0, {name: '95 % interval', number: true, cell: (part) => intervalText(part.after_interval)});
-  if (isShare) columns.push({name: '', class: 'bar-cell', cell: (part) => part.before !== null && part.after !== null ? gainBar(part) : ''});
+  if (isShare) columns.push({name: element('span', {class: 'sr'}, 'From before to after'), class: 'bar-cell', cell: (part) => part.before !== null && part.after !== null ? gainBar(part) : ''});
   if (rows.some((part) => part.better !== null)) {
     columns.push({name: 'Fixed', number: true, cell: (part) => part.better === null ? '–' : count(part.better)},
-                 {name: 'Broke', number: true, cell: (part) => part.worse === null ? '–' : count(part.worse)});
+                 {name: 'Broken', number: true, cell: (part) => part.worse === null ? '–' : count(part.worse)});
   }
-  if (rows.some((part) => part.chance !== null)) columns.push({name: 'Chance', number: true, cell: (part) => chanceText(part.chance)});
+  if (rows.some((part) => part.p_value !== null)) columns.push({name: 'p-value', number: true, cell: (part) => chanceText(part.p_value)});
   columns.push({name: 'Samples', number: true, cell: (part) => count(part.samples)});
   return wide('Scores', table('Mean score of each part of the data, with the first and with the best values', columns, rows));
 }
@@ -119,8 +119,8 @@ function overview() {
     partsTable(),
     metricsTable(),
     figuresTable(),
-    report.parts.some((part) => part.chance !== null)
-      ? element('p', {class: 'hint'}, 'An interval holds the mean over all samples of that kind in 95 of 100 cases. Chance is the p-value of a two-sided paired test over the samples. The best values were chosen by the validation part, so its figures flatter them; those of the test part do not.') : null,
+    report.parts.some((part) => part.p_value !== null)
+      ? element('p', {class: 'hint'}, 'An interval holds the mean over all samples of that kind in 95 of 100 cases. The p-value is that of a two-sided paired test over the samples: how likely a difference as large is where there is none. Fixed samples scored better with the best values than with the first ones, broken ones worse. The best values were chosen by the validation part, so its figures flatter them; those of the test part do not.') : null,
     facts(),
     report.notes.length ? more(plural(report.notes.length, 'note') + ' on the files of this run', element('ul', {}, report.notes.map((note) => quoted(note, {}, 'li')))) : null].filter(Boolean));
 }

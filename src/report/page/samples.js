@@ -18,6 +18,12 @@ function changesBetween(measured, before, after) {
   return {better, worse};
 }
 
+/** "#114", with where it stands in the file on hover. */
+function rowName(measured, row, name = '#' + row) {
+  const line = measured?.lines?.[measured.rows.indexOf(row)];
+  return element('span', {title: `row ${row} of ${measured?.file || 'the data'}, counted from 0${line ? ` (line ${line})` : ''}`}, name);
+}
+
 /** Sets the sample section to something and goes there; set by samples(). */
 let showSamples = () => {};
 
@@ -36,7 +42,7 @@ function samples() {
 
   const lowered = new Map();
   const searchable = (index) => {
-    if (index === null || index < 0) return '';
+    if (index === null || index === undefined || index < 0) return '';
     if (!lowered.has(index)) lowered.set(index, report.strings[index].toLowerCase());
     return lowered.get(index);
   };
@@ -95,10 +101,40 @@ function samples() {
     return content;
   }
 
+  /** Whole texts, and below them what there is besides: raw replies, what the evaluator said, and where training met the sample. */
+  function toggle(button, measured, before, after, i) {
+    const line = button.closest('tr');
+    const isOpen = line.classList.toggle('open');
+    button.setAttribute('aria-expanded', String(isOpen));
+    if (line.nextSibling?.className === 'besides') line.nextSibling.remove();
+    const besides = isOpen ? besidesOf(measured, before, after, i) : [];
+    if (besides.length) line.after(element('tr', {class: 'besides'}, element('td', {colspan: columns.length}, element('dl', {}, besides.map(([name, content]) =>
+      element('div', {}, element('dt', {}, name), content.nodeType ? element('dd', {}, content) : quoted(content, {}, 'dd')))))));
+  }
+
+  function besidesOf(measured, before, after, i) {
+    const row = measured.rows[i];
+    const found = [];
+    const steps = before === after ? [after] : [before, after];
+    for (const at of steps) {
+      const when = before === after ? '' : ', ' + stepName(at[0]).toLowerCase();
+      if (text(at[3][row]) !== null) found.push(['Raw reply' + when, text(at[3][row])]);
+      if (text(at[4][row]) !== null) found.push(['Feedback of the evaluator' + when, text(at[4][row])]);
+    }
+    const batches = measured.part === 'train' ? report.versions.filter((version) => version.batch?.[0].includes(row)) : [];
+    if (batches.length) {
+      found.push(['In the batches of', element('span', {}, batches.flatMap((version) =>
+        [element('button', {type: 'button', class: 'link', onclick: () => openVersion(version.step)}, stepName(version.step).toLowerCase()), ' ']))]);
+    }
+    const line = measured.lines?.[i];
+    if (measured.file || line) found.push(['In the data', `row ${row} of ${measured.file || 'the file'}, counted from 0` + (line ? ` (line ${line})` : '')]);
+    return found;
+  }
+
   function setColumns({measured, before, after}) {
     columns = [
-      {name: 'Sample', class: 'row-number', cell: (i) => element('button', {type: 'button', class: 'link', 'aria-expanded': 'false', 'aria-label': `Sample ${measured.rows[i]}, whole texts`,
-        onclick: (event) => event.currentTarget.setAttribute('aria-expanded', String(event.currentTarget.closest('tr').classList.toggle('open')))}, '#' + measured.rows[i])},
+      {name: 'Row', class: 'row-number', cell: (i) => element('button', {type: 'button', class: 'link', 'aria-expanded': 'false', 'aria-label': `Row ${measured.rows[i]}: whole texts, replies and feedback`,
+        onclick: (event) => toggle(event.currentTarget, measured, before, after, i)}, rowName(measured, measured.rows[i]))},
       {name: 'Input', class: 'text', cell: (i) => inputCell(measured, i)}
     ];
     if (measured.targets) columns.push({name: 'Expected', class: 'label', cell: (i) => quoted(text(measured.targets[i]) ?? '', {class: 'clip'}, 'div')});
@@ -115,7 +151,7 @@ function samples() {
     setColumns({measured, before, after});
     const words = state.query.toLowerCase().trim();
     const matches = (i) => !words || words === '#' + measured.rows[i] || searchable(measured.inputs[i]).includes(words) || measured.targets && searchable(measured.targets[i]).includes(words)
-      || searchable(before[1][i]).includes(words) || searchable(after[1][i]).includes(words);
+      || [before, after].some((at) => [at[1][i], at[3][measured.rows[i]], at[4][measured.rows[i]]].some((index) => searchable(index).includes(words)));
     const inCell = (i) => !state.cell || state.cell.matches(measured.targets[i], after[1][i]);
     const counts = {all: 0, better: 0, worse: 0, wrong: 0, failed: 0};
     const rows = [];
@@ -266,7 +302,7 @@ function sampleLink(part, row) {
   const measured = report.measured.find((m) => m.part === part && m.rows.includes(row) && m.at.length > 0);
   if (!measured) return '#' + row;
   const last = (measured.at.find((m) => m[0] === report.best) ?? measured.at[measured.at.length - 1])[0];
-  return element('button', {type: 'button', class: 'link', 'aria-label': `Sample ${row} of the ${partName(part)} part: show it`,
+  return element('button', {type: 'button', class: 'link', 'aria-label': `Row ${row} of the ${partName(part)} part: show it`,
     onclick: () => showSamples({part, before: measured.at[0][0], after: last, filter: 'all', query: '#' + row})}, '#' + row);
 }
 
@@ -277,9 +313,9 @@ function problems() {
   for (const [, , kind] of report.problems) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   const byKind = [...kinds].sort((a, b) => b[1] - a[1]).map(([kind, number]) => `${count(number)} ${plain(kind)}`).join(', ');
   const columns = [
-    {name: 'Sample', class: 'row-number', cell: ([part, row]) => sampleLink(part, row)},
+    {name: 'Row', class: 'row-number', cell: ([part, row]) => sampleLink(part, row)},
     {name: 'Part', cell: ([part]) => partName(part)},
-    {name: 'What', cell: ([, , kind, , isFailure]) => badge(plain(kind), isFailure ? 'bad' : 'warn')},
+    {name: 'What', cell: ([, , kind, , isFailure]) => explained(badge(plain(kind), isFailure ? 'bad' : 'warn'), problemMeanings[kind])},
     {name: 'Reason', class: 'text', cell: ([, , , reason]) => quoted(text(reason) ?? '', {class: 'clip'}, 'div')},
     {name: 'Times', number: true, cell: ([, , , , , times, of]) => `${count(times)} of ${count(of)}`}
   ];
@@ -288,12 +324,23 @@ function problems() {
     pagedTable('Samples by their rows in the data, why, and in how many of the measurements of their part', columns, report.problems, 25, 'problems').node);
 }
 
+const findingMeanings = {
+  ...problemMeanings, empty: 'the reply was empty', thinking: 'the reply was a thought', letter_case: 'right but for capital letters',
+  blanks: 'right but for blanks', punctuation: 'right but for punctuation', spelling: 'right but for capitals, blanks and punctuation',
+  notation: 'the right number or date, written in another way', among_words: 'right, among other words',
+  several_labels: 'the right label, among others', among_numbers: 'the right number, among others', json_among_words: 'right JSON, among other words',
+  other_label: 'another one of the allowed answers', no_label: 'none of the allowed answers', wrong_factor: 'a number of the wrong power of ten',
+  wrong_sign: 'a number of the wrong sign', too_high: 'a number that is too high', too_low: 'a number that is too low', no_number: 'no number',
+  other_date: 'another date', no_date: 'no date', no_json: 'no JSON', missing_keys: 'JSON without some keys', extra_keys: 'JSON with keys too many',
+  wrong_types: 'JSON with values of another type', wrong_values: 'JSON with wrong values', other_text: 'another text'
+};
+
 function diagnosis() {
   const known = report.diagnosis;
   if (!known || known.solved >= known.samples) return;
   const lines = (text(known.text) ?? '').split('\n').filter(Boolean);
   const columns = [
-    {name: 'What', cell: ([kind]) => plain(kind)},
+    {name: 'What', cell: ([kind]) => capital(meaningOf(findingMeanings, kind))},
     {name: 'Replies', number: true, cell: ([, number]) => count(number)},
     {name: 'Samples', class: 'text', cell: ([, , rows]) => element('span', {}, rows.slice(0, 20).flatMap((row) => [sampleLink(known.part, row), ' ']), rows.length > 20 ? '…' : null)}
   ];

@@ -13,6 +13,7 @@ function outcomeOf(version) {
   return byWeight.find((outcome) => version.of.some((update) => update.outcome === outcome)) ?? 'unchanged';
 }
 const outcomeClass = {updated: 'good', rejected: 'bad', kept: 'warn', first: '', unchanged: '', no_feedback: ''};
+const outcomeBadge = (outcome) => explained(badge(plain(outcome), outcomeClass[outcome]), outcomeMeanings[outcome]);
 const valueAt = (version, parameter) => text(version.of[parameter].value) ?? '';
 const stepName = (step) => (step === 0 ? 'First values' : 'Step ' + step);
 const editsOf = (version) => version.of.reduce((sum, update) => sum + (update.edits ?? 0), 0);
@@ -42,7 +43,7 @@ function gateText(gate) {
 
 const feedbackList = (items) => element('ol', {class: 'feedback'}, items.map((index) => element('li', {}, quoted(text(index), {}, 'div'))));
 const problemList = (problems) => element('ul', {class: 'problems'}, problems.map(([problem, reason]) =>
-  element('li', {}, element('strong', {}, plain(problem)), text(reason) ? ': ' : '', text(reason) ? quoted(text(reason)) : null)));
+  element('li', {}, capital(meaningOf(problemMeanings, problem)), text(reason) ? [element('span', {class: 'muted'}, '; the model was told: '), quoted(text(reason))] : '.')));
 
 function versions() {
   if (report.versions.length === 0) return;
@@ -67,7 +68,7 @@ function versions() {
                               tabindex: isSelected ? '0' : '-1', onclick: () => select(version, true)},
       element('span', {class: 'version-step'}, stepName(version.step), version === best ? element('span', {class: 'star', title: 'Best'}, ' ★', element('span', {class: 'sr'}, ' best')) : null),
       element('span', {class: 'number'}, score === undefined || score === null ? '' : scoreText(score)),
-      element('span', {class: 'version-outcome'}, badge(plain(outcome), outcomeClass[outcome]), editsOf(version) ? element('span', {class: 'muted'}, plural(editsOf(version), 'word')) : null));
+      element('span', {class: 'version-outcome'}, outcomeBadge(outcome), editsOf(version) ? element('span', {class: 'muted'}, plural(editsOf(version), 'word')) : null));
   }
 
   function byKeys(event) {
@@ -121,7 +122,7 @@ function versions() {
     const options = [['first', 'the first values'], ['before', 'the version before'],
                      ...changes.filter((version) => version.step > 0 && version !== selected).map((version) => [version.step, stepName(version.step)])];
     panel.replaceChildren(...[
-      element('h3', {}, stepName(selected.step), ' ', badge(plain(outcome), outcomeClass[outcome]), selected === best ? badge('best', 'accent') : null),
+      element('h3', {}, stepName(selected.step), ' ', outcomeBadge(outcome), selected === best ? badge('best', 'accent') : null),
       facts ? element('p', {class: 'muted'}, facts) : null,
       gate ? element('p', {}, element('strong', {}, gate[1] ? 'Gate: taken. ' : 'Gate: not taken. '), text(gate[2]) ? quoted(text(gate[2])) : null, text(gate[2]) ? ' ' : null,
                      element('span', {class: 'muted'}, `(${gateText(gate)})`)) : null,
@@ -129,7 +130,7 @@ function versions() {
         switcher('View', [['diff', 'Changes'], ['text', 'Text']], view, (key) => { view = key; drawPanel(); panel.querySelector('[aria-pressed="true"]').focus(); }),
         view === 'diff' ? choice('compared with', options, against, (key) => { against = key; drawPanel(); panel.querySelector('select').focus(); }) : null),
       ...report.parameters.map((parameter, i) => parameterView(parameter, i)).filter(Boolean),
-      samplesView()].filter(Boolean));
+      samplesView(), batchView()].filter(Boolean));
   }
 
   function parameterView(parameter, i) {
@@ -164,6 +165,25 @@ function versions() {
       lines.push(line(0, 'against the first values'));
     }
     return lines.length ? element('div', {}, element('h4', {}, 'Samples'), element('ul', {class: 'plain'}, lines)) : null;
+  }
+
+  /** The samples that the step learned from, with what came and what the evaluator said of it. */
+  function batchView() {
+    if (!selected.batch) return null;
+    const [rows, predictions, scores, replies, said] = selected.batch;
+    const train = report.measured.find((m) => m.part === 'train');
+    const right = scores.filter((score) => isFull(score)).length;
+    const inputOf = (row) => text(train?.inputs[train.rows.indexOf(row)] ?? -1) ?? '';
+    const columns = [
+      {name: 'Row', class: 'row-number', cell: (i) => rowName(train, rows[i])},
+      {name: 'Input', class: 'text', cell: (i) => quoted(inputOf(rows[i]), {class: 'clip'}, 'div')},
+      {name: 'Reply', class: 'text', cell: (i) => quoted(text(replies[rows[i]]) ?? text(predictions[i]) ?? 'failed', {class: 'clip'}, 'div')},
+      {name: 'Score', number: true, cell: (i) => scoreText(scores[i])},
+      {name: 'Feedback of the evaluator', class: 'text', cell: (i) => (text(said[rows[i]]) ? quoted(text(said[rows[i]]), {class: 'clip'}, 'div') : '–')}
+    ];
+    const order = [...rows.keys()].sort((a, b) => isFull(scores[a]) - isFull(scores[b]));
+    return more(`Samples of its batch (${count(right)} of ${count(rows.length)} with the full score)`,
+                pagedTable('What the step learned from', columns, order, 20, 'samples', {class: 'stacked'}).node);
   }
 
   const tabsOf = {changes, all: report.versions, not: notTaken};
@@ -206,7 +226,7 @@ function notTaken() {
   const columns = [
     {name: 'Step', cell: ({version}) => element('button', {type: 'button', class: 'link', onclick: () => openVersion(version.step), 'aria-label': 'Open step ' + version.step}, String(version.step))},
     {name: 'Parameter', cell: ({parameter}) => quoted(parameter.name)},
-    {name: 'Outcome', cell: ({update}) => badge(plain(update.outcome), outcomeClass[update.outcome])},
+    {name: 'Outcome', cell: ({update}) => outcomeBadge(update.outcome)},
     {name: 'Reason', class: 'text', cell: ({update, gate}) => {
       const reason = text(update.reason) ?? (gate && !gate[1] ? text(gate[2]) : null);
       return element('div', {}, reason ? quoted(reason, {}, 'div') : null, gate && update.outcome === 'rejected' ? element('div', {class: 'muted'}, gateText(gate)) : null,
@@ -216,7 +236,7 @@ function notTaken() {
   if (report.parameters.length === 1) columns.splice(1, 1);
   const counts = {};
   for (const {update} of rows) for (const [problem] of update.problems) counts[problem] = (counts[problem] ?? 0) + 1;
-  const totals = Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([problem, times]) => `${plain(problem)} ${count(times)}×`).join(', ');
+  const totals = Object.entries(counts).sort((a, b) => b[1] - a[1]).map(([problem, times]) => `${meaningOf(problemMeanings, problem)} (${count(times)}×)`).join(', ');
   show('not-taken', 'Not taken', heading('not-taken', 'Not taken and asked again'),
     element('p', {class: 'hint'}, 'Proposals that the gate rejected, values that stayed because no reply could be used, and replies that had to be asked for again.' + (totals ? ` Reasons for asking again: ${totals}.` : '')),
     pagedTable('Proposals that were not taken and replies that were asked for again', columns, rows, 10, 'entries', {class: 'stacked'}).node);
