@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "cli/argument_checks.hpp"
 #include "cli/standard_streams.hpp"
 
 namespace tgd::cli {
@@ -50,14 +51,14 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
   command.add_option("--base-url", flags.base_url, "Endpoint that speaks the OpenAI protocol")->option_text("URL");
   command.add_option("--model", flags.model, "Model to ask for there; plays all roles of the task")->option_text("NAME");
   command.add_option("--max-in-flight", flags.max_in_flight, "Requests at the same time")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1))
       ->option_text("N");
   command.add_option("--max-retries", flags.max_retries, "Further attempts after a failed one")
-      ->check(CLI::Range(0, 1000))
+      ->check(whole_number(0, 1000))
       ->option_text("N");
-  command.add_option("--timeout", flags.timeout_seconds, "Of one request")->check(CLI::PositiveNumber)->option_text("SECONDS");
+  command.add_option("--timeout", flags.timeout_seconds, "Of one request")->check(number(true))->option_text("SECONDS");
   command.add_option("--limit", flags.limit, "The most samples of each part, over the task's own limits")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1))
       ->option_text("N");
   command.add_flag(
       "--proxy", flags.proxy,
@@ -70,7 +71,7 @@ void add_max_failed_flag(CLI::App& command, std::optional<double>& share) {
   command
       .add_option("--max-failed", share,
                   "The share of the samples that may fail, over the task's own; when more do, the exit status is 1")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number(false, 1))
       ->option_text("SHARE");
 }
 

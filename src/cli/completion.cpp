@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include "cli/argument_checks.hpp"
 #include "cli/command.hpp"
 #include "cli/standard_streams.hpp"
 #include "core/text.hpp"
@@ -340,7 +341,7 @@ void add_completion(CLI::App& app, Action& action) {
   const auto shell = std::make_shared<std::string>();
   command->add_option("shell", *shell, "bash, zsh or fish")
       ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}))
+      ->check(one_of({"bash", "zsh", "fish"}))
       ->option_text("SHELL");
   command->footer(completion_examples);
   command->callback([shell, &app, &action] {

@@ -17,6 +17,7 @@
 #include <tgd/lm/decorator.hpp>
 #include <tgd/version.hpp>
 
+#include "cli/argument_checks.hpp"
 #include "cli/activity.hpp"
 #include "cli/command.hpp"
 #include "cli/estimate.hpp"
@@ -427,14 +428,14 @@ void add_evaluate(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<EvaluateFlags>();
   add_task_argument(*command, flags->task);
   command->add_option("--split", flags->split, "The part of the data: train, validation, test or all; test unless given")
-      ->check(CLI::IsMember({"train", "validation", "test", "all"}))
+      ->check(one_of({"train", "validation", "test", "all"}))
       ->option_text("PART");
   command->add_option("--prompt", flags->prompts, std::string("May be given several times: ") + prompt_spec_help)
       ->allow_extra_args(false)
       ->option_text("SPEC");
   command
       ->add_option("--repeats", flags->repeats, "Ask about each sample so many times, and tell by how much the score differs")
-      ->check(CLI::Range(1, 1000))
+      ->check(whole_number(1, 1000))
       ->option_text("N");
   add_max_failed_flag(*command, flags->max_failed);
   add_model_flags(*command, flags->model);

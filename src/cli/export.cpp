@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <tgd/prompts.hpp>
 
+#include "cli/argument_checks.hpp"
 #include "cli/command.hpp"
 #include "cli/standard_streams.hpp"
 #include "core/counted.hpp"
@@ -158,7 +159,7 @@ void add_export(CLI::App& app, Action& action) {
   const auto flags = std::make_shared<ExportFlags>();
   command->add_option("run", flags->run, "The run folder")->required()->option_text("RUN");
   command->add_option("--as", flags->format, "text, openai, promptfoo, python or cpp; text unless given")
-      ->check(CLI::IsMember({"text", "openai", "promptfoo", "python", "cpp"}))
+      ->check(one_of({"text", "openai", "promptfoo", "python", "cpp"}))
       ->option_text("FORMAT");
   command->add_option("--stage", flags->stage, "Of a task with several calls for each sample: which one")->option_text("NAME");
   command->add_option("--model", flags->model.model, "Another model than the run's")->option_text("NAME");

@@ -15,6 +15,7 @@
 #include <tgd/version.hpp>
 
 #include "cli/activity.hpp"
+#include "cli/argument_checks.hpp"
 #include "cli/estimate.hpp"
 #include "cli/print_summary.hpp"
 #include "cli/report.hpp"
@@ -509,16 +510,16 @@ void add_optimize(CLI::App& app, Action& action) {
   command->add_option("--run-dir", flags->run_dir, "New folder for the results; else runs/<name>-<time>")
       ->option_text("FOLDER");
   command->add_option("--epochs", flags->epochs, "How often to go through the training part")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1))
       ->option_text("N");
-  command->add_option("--seed", flags->seed, "Seed of the order of the training part")->option_text("N");
+  command->add_option("--seed", flags->seed, "Seed of the order of the training part")
+      ->check(whole_number(0))
+      ->option_text("N");
   command->add_option("--max-calls", flags->max_calls, "Budget of the whole run, over that of the task")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0))
       ->option_text("N");
-  command->add_option("--max-cost", flags->max_cost, "The same in USD")->check(CLI::NonNegativeNumber)->option_text("USD");
-  command->add_option("--max-time", flags->max_seconds, "The same in seconds")
-      ->check(CLI::PositiveNumber)
-      ->option_text("SECONDS");
+  command->add_option("--max-cost", flags->max_cost, "The same in USD")->check(number())->option_text("USD");
+  command->add_option("--max-time", flags->max_seconds, "The same in seconds")->check(number(true))->option_text("SECONDS");
   add_model_flags(*command, flags->model);
   command->add_flag("--save-model", flags->save_model,
                     "Write what --model and --base-url name into the task file, once it has answered; no key");

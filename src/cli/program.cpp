@@ -108,6 +108,44 @@ std::string unknown_word(const CLI::App& app, int argc, const char* const* argv)
   return {};
 }
 
+const CLI::App& read_command(const CLI::App& app) {
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  return *command;
+}
+
+/// What is wrong with a command line, in the words of whoever reads it.
+std::string mistake_in(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App& command = read_command(app);
+  const std::string words = command_words(app);
+  const std::string more = fmt::format("; tgd {}--help says more", words);
+  const auto options = command.get_options({});
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    for (const CLI::Option* option : options) {
+      if (option->get_required() && option->count() == 0)
+        return fmt::format("{}needs {}: tgd {}{}{}", words, option->get_option_text(), words, option->get_option_text(), more);
+    }
+    return fmt::format("{}a command is missing: {}{}", words.empty() ? "" : command.get_name() + ": ",
+                       quoted_list(subcommand_names(command, false)), more);
+  }
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    // The ones that begin with a dash tell more than their values.
+    const std::vector<std::string> extra = app.remaining(true);
+    const auto option = std::find_if(extra.begin(), extra.end(), [](const std::string& word) { return word.starts_with("-"); });
+    if (option != extra.end()) return fmt::format("tgd {}has no option {}{}", words, *option, more);
+    return fmt::format("tgd {}does not take \"{}\"{}", words, extra.empty() ? std::string() : extra.front(), more);
+  }
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    for (const CLI::Option* option : options) {
+      if (std::string_view(error.what()).starts_with(option->get_name() + ":"))
+        return fmt::format("{} needs a value: {} {}{}", option->get_name(), option->get_name(), option->get_option_text(),
+                           more);
+    }
+  }
+  const std::string what = error.what();
+  return what.ends_with('?') ? fmt::format("{} (tgd {}--help says more)", what, words) : what + more;
+}
+
 Status carry_out(const Action& action, const Complaint& complain) {
   try {
     const Status status = action();
@@ -144,13 +182,20 @@ Status parse(CLI::App& app, int argc, const char* const* argv, const Complaint& 
     }
     const std::string unknown = unknown_word(app, argc, argv);
     if (!unknown.empty()) return complain(unknown, Status::mistake);
-    return complain(fmt::format("{}; tgd {}--help says more", error.what(), command_words(app)), Status::mistake);
+    return complain(mistake_in(app, error), Status::mistake);
   }
 }
 
 }  // namespace
 
 int run_program(int argc, const char* const* argv) {
+  // As other programs have it: `tgd help optimize` is `tgd optimize --help`.
+  std::vector<const char*> arguments(argv, argv + argc);
+  if (argc > 1 && std::string_view(argv[1]) == "help") {
+    arguments.erase(arguments.begin() + 1);
+    arguments.push_back("--help");
+    argv = arguments.data();
+  }
   CLI::App app("tgd: textual gradient descent. Improves the prompts of programs that call language models.", "tgd");
   app.set_version_flag("--version", "tgd " + std::string(version()));
   app.require_subcommand(1);

@@ -64,7 +64,8 @@ Status runs(const RunsFlags& flags) {
   if (!fs::is_directory(flags.folder, unknown))
     throw TaskError(flags.folder == "runs"
                         ? "there is no folder runs here: `tgd optimize` makes it with its first run; another one can be named"
-                        : "there is no folder " + flags.folder);
+                    : fs::exists(flags.folder, unknown) ? flags.folder + " is a file; name the folder that the runs are in"
+                                                        : "there is no folder " + flags.folder);
   const std::vector<RunLine> lines = list_runs(flags.folder);
   OrderedJson document = OrderedJson::array();
   for (const RunLine& line : lines) document.push_back(run_line_json(line));

@@ -95,7 +95,8 @@ std::string calls_text(const CallCounts& counts, const lm::CostReport& costs) {
     total += count;
   }
   const lm::Usage usage = costs.total().usage;
-  std::string text = fmt::format("Calls: {} ({})", total, tgd::detail::join(purposes, ", "));
+  std::string text = fmt::format("Calls: {}", total);
+  if (!purposes.empty()) text += fmt::format(" ({})", tgd::detail::join(purposes, ", "));
   if (counts.cached > 0) text += fmt::format(", {} from the cache", counts.cached);
   text += fmt::format(
       "; tokens: {} in{}, {} out{}{}", usage.prompt_tokens,
