@@ -253,11 +253,38 @@ TEST_CASE("the words that troubleshooting begins with are the program's", "[cli]
 
 TEST_CASE("a site is made of the guides, without a dead link, where mkdocs is installed", "[cli]") {
   const auto python = test::find_program("python3");
-  if (!python || test::run_process({*python, "-c", "import mkdocs, material"}).status != 0) return;
+  if (!python || test::run_process({*python, "-c", "import mkdocs, material"}).status != 0) {
+    WARN("no mkdocs-material: python3 -m pip install mkdocs-material, to build the site");
+    return;
+  }
   const test::TemporaryFolder folder;
   const test::ProcessResult result =
       test::run_process({*python, (test::examples / "guide/site.py").string(), (folder.path() / "site").string()});
   INFO(result.out << result.err);
   CHECK(result.status == 0);
-  CHECK(fs::exists(folder.path() / "site/html/troubleshooting.html"));
+  const fs::path site = folder.path() / "site/html";
+  CHECK(fs::exists(site / "troubleshooting.html"));
+  // Every guide is in it, and with doxygen every public header.
+  for (const fs::path& guide : guides()) {
+    if (guide == readme() || guide.filename() == "README.md") continue;
+    CHECK(fs::exists(site / guide.filename().replace_extension(".html")));
+  }
+  if (test::find_program("doxygen")) {
+    CHECK_THAT(test::read_text(site / "cpp-variable.html"), Catch::Matchers::ContainsSubstring("requires_grad"));
+    CHECK_THAT(test::read_text(site / "cpp.html"), Catch::Matchers::ContainsSubstring("cpp-lm-openai.html"));
+  }
+  CHECK_FALSE(fs::exists(test::examples / "guide/__pycache__"));
+}
+
+TEST_CASE("every guide is there, and the first page of the site leads to it", "[cli]") {
+  // Pages that were promised by name.
+  for (const char* page : {"getting-started", "task-files", "task-reference", "metrics", "reading-a-report", "cost",
+                           "local-models", "troubleshooting", "embedding", "functions", "how-it-works", "coming-from",
+                           "benchmarks", "contributing", "changelog"}) {
+    CAPTURE(page);
+    const std::string text = test::read_text(test::examples / "guide" / (std::string(page) + ".md"));
+    CHECK(std::count(text.begin(), text.end(), '\n') >= 10);
+    CHECK_THAT(test::read_text(test::examples / "guide/README.md"),
+               Catch::Matchers::ContainsSubstring("(" + std::string(page) + ".md)"));
+  }
 }
