@@ -107,7 +107,7 @@ class Trainer;
 
 namespace detail {
 class Journal;
-TGD_API Journal& journal_of(Trainer& trainer);
+Journal& journal_of(Trainer& trainer);
 }  // namespace detail
 
 /// The training loop with validation, limits, early stopping, the best parameters kept, and checkpoints from which a

@@ -255,7 +255,7 @@ class Tracked final : public lm::CallDecorator {
 
 /// Before what costs nothing but may come out otherwise the next time, such as a metric by command: a run that goes on is given the
 /// answers that it had. No call is counted.
-class TGD_API Remembered final : public lm::CallDecorator {
+class Remembered final : public lm::CallDecorator {
  public:
   Remembered(lm::ChatModelPtr model, std::string name, std::shared_ptr<Journal> journal);
 

@@ -22,7 +22,7 @@ class Optimizer;
 
 namespace detail {
 /// Appends state_dict() as JSON text with an indent of 2, for checkpoints.
-TGD_API void append_state(std::string& text, const Optimizer& optimizer);
+void append_state(std::string& text, const Optimizer& optimizer);
 }  // namespace detail
 
 /// What all optimizers have in common. They rewrite parameters from the gradients that a backward pass has left there.
