@@ -471,6 +471,10 @@ class Endpoints:
         scene.latest = time.monotonic()
         status = self.program.wait(process, scene)
         (folder / "stderr.txt").write_text(process.said)
+        if status == 2 and scene.budget and "too small for one step" in process.said:
+            if scene.sent:
+                raise Fault(f"{process.words} was refused beforehand, and {len(scene.sent)} requests were sent")
+            return status
         if status not in (0, 1):
             raise Fault(f"{process.words} ended with {status}: {process.said[-1500:]}")
         if scene.leaks:
@@ -654,7 +658,8 @@ class Endpoints:
         later = scene.sent[before:]
         if command == "predict":
             rows = len((folder / "tickets.jsonl").read_text().splitlines())
-            if not scene.needs_timeout and len(later) > rows - written:
+            stages = len(json.loads((folder / "task.json").read_text()).get("stages", [None]))
+            if not scene.needs_timeout and len(later) > (rows - written) * stages:
                 raise Fault(f"{len(later)} requests were sent for {rows - written} rows that were left")
             return
         self.expect_prompt(folder, scene)
