@@ -52,7 +52,7 @@ std::shared_ptr<RecordReader> read_json(const std::filesystem::path& path, const
 std::shared_ptr<RecordReader> read_csv(const std::filesystem::path& path, const Fields& fields, const CsvOptions& options);
 
 /// The first record of a CSV; a line that only names its delimiter, as spreadsheets write it, is none. False where there is none.
-TGD_API bool first_record(CsvReader& reader, std::vector<std::string>& cells);
+bool first_record(CsvReader& reader, std::vector<std::string>& cells);
 
 /// All records of a file.
 std::shared_ptr<const Records::Content> read_all(RecordReader& reader);

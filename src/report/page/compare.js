@@ -59,7 +59,7 @@ function samples(comparison) {
   const answer = (side) => element('div', {class: 'answer'}, element('span', {class: 'score'}, scoreText(side.score)),
     side.prediction === null ? element('em', {class: 'muted'}, 'failed') : quoted(side.prediction || '(empty)', {class: 'clip'}));
   const columns = [
-    {name: 'Sample', class: 'row-number', cell: (sample) => `${partName(sample.part)} #${sample.row}`}, {name: 'Input', class: 'text', cell: (sample) => quoted(sample.input, {class: 'clip'}, 'div')},
+    {name: 'Part', class: 'part-name', cell: (sample) => partName(sample.part)}, {name: 'Row', class: 'row-number', cell: (sample) => '#' + sample.row}, {name: 'Input', class: 'text', cell: (sample) => quoted(sample.input, {class: 'clip'}, 'div')},
     {name: 'Expected', class: 'label', cell: (sample) => quoted(sample.target ?? '–', {class: 'clip'}, 'div')},
     {name: runName(first), class: 'label', cell: (sample) => answer(sample.first)}, {name: runName(runAt(comparison.run)), class: 'label', cell: (sample) => answer(sample.other)}
   ];

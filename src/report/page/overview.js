@@ -95,7 +95,7 @@ function facts() {
     ['Tokens', usage ? `${count(usage.input)} in, ${count(usage.output)} out` : null],
     ['Cost', usage ? costText() : null],
     ['Unknown for', usage?.cost === null && usage.unknown_models.length ? usage.unknown_models.join(', ') : null],
-    ['Models', report.models.length ? report.models.map((m) => `${m.role}: ${m.provider}/${m.model}${m.endpoint ? ` at ${m.endpoint}` : ''}`).join('\n') : null],
+    ['Models', report.models.length ? report.models.map((m) => `${m.role}: ${m.provider === m.model ? m.model : m.provider + '/' + m.model}${m.endpoint ? ` at ${m.endpoint}` : ''}`).join('\n') : null],
     ['Started', report.started === null ? null : new Date(report.started * 1000).toISOString().slice(0, 16).replace('T', ' ') + ' UTC'],
     ['tgd', report.tgd]
   ].filter((fact) => fact[1] !== null && fact[1] !== undefined);
