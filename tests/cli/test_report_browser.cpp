@@ -12,6 +12,7 @@
 
 #include "catch.hpp"
 #include "cli/report_run.hpp"
+#include "report/comparison.hpp"
 #include "report/page.hpp"
 #include "support/golden.hpp"
 #include "support/process.hpp"
@@ -52,15 +53,16 @@ struct Screen {
 };
 
 struct Expected {
-  std::size_t versions;
-  std::size_t samples;
+  std::size_t versions = 0;
+  std::size_t samples = 0;
+  const char* checks = "report_check.js";
 };
 
 /// The page with the checks behind its own script. Its policy allows them by their hash, and else stays as strict as it is.
 std::string with_checks(std::string page, const Screen& screen, const Expected& expected) {
   const std::string checks = fmt::format("const expected = {{dark: {}, versions: {}, samples: {}}};\n", screen.dark,
                                          expected.versions, expected.samples) +
-                             test::read_text(fs::path(TGD_TEST_SOURCE_DIR) / "cli/report_check.js");
+                             test::read_text(fs::path(TGD_TEST_SOURCE_DIR) / "cli" / expected.checks);
   for (const std::string& script : {find_axe().value_or("window.axe = null;"), checks}) {
     const std::string policy = "script-src '";
     page.insert(page.find(policy) + policy.size(), content_hash(script) + "' '");
@@ -120,7 +122,7 @@ nlohmann::json checked(const fs::path& browser, const std::string& page, const S
   return nlohmann::json::parse(found);
 }
 
-void check_on_all_screens(const RunRecord& record, const Expected& expected) {
+void check_on_all_screens(const std::string& page, const Expected& expected) {
   const std::optional<fs::path> browser = find_browser();
   if (!browser) {
     WARN("no browser: install chromium to check the report's page in one");
@@ -128,7 +130,6 @@ void check_on_all_screens(const RunRecord& record, const Expected& expected) {
   }
   if (!find_axe())
     WARN("no axe-core: npm install -g axe-core, or name axe.min.js in TGD_AXE, to check the page with it as well");
-  const std::string page = report_html(record);
   for (const Screen& screen :
        {Screen{320, 640, false}, Screen{320, 640, true}, Screen{1280, 900, false}, Screen{1280, 900, true}}) {
     CAPTURE(screen.width, screen.dark);
@@ -212,10 +213,21 @@ RunRecord large_run(std::size_t samples, std::size_t versions) {
 }  // namespace
 
 TEST_CASE("the report of 10,000 samples and 30 versions works on phones and desks, light and dark", "[cli][report][browser]") {
-  check_on_all_screens(large_run(10'000, 30), {.versions = 31, .samples = 10'000});
+  check_on_all_screens(report_html(large_run(10'000, 30)), {.versions = 31, .samples = 10'000});
 }
 
 TEST_CASE("the report of a small run that failed works on phones and desks, light and dark", "[cli][report][browser]") {
   const test::TemporaryFolder folder;
-  check_on_all_screens(read_run(test::write_run(folder, test::hand_made_run())), {.versions = 2, .samples = 4});
+  check_on_all_screens(report_html(read_run(test::write_run(folder, test::hand_made_run()))), {.versions = 2, .samples = 4});
+}
+
+TEST_CASE("the page of a comparison works on phones and desks, light and dark", "[cli][report][browser]") {
+  RunRecord first = large_run(200, 3);
+  RunRecord other = large_run(200, 9);
+  first.folder = "runs/first";
+  other.folder = "runs/other";
+  const OrderedJson comparison = compare_runs({first, other});
+  REQUIRE(comparison["comparisons"][0]["won"].size() > 0);
+  REQUIRE(comparison["comparisons"][0]["lost"].size() > 0);
+  check_on_all_screens(comparison_html(comparison), {.checks = "comparison_check.js"});
 }
