@@ -67,7 +67,11 @@ struct Progress::Impl {
 
   // ---- Texts ----
 
-  std::size_t steps() const { return info.epochs * info.steps_in_epoch; }
+  /// Races and confirmations count as steps of a run, which only they themselves announce.
+  std::size_t steps() const {
+    const std::size_t batches = info.epochs * info.steps_in_epoch;
+    return batches == 0 ? 0 : std::max(batches + without_batch, last.step);
+  }
 
   std::string step_text() const {
     std::string text = fmt::format("epoch {}/{}  step {}", std::max<std::size_t>(last.epoch, 1), info.epochs, last.step);
@@ -183,6 +187,7 @@ struct Progress::Impl {
   double began = 0;  // the run's seconds when this session began
   double sum = 0;    // of the scores of this epoch
   std::size_t seen = 0;
+  std::size_t without_batch = 0;
   bool is_running = false;
   bool is_validating = false;
   detail::LiveLine live;
@@ -212,6 +217,7 @@ void Progress::on_step(const StepReport& report) {
   const std::lock_guard lock(impl_->mutex);
   Impl& impl = *impl_;
   if (report.race) {
+    ++impl.without_batch;
     if (!impl.options.quiet) impl.line(race_text(*report.race));
     return;
   }
@@ -221,7 +227,10 @@ void Progress::on_step(const StepReport& report) {
       if (!impl.options.quiet) impl.line(text);
     }
   };
-  if (report.search && report.search->step == 0) return tell();  // no batch
+  if (report.search && report.search->step == 0) {  // no batch
+    ++impl.without_batch;
+    return tell();
+  }
   if (report.epoch != impl.last.epoch) {
     impl.sum = 0;
     impl.seen = 0;

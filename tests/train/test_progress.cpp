@@ -51,6 +51,20 @@ TEST_CASE("progress keeps one line up to date on a terminal", "[train]") {
   }
 }
 
+TEST_CASE("a run has as many steps as it is told to have gone, races and confirmations among them", "[train]") {
+  std::ostringstream out;
+  Progress progress(out, {});
+  RunInfo info{.epochs = 1, .steps_in_epoch = 2};
+  info.status = [] { return RunStatus{}; };
+  progress.on_start(info);
+  StepReport race{.epoch = 1, .epochs = 1, .step = 1};
+  race.race = RaceReport{.entries = {{.name = "labels", .samples = 4, .score = 0.5}}};
+  progress.on_step(race);
+  for (std::size_t step = 2; step <= 3; ++step)
+    progress.on_step({.epoch = 1, .epochs = 1, .step = step, .step_in_epoch = step - 1, .metrics = {.score = 1, .samples = 2}});
+  CHECK_THAT(out.str(), ContainsSubstring("step 2/3") && ContainsSubstring("step 3/3") && !ContainsSubstring("/2"));
+}
+
 TEST_CASE("quiet progress says what the program says", "[train]") {
   std::ostringstream out;
   const auto progress = std::make_shared<Progress>(out, ProgressOptions{.quiet = true});
