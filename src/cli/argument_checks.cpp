@@ -1,28 +1,18 @@
 #include "cli/argument_checks.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <optional>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "core/number_of_text.hpp"
 #include "core/text.hpp"
 #include "task/document.hpp"
 
 namespace tgd::cli {
 
 namespace {
-
-template <class Number>
-std::optional<Number> read(const std::string& text) {
-  Number number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
-  return error == std::errc() && stop == end ? std::optional(number) : std::nullopt;
-}
 
 std::string unlike(const std::string& expected, const std::string& given) {
   return fmt::format("expected {}, but this is \"{}\"", expected, tgd::detail::excerpt(given));
@@ -35,7 +25,7 @@ CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
   const std::string expected = fmt::format("a whole number from {}{}", least, has_end ? fmt::format(" to {}", most) : "");
   return CLI::Validator(
       [least, most, expected](const std::string& given) {
-        const auto value = read<std::int64_t>(given);
+        const auto value = tgd::detail::number_of_text<std::int64_t>(given);
         return value && *value >= least && *value <= most ? std::string() : unlike(expected, given);
       },
       "");
@@ -46,7 +36,7 @@ CLI::Validator number(bool is_above, double most) {
       fmt::format("a number {}{}", is_above ? "above 0" : "from 0", std::isfinite(most) ? fmt::format(" to {}", most) : "");
   return CLI::Validator(
       [is_above, most, expected](const std::string& given) {
-        const auto value = read<double>(given);
+        const auto value = tgd::detail::number_of_text<double>(given);
         const bool is_fine = value && std::isfinite(*value) && *value <= most && (is_above ? *value > 0 : *value >= 0);
         return is_fine ? std::string() : unlike(expected, given);
       },

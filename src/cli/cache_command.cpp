@@ -135,9 +135,7 @@ void add_cache(CLI::App& app, Action& action) {
   CLI::App* stats = add_cache_command(*cache, "stats", "Say how much is in it", *flags);
   stats->callback([flags, &action] { action = [flags] { return print_stats(*flags); }; });
   CLI::App* pruning = add_cache_command(*cache, "prune", "Remove old replies; the space goes back to the disk", *flags);
-  pruning->add_option("--keep", flags->keep, "Keep so many of the newest replies")
-      ->check(whole_number(0))
-      ->option_text("N");
+  pruning->add_option("--keep", flags->keep, "Keep so many of the newest replies")->check(whole_number(0))->option_text("N");
   pruning->add_option("--older-than", flags->older_than, "Remove what is older: 12h, 30d, 8w")->option_text("AGE");
   pruning->footer(cache_examples);
   pruning->callback([flags, &action] { action = [flags] { return prune(*flags); }; });

@@ -17,8 +17,8 @@
 #include <tgd/lm/decorator.hpp>
 #include <tgd/version.hpp>
 
-#include "cli/argument_checks.hpp"
 #include "cli/activity.hpp"
+#include "cli/argument_checks.hpp"
 #include "cli/command.hpp"
 #include "cli/estimate.hpp"
 #include "core/counted.hpp"

@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 #include <tgd/data.hpp>
-#include <tgd/data/collate.hpp>
 #include <tgd/data/data_loader.hpp>
 #include <tgd/optim.hpp>
 #include <tgd/random.hpp>
@@ -95,9 +94,7 @@ class HeadroomSearch {
   /// One step as a run makes it, on few samples.
   void learn() {
     const DataPart shown = some_of(data_.train, samples_of_a_step, task_.training.seed);
-    std::vector<data::Record> records;
-    for (std::size_t i = 0; i < shown.size(); ++i) records.push_back(shown[i]);
-    Batch batch = data::collate(records);
+    Batch batch = batch_of(shown);
     const auto result = agent_->training_step(batch);
     const std::vector<double> scores = result->evaluation.score.data().as_reals();
     if (std::all_of(scores.begin(), scores.end(), [this](double score) { return is_solved(score); })) {
@@ -177,6 +174,7 @@ std::vector<std::string> Headroom::verdict(const Task& task) const {
   };
   const Version* best = this->best(evaluator);
   const bool gains = best != nullptr && gain(evaluator, start, *best) > 0;
+  const bool is_by_code = gains && !(taught && best == &*taught);
   std::string worth;
   if (start.solved == samples) {
     worth = fmt::format("There is little to gain: the start prompt solves all {} that were tried.",
@@ -203,9 +201,9 @@ std::vector<std::string> Headroom::verdict(const Task& task) const {
         "The teacher wrote no value that could be used ({}), so name a stronger one under \"models\", or be "
         "content with the first proposals: \"training\": {{\"epochs\": 1}}.",
         untaught);
-  } else if (gains && best != (taught ? &*taught : nullptr) && !task.training.free_proposals) {
+  } else if (is_by_code && !task.training.free_proposals) {
     settings = "The first proposals are switched off: \"training\": {\"free_proposals\": true} has them tried.";
-  } else if (gains && taught && best != &*taught && gain(evaluator, start, *taught) <= 0) {
+  } else if (is_by_code && taught && gain(evaluator, start, *taught) <= 0) {
     settings =
         "The first proposals bring it, and the teacher's value did not, so one epoch is enough: \"training\": {\"epochs\": 1}.";
   } else {

@@ -30,9 +30,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t commands_are_tried_on = 5;  // samples
 
 Batch first_samples(const TaskData& data, std::size_t count) {
-  std::vector<data::Record> samples;
-  for (std::size_t i = 0; i < std::min(count, data.train.size()); ++i) samples.push_back(data.train[i]);
-  return data::collate(samples);
+  return batch_of(data.train.piece(0, std::min(count, data.train.size())));
 }
 
 // ---- What a reply says about its model ---------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 #include "cognitive/judge_reply.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
 
@@ -9,6 +8,7 @@
 
 #include "core/brackets.hpp"
 #include "core/json_parser.hpp"
+#include "core/number_of_text.hpp"
 #include "core/text.hpp"
 
 namespace tgd::detail {
@@ -34,10 +34,8 @@ std::optional<double> number_in(const json& value) {
   const std::string_view digits = trim(text);
   if (digits == "true" || digits == "True") return 1;
   if (digits == "false" || digits == "False") return 0;
-  double number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc{} || end != digits.data() + digits.size() || !std::isfinite(number)) return std::nullopt;
-  return number;
+  const auto number = number_of_text<double>(digits);
+  return number && std::isfinite(*number) ? number : std::nullopt;
 }
 
 std::variant<Verdict, std::string> verdict_in(const json& object) {

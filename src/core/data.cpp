@@ -1,7 +1,6 @@
 #include <tgd/data.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -9,6 +8,7 @@
 
 #include <tgd/error.hpp>
 
+#include "core/number_of_text.hpp"
 #include "core/text.hpp"
 
 namespace tgd {
@@ -34,13 +34,12 @@ const char* kind_name(Data::Kind kind) {
 template <class T>
 T parse_number(const std::string& text) {
   const std::string_view digits = detail::trim(text);
-  T number{};
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) {
+  const auto number = detail::number_of_text<T>(digits);
+  if (!number) {
     throw ValueError(fmt::format("\"{}\" is not {}", detail::shorten(text),
                                  std::is_integral_v<T> ? "a whole number of 64 bits" : "a number"));
   }
-  return number;
+  return *number;
 }
 
 std::int64_t whole_part(double number) {

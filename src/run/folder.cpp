@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <ctime>
 #include <limits>
 #include <set>
@@ -18,6 +17,7 @@
 #include "core/file.hpp"
 #include "core/json_position.hpp"
 #include "core/json_text.hpp"
+#include "core/number_of_text.hpp"
 #include "core/problem.hpp"
 #include "core/text.hpp"
 #include "train/journal.hpp"
@@ -94,10 +94,9 @@ void for_rows(const LineReader& line, const char* key, Take take) {
   const auto object = line.find(key);
   if (!object) return;
   for (const auto& [row, member] : object->members()) {
-    std::size_t number = 0;
-    const auto [end, error] = std::from_chars(row.data(), row.data() + row.size(), number);
-    if (error != std::errc() || end != row.data() + row.size()) member.fail("\"" + row + "\" is no row of the data");
-    take(number, member);
+    const auto number = tgd::detail::number_of_text<std::size_t>(row);
+    if (!number) member.fail("\"" + row + "\" is no row of the data");
+    take(*number, member);
   }
 }
 
@@ -265,11 +264,10 @@ void RunFolder::add_tried(const std::string& version, const DataPart& samples, c
   add_line(samples_name, line);
 }
 
-SampleResults RunFolder::tried(const std::string& version, const DataPart& samples) const {
-  SampleResults results;
+std::map<std::string, SampleResults> RunFolder::tried(const DataPart& samples) const {
+  std::map<std::string, SampleResults> results;
   read_lines(samples_name, [&](const LineReader& line) {
-    if (line.at("kind").text() == tried_kind && line.at("version").text() == version)
-      take_results(measurement_of(line), samples, results);
+    if (line.at("kind").text() == tried_kind) take_results(measurement_of(line), samples, results[line.at("version").text()]);
   });
   return results;
 }

@@ -119,7 +119,8 @@ class RunFolder {
   void add_scores(const std::string& part, std::size_t step, const DataPart& samples, const SampleResults& results) const;
   /// What a gate, a race or a search tried between two validations, and with which values.
   void add_tried(const std::string& version, const DataPart& samples, const SampleResults& results) const;
-  SampleResults tried(const std::string& version, const DataPart& samples) const;
+  /// By version.
+  std::map<std::string, SampleResults> tried(const DataPart& samples) const;
   /// What became of the samples of a part with the values after a step, as far as it was kept: long replies are shortened.
   std::optional<SampleResults> results(const std::string& part, std::size_t step, const DataPart& samples) const;
   /// Their scores, if all of them are there.

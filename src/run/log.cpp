@@ -80,6 +80,7 @@ void append(SampleResults& results, SampleResults more) {
 
 void RunLog::on_start(const RunInfo& info) {
   status_ = info.status;
+  tried_ = folder_.tried(data_.validation);
   if (!folder_.has_versions()) folder_.add_version({{"kind", "first"}, {"step", 0}, {"parameters", first_json(task_)}});
 }
 
@@ -96,8 +97,11 @@ void RunLog::on_step(const StepReport& report) {
   }
   folder_.add_version(line);
   // A validation to come does not measure them again, and a run that goes on elsewhere has only what is written.
-  if (const SampleResults results = agent_.take_results(); !results.rows.empty())
-    folder_.add_tried(version(), data_.validation, results);
+  if (SampleResults results = agent_.take_results(); !results.rows.empty()) {
+    const std::string version = this->version();
+    folder_.add_tried(version, data_.validation, results);
+    append(tried_[version], std::move(results));
+  }
   if (!say_) return;
   const NamedValues values = agent_.values();
   for (std::size_t i = 0; i < report.updates.size(); ++i) say_(update_text(values[i].first, report.updates[i]));
@@ -111,7 +115,8 @@ std::string RunLog::version() const {
 }
 
 void RunLog::on_validation(const ValidationReport& report) {
-  SampleResults results = folder_.tried(version(), data_.validation);
+  SampleResults results;
+  if (const auto found = tried_.find(version()); found != tried_.end()) results = found->second;
   append(results, agent_.take_results());
   // At the end of a run the first values may come back, whose scores are there.
   const bool is_back = report.step == 0 && folder_.results("validation", 0, data_.validation).has_value();

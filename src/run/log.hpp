@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -37,6 +38,7 @@ class RunLog final : public TrainerCallback {
   const TaskData& data_;
   Say say_;
   std::function<RunStatus()> status_;
+  std::map<std::string, SampleResults> tried_;  // by version, between two validations
 };
 
 /// How a run ends that may use no more.

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <initializer_list>
 
+#include "core/number_of_text.hpp"
 #include "core/text.hpp"
 #include "simulated/text.hpp"
 
@@ -96,10 +96,8 @@ void Constraints::add_limits(std::string_view text) {
                                                         "max",  "within", "limit",  "below"};
   const std::vector<Word> words = words_of(text);
   for (std::size_t i = 0; i < words.size(); ++i) {
-    std::size_t number = 0;
-    const std::string& word = words[i].text;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-    if (error != std::errc{} || end != word.data() + word.size()) continue;
+    const auto number = tgd::detail::number_of_text<std::size_t>(words[i].text);
+    if (!number) continue;
     const std::size_t from = i < 3 ? 0 : i - 3;
     const bool limits = std::any_of(
         words.begin() + static_cast<std::ptrdiff_t>(from), words.begin() + static_cast<std::ptrdiff_t>(i),
@@ -107,7 +105,7 @@ void Constraints::add_limits(std::string_view text) {
     if (!limits) continue;
     const bool counts_words = i + 1 < words.size() && words[i + 1].text.starts_with("word");
     std::optional<std::size_t>& limit = counts_words ? max_words : max_characters;
-    limit = std::min(limit.value_or(number), number);
+    limit = std::min(limit.value_or(*number), *number);
   }
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <tgd/data/collate.hpp>
 #include <tgd/data/dataset.hpp>
 
 #include "core/counted.hpp"
@@ -412,6 +413,12 @@ DataPart DataPart::piece(std::size_t begin, std::size_t end) const {
   part.first_ = first_ + begin;
   part.rows_.assign(rows_.begin() + static_cast<std::ptrdiff_t>(begin), rows_.begin() + static_cast<std::ptrdiff_t>(end));
   return part;
+}
+
+Batch batch_of(const DataPart& part) {
+  std::vector<data::Record> samples;
+  for (std::size_t i = 0; i < part.size(); ++i) samples.push_back(part[i]);
+  return data::collate(samples);
 }
 
 std::string place_of(const Batch& batch, std::size_t sample) {

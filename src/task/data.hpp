@@ -40,6 +40,8 @@ class DataPart {
 
 /// What a DataLoader makes of samples: inputs, target and row by name.
 using Batch = std::map<std::string, Variable>;
+/// All samples of a part.
+Batch batch_of(const DataPart& part);
 /// "data.jsonl, row 3 (line 4)"
 std::string place_of(const Batch& batch, std::size_t sample);
 

@@ -369,24 +369,23 @@ class Proxy::Server {
     model()->start_stream(
         std::move(request), [pieces](std::string_view text) { pieces->add(std::string(text)); },
         [pieces](lm::Outcome outcome) { pieces->end(std::move(outcome)); });
-    response.set_chunked_content_provider(
-        "text/event-stream", [this, pieces, asked, process, name](std::size_t, httplib::DataSink& sink) {
-          const auto send = [&](const std::string& text) { return sink.write(text.data(), text.size()); };
-          const auto [text, outcome] = pieces->next();
-          if (!outcome) return send(chunk(name, {{"content", text}}, nullptr));
-          if (outcome->ok()) {
-            note(process, asked, outcome->value().content);
-            const std::vector<std::string>& others =
-                outcome->value().alternatives;  // of a model that gives pieces of the first
-            for (std::size_t i = 0; i < others.size(); ++i) send(chunk(name, {{"content", others[i]}}, "stop", nullptr, i + 1));
-            send(chunk(name, Value::object(), finish_reason(outcome->value()), usage_json(outcome->usage())));
-            send("data: [DONE]\n\n");
-          } else {
-            send("data: " + refusal_json(refusal_of(*outcome)) + "\n\n");
-          }
-          sink.done();
-          return true;
-        });
+    response.set_chunked_content_provider("text/event-stream", [this, pieces, asked, process, name](std::size_t,
+                                                                                                    httplib::DataSink& sink) {
+      const auto send = [&](const std::string& text) { return sink.write(text.data(), text.size()); };
+      const auto [text, outcome] = pieces->next();
+      if (!outcome) return send(chunk(name, {{"content", text}}, nullptr));
+      if (outcome->ok()) {
+        note(process, asked, outcome->value().content);
+        const std::vector<std::string>& others = outcome->value().alternatives;  // of a model that gives pieces of the first
+        for (std::size_t i = 0; i < others.size(); ++i) send(chunk(name, {{"content", others[i]}}, "stop", nullptr, i + 1));
+        send(chunk(name, Value::object(), finish_reason(outcome->value()), usage_json(outcome->usage())));
+        send("data: [DONE]\n\n");
+      } else {
+        send("data: " + refusal_json(refusal_of(*outcome)) + "\n\n");
+      }
+      sink.done();
+      return true;
+    });
   }
 
   void note(std::size_t process, Value asked, const std::string& reply) {

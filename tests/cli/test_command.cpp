@@ -353,8 +353,8 @@ TEST_CASE("a run of a program that was killed goes on to the same end, and pays 
 
 TEST_CASE("a budget holds for the runs of a program", "[cli]") {
   const Working working(worker(label_by_word + "; echo \"$id\" >> seen"), program(), 60);
-  const test::ProcessResult result = test::run_tgd({"optimize", working.task(), "--run-dir", (working.folder() / "run").string(),
-                                                    "--max-calls", "150"});
+  const test::ProcessResult result =
+      test::run_tgd({"optimize", working.task(), "--run-dir", (working.folder() / "run").string(), "--max-calls", "150"});
   INFO(result.out + result.err);
   std::ifstream file(working.folder() / "seen");
   int lines = 0;
@@ -390,8 +390,8 @@ TEST_CASE("check tries a stage by command and a program on five samples", "[cli]
     const Working working(worker("echo working"), members);
     const test::ProcessResult result = test::run_tgd({"check", working.task()});
     CHECK(result.status == 1);
-    CHECK_THAT(result.out + result.err, ContainsSubstring("\"working\"") &&
-                                            ContainsSubstring("standard output belongs to the protocol"));
+    CHECK_THAT(result.out + result.err,
+               ContainsSubstring("\"working\"") && ContainsSubstring("standard output belongs to the protocol"));
   }
   SECTION("it is not there") {
     Value missing = members;

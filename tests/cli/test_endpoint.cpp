@@ -86,7 +86,8 @@ TEST_CASE("an endpoint's fault ends the run with status 1, a message and the fir
       const test::HttpServer server([&](const test::HttpRequest&) { return fault.response; });
       // An endpoint that is busy for ever slows the client down, and a retry stands behind all other calls.
       const std::string retries = fault.name == "429" ? "0" : "1";
-      return optimize_at(server.url() + "/v1", task, folder.path() / fault.name, {"--max-retries", retries, "--max-in-flight", "2"});
+      return optimize_at(server.url() + "/v1", task, folder.path() / fault.name,
+                         {"--max-retries", retries, "--max-in-flight", "2"});
     }));
   }
   for (std::size_t i = 0; i < all.size(); ++i) {

@@ -9,10 +9,10 @@
 #include <tgd/data/dataset.hpp>
 
 #include "catch.hpp"
-#include "task/task.hpp"
+#include "cli/tickets.hpp"
 #include "task/data.hpp"
 #include "task/parts.hpp"
-#include "cli/tickets.hpp"
+#include "task/task.hpp"
 
 using namespace tgd;
 using Catch::Matchers::ContainsSubstring;

@@ -110,8 +110,8 @@ TEST_CASE("An answer that is no score is the item's problem", "[cognitive][evalu
 }
 
 TEST_CASE("What a command measures beside its score stays with the score", "[cognitive][evaluator][concurrent]") {
-  const CommandEvaluator metric(answering(
-      R"(case $line in *odd*) echo '"score":0}';; *) echo '"score":1,"metrics":{"length":12,"exact":0.5}}';; esac)"));
+  const CommandEvaluator metric(
+      answering(R"(case $line in *odd*) echo '"score":0}';; *) echo '"score":1,"metrics":{"length":12,"exact":0.5}}';; esac)"));
   const Variable prediction = predictions(Texts{"even", "odd"});
   using Metrics = std::map<std::string, double>;
   const auto reduction = GENERATE(Reduction::none, Reduction::mean);

@@ -11,6 +11,7 @@
 
 #include "catch.hpp"
 #include "support/chat_calls.hpp"
+#include "support/in_pieces.hpp"
 #include "support/table.hpp"
 
 using nlohmann::json;
@@ -27,11 +28,7 @@ TEST_CASE("Marks that end a turn are taken off a text as end_marks.json says, wh
       CHECK(whole == answer);
       for (std::size_t length = 1; length <= text.size() + 1; ++length) {
         CAPTURE(length);
-        EndMarkFilter filter;
-        std::string given;
-        for (std::size_t at = 0; at < text.size(); at += length)
-          given += filter.take(std::string_view(text).substr(at, length));
-        CHECK(given + filter.finish() == answer);
+        CHECK(tgd::test::in_pieces<EndMarkFilter>(text, length) == answer);
       }
     }
   }

@@ -8,6 +8,7 @@
 #include "catch.hpp"
 #include "lm/openai/protocol.hpp"
 #include "lm/openai/stream.hpp"
+#include "support/in_pieces.hpp"
 #include "support/table.hpp"
 
 using nlohmann::json;
@@ -38,11 +39,7 @@ TEST_CASE("Thoughts are told from answers as thoughts.json says", "[lm][thoughts
       if (row.value("late", false)) continue;  // what was given out before a thought's end cannot be taken back
       for (std::size_t length = 1; length <= text.size() + 1; ++length) {
         CAPTURE(length);
-        ThoughtFilter filter;
-        std::string given;
-        for (std::size_t at = 0; at < text.size(); at += length)
-          given += filter.take(std::string_view(text).substr(at, length));
-        CHECK(given + filter.finish() == answer);
+        CHECK(tgd::test::in_pieces<ThoughtFilter>(text, length) == answer);
       }
     }
   }

@@ -121,7 +121,8 @@ TEST_CASE("a damaged journal is refused by file and line; what a crash left at i
   }
   SECTION("wherever a crash cut it off, the whole lines count") {
     for (std::size_t size = 0; size < good.size(); size += 13) {
-      const auto lines = static_cast<std::size_t>(std::count(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size), '\n'));
+      const auto lines =
+          static_cast<std::size_t>(std::count(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size), '\n'));
       CHECK(read(good.substr(0, size)) == lines);
     }
   }

@@ -41,6 +41,7 @@ constexpr std::array end_marks = {
 constexpr std::string_view strike = "<s>";
 constexpr std::string_view end_of_strike = "</s>";
 constexpr std::string_view white_space = " \t\r\n";
+constexpr std::string_view openers = "<[";  // what marks begin with
 
 /// The mark that a text in lower case ends with; empty where there is none.
 std::string_view last_mark(std::string_view lowered, bool strikes) {
@@ -85,6 +86,12 @@ std::string take_end_marks(std::string& text) {
 
 std::string EndMarkFilter::take(std::string_view piece) {
   held_ += piece;
+  if (held_.find_first_of(openers) == held_.npos) {  // as in most pieces
+    const std::size_t text = held_.find_last_not_of(white_space) + 1;
+    std::string given = held_.substr(0, text);
+    held_.erase(0, text);
+    return given;
+  }
   const std::string lowered = tgd::detail::lower_case(held_);
   strikes_ = strikes_ || lowered.find(strike) != lowered.npos;
   // A mark that has only begun, then whole ones before it.
